@@ -1,0 +1,1 @@
+"""The control plane: decides what every sidecar should do."""

@@ -1,0 +1,1 @@
+"""The sidecar: lives beside one workload and hosts the Rust core."""

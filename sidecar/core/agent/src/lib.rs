@@ -1,0 +1,1 @@
+//! The sidecar's own streams: discovery, telemetry, commands, registration, last good configuration.

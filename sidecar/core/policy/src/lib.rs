@@ -1,0 +1,1 @@
+//! The pure policy machines: breaker, limiters, retry, budget, bulkhead, balancer.

@@ -1,0 +1,1 @@
+//! The data path: listeners, protocol detection, pools, the stages of a request.
