@@ -1,0 +1,96 @@
+# Every task of the project; `make help` lists them. Everything is built in .venv and build/.
+# BREAKWATER_CACHE, when set, keeps compiled Rust outside the tree so that a fresh clone builds warm.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+MANIFEST := sidecar/core/Cargo.toml
+BUF_VERSION := 1.75.0
+BUF := build/buf/node_modules/.bin/buf
+export CARGO_TARGET_DIR := $(if $(BREAKWATER_CACHE),$(BREAKWATER_CACHE)/cargo,$(CURDIR)/build/cargo)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+RUST_SOURCES := $(shell find sidecar/core -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
+PROTOS := $(wildcard proto/mesh/v1/*.proto)
+VENV_READY := $(VENV)/.ready
+CORE_READY := $(VENV)/.core
+
+.PHONY: help dev demo proto format lint types test rust-test property integration bench golden docs wheel clean all
+
+help: ## list the tasks
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(VENV_READY): pyproject.toml
+	@echo "setting up .venv: about a minute"
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(PYTHON) -m pip install --quiet --group dev
+	@touch $@
+
+$(CORE_READY): $(VENV_READY) $(RUST_SOURCES) $(PROTOS) proto/build_backend.py
+	@echo "building the sidecar's core: 3 to 6 minutes the first time, about one after a change"
+	@$(PYTHON) proto/build_backend.py
+	@$(VENV)/bin/maturin develop --quiet --release --locked --extras controlplane,cli
+	@touch $@
+
+dev: $(CORE_READY) ## set up .venv with everything, ready to work in
+
+proto: $(VENV_READY) ## generate mesh/ from proto/
+	@$(PYTHON) proto/build_backend.py
+
+demo: $(CORE_READY) ## play the story on this machine; ARGS=--keep leaves it running
+	@$(VENV)/bin/breakwater quickstart $(if $(ARGS),$(ARGS))
+
+format: $(VENV_READY) ## format Python and Rust
+	@ruff format . && ruff check --fix --quiet . || true
+	@cargo fmt --manifest-path $(MANIFEST) --all
+
+$(BUF):
+	@echo "fetching buf: a few seconds"
+	@npm install --silent --no-audit --no-fund --prefix build/buf @bufbuild/buf@$(BUF_VERSION) >/dev/null
+
+lint: $(CORE_READY) $(BUF) ## every style and architecture check
+	@ruff check . && ruff format --check --quiet .
+	@lint-imports --no-logo
+	@cd proto && $(CURDIR)/$(BUF) lint
+	@cargo fmt --manifest-path $(MANIFEST) --all --check
+	@echo "clippy: 1 to 2 minutes the first time"
+	@cargo clippy --quiet --manifest-path $(MANIFEST) --workspace --all-targets --locked -- -D warnings
+
+types: $(CORE_READY) ## mypy over packages and tests, and the stubs of the core
+	@mypy
+	@$(PYTHON) -m mypy.stubtest sidecar._core
+
+rust-test: ## tests of the Rust workspace
+	@echo "Rust tests: 2 to 4 minutes the first time"
+	@cargo test --quiet --manifest-path $(MANIFEST) --workspace --locked
+
+test: $(CORE_READY) rust-test ## unit, property, contract and integration tests
+	@echo "Python tests: about 5 minutes"
+	@$(PYTHON) -m pytest $(ARGS)
+
+property: $(CORE_READY) ## property tests with many more examples
+	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/property $(ARGS)
+
+integration: $(CORE_READY) ## only the tests with real sockets and processes
+	@$(PYTHON) -m pytest tests/integration $(ARGS)
+
+bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+golden: $(CORE_READY) ## rewrite the golden files for review
+	@$(PYTHON) -m tests.support.golden
+
+docs: $(CORE_READY) ## rewrite the generated reference page
+	@$(PYTHON) -m controlplane.policy.reference
+
+wheel: $(VENV_READY) ## build the wheel into dist/
+	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove what was built
+	@rm -rf $(VENV) build dist mesh
+
+all: lint types test ## what CI runs, in the order that fails fastest
