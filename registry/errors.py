@@ -1,0 +1,130 @@
+"""What can go wrong in the registry.
+
+    RegistryError
+    ├── InvalidNameError            a service name that is not NAMESPACE/NAME
+    ├── InvalidLocationError        a store location that names no store
+    ├── InvalidRegistrationError    a registration with problems, all of them listed
+    ├── DecodeError                 bytes that are not what we write
+    └── StoreError
+        ├── KeyNotFoundError        nothing under this key
+        ├── RevisionMismatchError   compare-and-set found another revision
+        ├── LeaseNotFoundError      the lease expired, was revoked, or never was
+        ├── CompactedError          the history asked for is gone
+        ├── StoreLockedError        another process has the file open
+        ├── StoreFormatError        the file was written by another program or release
+        └── StoreUnavailableError   the store cannot be read or written now
+
+`origin` says whose doing it was; `retryable` whether the same call may succeed later.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+from registry.model import Problem
+
+
+class Origin(Enum):
+    """Whose doing an error was."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+    INTERNAL = "internal"
+
+
+class RegistryError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    origin: ClassVar[Origin] = Origin.INTERNAL
+    retryable: ClassVar[bool] = False
+
+
+class InvalidNameError(RegistryError):
+    """A service name that is not NAMESPACE/NAME."""
+
+    origin = Origin.DOWNSTREAM
+
+
+class InvalidLocationError(RegistryError):
+    """A store location that names no store."""
+
+    origin = Origin.DOWNSTREAM
+
+
+class InvalidRegistrationError(RegistryError):
+    """A registration with problems; `problems` has every one."""
+
+    origin = Origin.DOWNSTREAM
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class DecodeError(RegistryError):
+    """Bytes that are not what we write."""
+
+
+class StoreError(RegistryError):
+    """Root of what a store raises."""
+
+    origin = Origin.UPSTREAM
+
+
+class KeyNotFoundError(StoreError):
+    """Nothing is stored under the key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"expected an entry under {key!r}, found none")
+        self.key = key
+
+
+class RevisionMismatchError(StoreError):
+    """Compare-and-set found another revision than expected; 0 stands for no entry."""
+
+    def __init__(self, key: str, *, expected: int, found: int) -> None:
+        super().__init__(f"expected {key!r} at revision {expected}, found revision {found}")
+        self.key = key
+        self.expected = expected
+        self.found = found
+
+
+class LeaseNotFoundError(StoreError):
+    """The lease expired, was revoked, or never was."""
+
+    def __init__(self, lease_id: int) -> None:
+        super().__init__(f"expected a live lease, found none with id {lease_id}")
+        self.lease_id = lease_id
+
+
+class CompactedError(StoreError):
+    """History is gone before `compact_revision`, the oldest a watch may begin at: list, then watch."""
+
+    retryable = True
+
+    def __init__(self, *, requested: int, compact_revision: int) -> None:
+        super().__init__(f"expected history from revision {requested}, found it from {compact_revision}")
+        self.requested = requested
+        self.compact_revision = compact_revision
+
+
+class StoreLockedError(StoreError):
+    """Another process has the store's file open."""
+
+    retryable = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is in use by another process: stop that one, or give this one "
+            "a file of its own with --store sqlite:PATH",
+        )
+
+
+class StoreFormatError(StoreError):
+    """The file was written by another program or another release."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be read or written now."""
+
+    retryable = True

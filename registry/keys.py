@@ -1,0 +1,17 @@
+"""Where a registration lies in the store."""
+
+from registry.model import InstanceId, ServiceName
+
+PREFIX = "/breakwater/registry/services/"
+"""Every registration's key begins so; NAMESPACE/NAME/INSTANCE follows."""
+
+
+def registration_key(service: ServiceName, instance: InstanceId) -> str:
+    """The key of one instance of a service."""
+    return f"{PREFIX}{service.namespace}/{service.name}/{instance}"
+
+
+def parse_registration_key(key: str) -> tuple[ServiceName, InstanceId]:
+    """The service and the instance that a key of `registration_key` stands for."""
+    namespace, name, instance = key.removeprefix(PREFIX).split("/")
+    return ServiceName(namespace=namespace, name=name), InstanceId(instance)

@@ -1,0 +1,102 @@
+"""Services, endpoints, registrations and leases: the one definition of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NewType
+
+InstanceId = NewType("InstanceId", str)
+LeaseId = NewType("LeaseId", int)
+Revision = NewType("Revision", int)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with what somebody wrote, and the field it is in."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ServiceName:
+    """Name of a service; sorts by namespace, then name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Protocol(Enum):
+    """What is spoken on a port."""
+
+    HTTP = "HTTP"
+    HTTP2 = "HTTP2"
+    GRPC = "GRPC"
+
+
+class Health(Enum):
+    """Verdict on an endpoint: whether it may be called."""
+
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a service promises; an empty field promises nothing.
+
+    `idempotent_methods` are HTTP methods or full gRPC method names, sorted.
+    """
+
+    owner: str = ""
+    version: str = ""
+    idempotent_methods: tuple[str, ...] = ()
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """One port of a service: the name, and the number that callers use."""
+
+    name: str
+    port: int
+    protocol: Protocol = Protocol.HTTP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where one instance is reached.
+
+    `ports` maps a service port's name to the number at `address`; it and `labels` are sorted by key.
+    """
+
+    instance: InstanceId
+    address: str
+    ports: Mapping[str, int]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    has_sidecar: bool = False
+    health: Health = Health.HEALTHY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What one instance says about its service and itself; it lives as long as its lease."""
+
+    service: ServiceName
+    ports: tuple[ServicePort, ...]
+    contract: Contract = field(default_factory=Contract)
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A right to exist that lapses `ttl_seconds` after it was last kept alive."""
+
+    id: LeaseId
+    ttl_seconds: int
