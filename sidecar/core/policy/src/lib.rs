@@ -1,1 +1,11 @@
 //! The pure policy machines: breaker, limiters, retry, budget, bulkhead, balancer.
+//!
+//! Nothing here reads a clock, draws a random number, opens a socket or waits. Time is `now_ns`, a monotonic
+//! count of nanoseconds; chance is a `draw`, 64 uniform bits; both are arguments. So a decision can be
+//! replayed, simulated and compared with a naive model, and the code under test is the code in production.
+#![forbid(unsafe_code)]
+
+pub mod grpc;
+pub mod reason;
+
+pub use reason::Reason;
