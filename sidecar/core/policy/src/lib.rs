@@ -5,7 +5,15 @@
 //! replayed, simulated and compared with a naive model, and the code under test is the code in production.
 #![forbid(unsafe_code)]
 
+pub mod backoff;
+pub mod breaker;
+mod draw;
 pub mod grpc;
+pub mod outcome;
+pub mod percent;
 pub mod reason;
+mod window;
 
+pub use outcome::Outcome;
+pub use percent::Percent;
 pub use reason::Reason;

@@ -1,0 +1,45 @@
+//! A percentage, exact to a ten-thousandth of a percent.
+
+/// Parts per million of one whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(u32);
+
+/// What one whole is in a [`Percent`].
+pub(crate) const WHOLE: u32 = 1_000_000;
+
+impl Percent {
+    /// So many whole percent.
+    #[must_use]
+    pub const fn new(percent: u32) -> Self {
+        Self(percent.saturating_mul(WHOLE / 100))
+    }
+
+    /// So many parts per million.
+    #[must_use]
+    pub const fn from_millionths(millionths: u32) -> Self {
+        Self(millionths)
+    }
+
+    /// The parts per million.
+    #[must_use]
+    pub const fn millionths(self) -> u32 {
+        self.0
+    }
+
+    /// Whether `part` of `whole` is at least this percentage; false when `whole` is zero.
+    #[must_use]
+    pub const fn is_reached_by(self, part: u32, whole: u32) -> bool {
+        whole > 0 && part as u64 * WHOLE as u64 >= self.0 as u64 * whole as u64
+    }
+
+    /// This percentage of `amount`, rounded down.
+    #[must_use]
+    pub const fn of(self, amount: u64) -> u64 {
+        let share = amount as u128 * self.0 as u128 / WHOLE as u128;
+        if share > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            share as u64
+        }
+    }
+}
