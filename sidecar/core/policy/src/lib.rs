@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod budget;
 mod draw;
 pub mod grpc;
 pub mod outcome;
