@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
 mod draw;
 pub mod grpc;
 pub mod outcome;
