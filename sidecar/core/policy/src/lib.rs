@@ -13,6 +13,7 @@ mod draw;
 pub mod grpc;
 pub mod outcome;
 pub mod percent;
+pub mod rate_limit;
 pub mod reason;
 mod window;
 
