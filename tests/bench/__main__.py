@@ -1,52 +1,62 @@
-"""The bench of the data plane: `python -m tests.bench install`, then `python -m tests.bench run`."""
+"""The bench of the data plane, one interleaved run: ours and its peers, what each request costs."""
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import goals, report, rounds
+from tests.bench.figures import Results
+from tests.bench.goals import judge, saturation_ratio
 from tests.bench.install import install
-from tests.bench.site import BUILD, OUR_VENV, RESULTS, Site
+from tests.bench.report import goal_table, line, say, tables
+from tests.bench.rounds import InvalidRunError, Plan, collect, measure
+from tests.bench.site import BUILD, RESULTS, Site
 from tests.bench.targets import BASE, OURS, TARGETS
 from tests.support.ports import free_port
 from tests.support.process import ProcessFailedError
+
+LULL_TIMEOUT_SECONDS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status: 0, or 1 when a run was invalid or ours costs more than `--bar` allows."""
     options = parser().parse_args(arguments)
-    if options.command == "install":
-        install(with_ours=options.ours)
-        return 0
+    plan = Plan(
+        targets=options.targets,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        tries=options.tries,
+        lull_timeout_seconds=LULL_TIMEOUT_SECONDS if options.tries > 1 else 0,
+    )
+    install()
     try:
-        return asyncio.run(run(options))
-    except (rounds.InvalidRunError, ProcessFailedError, FileNotFoundError) as error:
-        report.say(f"bench: {error}")
+        results = asyncio.run(run(plan, options.programs))
+    except (InvalidRunError, ProcessFailedError) as error:
+        say(f"bench: {error}")
         return 1
+    publish(results)
+    return verdict(saturation_ratio(results), options.bar)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the bench's own command line."""
-    whole = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    commands = whole.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("install", help="build and install what the targets need")
-    add.add_argument(
-        "--no-ours", dest="ours", action="store_false", help="leave our own release build as it is"
+    """Return the parser of the bench's command line."""
+    flags = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    flags.add_argument("--targets", type=target_names, default=tuple(TARGETS), help="default: all of them")
+    flags.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    flags.add_argument("--seconds", type=int, default=3, help="length of each run; default: %(default)s")
+    flags.add_argument(
+        "--tries", type=int, default=8, help="to find a quiet one; with 1 no lull is waited for"
     )
-    go = commands.add_parser("run", help="measure, print the tables, write build/bench/dataplane.json")
-    go.add_argument("--targets", type=target_names, default=tuple(TARGETS), help="default: %(default)s")
-    go.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    go.add_argument("--seconds", type=int, default=3, help="length of each run; default: %(default)s")
-    go.add_argument("--tries", type=int, default=8, help="to find a quiet one; 1 also waits for no lull")
-    go.add_argument("--bar", type=float, help=f"fail when our CPU at saturation is more than this x {BASE}")
-    go.add_argument(
-        "--programs", type=Path, default=OUR_VENV / "bin", help="where ours are; default: %(default)s"
+    flags.add_argument("--bar", type=float, help=f"fail when our CPU at saturation is above this x {BASE}")
+    beside_python = Path(sys.executable).parent
+    flags.add_argument(
+        "--programs", type=Path, default=beside_python, help="where ours are; default: %(default)s"
     )
-    return whole
+    return flags
 
 
 def target_names(text: str) -> tuple[str, ...]:
@@ -61,26 +71,42 @@ def target_names(text: str) -> tuple[str, ...]:
     return names
 
 
-async def run(options: argparse.Namespace) -> int:
-    """Measure, print and write; return the exit status."""
-    plan = rounds.Plan(
-        targets=options.targets,
-        rounds=options.rounds,
-        seconds=options.seconds,
-        tries=options.tries,
-        lull_timeout_seconds=30 if options.tries > 1 else 0,
-    )
+def two_cores() -> tuple[int, int]:
+    """Return the core for origin and load, and the one that the proxy has for itself.
+
+    Raises:
+        InvalidRunError: There is only one.
+    """
+    match sorted(os.sched_getaffinity(0)):
+        case [load_core, proxy_core, *_]:
+            return load_core, proxy_core
+        case cores:
+            raise InvalidRunError(f"the proxy needs a core of its own, found cores {cores}")
+
+
+async def run(plan: Plan, programs: Path) -> Results:
+    """Return what a whole run measured, having shown each figure as it came."""
+    visits = []
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="run-") as scratch:
-        site = Site(origin_port=free_port(), scratch=Path(scratch), our_programs=options.programs)
-        visits = []
-        async for visit in rounds.measure(plan, site):
+        load_core, proxy_core = two_cores()
+        site = Site(
+            origin_port=free_port(),
+            scratch=Path(scratch),
+            our_programs=programs,
+            load_core=load_core,
+            proxy_core=proxy_core,
+        )
+        async for visit in measure(plan, site):
             visits.append(visit)
-            report.say("\n".join(map(report.line, visit.runs)))
-    results = rounds.collect(visits)
-    judged = goals.judge(results)
-    RESULTS.write_text(json.dumps(judged, indent=2) + "\n")
-    report.say(f"\n{report.tables(results)}\n\n{report.goal_table(judged)}\n\nwritten to {RESULTS}")
-    return verdict(goals.saturation_ratio(results), options.bar)
+            say("\n".join(map(line, visit.runs)))
+    return collect(visits)
+
+
+def publish(results: Results) -> None:
+    """Print the tables and write the goals."""
+    goals = judge(results)
+    RESULTS.write_text(json.dumps(goals, indent=2) + "\n")
+    say(f"\n{tables(results)}\n\n{goal_table(goals)}\n\nwritten to {RESULTS}")
 
 
 def verdict(ratio: float | None, bar: float | None) -> int:
@@ -88,7 +114,8 @@ def verdict(ratio: float | None, bar: float | None) -> int:
     if bar is None:
         return 0
     held = ratio is not None and ratio <= bar
-    report.say(f"{OURS}: {ratio} x {BASE}, bar {bar}: {'held' if held else 'missed'}")
+    found = "not measured" if ratio is None else f"{ratio:.2f} x {BASE}"
+    say(f"{OURS}: {found}, at most {bar} is asked for: {'held' if held else 'missed'}")
     return 0 if held else 1
 
 

@@ -66,7 +66,13 @@ MEASURED: tuple[tuple[Aim, Measure], ...] = (
         absolute("sat", user),
     ),
     (
-        Aim(goal="G8", name="requests per second on one core", unit=ENVOY, must=2.2, more_is_better=True),
+        Aim(
+            goal="G8",
+            name="requests per second on one core, at least",
+            unit=ENVOY,
+            must=2.2,
+            more_is_better=True,
+        ),
         against(BASE, "sat", rate),
     ),
     (

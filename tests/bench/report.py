@@ -35,7 +35,7 @@ def line(run: Run) -> str:
         f"  (others used {run.foreign_cores:.2f} cores)" if run.foreign_cores > MAX_FOREIGN_CORES else ""
     )
     rate_text = f"{run.load.requests_per_second:8,.0f}/s"
-    return f"round {run.round + 1}  {run.target:13} {run.workload:5} {rate_text}  {spent}{disturbed}"
+    return f"round {run.round + 1}  {run.target:13} {run.workload:5} {rate_text}  {spent}{disturbed}".rstrip()
 
 
 def tables(results: Results) -> str:

