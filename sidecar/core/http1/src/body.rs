@@ -76,7 +76,7 @@ impl BodyDecoder {
         }
     }
 
-    /// The trailer lines that may be passed on, each with its CRLF; empty before the end.
+    /// The trailer lines that may be passed on, each with its CRLF; all of them once the body has ended.
     pub fn trailers(&self) -> &[u8] {
         match &self.state {
             State::Chunked(chunked) => chunked.trailers(),

@@ -66,7 +66,7 @@ causes! {
     TargetTooLong = "target_too_long", 414;
     /// A target in none of the four forms, or in one its method does not take.
     TargetForm = "target_form", 400;
-    /// A raw control or high byte in the target.
+    /// A tab or a high byte in the target.
     TargetByte = "target_byte", 400;
     /// A fragment in the target.
     TargetFragment = "target_fragment", 400;

@@ -103,11 +103,15 @@ impl Fields {
             .map(|field| field.value.of(buf))
     }
 
-    /// Every field that concerns this connection alone, as `Connection` and the names themselves say.
-    pub fn hop_by_hop(&self) -> impl Iterator<Item = &Field> {
-        (0..self.list.len())
-            .filter(|&place| self.hop & (1 << place) != 0)
-            .map(|place| &self.list[place])
+    /// Every field but those that concern this connection alone, which `Connection` or their own name
+    /// says: what a translation to HTTP/2 passes on.
+    pub fn end_to_end(&self) -> impl Iterator<Item = &Field> {
+        let hop = self.hop;
+        self.list
+            .iter()
+            .enumerate()
+            .filter(move |(place, _)| hop & (1 << place) == 0)
+            .map(|(_, field)| field)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -73,9 +73,10 @@ pub(crate) fn declared(buf: &[u8], fields: &Fields, version: Version) -> Result<
     }
 }
 
-/// Reads plain decimal digits below 2^63: no sign, no list, no spaces inside.
+/// Reads plain decimal digits below 2^63: no sign, no list, no zero in front (some read it as octal).
 fn parse_length(value: &[u8]) -> Result<u64, Cause> {
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+    let is_plain = matches!(value, [b'0'] | [b'1'..=b'9', ..]) && value.len() <= 19;
+    if !is_plain || !value.iter().all(u8::is_ascii_digit) {
         return Err(Cause::LengthInvalid);
     }
     let length = value

@@ -84,7 +84,8 @@ impl RequestLine {
     /// Reads `line`: three words with one space between, nothing around.
     pub(crate) fn parse(buf: &[u8], line: Span, target_bytes: usize) -> Result<Self, Cause> {
         let bytes = line.of(buf);
-        let method_len = memchr(b' ', bytes).ok_or_else(|| line_cause(bytes))?;
+        chars::check_text(bytes)?;
+        let method_len = memchr(b' ', bytes).ok_or(Cause::RequestLine)?;
         let version_at = memrchr(b' ', bytes).ok_or(Cause::RequestLine)? + 1;
         if method_len == 0 {
             return Err(Cause::LeadingSpace);
@@ -93,15 +94,14 @@ impl RequestLine {
             .iter()
             .all(|&byte| chars::is_token(byte))
         {
-            return Err(chars::control_cause(bytes).unwrap_or(Cause::MethodInvalid));
+            return Err(Cause::MethodInvalid);
         }
         if version_at < method_len + 3 {
             return Err(Cause::RequestLine);
         }
         let target = line.part(method_len + 1, version_at - method_len - 2);
         check_target(target.of(buf), target_bytes)?;
-        let version = Version::parse(&bytes[version_at..])
-            .map_err(|cause| chars::control_cause(bytes).unwrap_or(cause))?;
+        let version = Version::parse(&bytes[version_at..])?;
         let mut request_line = Self {
             method: Method::find(&bytes[..method_len]),
             method_name: line.part(0, method_len),
@@ -154,21 +154,17 @@ fn check_target(target: &[u8], target_bytes: usize) -> Result<(), Cause> {
         return Err(Cause::TargetTooLong);
     }
     if !chars::is_visible(target) {
-        return Err(match target.iter().find(|byte| !byte.is_ascii_graphic()) {
-            Some(b' ') => Cause::RequestLine,
-            _ => chars::control_cause(target).unwrap_or(Cause::TargetByte),
+        let has_space = memchr(b' ', target).is_some();
+        return Err(if has_space {
+            Cause::RequestLine
+        } else {
+            Cause::TargetByte
         });
     }
     if memchr(b'#', target).is_some() {
         return Err(Cause::TargetFragment);
     }
     Ok(())
-}
-
-/// What is wrong with a line without a space.
-#[cold]
-fn line_cause(bytes: &[u8]) -> Cause {
-    chars::control_cause(bytes).unwrap_or(Cause::RequestLine)
 }
 
 fn starts_with(target: &[u8], scheme: &[u8]) -> bool {

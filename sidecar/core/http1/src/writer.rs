@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use crate::fields::Mask;
 use crate::framing::{Framing, Version};
 use crate::request::RequestHead;
-use crate::request_line::TargetForm;
+use crate::request_line::{Method, TargetForm};
 use crate::response::ResponseHead;
 use crate::{Fields, Known, Span, chars};
 
@@ -73,6 +73,9 @@ impl HeadWriter {
     /// Ends a request whose body goes on in `framing`. An absolute target becomes its origin form.
     pub fn finish_request(&mut self, buf: &[u8], head: &RequestHead, framing: Framing) {
         self.frame(&head.fields, head.framing, framing);
+        if !head.expect_continue {
+            self.remove(&head.fields, Known::Expect);
+        }
         match (head.upgrade, head.takes_trailers) {
             (Some(protocols), _) => {
                 self.add("connection", b"upgrade");
@@ -165,18 +168,17 @@ impl HeadWriter {
             let start = head.method_name.start as usize;
             return self.push_came(Span::new(start, head.fields.line_start(0)));
         }
-        let path = head.path_and_query;
-        let lead: &[u8] = match path.of(buf).first() {
-            Some(b'?') | None if head.form == TargetForm::Absolute => b" /",
-            _ => b" ",
-        };
-        let target = match head.form {
-            TargetForm::Authority => head.target,
-            _ => path,
-        };
         self.push_came(head.method_name);
-        self.push_own(lead);
-        self.push_came(target);
+        match head.form {
+            TargetForm::Absolute => {
+                self.push_own(lead(head.method, head.path_and_query.of(buf)));
+                self.push_came(head.path_and_query);
+            }
+            _ => {
+                self.push_own(b" ");
+                self.push_came(head.target);
+            }
+        }
         self.push_own(b" HTTP/1.1\r\n");
     }
 
@@ -237,6 +239,15 @@ impl HeadWriter {
                 }
             }
         }
+    }
+}
+
+/// What stands before what an absolute form has after its authority, which may have no path (RFC 9112 3.2).
+const fn lead(method: Method, path_and_query: &[u8]) -> &'static [u8] {
+    match (path_and_query.first(), method) {
+        (Some(b'/'), _) => b" ",
+        (None, Method::Options) => b" *",
+        _ => b" /",
     }
 }
 
