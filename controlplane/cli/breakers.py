@@ -1,0 +1,136 @@
+"""`breakers`: breaker states, live, and an operator's orders over them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from controlplane.cli import figures, options
+from controlplane.cli.client import AdminClient
+from controlplane.cli.errors import FindingError
+from controlplane.cli.output import Format, Listing, show
+from controlplane.cli.watch import repeat
+
+app = typer.Typer(
+    help="Breaker states; force-open, force-close, disable and reset.", invoke_without_command=True
+)
+_For = Annotated[
+    str, typer.Option("--for", metavar="DURATION", help="How long the order holds, at most 24h.")
+]
+_Endpoint = Annotated[
+    str, typer.Option("--endpoint", help="The breaker of one endpoint instead of the service's.")
+]
+_Service = Annotated[str, typer.Argument(help="The service that is called, such as shop/payments.")]
+
+
+@app.callback()
+def breakers(
+    context: typer.Context,
+    service: Annotated[str, typer.Option("--service", "-s", help="Only those that guard this service.")] = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    watch: options.Watch = False,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show breaker states of every sidecar, live."""
+    if context.invoked_subcommand is not None:
+        return
+    request = {"service": figures.parse_service(service, namespace)} if service else {}
+    with AdminClient(admin) as client:
+        repeat(lambda: _show(client.call("ListBreakers", request)["breakers"], output), watch=watch)
+
+
+@app.command("force-open")
+def force_open(
+    service: _Service,
+    duration: _For,
+    endpoint: _Endpoint = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Refuse all calls to a service for a time."""
+    _order("BREAKER_STATE_FORCED_OPEN", figures.parse_service(service, namespace), duration, endpoint, admin)
+
+
+@app.command("force-close")
+def force_close(
+    service: _Service,
+    duration: _For,
+    endpoint: _Endpoint = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Let all calls through for a time."""
+    _order(
+        "BREAKER_STATE_FORCED_CLOSED", figures.parse_service(service, namespace), duration, endpoint, admin
+    )
+
+
+@app.command("disable")
+def disable(
+    service: _Service,
+    duration: _For,
+    endpoint: _Endpoint = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Neither count nor refuse for a time."""
+    _order("BREAKER_STATE_DISABLED", figures.parse_service(service, namespace), duration, endpoint, admin)
+
+
+@app.command("reset")
+def reset(
+    service: _Service,
+    endpoint: _Endpoint = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Give a breaker back to its policy at once."""
+    _order("BREAKER_STATE_CLOSED", figures.parse_service(service, namespace), "", endpoint, admin)
+
+
+def _order(state: str, service: dict[str, str], duration: str, endpoint: str, admin: str) -> None:
+    order: dict[str, Any] = {"service": service, "endpoint": endpoint, "state": state}
+    if duration:
+        order["ttl"] = f"{figures.parse_duration(duration)}s"
+    with AdminClient(admin) as client:
+        answer = client.call("ForceBreakers", {"order": order})
+    _show(answer["breakers"], Format.TABLE)
+    if answer["unreachable"]:
+        raise FindingError(f"not reached: {', '.join(answer['unreachable'])}; see `breakwater proxy-status`")
+
+
+def _show(breakers: list[dict[str, Any]], output: Format) -> None:
+    show(
+        Listing(
+            kind="Breaker",
+            items=breakers,
+            columns=(
+                "SERVICE",
+                "ENDPOINT",
+                "SIDECAR",
+                "STATE",
+                "FAILURES",
+                "CONSECUTIVE",
+                "REMAINING",
+                "POLICY",
+            ),
+            rows=[_row(one["instance"], one["breaker"]) for one in breakers],
+            empty="no breaker is in use; a ResiliencePolicy with a `breaker` block makes one",
+        ),
+        output,
+    )
+
+
+def _row(instance: str, breaker: dict[str, Any]) -> list[str]:
+    return [
+        figures.service(breaker["service"]),
+        breaker["endpoint"] or "-",
+        instance,
+        figures.state(breaker["state"]),
+        f"{breaker['failures']}/{breaker['calls']}",
+        str(breaker["consecutiveFailures"]),
+        figures.age(breaker.get("remaining")),
+        figures.policy(breaker.get("policy")),
+    ]

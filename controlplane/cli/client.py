@@ -1,0 +1,72 @@
+"""The admin API as plain data: requests and answers are JSON-shaped mappings.
+
+The verbs never see a protobuf message, so a table and `-o json` show the same thing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import grpc
+from google.protobuf import json_format, message_factory
+
+from controlplane.cli.errors import RefusedError, UnreachableError
+from mesh.v1 import admin_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from google.protobuf.message import Message
+
+DEFAULT_ADMIN = "127.0.0.1:15020"
+_SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+_UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class AdminClient:
+    """One connection to an admin port."""
+
+    def __init__(self, address: str, timeout_seconds: float = 10.0) -> None:
+        """Connect lazily to `address` (host:port); each call waits at most `timeout_seconds`."""
+        self.address = address
+        self._timeout_seconds = timeout_seconds
+        self._channel = grpc.insecure_channel(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def call(self, method: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer of one RPC, with lowerCamelCase names and every scalar present.
+
+        Raises:
+            UnreachableError: nothing answers at the address.
+            RefusedError: the control plane refused, with its own words.
+        """
+        descriptor = _SERVICE.methods_by_name[method]
+        message = json_format.ParseDict(dict(request or {}), _message_class(descriptor.input_type)())
+        call: grpc.UnaryUnaryMultiCallable[Any, Any] = self._channel.unary_unary(
+            f"/{_SERVICE.full_name}/{method}",
+            request_serializer=lambda sent: sent.SerializeToString(),
+            response_deserializer=_message_class(descriptor.output_type).FromString,
+        )
+        try:
+            answer = call(message, timeout=self._timeout_seconds)
+        except grpc.RpcError as error:
+            raise self._explained(error) from error
+        return json_format.MessageToDict(answer, always_print_fields_with_no_presence=True)
+
+    def _explained(self, error: grpc.RpcError) -> UnreachableError | RefusedError:
+        code, details = error.code(), error.details()
+        if code in _UNREACHABLE:
+            return UnreachableError(self.address, f"{code.name}: {details}")
+        return RefusedError(code.name, details or "")
+
+
+def _message_class(descriptor: Any) -> type[Message]:
+    return message_factory.GetMessageClass(descriptor)

@@ -1,0 +1,112 @@
+"""`describe`: effective settings, with the origin of every field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from controlplane.cli import figures, options
+from controlplane.cli.check import problem_line
+from controlplane.cli.client import AdminClient
+from controlplane.cli.output import Format, Listing, print_lines, show, show_document
+
+app = typer.Typer(help="Effective settings of a service, or the state of a policy.", no_args_is_help=True)
+_Name = Annotated[str, typer.Argument(help="Name, or NAMESPACE/NAME.")]
+
+
+@app.command("service")
+def service(
+    name: _Name,
+    *,
+    caller: Annotated[str, typer.Option("--from", metavar="NS/SVC", help="As this caller sees it.")] = "",
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show what governs calls to a service, and where each field comes from."""
+    request: dict[str, Any] = {"service": figures.parse_service(name, namespace)}
+    if caller:
+        match = figures.parse_service(caller, namespace)
+        request["caller"] = {"namespace": match["namespace"], "service": match["name"]}
+    with AdminClient(admin) as client:
+        answer = client.call("GetEffectivePolicy", request)
+        breakers = client.call("ListBreakers", {"service": request["service"]})["breakers"]
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "EffectivePolicy", **answer, "breakers": breakers}, output)
+        return
+    found = answer["service"]
+    print_lines([f"Service {figures.service(found['name'])} ({found['endpointCount']} endpoints)"])
+    rows = [
+        [origin["path"], value, _origin(origin)]
+        for origin, value in zip(answer["origins"], answer["values"], strict=True)
+    ]
+    rows += [_breaker(one) for one in breakers]
+    rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
+    rows += [row for rules in answer["outboundLimits"] for row in _limits(rules, 0)]
+    show(
+        Listing(
+            kind="Field",
+            items=[],
+            columns=("FIELD", "VALUE", "FROM"),
+            rows=rows,
+            empty="no policy governs it",
+        ),
+        output,
+    )
+    print_lines(f"WARNING  {problem_line(one)}" for one in answer["warnings"])
+
+
+def _origin(origin: dict[str, Any]) -> str:
+    policy = figures.policy(origin.get("policy"))
+    return "default" if policy == "-" else f"{policy} ({origin['level']})"
+
+
+def _breaker(one: dict[str, Any]) -> list[str]:
+    breaker = one["breaker"]
+    scope = f"endpoint {breaker['endpoint']}" if breaker["endpoint"] else "service"
+    return [f"breaker.{scope} (state)", figures.state(breaker["state"]), f"sidecar {one['instance']}"]
+
+
+def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
+    policy = rules["policy"]
+    rows = []
+    for limit in rules["limits"]:
+        fleet = f", {int(limit['requests']) * enforcers} in all" if enforcers > 1 else ""
+        figure = f"{limit['requests']}/{limit.get('per', '?')} b{limit.get('burst', '?')} per sidecar{fleet}"
+        rows.append(
+            [f"limit {policy['namespace']}/{policy['name']}/{limit['name']}", figure, figures.policy(policy)]
+        )
+    return rows
+
+
+@app.command("policy")
+def policy(
+    kind: Annotated[str, typer.Argument(help="Kind, such as ResiliencePolicy, or its short name.")],
+    name: _Name,
+    *,
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show a policy's state: accepted, programmed, and which sidecars apply it."""
+    place, _, bare = name.rpartition("/")
+    with AdminClient(admin) as client:
+        answer = client.call("GetPolicy", {"kind": kind, "namespace": place or namespace, "name": bare})[
+            "policy"
+        ]
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "PolicyStatus", **answer}, output)
+        return
+    print_lines(
+        [
+            answer["yaml"].rstrip(),
+            "",
+            f"applied by {answer['applied']}/{answer['targeted']} sidecars, revision r{answer['revision']}",
+        ]
+    )
+    rows = [[one["type"], str(one["status"]), one["reason"], one["message"]] for one in answer["conditions"]]
+    show(
+        Listing(kind="Condition", items=[], columns=("CONDITION", "STATUS", "REASON", "MESSAGE"), rows=rows),
+        output,
+    )

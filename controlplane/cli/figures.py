@@ -1,0 +1,88 @@
+"""Figures as people read them: ages as kubectl writes them, durations, ratios, names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from controlplane.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DURATION = re.compile(r"([0-9]{1,5})(h|ms|m|s)")  # GEP-2257
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_TENTH = 0.1  # seconds; below it a tenth of a millisecond is shown
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+
+
+def seconds(text: str | None) -> float | None:
+    """Return the seconds of a protobuf duration such as `1.500s`; None stays None."""
+    return None if not text else float(text.removesuffix("s"))
+
+
+def age(text: str | None) -> str:
+    """Return an age as `2s`, `3m10s` or `5h2m`: at most two units; `-` when unknown."""
+    whole = seconds(text)
+    if whole is None:
+        return "-"
+    left, parts = int(whole), []
+    for size, letter in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size}{letter}")
+            left %= size
+    return "".join(parts[:2]) or "0s"
+
+
+def latency(text: str | None) -> str:
+    """Return a latency such as `3.2ms` or `1.50s`; `-` when unknown."""
+    value = seconds(text)
+    if value is None:
+        return "-"
+    if value >= 1:
+        return f"{value:.2f}s"
+    return f"{value * 1e3:.0f}ms" if value >= _TENTH else f"{value * 1e3:.1f}ms"
+
+
+def percent(ratio: float) -> str:
+    """Return a share from 0 to 1 as a percentage."""
+    return f"{ratio * 100:.2f}%"
+
+
+def service(name: Mapping[str, Any] | None) -> str:
+    """Return `namespace/name`; `-` when there is none."""
+    return f"{name['namespace']}/{name['name']}" if name and name.get("name") else "-"
+
+
+def policy(reference: Mapping[str, Any] | None) -> str:
+    """Return `Kind namespace/name`, no slash for kinds without a namespace; `-` when there is none."""
+    if not reference or not reference.get("name"):
+        return "-"
+    place = f"{reference['namespace']}/" if reference.get("namespace") else ""
+    return f"{reference['kind']} {place}{reference['name']}"
+
+
+def state(value: str) -> str:
+    """Return an enum value without its prefix: `BREAKER_STATE_OPEN` is `OPEN`."""
+    for prefix in ("BREAKER_STATE_", "SIDECAR_STATE_"):
+        value = value.removeprefix(prefix)
+    return value
+
+
+def parse_service(text: str, namespace: str) -> dict[str, str]:
+    """Return the service of `name` or `namespace/name`; a `service/` before it is dropped."""
+    text = text.removeprefix("service/")
+    place, _, name = text.rpartition("/")
+    return {"namespace": place or namespace, "name": name}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as `1m30s` (GEP-2257).
+
+    Raises:
+        UsageError: the text is no such duration.
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"expected a duration such as 10m or 1m30s, found {text!r}")
+    return sum(int(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,0 +1,56 @@
+"""`limits`: use of rate limits, live."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from controlplane.cli import figures, options
+from controlplane.cli.client import AdminClient
+from controlplane.cli.output import Format, Listing, show
+from controlplane.cli.watch import repeat
+
+
+def limits(
+    service: Annotated[str, typer.Argument(help="Only those of this service.")] = "",
+    *,
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    watch: options.Watch = False,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show how much of each limit is used, in every sidecar."""
+    request = {"service": figures.parse_service(service, namespace)} if service else {}
+    with AdminClient(admin) as client:
+        repeat(lambda: _show(client.call("ListLimits", request)["limits"], output), watch=watch)
+
+
+def _show(limits: list[dict[str, Any]], output: Format) -> None:
+    show(
+        Listing(
+            kind="Limit",
+            items=limits,
+            columns=("LIMIT", "SERVICE", "SIDECAR", "FIGURE", "USED", "KEYS", "ALLOWED", "LIMITED", "EXEMPT"),
+            rows=[_row(one["instance"], one["limit"]) for one in limits],
+            empty="no limit is in use; a RateLimitPolicy makes one",
+        ),
+        output,
+    )
+
+
+def _row(instance: str, limit: dict[str, Any]) -> list[str]:
+    capacity, remaining = int(limit["capacity"]), int(limit["remaining"])
+    reference = limit.get("policy") or {}
+    used = (capacity - remaining) / capacity if capacity else 0.0
+    return [
+        f"{reference.get('namespace', '-')}/{reference.get('name', '-')}/{limit['limit']}",
+        figures.service(limit["service"]),
+        instance,
+        f"{limit['requests']}/{limit.get('per', '?')} b{capacity}",
+        f"{used:.0%}",
+        str(limit["keys"]),
+        limit["allowed"],
+        limit["limited"],
+        limit["exempt"],
+    ]

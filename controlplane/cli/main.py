@@ -1,0 +1,41 @@
+"""`breakwater`: puts the verbs together and turns what ends a command into an exit code.
+
+Exit codes: 0 ok, 1 finding, 2 usage, 3 cannot reach the control plane.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from controlplane.cli import breakers, describe, policy
+from controlplane.cli.check import check
+from controlplane.cli.errors import CommandError
+from controlplane.cli.explain import explain
+from controlplane.cli.limits import limits
+from controlplane.cli.proxy_status import proxy_status
+from controlplane.cli.quickstart import quickstart
+from controlplane.cli.stat import stat
+from controlplane.cli.version import version
+
+app = typer.Typer(
+    name="breakwater", help="Ask a Breakwater control plane, and change its policies.", no_args_is_help=True
+)
+for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
+    app.command(verb.__name__.replace("_", "-"))(verb)
+app.add_typer(describe.app, name="describe")
+app.add_typer(breakers.app, name="breakers")
+app.add_typer(policy.app, name="policy")
+
+
+def run() -> None:
+    """Run the command line of this process, and exit."""
+    try:
+        app()
+    except CommandError as error:
+        if str(error):
+            print(f"breakwater: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

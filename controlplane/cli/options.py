@@ -1,0 +1,23 @@
+"""The options that verbs share, each stated once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from controlplane.cli.client import DEFAULT_ADMIN
+from controlplane.cli.output import Format
+
+Admin = Annotated[
+    str,
+    typer.Option("--admin", envvar="BREAKWATER_ADMIN", metavar="HOST:PORT", help="The admin port to ask."),
+]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of names that carry none.")]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")]
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to show the answer.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show again every second until interrupted.")]
+
+ADMIN = DEFAULT_ADMIN
+NAMESPACE = "default"
+TABLE = Format.TABLE

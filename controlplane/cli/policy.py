@@ -1,0 +1,152 @@
+"""`policy`: get, apply, delete and validate policies against any control plane."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controlplane.cli import figures, options
+from controlplane.cli.check import problem_line
+from controlplane.cli.client import AdminClient
+from controlplane.cli.errors import FindingError, UsageError
+from controlplane.cli.output import Format, Listing, print_lines, show, show_document
+
+app = typer.Typer(help="Get, apply, delete and validate policies.", no_args_is_help=True)
+_Files = Annotated[
+    list[str], typer.Option("--filename", "-f", help="File, directory of *.yaml, or - for standard input.")
+]
+
+
+@app.command("get")
+def get(
+    kind: Annotated[str, typer.Argument(help="Kind or short name; default all.")] = "",
+    name: Annotated[str, typer.Argument(help="Name; default all.")] = "",
+    *,
+    namespace: options.Namespace = "",
+    all_namespaces: options.AllNamespaces = False,
+    output: options.Output = options.TABLE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show policies with the sidecars that apply them."""
+    place, _, bare = name.rpartition("/")
+    wanted = place or ("" if all_namespaces else namespace)
+    with AdminClient(admin) as client:
+        if bare:
+            request = {"kind": kind, "namespace": wanted or options.NAMESPACE, "name": bare}
+            policies = [client.call("GetPolicy", request)["policy"]]
+        else:
+            policies = client.call("ListPolicies", {"kind": kind, "namespace": wanted})["policies"]
+    if output is Format.YAML:
+        print_lines(["---\n".join(one["yaml"] for one in policies).rstrip()])
+        return
+    show(
+        Listing(
+            kind="Policy",
+            items=policies,
+            columns=("KIND", "NAMESPACE", "NAME", "ACCEPTED", "PROGRAMMED", "SYNCED", "SOURCE"),
+            rows=[_row(one) for one in policies],
+            empty="no policies; `breakwater policy apply -f FILE` keeps one",
+        ),
+        output,
+    )
+
+
+def _row(status: dict[str, Any]) -> list[str]:
+    policy = status["policy"]
+    conditions = {one["type"]: one for one in status["conditions"]}
+    kind, _, _ = status["yaml"].partition("kind: ")[2].partition("\n")
+    return [
+        kind,
+        policy["metadata"]["namespace"] or "-",
+        policy["metadata"]["name"],
+        _condition(conditions.get("Accepted")),
+        _condition(conditions.get("Programmed")),
+        f"{status['applied']}/{status['targeted']}",
+        policy["source"],
+    ]
+
+
+def _condition(condition: dict[str, Any] | None) -> str:
+    if condition is None:
+        return "-"
+    return "True" if condition["status"] else f"False ({condition['reason']})"
+
+
+@app.command("apply")
+def apply(
+    filename: _Files, *, output: options.Output = options.TABLE, admin: options.Admin = options.ADMIN
+) -> None:
+    """Keep documents: all of them, or none when any has a problem."""
+    with AdminClient(admin) as client:
+        answer = client.call("ApplyPolicies", {"manifests": _manifests(filename)})
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "ApplyResult", **answer}, output)
+    else:
+        _show_problems(answer["problems"])
+        print_lines(f"{figures.policy(one['policy'])} {one['outcome']}" for one in answer["applied"])
+    if _serious(answer["problems"]):
+        raise FindingError(
+            "nothing was kept; mend the problems above, `breakwater policy validate` shows them again"
+        )
+
+
+@app.command("validate")
+def validate(
+    filename: _Files, *, output: options.Output = options.TABLE, admin: options.Admin = options.ADMIN
+) -> None:
+    """Check documents as `apply` would, and keep nothing."""
+    with AdminClient(admin) as client:
+        answer = client.call("ValidatePolicies", {"manifests": _manifests(filename)})
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "ValidationResult", **answer}, output)
+    else:
+        _show_problems(answer["problems"])
+    serious = _serious(answer["problems"])
+    if serious:
+        raise FindingError(f"{len(serious)} problems in {answer['documents']} documents")
+    if output is Format.TABLE:
+        print_lines([f"{answer['documents']} documents are valid"])
+
+
+@app.command("delete")
+def delete(
+    kind: Annotated[str, typer.Argument(help="Kind or short name.")],
+    name: Annotated[str, typer.Argument(help="Name, or NAMESPACE/NAME.")],
+    *,
+    namespace: options.Namespace = options.NAMESPACE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Remove one policy that was applied here."""
+    place, _, bare = name.rpartition("/")
+    with AdminClient(admin) as client:
+        answer = client.call("DeletePolicy", {"kind": kind, "namespace": place or namespace, "name": bare})
+    print_lines([f"{kind} {place or namespace}/{bare} deleted at revision r{answer['revision']}"])
+
+
+def _manifests(names: list[str]) -> list[dict[str, str]]:
+    return [{"file": str(path), "text": text} for name in names for path, text in _read(name)]
+
+
+def _read(name: str) -> list[tuple[str, str]]:
+    if name == "-":
+        return [("<stdin>", sys.stdin.read())]
+    path = Path(name)
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"no *.yaml in {name}; name a file with -f FILE")
+    try:
+        return [(str(file), file.read_text(encoding="utf-8")) for file in files]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {name}: {error}") from error
+
+
+def _serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in problems if not one["warning"]]
+
+
+def _show_problems(problems: list[dict[str, Any]]) -> None:
+    for one in problems:
+        print(f"{'warning' if one['warning'] else 'problem'}: {problem_line(one)}", file=sys.stderr)

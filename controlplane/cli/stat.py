@@ -1,0 +1,76 @@
+"""`stat`: the golden signals of each service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from controlplane.cli import figures, options
+from controlplane.cli.client import AdminClient
+from controlplane.cli.output import Format, Listing, show
+from controlplane.cli.watch import repeat
+
+_LIMITED = "ratelimit."
+_BREAKER = "breaker."
+_WINDOW = Annotated[str, typer.Option("--window", help="Time that rates are taken over, such as 10s.")]
+
+
+def stat(
+    service: Annotated[str, typer.Argument(help="One service; default all.")] = "",
+    *,
+    outbound: Annotated[
+        bool, typer.Option("--outbound", help="As callers see it, attempts included.")
+    ] = False,
+    window: _WINDOW = "10s",
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    watch: options.Watch = False,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show rate, success, latency and refusals of services."""
+    request: dict[str, Any] = {"outbound": outbound, "window": f"{figures.parse_duration(window)}s"}
+    if service:
+        request["service"] = figures.parse_service(service, namespace)
+    with AdminClient(admin) as client:
+        repeat(lambda: _show(client.call("ListTraffic", request)["traffic"], output, outbound), watch=watch)
+
+
+def _show(traffic: list[dict[str, Any]], output: Format, outbound: bool) -> None:
+    peer = ("PEER",) if outbound else ()
+    attempts = ("ATTEMPTS", "RETRY%") if outbound else ()
+    show(
+        Listing(
+            kind="Traffic",
+            items=traffic,
+            columns=("SERVICE", *peer, "SIDECARS", "SUCCESS", "RPS", *attempts,
+                     "P50", "P95", "P99", "INFLIGHT", "LIMITED", "OPEN"),
+            rows=[_row(one, outbound) for one in traffic],
+            empty="no traffic in this window",
+        ),
+        output,
+    )  # fmt: skip
+
+
+def _row(one: dict[str, Any], outbound: bool) -> list[str]:
+    rate, attempts = one["requestsPerSecond"], one["attemptsPerSecond"]
+    retries = max(0.0, attempts / rate - 1) if rate else 0.0
+    return [
+        figures.service(one["service"]),
+        *([one["peer"] or "-"] if outbound else []),
+        str(one["sidecars"]),
+        figures.percent(one["successRatio"]) if rate else "-",
+        f"{rate:.1f}",
+        *([f"{attempts:.1f}", figures.percent(retries)] if outbound else []),
+        figures.latency(one.get("p50")),
+        figures.latency(one.get("p95")),
+        figures.latency(one.get("p99")),
+        str(one["inFlight"]),
+        _refused(one, _LIMITED),
+        _refused(one, _BREAKER),
+    ]
+
+
+def _refused(one: dict[str, Any], family: str) -> str:
+    total = sum(rate for reason, rate in one["refusedPerSecond"].items() if reason.startswith(family))
+    return f"{total:.1f}/s" if total else "-"

@@ -1,0 +1,39 @@
+"""`version`: this program's version beside the control plane's."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from controlplane.cli import options
+from controlplane.cli.client import AdminClient
+from controlplane.cli.errors import UnreachableError
+from controlplane.cli.output import Format, print_lines, show_document
+
+
+def version(
+    *,
+    client: Annotated[bool, typer.Option("--client", help="Only this program's.")] = False,
+    output: options.Output = options.TABLE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show this program's version and the control plane's."""
+    versions = {"client": metadata.version("breakwater"), "controlPlane": ""}
+    if not client:
+        versions["controlPlane"] = _control_plane(admin)
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "Version", **versions}, output)
+    else:
+        print_lines([f"client         {versions['client']}"])
+        if not client:
+            print_lines([f"control plane  {versions['controlPlane'] or f'not reachable at {admin}'}"])
+
+
+def _control_plane(admin: str) -> str:
+    try:
+        with AdminClient(admin, timeout_seconds=3) as client:
+            return str(client.call("GetStatus")["version"])
+    except UnreachableError:
+        return ""
