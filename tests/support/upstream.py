@@ -1,0 +1,159 @@
+"""An upstream that logs every byte it gets, per connection, and answers as its script says, well or badly."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from tests.support.framing import FramingError, Message, first_message
+from tests.support.wire import reset, send_in_steps
+
+READ_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write bytes; with `step` that many at a time, each a write of its own."""
+
+    data: bytes
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Do nothing for a while; `None` waits until the other side closes."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """End the connection with RST, as a crash does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the connection with FIN."""
+
+
+Step: TypeAlias = Send | Pause | Reset | Close
+Script: TypeAlias = tuple[Step, ...]
+Answer: TypeAlias = Callable[[Message], Script]
+
+
+def response(status: int = 200, body: bytes = b"ok", *, fields: bytes = b"") -> bytes:
+    """Return a well-formed response; `fields` are whole lines with their ends."""
+    length = f"Content-Length: {len(body)}\r\n".encode()
+    return f"HTTP/1.1 {status} Scripted\r\n".encode() + fields + length + b"\r\n" + body
+
+
+OK: Script = (Send(response()),)
+GARBAGE: Script = (Send(b"\x15\x03\x01\x00\x02\x02\x50 this is not HTTP\r\n\r\n"), Close())
+RESET_IN_BODY: Script = (Send(response(body=b"x" * 1000)[:-500]), Pause(0.05), Reset())
+NO_ANSWER: Script = (Pause(),)
+
+
+def slow(seconds: float) -> Script:
+    """Return the script that answers well, but late."""
+    return (Pause(seconds), Send(response()))
+
+
+@dataclass(slots=True)
+class ConnectionLog:
+    """What one connection brought: every byte, the whole requests among them, and what was no request."""
+
+    received: bytearray = field(default_factory=bytearray)
+    requests: list[Message] = field(default_factory=list)
+    malformed: FramingError | None = None
+    is_open: bool = True
+
+
+class ScriptedUpstream:
+    """A listener on loopback, from `async with` entry to exit; each whole request is answered by `answer`.
+
+    A connection that brings something that is no request is closed, with the cause in its log.
+    """
+
+    def __init__(self, answer: Answer = lambda _: OK, *, port: int = 0) -> None:
+        self.answer = answer
+        self.port = port
+        self.connections: list[ConnectionLog] = []
+        self._server: asyncio.Server | None = None
+        self._served: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._served:
+            task.cancel()
+        await asyncio.gather(*self._served, return_exceptions=True)
+
+    @property
+    def received(self) -> bytes:
+        """Every byte of every connection, in order of connections."""
+        return b"".join(bytes(log.received) for log in self.connections)
+
+    @property
+    def requests(self) -> tuple[Message, ...]:
+        """Every whole request, in order of connections."""
+        return tuple(request for log in self.connections for request in log.requests)
+
+    def forget(self) -> None:
+        """Drop the logs; connections that are open go on, logged no more."""
+        self.connections = []
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._served.add(task)
+            task.add_done_callback(self._served.discard)
+        log = ConnectionLog()
+        self.connections.append(log)
+        try:
+            await self._serve(reader, writer, log)
+        except FramingError as error:
+            log.malformed = error
+        except ConnectionError:
+            pass  # the other side left; its log says how far it came
+        finally:
+            log.is_open = False
+            writer.close()
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: ConnectionLog
+    ) -> None:
+        answered = 0
+        while data := await reader.read(READ_BYTES):
+            log.received += data
+            while (request := first_message(bytes(log.received[answered:]))) is not None:
+                answered += request.length
+                log.requests.append(request)
+                for step in self.answer(request):
+                    await _play(step, reader, writer, log)
+
+
+async def _play(
+    step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: ConnectionLog
+) -> None:
+    match step:
+        case Send(data, step_bytes):
+            await send_in_steps(writer, data, step_bytes)
+        case Pause(None):
+            while data := await reader.read(READ_BYTES):
+                log.received += data
+        case Pause(float() | int() as seconds):
+            await asyncio.sleep(seconds)
+        case Reset():
+            reset(writer)
+            raise ConnectionResetError
+        case Close():
+            writer.close()
+            raise ConnectionAbortedError
