@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from typing import TYPE_CHECKING
 
 from controlplane.cli.output import Format, Listing, show
+
+if TYPE_CHECKING:
+    import pytest
 
 LISTING = Listing(
     kind="Sidecar",
