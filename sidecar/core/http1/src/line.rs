@@ -103,3 +103,6 @@ fn name_cause(bytes: &[u8], name_len: usize) -> Cause {
         _ => Cause::ColonMissing,
     }
 }
+
+#[cfg(test)]
+mod tests;

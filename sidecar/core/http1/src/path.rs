@@ -7,7 +7,8 @@ use memchr::memchr;
 /// The form of `path` that every spelling of it shares: escapes of unreserved characters decoded, other
 /// escapes in capitals, dot segments removed (RFC 3986 6.2.2). Allocates only if `path` is not in it.
 ///
-/// Escaped delimiters stay escaped (`%2F` is no slash), and so do escapes that are none.
+/// Escaped delimiters stay escaped (`%2F` is no slash). A percent sign that begins no escape becomes `%25`, or
+/// what follows it could make one.
 pub fn canonical_path(path: &[u8]) -> Cow<'_, [u8]> {
     let decoded = decode_unreserved(path);
     if !has_dot_segment(&decoded) {
@@ -23,21 +24,36 @@ fn decode_unreserved(path: &[u8]) -> Cow<'_, [u8]> {
     let mut decoded = path[..first].to_vec();
     let mut rest = &path[first..];
     while let [byte, tail @ ..] = rest {
-        rest = tail;
-        match (byte, escaped(tail)) {
-            (b'%', Some(value)) if is_unreserved(value) => decoded.push(value),
-            (b'%', Some(_)) => {
-                decoded.push(b'%');
-                decoded.extend(tail[..2].iter().map(u8::to_ascii_uppercase));
+        rest = match (byte, escaped(tail)) {
+            (b'%', Some(value)) => {
+                push_unescaped(value, &mut decoded);
+                &tail[2..]
+            }
+            (b'%', None) => {
+                push_escape(b'%', &mut decoded);
+                tail
             }
             _ => {
                 decoded.push(*byte);
-                continue;
+                tail
             }
-        }
-        rest = &tail[2..];
+        };
     }
     Cow::Owned(decoded)
+}
+
+fn push_unescaped(value: u8, path: &mut Vec<u8>) {
+    if is_unreserved(value) {
+        path.push(value);
+    } else {
+        push_escape(value, path);
+    }
+}
+
+fn push_escape(value: u8, path: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let (high, low) = (value >> 4, value & 15);
+    path.extend([b'%', DIGITS[usize::from(high)], DIGITS[usize::from(low)]]);
 }
 
 /// The byte that the two digits at the beginning of `digits` stand for.
