@@ -1,1 +1,25 @@
 //! The data path: listeners, protocol detection, pools, the stages of a request.
+//!
+//! A worker is one thread with one event loop, its own listeners and its own connections. Everything that decides
+//! about requests belongs to it alone, so nothing on their path is shared, locked or atomic. It is told its
+//! [`config`] and asked for its [`report`]s through a [`Handle`], in messages that it handles between requests.
+#![forbid(unsafe_code)]
+#![allow(dead_code, reason = "the seam lands before what stands behind it")]
+
+mod clock;
+pub mod config;
+mod connections;
+mod downstream;
+mod handle;
+mod listen;
+mod name;
+pub mod report;
+mod settings;
+mod worker;
+
+pub use config::Config;
+pub use handle::{
+    Addresses, Demand, Ended, Force, ForceError, Handle, Outlets, Supply, Wanted, start,
+};
+pub use name::{PolicyRef, ServiceName};
+pub use settings::{Bounds, InboundListener, LogSink, Settings, StartError, UpstreamListener};

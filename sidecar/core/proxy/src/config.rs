@@ -1,0 +1,344 @@
+//! What a worker enforces: plain immutable values, built off the request path and swapped in whole.
+//!
+//! Whoever builds a [`Config`] keeps the `Arc` of every cluster and inbound that did not change: the worker takes
+//! the same `Arc` as proof that there is nothing to do. Machine state (breakers, buckets, budgets, pools) lives in the
+//! worker, survives edits of its figures, and goes with its block, its endpoint or its cluster.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::{Percent, breaker, budget, bulkhead, rate_limit};
+
+pub use crate::name::{PolicyRef, ServiceName};
+
+/// Everything that a worker enforces.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The access log.
+    pub access_log: AccessLog,
+    /// Service behind each host name in its canonical form: lower case, no port, no final dot, names of the mesh as
+    /// `name.namespace`.
+    pub hosts: HashMap<Box<str>, ServiceName>,
+    /// How callers, this sidecar's workload, treat a service.
+    pub clusters: HashMap<ServiceName, Arc<Cluster>>,
+    /// What this sidecar enforces for its own services.
+    pub inbound: HashMap<ServiceName, Arc<Inbound>>,
+}
+
+/// What the access log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Which requests are written.
+    pub mode: AccessLogMode,
+    /// Share of the requests that did not fail which is written, in mode `ErrorsAndSampled`.
+    pub sample: Percent,
+}
+
+/// Which requests are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogMode {
+    /// Failed requests always, the rest sampled.
+    ErrorsAndSampled,
+    /// Every request.
+    All,
+    /// None.
+    None,
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self {
+            mode: AccessLogMode::ErrorsAndSampled,
+            sample: Percent::new(1),
+        }
+    }
+}
+
+/// The figures of one block and the policy they are attributed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block<T> {
+    /// The figures.
+    pub params: T,
+    /// The policy; `None` when nobody wrote one.
+    pub policy: Option<Arc<PolicyRef>>,
+}
+
+/// A service as this sidecar's workload calls it. A block that is `None` means no such behaviour.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The service.
+    pub service: ServiceName,
+    /// Its ports.
+    pub ports: Vec<Port>,
+    /// Methods that its contract declares idempotent: HTTP methods, or full gRPC method names.
+    pub idempotent_methods: Vec<Box<str>>,
+    /// Bounds on waiting.
+    pub timeouts: Option<Block<Timeouts>>,
+    /// Retries.
+    pub retry: Option<Block<Retry>>,
+    /// The breaker of the service.
+    pub service_breaker: Option<Block<Breaker>>,
+    /// The breaker of each endpoint.
+    pub endpoint_breaker: Option<Block<Breaker>>,
+    /// Cap on requests in flight.
+    pub bulkhead: Option<Block<Bulkhead>>,
+    /// Cap on connections.
+    pub pool: Option<Block<Pool>>,
+    /// Limits that callers enforce; all that match must admit.
+    pub limits: Vec<LimitRules>,
+    /// Endpoints that may be called.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A port that callers use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name within the service.
+    pub name: Box<str>,
+    /// Number.
+    pub number: u16,
+}
+
+/// One address of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Instance behind it, unique in the mesh.
+    pub instance: Arc<str>,
+    /// Where each of the cluster's ports is reached, in their order; `None` for a port it does not serve.
+    pub addresses: Vec<Option<SocketAddr>>,
+    /// Whether a sidecar of this mesh answers there, whose refusals are told from the application's answers.
+    pub has_sidecar: bool,
+}
+
+/// Bounds on waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Time to establish one connection.
+    pub connect: Duration,
+    /// Time for the whole exchange.
+    pub request: Option<Duration>,
+    /// Time for one attempt until its response headers.
+    pub per_try: Option<Duration>,
+    /// Time a pooled connection may rest.
+    pub idle: Duration,
+    /// Time a streaming exchange may rest without a byte.
+    pub stream_idle: Option<Duration>,
+    /// Length of a streaming exchange.
+    pub max_stream: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    /// What holds where no policy says more: nothing is bounded but what would otherwise never end.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: None,
+            per_try: None,
+            idle: Duration::from_secs(300),
+            stream_idle: None,
+            max_stream: None,
+        }
+    }
+}
+
+/// Retries and the budget that caps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Methods that may be retried without an Idempotency-Key or an idempotent contract.
+    pub methods: Vec<Box<str>>,
+    /// Largest request body that is kept for a replay, bytes.
+    pub replay_bytes: usize,
+    /// The budget; its floor is the whole fleet's.
+    pub budget: budget::Params,
+}
+
+/// One breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Its figures.
+    pub params: breaker::Params,
+}
+
+/// Cap on requests in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bulkhead {
+    /// Its figures.
+    pub params: bulkhead::Params,
+    /// Bulkheads of one such name share permits and queue: `namespace/sharedName`.
+    pub shared: Option<Arc<str>>,
+}
+
+/// Cap on connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Connections open at once.
+    pub max_connections: u32,
+    /// Requests before a connection is closed.
+    pub max_requests: Option<u32>,
+    /// Age at which a connection is closed.
+    pub max_age: Option<Duration>,
+}
+
+/// What this sidecar enforces for one of its own services.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The service.
+    pub service: ServiceName,
+    /// Limits; all that match must admit.
+    pub limits: Vec<LimitRules>,
+}
+
+/// The limits of one policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRules {
+    /// The policy.
+    pub policy: Arc<PolicyRef>,
+    /// The limits.
+    pub limits: Vec<Limit>,
+    /// Requests that are charged and never refused, any of.
+    pub exempt: Vec<Exemption>,
+    /// How refusals look.
+    pub response: LimitResponse,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Name within the policy.
+    pub name: Box<str>,
+    /// Whom it counts apart; empty: one shared count.
+    pub by: Vec<Subject>,
+    /// What happens when a part of the subject is missing.
+    pub on_missing: OnMissing,
+    /// Requests it applies to, any of; empty: every request.
+    pub matches: Vec<RequestMatch>,
+    /// What one request costs.
+    pub cost: Cost,
+    /// Its figures.
+    pub params: rate_limit::Params,
+}
+
+/// One part of the subject of a limit. Names of headers are in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Value of this request header.
+    Header(Box<str>),
+    /// Value of this cookie.
+    Cookie(Box<str>),
+    /// Value of this query parameter.
+    Query(Box<str>),
+    /// Address of the peer; IPv6 by /64.
+    SourceIp,
+    /// Verified identity of the caller.
+    Principal,
+    /// Canonical path.
+    Path,
+    /// Method.
+    Method,
+}
+
+/// What happens when a part of the subject is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMissing {
+    /// All such requests share one count.
+    ShareOne,
+    /// The limit does not apply.
+    Skip,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What a request looks like; all members that are set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestMatch {
+    /// Methods, any of; empty: any.
+    pub methods: Vec<Box<str>>,
+    /// Canonical path.
+    pub path: Option<PathMatch>,
+    /// Headers, all of.
+    pub headers: Vec<HeaderMatch>,
+}
+
+/// A path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathMatch {
+    /// The whole path.
+    Exact(Box<str>),
+    /// Leading whole segments.
+    Prefix(Box<str>),
+}
+
+/// A header; of several values each is judged by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderMatch {
+    /// The header has this exact value.
+    Value {
+        /// Name, in lower case.
+        name: Box<str>,
+        /// The value.
+        value: Box<str>,
+    },
+    /// The header is there, or is not.
+    Presence {
+        /// Name, in lower case.
+        name: Box<str>,
+        /// Whether it must be there.
+        present: bool,
+    },
+}
+
+/// What one request costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// The same for each.
+    Fixed(u64),
+    /// Read from a request header.
+    Header {
+        /// Name, in lower case.
+        name: Box<str>,
+        /// Cost when the header is missing or no number.
+        default: u64,
+    },
+}
+
+/// Requests that are charged and never refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exemption {
+    /// A verified caller; without verified identities nobody is one.
+    Principal,
+    /// A canonical path.
+    Path(PathMatch),
+    /// A block of addresses of the peer.
+    SourceIp {
+        /// First address of the block.
+        network: IpAddr,
+        /// Leading bits that are fixed.
+        prefix: u8,
+    },
+}
+
+/// How refusals by limits look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitResponse {
+    /// Status.
+    pub status: u16,
+    /// Which quota headers are sent, on admitted requests too.
+    pub headers: LimitHeaders,
+    /// Whether the body is problem+json.
+    pub problem: bool,
+}
+
+/// Which quota headers are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitHeaders {
+    /// `RateLimit` and `RateLimit-Policy`.
+    Standard,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    Legacy,
+    /// Both forms.
+    Both,
+    /// None.
+    None,
+}

@@ -1,0 +1,89 @@
+//! Listening: sockets of a worker's own, and an accept loop that outlives every error.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::connections::Place;
+use crate::settings::StartError;
+use crate::worker::{Entry, Worker};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Pause after an accept that failed for want of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Silence after which the kernel asks whether the peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// A listener at `address`, which other workers may share; needs a runtime's context.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|source| StartError::Listen { address, source })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What every connection gets, either side: no delay, and an end when the peer is gone without a word.
+pub(crate) fn tune(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    // A socket that refuses either works all the same.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+}
+
+/// Accepts until draining begins.
+pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, entry: Rc<Entry>) {
+    let draining = worker.connections.drain_begun();
+    tokio::pin!(draining);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut draining => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => open(&worker, stream, peer, &entry),
+                Err(error) => after_failure(&worker, &error).await,
+            },
+        }
+    }
+}
+
+fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entry: &Rc<Entry>) {
+    let Some(place) = worker.connections.enter() else {
+        worker
+            .refused_connections
+            .set(worker.refused_connections.get() + 1);
+        return;
+    };
+    tune(&stream);
+    let key = place.key();
+    let serving =
+        crate::downstream::serve(Rc::clone(worker), stream, peer, Rc::clone(entry), place);
+    let task = tokio::task::spawn_local(serving);
+    Place::set_task(&worker.connections, key, task.abort_handle());
+}
+
+/// A peer that went before it was accepted costs nothing; anything else waits until others have left.
+async fn after_failure(worker: &Worker, error: &io::Error) {
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
+        worker.accept_failures.set(worker.accept_failures.get() + 1);
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,236 @@
+//! What a worker tells about itself: plain values, copied out between requests.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use policy::breaker::{Counts, State};
+use policy::{Reason, rate_limit};
+
+use crate::name::{PolicyRef, ServiceName};
+
+/// Which way a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Towards our workload.
+    Inbound,
+    /// Away from it.
+    Outbound,
+}
+
+impl Direction {
+    /// The word in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// One family of measurements, cumulative since the worker began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Name with unit, such as `breakwater_requests_total`.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: MetricKind,
+    /// Names of the labels, in the order of the values below.
+    pub labels: &'static [&'static str],
+    /// Upper bounds of a histogram's buckets, seconds, ascending; the last bucket has none.
+    pub bounds: &'static [f64],
+    /// The measurements.
+    pub points: Vec<Point>,
+}
+
+/// What the values of a family are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Moves either way.
+    Gauge,
+    /// Counts per bucket, each only growing.
+    Histogram,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Values of the labels.
+    pub labels: Vec<Cow<'static, str>>,
+    /// Value of a counter or gauge; sum in seconds of a histogram.
+    pub value: f64,
+    /// Counts per bucket, not cumulative over buckets; histograms only.
+    pub buckets: Vec<u64>,
+}
+
+/// Everything measured, and who was called.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Families, sorted by name.
+    pub families: Vec<Family>,
+    /// Services called in the last minute.
+    pub called: Vec<ServiceName>,
+    /// Requests in flight.
+    pub in_flight: u32,
+}
+
+/// One breaker now.
+#[derive(Clone, Debug)]
+pub struct BreakerStatus {
+    /// Service that is called.
+    pub service: ServiceName,
+    /// Instance that it guards; `None` for the breaker of the service.
+    pub endpoint: Option<Arc<str>>,
+    /// Its state.
+    pub state: State,
+    /// What is counted.
+    pub counts: Counts,
+    /// Time until probes, or until an operator's order ends.
+    pub remaining: Option<Duration>,
+    /// Instant of the last transition.
+    pub changed_at: Option<SystemTime>,
+    /// Policy it comes from.
+    pub policy: Option<Arc<PolicyRef>>,
+}
+
+/// One limit now.
+#[derive(Clone, Debug)]
+pub struct LimitStatus {
+    /// Service whose requests it counts.
+    pub service: ServiceName,
+    /// Which side enforces it here.
+    pub direction: Direction,
+    /// Policy it comes from.
+    pub policy: Arc<PolicyRef>,
+    /// Name within the policy.
+    pub limit: Box<str>,
+    /// Its rate.
+    pub rate: rate_limit::Rate,
+    /// Fewest cost units left over all subjects.
+    pub remaining: u64,
+    /// Subjects remembered.
+    pub keys: u32,
+    /// Requests admitted.
+    pub allowed: u64,
+    /// Requests refused.
+    pub limited: u64,
+    /// Exempt requests.
+    pub exempt: u64,
+}
+
+/// One endpoint as the balancer sees it.
+#[derive(Clone, Debug)]
+pub struct EndpointStatus {
+    /// Service it belongs to.
+    pub service: ServiceName,
+    /// Instance behind it.
+    pub instance: Arc<str>,
+    /// Addresses called.
+    pub addresses: Vec<std::net::SocketAddr>,
+    /// Whether it may be picked.
+    pub ready: bool,
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Peak-EWMA latency.
+    pub latency: Duration,
+    /// Idle pooled connections.
+    pub idle_connections: u32,
+}
+
+/// One refusal; no path, header or address of the request is kept.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// When.
+    pub at: SystemTime,
+    /// Which way the request went.
+    pub direction: Direction,
+    /// Service concerned; `None` when the request named none.
+    pub service: Option<ServiceName>,
+    /// Why.
+    pub reason: Reason,
+    /// The policy; `None` when none is at fault.
+    pub policy: Option<Arc<PolicyRef>>,
+    /// Name of the limit that refused.
+    pub limit: Option<Box<str>>,
+    /// Status that was answered.
+    pub status: u16,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// Service concerned.
+    pub service: ServiceName,
+    /// Instance concerned; `None` for the service.
+    pub endpoint: Option<Arc<str>>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// A breaker went from one state to another.
+    Breaker {
+        /// State before.
+        from: State,
+        /// State after.
+        to: State,
+        /// Why, such as `consecutive_failures`.
+        reason: &'static str,
+        /// What had been counted.
+        counts: Counts,
+    },
+    /// Too few endpoints are fit, so breakers are ignored; or no longer.
+    Panic {
+        /// Whether it began.
+        began: bool,
+    },
+    /// An operator forced a breaker, or gave it back.
+    Override {
+        /// The state ordered.
+        to: State,
+    },
+}
+
+/// A request to explain.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Which half is asked.
+    pub direction: Direction,
+    /// Service that is called.
+    pub service: ServiceName,
+    /// Method.
+    pub method: String,
+    /// Path with query.
+    pub path: String,
+    /// Headers, lower-case name to value.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What would happen to a request, from live state; nothing is sent or charged.
+#[derive(Clone, Debug, Default)]
+pub struct Explanation {
+    /// Stages in the order the request meets them, up to the one that refuses.
+    pub steps: Vec<Step>,
+    /// Reason and status of the refusal; `None` when it would be forwarded.
+    pub refusal: Option<(Reason, u16)>,
+}
+
+/// One stage's part.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The stage: route, deadline, limits, bulkhead, budget, breaker, endpoint, timeout.
+    pub stage: &'static str,
+    /// What it would do, in words, with live figures.
+    pub text: String,
+    /// Whether it refuses.
+    pub refuses: bool,
+    /// The policy behind it.
+    pub policy: Option<Arc<PolicyRef>>,
+}
