@@ -14,10 +14,12 @@ pub mod condition;
 mod draw;
 pub mod ending;
 pub mod grpc;
+pub mod method;
 pub mod outcome;
 pub mod percent;
 pub mod rate_limit;
 pub mod reason;
+pub mod retry;
 mod window;
 
 pub use outcome::Outcome;
