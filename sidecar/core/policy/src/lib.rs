@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
 pub mod condition;
+pub mod deadline;
 mod draw;
 pub mod ending;
 pub mod grpc;
