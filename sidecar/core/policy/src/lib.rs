@@ -15,6 +15,8 @@ pub mod deadline;
 mod draw;
 pub mod ending;
 pub mod grpc;
+pub mod histogram;
+pub mod latency;
 pub mod method;
 pub mod outcome;
 pub mod percent;

@@ -42,4 +42,14 @@ impl Percent {
             share as u64
         }
     }
+
+    /// The rank, from 1, of the last of `count` sorted values within this share; none when there are none.
+    #[must_use]
+    pub(crate) const fn rank(self, count: u64) -> Option<u64> {
+        if count == 0 {
+            return None;
+        }
+        let rank = (count as u128 * self.0 as u128).div_ceil(WHOLE as u128) as u64;
+        Some(if rank == 0 { 1 } else { rank })
+    }
 }
