@@ -24,7 +24,7 @@ use probes::{Finding, ProbeEnd, Probes};
 use tally::{Mark, Tally};
 pub use transition::{Cause, Counts, State, TRANSITIONS, Transition};
 
-use crate::{Outcome, backoff, draw};
+use crate::{Outcome, Reason, backoff, draw};
 
 /// Transitions kept for the owner, who takes them after each call; one call makes at most four.
 const KEPT_TRANSITIONS: usize = 16;
@@ -60,6 +60,28 @@ pub enum Forced {
     Closed,
     /// Admit every call and count nothing.
     Disabled,
+}
+
+impl Permit {
+    /// A permit of no breaker: what comes of it is ignored.
+    pub const fn uncounted() -> Self {
+        Self {
+            epoch: 0,
+            probe: None,
+        }
+    }
+}
+
+impl Refusal {
+    /// What the refusal is called.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Open { .. } => Reason::BreakerOpen,
+            Self::HalfOpenFull => Reason::BreakerHalfOpenFull,
+            Self::Forced => Reason::BreakerForced,
+        }
+    }
 }
 
 /// What the breaker means for the endpoint behind it.

@@ -21,6 +21,7 @@ pub mod method;
 pub mod outcome;
 pub mod percent;
 pub mod rate_limit;
+pub mod readiness;
 pub mod reason;
 pub mod retry;
 mod window;

@@ -1,0 +1,225 @@
+use super::*;
+use crate::Outcome;
+use crate::breaker::{Params as BreakerParams, State};
+
+const SECOND: u64 = 1_000_000_000;
+const OPEN: u64 = 30 * SECOND;
+
+struct Endpoint {
+    breaker: Option<Breaker>,
+    load: Load,
+}
+
+impl Member for Endpoint {
+    fn breaker(&self) -> Option<&Breaker> {
+        self.breaker.as_ref()
+    }
+
+    fn breaker_mut(&mut self) -> Option<&mut Breaker> {
+        self.breaker.as_mut()
+    }
+
+    fn load(&self) -> &Load {
+        &self.load
+    }
+}
+
+fn params() -> BreakerParams {
+    let mut params = BreakerParams::default();
+    params.open.jitter = Percent::new(0);
+    params
+}
+
+fn endpoints(count: usize) -> Vec<Endpoint> {
+    (0..count)
+        .map(|_| Endpoint {
+            breaker: Some(Breaker::new(params())),
+            load: Load::new(0),
+        })
+        .collect()
+}
+
+fn open(endpoint: &mut Endpoint, now_ns: u64) {
+    let breaker = endpoint.breaker.as_mut().unwrap();
+    while breaker.state() != State::Open {
+        let permit = breaker.admit(now_ns, 0).unwrap();
+        breaker.on_result(permit, Outcome::Failure, 0, now_ns, 0);
+    }
+}
+
+fn verdicts(count: usize, opened: &[usize]) -> (Readiness, Vec<u32>) {
+    let mut members = endpoints(count);
+    for (order, &position) in opened.iter().enumerate() {
+        open(&mut members[position], order as u64);
+    }
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, SECOND);
+    let ready = readiness.ready().to_vec();
+    (readiness, ready)
+}
+
+#[test]
+fn an_open_endpoint_is_ejected() {
+    let (_, ready) = verdicts(3, &[1]);
+    assert_eq!(ready, [0, 2]);
+}
+
+#[test]
+fn a_ceiling_that_rounds_to_zero_still_ejects_one() {
+    let (_, ready) = verdicts(2, &[0]);
+    assert_eq!(ready, [1]);
+}
+
+#[test]
+fn beyond_the_ceiling_open_endpoints_are_kept_the_first_opened_goes_first() {
+    let (readiness, ready) = verdicts(8, &[5, 2]);
+    assert_eq!(ready, [0, 1, 2, 3, 4, 6, 7]);
+    assert_eq!(readiness.verdict(2), Verdict::Kept);
+    let (_, ready) = verdicts(20, &[5, 2, 9]);
+    assert_eq!(ready.len(), 18);
+}
+
+#[test]
+fn the_last_endpoint_is_never_ejected() {
+    let (readiness, ready) = verdicts(1, &[0]);
+    assert_eq!(ready, [0]);
+    assert_eq!(readiness.verdict(0), Verdict::Kept);
+}
+
+#[test]
+fn below_half_healthy_ejection_is_ignored_with_an_event() {
+    let mut members = endpoints(4);
+    let mut readiness = Readiness::new(Params::default());
+    (0..2).for_each(|position| open(&mut members[position], 0));
+    assert_eq!(readiness.refresh(&members, 0), None);
+    assert_eq!(readiness.ready().len(), 3);
+    open(&mut members[2], 0);
+    readiness.invalidate();
+    assert_eq!(readiness.refresh(&members, 0), Some(PanicChange::Began));
+    assert_eq!(readiness.ready().len(), 4);
+    assert_eq!(readiness.refresh(&members, OPEN), Some(PanicChange::Ended));
+}
+
+#[test]
+fn an_ejected_endpoint_returns_for_its_probes_when_its_open_time_ends() {
+    let mut members = endpoints(2);
+    open(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, 0);
+    assert_eq!(readiness.ready(), [1]);
+    readiness.refresh(&members, OPEN - 1);
+    assert_eq!(readiness.ready(), [1]);
+    readiness.refresh(&members, OPEN);
+    assert_eq!(readiness.ready(), [0, 1]);
+}
+
+#[test]
+fn an_endpoint_breaker_sees_the_call_that_closes_it_however_bad_its_load() {
+    let mut members = endpoints(2);
+    open(&mut members[0], 0);
+    members[0].load.begin();
+    members[0].load.end(balancer::LONGEST_PENALTY_NS, OPEN);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, OPEN);
+    for _ in 0..3 {
+        let picked = readiness.pick(&mut members, None, OPEN, 1).unwrap();
+        assert_eq!(picked.endpoint, 0);
+        let breaker = members[0].breaker.as_mut().unwrap();
+        breaker.on_result(picked.permit, Outcome::Success, 0, OPEN, 0);
+    }
+    assert_eq!(
+        members[0].breaker.as_ref().map(Breaker::state),
+        Some(State::Closed)
+    );
+}
+
+#[test]
+fn a_half_open_endpoint_without_a_free_place_is_skipped_not_refused() {
+    let mut members = endpoints(2);
+    open(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, OPEN);
+    let picks: Vec<_> = (0..5)
+        .map(|draw| readiness.pick(&mut members, None, OPEN, draw << 60))
+        .collect();
+    let endpoints: Vec<_> = picks
+        .iter()
+        .flatten()
+        .map(|picked| picked.endpoint)
+        .collect();
+    assert_eq!(endpoints, [0, 0, 0, 1, 1]);
+}
+
+#[test]
+fn when_every_endpoint_is_half_open_and_full_the_attempt_is_refused() {
+    let mut members = endpoints(1);
+    open(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, OPEN);
+    let out: Vec<_> = (0..3)
+        .map(|_| readiness.pick(&mut members, None, OPEN, 0).unwrap())
+        .collect();
+    let refused = readiness.pick(&mut members, None, OPEN, 0).unwrap_err();
+    assert_eq!((out.len(), refused), (3, Reason::BreakerHalfOpenFull));
+}
+
+#[test]
+fn a_kept_endpoint_lets_calls_through_uncounted() {
+    let mut members = endpoints(1);
+    open(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, SECOND);
+    let picked = readiness.pick(&mut members, None, SECOND, 0).unwrap();
+    let breaker = members[0].breaker.as_mut().unwrap();
+    breaker.on_result(picked.permit, Outcome::Success, 0, SECOND, 0);
+    assert_eq!(
+        (breaker.state(), breaker.until_ns()),
+        (State::Open, Some(OPEN))
+    );
+}
+
+#[test]
+fn without_endpoints_nothing_is_picked() {
+    let mut readiness = Readiness::new(Params::default());
+    assert_eq!(readiness.refresh(&endpoints(0), 0), None);
+    let refused = readiness.pick(&mut endpoints(0), None, 0, 0).unwrap_err();
+    assert_eq!(refused, Reason::UpstreamNoEndpoints);
+}
+
+#[test]
+fn the_endpoint_just_tried_is_picked_only_when_no_other_can_be() {
+    let mut members = endpoints(3);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, 0);
+    for draw in 0..64 {
+        let picked = readiness
+            .pick(&mut members, Some(1), 0, draw << 58)
+            .unwrap();
+        assert_ne!(picked.endpoint, 1);
+    }
+    assert!(readiness.has_another(1));
+    members.truncate(1);
+    readiness.refresh(&members, 0);
+    assert_eq!(
+        readiness
+            .pick(&mut members, Some(0), 0, 0)
+            .unwrap()
+            .endpoint,
+        0
+    );
+    assert!(!readiness.has_another(0));
+}
+
+#[test]
+fn endpoints_without_breakers_are_always_ready() {
+    let mut members = vec![Endpoint {
+        breaker: None,
+        load: Load::new(0),
+    }];
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, 0);
+    assert_eq!(
+        readiness.pick(&mut members, None, 0, 0).unwrap().endpoint,
+        0
+    );
+}
