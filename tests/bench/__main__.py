@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     install()
     try:
-        results = asyncio.run(run(plan, options.programs))
+        results = asyncio.run(run(plan))
     except (InvalidRunError, ProcessFailedError) as error:
         say(f"bench: {error}")
         return 1
@@ -52,10 +52,6 @@ def parser() -> argparse.ArgumentParser:
         "--tries", type=int, default=8, help="to find a quiet one; with 1 no lull is waited for"
     )
     flags.add_argument("--bar", type=float, help=f"fail when our CPU at saturation is above this x {BASE}")
-    beside_python = Path(sys.executable).parent
-    flags.add_argument(
-        "--programs", type=Path, default=beside_python, help="where ours are; default: %(default)s"
-    )
     return flags
 
 
@@ -84,7 +80,7 @@ def two_cores() -> tuple[int, int]:
             raise InvalidRunError(f"the proxy needs a core of its own, found cores {cores}")
 
 
-async def run(plan: Plan, programs: Path) -> Results:
+async def run(plan: Plan) -> Results:
     """Return what a whole run measured, having shown each figure as it came."""
     visits = []
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="run-") as scratch:
@@ -92,7 +88,6 @@ async def run(plan: Plan, programs: Path) -> Results:
         site = Site(
             origin_port=free_port(),
             scratch=Path(scratch),
-            our_programs=programs,
             load_core=load_core,
             proxy_core=proxy_core,
         )

@@ -18,28 +18,27 @@ RESULTS = BUILD / "dataplane.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One run's surroundings: the origin behind every proxy, scratch space, our programs, the two cores.
+    """One run's surroundings: the origin behind every proxy, scratch space, the two cores.
 
     Origin, load generator and control plane share `load_core`; the proxy has `proxy_core` for itself.
     """
 
     origin_port: int
     scratch: Path
-    our_programs: Path
     load_core: int
     proxy_core: int
 
-    def render(self, configuration: str, target: Path, *, listen_port: int) -> Path:
-        """Return `target`, where the named configuration now stands with its two ports filled in."""
+    def render(self, configuration: str, target: Path, **ports: int) -> Path:
+        """Return `target`, where the named configuration now stands with all ports filled in."""
         text = (SOURCE / "configurations" / configuration).read_text()
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(Template(text).substitute(listen=listen_port, origin=self.origin_port))
+        target.write_text(Template(text).substitute(ports, origin=self.origin_port))
         return target
 
 
-def pinned(core: int, *argv: str | Path) -> tuple[str | Path, ...]:
-    """Return the command that runs `argv` on one core; the process stays the one that was started."""
-    return ("taskset", "-c", str(core), *argv)
+def pinned(core: int) -> tuple[str, ...]:
+    """Return what goes before a command to keep it on one core; the process stays the same."""
+    return ("taskset", "-c", str(core))
 
 
 def find_program(name: str) -> str | None:

@@ -24,7 +24,7 @@ MAX_FOREIGN_CORES = 0.04
 @asynccontextmanager
 async def origin(site: Site) -> AsyncIterator[Process]:
     """Run the origin on the load core for as long as the context lasts."""
-    argv = pinned(site.load_core, ORIGIN_PROGRAM, str(site.origin_port), str(BODY_BYTES))
+    argv = (*pinned(site.load_core), str(ORIGIN_PROGRAM), str(site.origin_port), str(BODY_BYTES))
     async with Process(argv, log=site.scratch / "origin.log") as process:
         await process.ready(answering(site.origin_port))
         yield process

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from tests.bench.load import HOST
 from tests.bench.site import FLOOR_PROGRAM, Site, find_envoy, find_program, pinned
-from tests.support.ports import free_port, free_ports
+from tests.support.mesh import controlplane, sidecar
+from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.readiness import answering
 
@@ -46,7 +47,7 @@ def haproxy(configuration: str) -> Start:
 
     def start(site: Site) -> AbstractAsyncContextManager[Running]:
         port = free_port()
-        file = site.render(configuration, site.scratch / configuration, listen_port=port)
+        file = site.render(configuration, site.scratch / configuration, listen=port)
         return _alone(site, port, find_program("haproxy") or "haproxy", "-db", "-f", file)
 
     return start
@@ -57,7 +58,7 @@ def envoy(configuration: str) -> Start:
 
     def start(site: Site) -> AbstractAsyncContextManager[Running]:
         port = free_port()
-        file = site.render(configuration, site.scratch / configuration, listen_port=port)
+        file = site.render(configuration, site.scratch / configuration, listen=port)
         options = ("--concurrency", "1", "-l", "error", "--disable-hot-restart", "-c", file)
         return _alone(site, port, find_envoy() or "envoy", *options)
 
@@ -73,45 +74,19 @@ def floor(site: Site) -> AbstractAsyncContextManager[Running]:
 @asynccontextmanager
 async def breakwater(site: Site) -> AsyncIterator[Running]:
     """Run our sidecar on the measured core, its control plane beside the origin, every policy on."""
-    discovery, admin, http, inbound, outbound, metrics = free_ports(6)
-    policies = site.render(
-        "breakwater.yaml", site.scratch / "policies" / "bench.yaml", listen_port=outbound
-    ).parent
-    controlplane = Process(
-        pinned(
-            site.load_core,
-            *(
-                site.our_programs / "breakwater-controlplane",
-                "--store",
-                "sqlite::memory:",
-                "--policies",
-                policies,
-            ),
-            *(
-                "--listen",
-                f"127.0.0.1:{discovery}",
-                "--admin",
-                f"127.0.0.1:{admin}",
-                "--http",
-                f"127.0.0.1:{http}",
-            ),
-        ),
-        log=site.scratch / "controlplane.log",
-    )
-    sidecar = Process(
-        pinned(
-            site.proxy_core,
-            *(site.our_programs / "breakwater-sidecar", "--service", "bench/client", "--instance", "bench"),
-            *("--controlplane", f"127.0.0.1:{discovery}", "--app", f"127.0.0.1:{site.origin_port}"),
-            *("--inbound", f"127.0.0.1:{inbound}", "--outbound", f"127.0.0.1:{outbound}"),
-            *("--http", f"127.0.0.1:{metrics}", "--state-dir", site.scratch / "state"),
-        ),
-        log=site.scratch / "sidecar.log",
-    )
-    async with controlplane, sidecar:
-        await controlplane.ready(answering(http, path="/readyz"), timeout_seconds=30)
-        await sidecar.ready(answering(outbound, host=HOST), timeout_seconds=30)
-        yield Running(port=outbound, proxy=sidecar, bystanders=(controlplane,))
+    file = site.render("breakwater.yaml", site.scratch / "policies" / "bench.yaml")
+    async with (
+        controlplane(site.scratch, file.parent, prefix=pinned(site.load_core)) as plane,
+        sidecar(
+            site.scratch,
+            "bench/client",
+            app_port=site.origin_port,
+            discovery=plane.discovery,
+            prefix=pinned(site.proxy_core),
+        ) as ours,
+    ):
+        await ours.process.ready(answering(ours.outbound, host=HOST), timeout_seconds=30)
+        yield Running(port=ours.outbound, proxy=ours.process, bystanders=(plane.process,))
 
 
 TARGETS: Mapping[str, Start] = {
@@ -127,6 +102,6 @@ TARGETS: Mapping[str, Start] = {
 @asynccontextmanager
 async def _alone(site: Site, port: int, *argv: str | Path) -> AsyncIterator[Running]:
     log = site.scratch / f"{Path(argv[0]).name}.log"
-    async with Process(pinned(site.proxy_core, *argv), log=log) as proxy:
+    async with Process((*pinned(site.proxy_core), *argv), log=log) as proxy:
         await proxy.ready(answering(port, host=HOST), timeout_seconds=30)
         yield Running(port=port, proxy=proxy)

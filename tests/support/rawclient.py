@@ -1,49 +1,63 @@
 """An HTTP/1.1 client that sends exactly the bytes it is given, in pieces of any size."""
 
 import asyncio
+import contextlib
+import socket
 from types import TracebackType
 from typing import Self
 
 from tests.support.framing import Message, first_message
-from tests.support.wire import reset, send_in_steps
+from tests.support.wire import reset_when_closed, send_in_steps
 
 READ_BYTES = 65536
 
 
 class RawClient:
-    """One connection to a loopback port, from `async with` entry to exit."""
+    """One connection to a loopback port, from `async with` entry to exit.
+
+    It reads all the time, so that an answer that comes before a reset is never lost.
+    """
 
     def __init__(self, port: int, *, timeout_seconds: float = 5) -> None:
         self._port = port
         self._timeout_seconds = timeout_seconds
+        self._socket = socket.socket()
         self._unread = b""
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._news = asyncio.Event()
+        self._has_ended = False
+        self._reading: asyncio.Task[None] | None = None
         self.was_reset = False
 
     async def __aenter__(self) -> Self:
-        self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        self._socket.setblocking(False)  # noqa: FBT003 (the socket's own signature)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, ("127.0.0.1", self._port))
+        self._reading = loop.create_task(self._read())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        self._socket.close()
 
     async def send(self, data: bytes, *, step_bytes: int | None = None) -> None:
         """Send bytes, `step_bytes` a write; what a peer that has closed no longer takes is dropped."""
-        try:
-            await send_in_steps(self._writer, data, step_bytes)
-        except ConnectionError:
-            self.was_reset = True
+        with contextlib.suppress(ConnectionError):
+            await send_in_steps(self._write, data, step_bytes)
 
     def finish(self) -> None:
         """Say that nothing more will be sent, while still reading."""
-        if not self._writer.transport.is_closing():
-            self._writer.write_eof()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """End the connection with RST, as a crash does."""
-        reset(self._writer)
+        """Let the connection end with RST on exit, as a crash ends it."""
+        reset_when_closed(self._socket)
 
     async def response(self, *, method: str = "GET") -> Message:
         """Return the next whole response.
@@ -55,9 +69,9 @@ class RawClient:
         """
         async with asyncio.timeout(self._timeout_seconds):
             while (message := first_message(self._unread, has_body=method != "HEAD")) is None:
-                if not (data := await self._read()):
+                if self._has_ended:
                     raise EOFError(f"expected a response, found {self._unread!r} and the end")
-                self._unread += data
+                await self._next_news()
         self._unread = self._unread[message.length :]
         return message
 
@@ -68,27 +82,25 @@ class RawClient:
             TimeoutError: It stayed open.
         """
         async with asyncio.timeout(self._timeout_seconds):
-            while data := await self._read():
-                self._unread += data
+            while not self._has_ended:
+                await self._next_news()
         rest, self._unread = self._unread, b""
         return rest
 
-    async def _read(self) -> bytes:
+    async def _write(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+
+    async def _next_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            return await self._reader.read(READ_BYTES)
+            while data := await loop.sock_recv(self._socket, READ_BYTES):
+                self._unread += data
+                self._news.set()
         except ConnectionError:
             self.was_reset = True
-            return b""
-
-    @property
-    def _reader(self) -> asyncio.StreamReader:
-        return self._open()[0]
-
-    @property
-    def _writer(self) -> asyncio.StreamWriter:
-        return self._open()[1]
-
-    def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is None:
-            raise RuntimeError("the client is used outside its `async with`")
-        return self._streams
+        self._has_ended = True
+        self._news.set()

@@ -1,13 +1,14 @@
 """An upstream that logs every byte it gets, per connection, and answers as its script says, well or badly."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from tests.support.framing import FramingError, Message, first_message
-from tests.support.wire import reset, send_in_steps
+from tests.support.wire import Write, reset_when_closed, send_in_steps
 
 READ_BYTES = 65536
 
@@ -107,8 +108,11 @@ class ScriptedUpstream:
         return tuple(request for log in self.connections for request in log.requests)
 
     def forget(self) -> None:
-        """Drop the logs; connections that are open go on, logged no more."""
-        self.connections = []
+        """Empty the logs, and drop those of connections that have ended."""
+        self.connections = [log for log in self.connections if log.is_open]
+        for log in self.connections:
+            log.received.clear()
+            log.requests.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -130,14 +134,25 @@ class ScriptedUpstream:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: ConnectionLog
     ) -> None:
-        answered = 0
+        unanswered = b""
         while data := await reader.read(READ_BYTES):
             log.received += data
-            while (request := first_message(bytes(log.received[answered:]))) is not None:
-                answered += request.length
+            unanswered += data
+            while (request := first_message(unanswered)) is not None:
+                unanswered = unanswered[request.length :]
                 log.requests.append(request)
                 for step in self.answer(request):
                     await _play(step, reader, writer, log)
+
+
+def _writing(writer: asyncio.StreamWriter) -> Write:
+    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    async def write(data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return write
 
 
 async def _play(
@@ -145,14 +160,15 @@ async def _play(
 ) -> None:
     match step:
         case Send(data, step_bytes):
-            await send_in_steps(writer, data, step_bytes)
+            await send_in_steps(_writing(writer), data, step_bytes)
         case Pause(None):
             while data := await reader.read(READ_BYTES):
                 log.received += data
         case Pause(float() | int() as seconds):
             await asyncio.sleep(seconds)
         case Reset():
-            reset(writer)
+            reset_when_closed(writer.get_extra_info("socket"))
+            writer.transport.abort()
             raise ConnectionResetError
         case Close():
             writer.close()
