@@ -25,10 +25,7 @@ macro_rules! known {
             /// Every known name.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The name in lower case.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
+            const NAMES: [&'static str; Self::COUNT] = [$($name,)+];
 
             pub(crate) const fn class(self) -> Class {
                 match self { $(Self::$variant => Class::$class,)+ }
@@ -139,6 +136,11 @@ impl Known {
     /// How many names there are.
     pub const COUNT: usize = Self::ALL.len();
 
+    /// The name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// The known name that equals `name` in any case.
     pub fn find(name: &[u8]) -> Option<Self> {
         if name.is_empty() {
@@ -146,9 +148,9 @@ impl Known {
         }
         let mut slot = slot(name);
         while TABLE[slot] != EMPTY {
-            let known = Self::ALL[TABLE[slot] as usize];
-            if name.eq_ignore_ascii_case(known.as_str().as_bytes()) {
-                return Some(known);
+            let number = TABLE[slot] as usize;
+            if name.eq_ignore_ascii_case(Self::NAMES[number].as_bytes()) {
+                return Some(Self::ALL[number]);
             }
             slot = (slot + 1) % SLOTS;
         }

@@ -41,9 +41,9 @@ impl Lines {
         Ok(Some(line))
     }
 
-    /// Whether any byte was looked at.
+    /// Whether part of a line was looked at.
     pub(crate) const fn is_inside(&self) -> bool {
-        self.searched > 0
+        self.searched > self.start
     }
 
     /// Where the next line begins.

@@ -85,7 +85,7 @@ impl RequestParser {
         Ok(Some(length))
     }
 
-    /// Whether part of a head was read: closing now would cut a request.
+    /// Whether part of a head was read: closing now would cut a request. An empty line before one is no part.
     pub const fn is_inside(&self) -> bool {
         self.has_line || self.lines.is_inside()
     }

@@ -41,6 +41,24 @@ fn names_of_cases_are_unique() {
     }
 }
 
+#[test]
+fn every_cause_has_a_case_and_a_name_of_its_own() {
+    let cases: Vec<_> = ["requests.txt", "responses.txt"]
+        .into_iter()
+        .flat_map(corpus::read)
+        .collect();
+    let mut names = HashSet::new();
+    for cause in Cause::ALL {
+        assert!(names.insert(cause.as_str()), "{cause} twice");
+        // The corpus says `cut` where the peer closes too early.
+        let is_told = |case: &Case| case.expect().split(' ').any(|word| word == cause.as_str());
+        assert!(
+            *cause == Cause::Truncated || cases.iter().any(is_told),
+            "{cause}"
+        );
+    }
+}
+
 fn check(case: &Case, side: Side, status: impl Fn(Cause) -> u16) {
     let name = &case.name;
     let whole = play(side, &case.bytes, []);
