@@ -137,6 +137,13 @@ fn end_to_end_fields_are_what_a_translation_passes_on() {
 }
 
 #[test]
+fn http10_requests_do_not_persist() {
+    let asks = b"GET / HTTP/1.0\r\nHost: svc\r\nConnection: keep-alive\r\n\r\n";
+    assert!(!request(asks).keep_alive);
+    assert!(request(b"GET / HTTP/1.1\r\nHost: svc\r\n\r\n").keep_alive);
+}
+
+#[test]
 fn http10_responses_persist_only_if_they_say_so() {
     let asks = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
     let silent = b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n";
