@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::{Percent, breaker, budget, bulkhead, rate_limit};
+use policy::condition::Conditions;
+use policy::{Percent, breaker, budget, bulkhead, rate_limit, retry};
 
 pub use crate::name::{PolicyRef, ServiceName};
 
@@ -83,6 +84,85 @@ pub struct Cluster {
     /// The breaker of each endpoint.
     pub endpoint_breaker: Option<Block<Breaker>>,
     /// Cap on requests in flight.
+    pub bulkhead: Option<Block<Bulkhead>>,
+    /// Cap on connections.
+    pub pool: Option<Block<Pool>>,
+    /// Limits that callers enforce; all that match must admit.
+    pub limits: Vec<LimitRules>,
+    /// Endpoints that may be called.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A port that callers use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name within the service.
+    pub name: Box<str>,
+    /// Number.
+    pub number: u16,
+}
+
+/// One address of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Instance behind it, unique in the mesh.
+    pub instance: Arc<str>,
+    /// Where each of the cluster's ports is reached, in their order; `None` for a port it does not serve.
+    pub addresses: Vec<Option<SocketAddr>>,
+    /// Whether a sidecar of this mesh answers there, whose refusals are told from the application's answers.
+    pub has_sidecar: bool,
+}
+
+/// Bounds on waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Time to establish one connection.
+    pub connect: Duration,
+    /// Time for the whole exchange.
+    pub request: Option<Duration>,
+    /// Time for one attempt until its response headers.
+    pub per_try: Option<Duration>,
+    /// Time a pooled connection may rest.
+    pub idle: Duration,
+    /// Time a streaming exchange may rest without a byte.
+    pub stream_idle: Option<Duration>,
+    /// Length of a streaming exchange.
+    pub max_stream: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    /// What holds where no policy says more: nothing is bounded but what would otherwise never end.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: None,
+            per_try: None,
+            idle: Duration::from_secs(300),
+            stream_idle: None,
+            max_stream: None,
+        }
+    }
+}
+
+/// Retries and the budget that caps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries, delays and conditions.
+    pub params: retry::Params,
+    /// The budget; its floor is the whole fleet's.
+    pub budget: budget::Params,
+}
+
+/// One breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Its figures.
+    pub params: breaker::Params,
+    /// What counts as a failure; `policy::ending::default_failures` where the policy does not say.
+    pub failures: Conditions,
+}
+
+/// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
     pub pool: Option<Block<Pool>>,
