@@ -95,6 +95,21 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """A service as readers of the registry see it.
+
+    `ports` are sorted by number, `endpoints` by instance; lists of services have no endpoints, only their
+    count.
+    """
+
+    name: ServiceName
+    ports: tuple[ServicePort, ...]
+    contract: Contract
+    endpoints: tuple[Endpoint, ...]
+    endpoint_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A right to exist that lapses `ttl_seconds` after it was last kept alive."""
 

@@ -1,0 +1,201 @@
+"""The wire form of registrations and services; a stored registration is the request that made it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+
+from mesh.v1 import registry_pb2 as pb
+from registry.catalog import Event, Registered, Removed, Service
+from registry.config import LEASE_SECONDS
+from registry.errors import DecodeError, InvalidRegistrationError
+from registry.keys import parse_registration_key
+from registry.model import (
+    Contract,
+    Endpoint,
+    Health,
+    InstanceId,
+    Problem,
+    Protocol,
+    Registration,
+    ServiceName,
+    ServicePort,
+    ServiceView,
+)
+from registry.store import Change, Delete, Entry
+
+_PROTOCOLS: Final = {
+    pb.PROTOCOL_UNSPECIFIED: Protocol.HTTP,
+    pb.PROTOCOL_HTTP: Protocol.HTTP,
+    pb.PROTOCOL_HTTP2: Protocol.HTTP2,
+    pb.PROTOCOL_GRPC: Protocol.GRPC,
+}
+_HEALTHS: Final = {
+    pb.HEALTH_UNSPECIFIED: Health.HEALTHY,
+    pb.HEALTH_HEALTHY: Health.HEALTHY,
+    pb.HEALTH_UNHEALTHY: Health.UNHEALTHY,
+}
+# The last number of a value is the one that names it; the unspecified one comes first.
+_PROTOCOL_NUMBERS: Final = {protocol: number for number, protocol in _PROTOCOLS.items()}
+_HEALTH_NUMBERS: Final = {health: number for number, health in _HEALTHS.items()}
+
+
+def encode_registration(registration: Registration) -> bytes:
+    """The stored form; equal registrations have equal bytes."""
+    return encode_register_request(registration).SerializeToString(deterministic=True)
+
+
+def decode_event(change: Change) -> Event:
+    """What a change in the store means for the catalogue.
+
+    Raises:
+        DecodeError: the stored bytes are no registration.
+    """
+    if isinstance(change, Delete):
+        service, instance = parse_registration_key(change.key)
+        return Removed(service=service, instance=instance, revision=change.revision)
+    return decode_entry(change.entry)
+
+
+def decode_entry(entry: Entry) -> Registered:
+    """What an entry of the store registers.
+
+    Raises:
+        DecodeError: the stored bytes are no registration.
+    """
+    try:
+        registration = decode_register_request(pb.RegisterRequest.FromString(entry.value))
+    except (ProtobufDecodeError, InvalidRegistrationError) as error:
+        raise DecodeError(f"expected a registration under {entry.key!r}, found: {error}") from error
+    return Registered(registration=registration, revision=entry.revision)
+
+
+def encode_register_request(registration: Registration, ttl_seconds: int | None = None) -> pb.RegisterRequest:
+    """The request that registers, for `ttl_seconds` or the default."""
+    return pb.RegisterRequest(
+        service=encode_name(registration.service),
+        ports=_encode_ports(registration.ports),
+        contract=_encode_contract(registration.contract),
+        endpoint=encode_endpoint(registration.endpoint),
+        ttl=None if ttl_seconds is None else Duration(seconds=ttl_seconds),
+    )
+
+
+def decode_register_request(request: pb.RegisterRequest) -> Registration:
+    """What the request registers, not validated yet.
+
+    Raises:
+        InvalidRegistrationError: it has a protocol or a health that this release does not know.
+    """
+    if problems := tuple(_unknown_numbers(request)):
+        raise InvalidRegistrationError(problems)
+    return Registration(
+        service=decode_name(request.service),
+        ports=_decode_ports(request.ports),
+        contract=_decode_contract(request.contract),
+        endpoint=decode_endpoint(request.endpoint),
+    )
+
+
+def decode_ttl(request: pb.RegisterRequest) -> float:
+    """Seconds that the registration is to outlive its owner; the default when the request names none."""
+    return request.ttl.ToTimedelta().total_seconds() if request.HasField("ttl") else LEASE_SECONDS
+
+
+def encode_name(name: ServiceName) -> pb.ServiceName:
+    """The message for a name."""
+    return pb.ServiceName(namespace=name.namespace, name=name.name)
+
+
+def decode_name(message: pb.ServiceName) -> ServiceName:
+    """The name in a message, not validated."""
+    return ServiceName(namespace=message.namespace, name=message.name)
+
+
+def encode_endpoint(endpoint: Endpoint) -> pb.Endpoint:
+    """The message for an endpoint."""
+    return pb.Endpoint(
+        instance=endpoint.instance,
+        address=endpoint.address,
+        ports=endpoint.ports,
+        labels=endpoint.labels,
+        has_sidecar=endpoint.has_sidecar,
+        health=_HEALTH_NUMBERS[endpoint.health],
+    )
+
+
+def decode_endpoint(message: pb.Endpoint) -> Endpoint:
+    """The endpoint in a message, not validated; its health must be one we know."""
+    return Endpoint(
+        instance=InstanceId(message.instance),
+        address=message.address,
+        ports=dict(sorted(message.ports.items())),
+        labels=dict(sorted(message.labels.items())),
+        has_sidecar=message.has_sidecar,
+        health=_HEALTHS[message.health],
+    )
+
+
+def encode_service(service: Service, *, with_endpoints: bool) -> pb.Service:
+    """The message for a service, with its endpoints or only their number."""
+    return pb.Service(
+        name=encode_name(service.name),
+        ports=_encode_ports(service.ports),
+        contract=_encode_contract(service.contract),
+        endpoints=[encode_endpoint(endpoint) for endpoint in service.endpoints] if with_endpoints else [],
+        endpoint_count=len(service.endpoints),
+    )
+
+
+def decode_service(message: pb.Service) -> ServiceView:
+    """The service in a message."""
+    return ServiceView(
+        name=decode_name(message.name),
+        ports=_decode_ports(message.ports),
+        contract=_decode_contract(message.contract),
+        endpoints=tuple(decode_endpoint(endpoint) for endpoint in message.endpoints),
+        endpoint_count=message.endpoint_count,
+    )
+
+
+def _encode_ports(ports: Iterable[ServicePort]) -> list[pb.ServicePort]:
+    return [
+        pb.ServicePort(name=port.name, port=port.port, protocol=_PROTOCOL_NUMBERS[port.protocol])
+        for port in ports
+    ]
+
+
+def _decode_ports(messages: Iterable[pb.ServicePort]) -> tuple[ServicePort, ...]:
+    return tuple(
+        ServicePort(name=message.name, port=message.port, protocol=_PROTOCOLS[message.protocol])
+        for message in messages
+    )
+
+
+def _encode_contract(contract: Contract) -> pb.Contract:
+    return pb.Contract(
+        owner=contract.owner,
+        version=contract.version,
+        idempotent_methods=contract.idempotent_methods,
+        documentation=contract.documentation,
+    )
+
+
+def _decode_contract(message: pb.Contract) -> Contract:
+    return Contract(
+        owner=message.owner,
+        version=message.version,
+        idempotent_methods=tuple(sorted(set(message.idempotent_methods))),
+        documentation=message.documentation,
+    )
+
+
+def _unknown_numbers(request: pb.RegisterRequest) -> Iterator[Problem]:
+    for index, port in enumerate(request.ports):
+        if port.protocol not in _PROTOCOLS:
+            message = f"expected HTTP, HTTP2 or GRPC, found number {port.protocol}"
+            yield Problem(path=f"ports[{index}].protocol", message=message)
+    if request.endpoint.health not in _HEALTHS:
+        message = f"expected HEALTHY or UNHEALTHY, found number {request.endpoint.health}"
+        yield Problem(path="endpoint.health", message=message)
