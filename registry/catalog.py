@@ -101,6 +101,17 @@ def apply(catalog: Catalog, events: Iterable[Event]) -> tuple[Catalog, Changes]:
     return Catalog(services=services, revision=revision), _diff(catalog.services, after)
 
 
+def missing(catalog: Catalog, present: Iterable[Registered], revision: Revision) -> tuple[Removed, ...]:
+    """The removal, at `revision`, of every instance in the catalogue that is not `present`."""
+    seen = {(event.registration.service, event.registration.endpoint.instance) for event in present}
+    return tuple(
+        Removed(service=name, instance=instance, revision=revision)
+        for name, service in catalog.services.items()
+        for instance in service.registered
+        if (name, instance) not in seen
+    )
+
+
 def _apply_one(instances: dict[InstanceId, Registered], event: Event) -> None:
     if isinstance(event, Registered):
         instances[event.registration.endpoint.instance] = event

@@ -1,0 +1,86 @@
+"""A store that loses its reachability, or its history, when the test says so."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from registry.errors import CompactedError, StoreError, StoreUnavailableError
+from registry.model import Lease, LeaseId, Revision
+from registry.store import Batch, Entry, Listing, Store
+
+
+class FlakyStore:
+    """Passes everything on to another store, except as told."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_reachable = True
+        self._broken: asyncio.Future[StoreError] = asyncio.Future()
+
+    def lose(self) -> None:
+        """Makes the store unreachable."""
+        self._is_reachable = False
+        self._break_watches(StoreUnavailableError("expected the store, found none"))
+
+    def regain(self) -> None:
+        """Makes the store reachable again."""
+        self._is_reachable = True
+
+    def compact(self) -> None:
+        """Lets every watch fall behind the history."""
+        self._break_watches(CompactedError(requested=1, compact_revision=2))
+
+    def _break_watches(self, error: StoreError) -> None:
+        self._broken.set_result(error)
+        self._broken = asyncio.Future()
+
+    async def get(self, key: str) -> Entry:
+        return await self._reachable().get(key)
+
+    async def list(self, prefix: str) -> Listing:
+        return await self._reachable().list(prefix)
+
+    async def put(
+        self, key: str, value: bytes, *, lease: LeaseId | None = None, expect: Revision | None = None
+    ) -> Revision:
+        return await self._reachable().put(key, value, lease=lease, expect=expect)
+
+    async def delete(self, key: str, *, expect: Revision | None = None) -> Revision | None:
+        return await self._reachable().delete(key, expect=expect)
+
+    @asynccontextmanager
+    async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[AsyncIterator[Batch]]:
+        async with self._reachable().watch(prefix, from_revision) as batches:
+            yield _until_broken(batches, self._broken)
+
+    async def grant(self, ttl_seconds: int) -> Lease:
+        return await self._reachable().grant(ttl_seconds)
+
+    async def keep_alive(self, lease_id: LeaseId) -> Lease:
+        return await self._reachable().keep_alive(lease_id)
+
+    async def revoke(self, lease_id: LeaseId) -> None:
+        await self._reachable().revoke(lease_id)
+
+    def _reachable(self) -> Store:
+        if not self._is_reachable:
+            raise StoreUnavailableError("expected the store, found none")
+        return self._store
+
+
+async def _until_broken(
+    batches: AsyncIterator[Batch], broken: asyncio.Future[StoreError]
+) -> AsyncIterator[Batch]:
+    while True:
+        async with asyncio.TaskGroup() as tasks:
+            batch = tasks.create_task(_next(batches))
+            either: set[asyncio.Future[Batch] | asyncio.Future[StoreError]] = {batch, broken}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            batch.cancel()
+        if broken.done():
+            raise broken.result()
+        yield batch.result()
+
+
+async def _next(batches: AsyncIterator[Batch]) -> Batch:
+    return await anext(batches)
