@@ -8,6 +8,10 @@ from registry.errors import InvalidLocationError
 LEASE_SECONDS = 15
 """How long a registration outlives its owner, who renews it three times as often."""
 
+LEASE_SECONDS_MIN = 5
+LEASE_SECONDS_MAX = 60
+"""What an owner may ask for instead."""
+
 RECONNECT_SECONDS = 4
 """The longest a sidecar waits before it tries the control plane again."""
 

@@ -1,0 +1,188 @@
+"""RegistryService over a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from mesh.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
+from registry.client import RegistryClient
+from registry.config import SqliteLocation
+from registry.errors import LeaseNotFoundError
+from registry.live import follow
+from registry.model import Contract, LeaseId, ServiceName
+from registry.registrar import Registrar
+from registry.server import RegistryService
+from registry.sqlite import open_sqlite
+from tests.support.clock import FakeClock
+from tests.support.registrations import CART, registration
+
+DEADLINE_SECONDS = 10
+BANK = ServiceName(namespace="bank", name="ledger")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A registry behind a socket, its client, and the clock of its leases."""
+
+    client: RegistryClient
+    clock: FakeClock
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[Served]:
+    clock = FakeClock()
+    async with (
+        open_sqlite(SqliteLocation(path=None), clock=clock) as store,
+        follow(store, clock=clock) as live,
+    ):
+        server = grpc.aio.server()
+        add_RegistryServiceServicer_to_server(RegistryService(Registrar(store), live), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield Served(client=RegistryClient(channel), clock=clock)
+        finally:
+            await server.stop(grace=None)
+
+
+async def until_listed(client: RegistryClient, service: ServiceName, *instances: str) -> None:
+    """Waits until exactly `instances` are in the catalogue."""
+    async with asyncio.timeout(DEADLINE_SECONDS), aclosing(client.watch()) as watch:
+        async for change in watch:
+            found = tuple(endpoint.instance for endpoint in change.service.endpoints)
+            if (change.service.name, found) == (service, instances):
+                return
+
+
+async def test_registered_instance_is_listed_as_it_registered() -> None:
+    contract = Contract(owner="team-cart", version="1", idempotent_methods=("DELETE",))
+    async with served() as registry:
+        lease = await registry.client.register(registration("a", contract=contract))
+        await until_listed(registry.client, CART, "a")
+        (service,) = await registry.client.list_services()
+        (endpoint,) = await registry.client.list_endpoints(CART)
+
+        assert lease.ttl_seconds == 15
+        assert (service.name, service.contract, service.endpoint_count) == (CART, contract, 1)
+        assert service.endpoints == ()
+        assert endpoint == registration("a").endpoint
+
+
+async def test_services_are_listed_by_namespace() -> None:
+    async with served() as registry:
+        await registry.client.register(registration("a"))
+        await registry.client.register(registration("b", service=BANK))
+        await until_listed(registry.client, BANK, "b")
+
+        assert [service.name for service in await registry.client.list_services()] == [BANK, CART]
+        assert [service.name for service in await registry.client.list_services("shop")] == [CART]
+
+
+async def test_unknown_service_has_no_endpoints() -> None:
+    async with served() as registry:
+        assert await registry.client.list_endpoints(CART) == ()
+
+
+async def test_deregistered_instance_is_gone() -> None:
+    async with served() as registry:
+        lease = await registry.client.register(registration("a"))
+        await registry.client.register(registration("b"))
+        await registry.client.deregister(lease.id)
+        await until_listed(registry.client, CART, "b")
+
+
+async def test_kept_lease_stays_and_the_other_ends() -> None:
+    async with served() as registry:
+        kept = await registry.client.register(registration("kept"), ttl_seconds=5)
+        await registry.client.register(registration("lost"), ttl_seconds=5)
+        await registry.clock.advance(4)
+        assert await registry.client.keep_alive(kept.id) == kept
+        await registry.clock.advance(4)
+        await until_listed(registry.client, CART, "kept")
+
+
+async def test_keeping_an_unknown_lease_alive_asks_to_register_again() -> None:
+    async with served() as registry:
+        with pytest.raises(LeaseNotFoundError):
+            await registry.client.keep_alive(LeaseId(4711))
+
+
+async def test_bad_registration_is_refused_with_every_problem() -> None:
+    good = registration()
+    bad = replace(good, ports=(), endpoint=replace(good.endpoint, address="cart.local"))
+    async with served() as registry:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await registry.client.register(bad)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    info, bad_request = details(caught.value)
+    assert (info.reason, info.domain) == ("INVALID_REGISTRATION", "breakwater.dev")
+    assert [violation.field for violation in bad_request.field_violations] == [
+        "ports",
+        "endpoint.address",
+        "endpoint.ports[http]",
+    ]
+
+
+def details(
+    error: grpc.aio.AioRpcError,
+) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]:
+    metadata = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(bad_request)
+    return info, bad_request
+
+
+@pytest.mark.parametrize("ttl_seconds", [0, 4, 61])
+async def test_time_to_live_out_of_range_is_refused(ttl_seconds: int) -> None:
+    async with served() as registry:
+        with pytest.raises(grpc.aio.AioRpcError, match="ttl: expected 5s to 60s"):
+            await registry.client.register(registration(), ttl_seconds)
+
+
+async def test_watch_begins_with_all_there_are_and_sends_each_change_whole() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        lease = await registry.client.register(registration("a"))
+        await registry.client.register(registration("b", service=BANK))
+        await until_listed(registry.client, BANK, "b")
+        watch = registry.client.watch()
+        first, second = await anext(watch), await anext(watch)
+        await registry.client.register(registration("c"))
+        third = await anext(watch)
+        await registry.client.deregister(lease.id)
+        fourth = await anext(watch)
+
+    assert [change.service.name for change in (first, second, third, fourth)] == [BANK, CART, CART, CART]
+    assert [endpoint.instance for endpoint in third.service.endpoints] == ["a", "c"]
+    assert [endpoint.instance for endpoint in fourth.service.endpoints] == ["c"]
+    assert fourth.revision > third.revision
+
+
+async def test_watch_of_a_namespace_sees_no_other() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        await registry.client.register(registration("b", service=BANK))
+        watch = registry.client.watch("shop")
+        await registry.client.register(registration("a"))
+
+        assert (await anext(watch)).service.name == CART
+
+
+async def test_watch_tells_when_the_last_instance_leaves() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        lease = await registry.client.register(registration("a"))
+        watch = registry.client.watch()
+        assert not (await anext(watch)).is_removed
+        await registry.client.deregister(lease.id)
+        change = await anext(watch)
+
+    assert change.is_removed
+    assert change.service.name == CART
+    assert change.service.endpoints == ()
