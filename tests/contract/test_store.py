@@ -281,6 +281,7 @@ async def test_quiet_watch_outlives_more_of_others_changes_than_the_history_hold
         asyncio.TaskGroup() as tasks,
     ):
         waiting = tasks.create_task(take(batches, 1))
+        await asyncio.sleep(0.05)  # until the watch has nothing left to read
         for _ in range(HISTORY_REVISIONS * 2):
             await store.put("/b", b"")
         revision = await store.put("/a", b"")
