@@ -1,0 +1,1 @@
+"""The frozen vocabulary of the control plane: values, schema, documents, resources, snapshots."""

@@ -1,0 +1,136 @@
+"""Resources: what a sidecar is sent. Each is a function of one service, never of its reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    from controlplane.model.document import ObjectKey
+    from controlplane.model.value import Tree
+    from registry.model import Endpoint, ServiceName, ServicePort
+
+Version = NewType("Version", str)
+
+
+class ResourceType(IntEnum):
+    """Kind of a resource, numbered as in the contract."""
+
+    MESH = 1
+    HOST = 2
+    OUTBOUND = 3
+    ENDPOINTS = 4
+    INBOUND = 5
+
+
+class ResourceName(NamedTuple):
+    """Names one resource: `default`, a host, or `namespace/name`, by its type."""
+
+    type: ResourceType
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.type.name.lower()}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRef:
+    """The object a setting came from, at the generation that said it."""
+
+    key: ObjectKey
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldOrigin:
+    """Where one effective field came from; `policy` is `None` for a default of the schema."""
+
+    path: str
+    policy: PolicyRef | None
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerMatch:
+    """A caller; every member that is set must hold, so an empty one is any caller."""
+
+    namespace: str = ""
+    service: str = ""
+    service_account: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitRules:
+    """The limits of one policy, every default filled in; `callers` are any of, empty: every caller's."""
+
+    policy: PolicyRef
+    callers: tuple[CallerMatch, ...] = ()
+    limits: tuple[Tree, ...]
+    exempt: tuple[Tree, ...] = ()
+    response: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundVariant:
+    """Effective settings for `caller`, every default of a present block filled in; origins sorted by path."""
+
+    caller: CallerMatch | None
+    resilience: Tree
+    origins: tuple[FieldOrigin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshSettings:
+    """Settings of the whole mesh."""
+
+    trust_domain: str
+    access_log: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBinding:
+    """The service behind a host name."""
+
+    service: ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """How callers treat a service; `variants` go from the most specific caller to any caller."""
+
+    service: ServiceName
+    ports: tuple[ServicePort, ...]
+    idempotent_methods: tuple[str, ...]
+    variants: tuple[OutboundVariant, ...]
+    rate_limits: tuple[RateLimitRules, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """The endpoints of a service, sorted by instance."""
+
+    service: ServiceName
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """What the members of a service enforce, sorted by policy."""
+
+    service: ServiceName
+    rate_limits: tuple[RateLimitRules, ...]
+
+
+Body: TypeAlias = "MeshSettings | HostBinding | Outbound | Endpoints | Inbound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource at one version: its body, that encoded once, and the objects that it is made of."""
+
+    name: ResourceName
+    version: Version
+    encoded: bytes
+    body: Body
+    policies: frozenset[ObjectKey] = field(default_factory=frozenset)

@@ -1,0 +1,117 @@
+"""The schema of policies: what may be written where. Read from the proto contract, and from nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from controlplane.model.value import Value
+
+API_VERSION: Final = "breakwater.dev/v1alpha1"
+_ACRONYMS: Final = frozenset({"HTTP", "HTTP2", "GRPC"})
+
+
+class Shape(Enum):
+    """What a value is."""
+
+    BLOCK = "a block of fields"
+    STRING = "a string"
+    INTEGER = "an integer"
+    NUMBER = "a number"
+    BOOLEAN = "true or false"
+    DURATION = "a duration such as 250ms or 1m30s"
+    WORD = "a word of a closed list"
+    LABELS = "a map of strings"
+
+
+class Format(Enum):
+    """Reading of a value whose shape does not say it."""
+
+    PLAIN = ""
+    SIZE = "bytes such as 65536 or 64Ki"
+    PERCENT = "a number from 0 to 100"
+    CIDR = "an IP address or a CIDR block"
+    HEADER_NAME = "an HTTP header name"
+    CONDITION = "a condition, an HTTP status, a class such as 5xx, or a gRPC code"
+    NAME = "a name of lower-case letters, digits and -, at most 63 characters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What restricts a field; a bound of a duration is in seconds."""
+
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    positive: bool = False
+    pattern: str = ""
+    format: Format = Format.PLAIN
+    min_items: int = 0
+    max_items: int = 64
+    max_length: int = 253
+    one_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a block: `block` says what a BLOCK holds, `words` what a WORD may be."""
+
+    name: str
+    shape: Shape
+    repeated: bool = False
+    block: Block | None = None
+    words: tuple[str, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    default: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Fields that are written together, by name in the order of the contract."""
+
+    name: str
+    fields: Mapping[str, Field]
+
+    def siblings(self, name: str) -> tuple[str, ...]:
+        """The other fields of the group of which only one may be set, if `name` is of one."""
+        group = self.fields[name].rules.one_of
+        if not group:
+            return ()
+        return tuple(
+            other.name for other in self.fields.values() if other.rules.one_of == group and other.name != name
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of document; `document` is the block of the whole, with its spec."""
+
+    name: str
+    short_name: str
+    cluster_scoped: bool
+    singleton: bool
+    spec: Block
+    document: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """Every kind by name, and every block that they use by its name in the contract."""
+
+    kinds: Mapping[str, Kind]
+    blocks: Mapping[str, Block]
+
+
+def word(enum: str, constant: str) -> str:
+    """How a constant of the contract is written in a policy: RETRY_STRATEGY_FULL_JITTER is FullJitter."""
+    parts = constant.removeprefix(enum_prefix(enum)).split("_")
+    return "".join(part if part in _ACRONYMS else part.capitalize() for part in parts)
+
+
+def enum_prefix(enum: str) -> str:
+    """What every constant of `enum` begins with: RETRY_STRATEGY_ for RetryStrategy."""
+    return "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in enum).lstrip("_") + "_"
