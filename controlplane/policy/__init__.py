@@ -1,0 +1,1 @@
+"""One module per policy kind: what it checks and how it merges."""

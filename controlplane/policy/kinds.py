@@ -1,0 +1,24 @@
+"""The kinds there are: one line registers each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from controlplane.policy import external_service, mesh, rate_limit, resilience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from controlplane.model.document import Document, Problem
+
+_VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
+    resilience.KIND: resilience.validate,
+    rate_limit.KIND: rate_limit.validate,
+    mesh.KIND: mesh.validate,
+    external_service.KIND: external_service.validate,
+}
+
+
+def validate(document: Document) -> Iterator[Problem]:
+    """What is wrong between the fields of one document, each of which is sound by itself."""
+    return _VALIDATORS[document.key.kind](document)

@@ -1,0 +1,164 @@
+"""Merging: what the policies of all levels say together, and which of them said it (GEP-713).
+
+Contributions are folded from the most specific to the broadest. One that states defaults fills in what is
+not said yet; one that states overrides replaces what is. `Patch` does so field by field, `Atomic` block by
+block, a block being one of the spec's own, such as `timeouts`. Among contributions of one specificity the
+older wins: defaults are folded older first, then overrides newer first.
+
+Lists are fields: they are taken whole. Of fields that exclude each other the winner's is kept alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from controlplane.model.resource import FieldOrigin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from controlplane.model.resource import PolicyRef
+    from controlplane.model.schema import Block
+    from controlplane.model.value import Tree, Value
+
+Path: TypeAlias = tuple[str, ...]
+DEFAULT_LEVEL: Final = "Default"
+
+
+class Strategy(Enum):
+    """How a contribution combines with more specific ones, as written in `merge`."""
+
+    PATCH_DEFAULTS = "PatchDefaults"
+    ATOMIC_DEFAULTS = "AtomicDefaults"
+    PATCH_OVERRIDES = "PatchOverrides"
+    ATOMIC_OVERRIDES = "AtomicOverrides"
+
+    @property
+    def overrides(self) -> bool:
+        """Whether it wins over what is more specific."""
+        return self in {Strategy.PATCH_OVERRIDES, Strategy.ATOMIC_OVERRIDES}
+
+    @property
+    def atomic(self) -> bool:
+        """Whether it takes or leaves whole blocks."""
+        return self in {Strategy.ATOMIC_DEFAULTS, Strategy.ATOMIC_OVERRIDES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """What one policy says about one target.
+
+    The greater `specificity` is the more specific; of equal ones the smaller `age` is the older.
+    """
+
+    policy: PolicyRef
+    level: str
+    strategy: Strategy
+    specificity: tuple[int, ...]
+    age: tuple[object, ...]
+    settings: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What all contributions say together: a tree, and who said each leaf of it."""
+
+    tree: Tree
+    origins: Mapping[Path, FieldOrigin]
+
+
+def merge(contributions: Iterable[Contribution], block: Block) -> Merged:
+    """The settings that hold, and the origin of every one; `block` is what they are written in."""
+    said: _Said = {}
+    for contribution in _fold_order(contributions):
+        leaves = dict(_leaves(contribution.settings))
+        origin = contribution.policy, contribution.level
+        if contribution.strategy.overrides:
+            _override(said, leaves, origin, block, atomic=contribution.strategy.atomic)
+        else:
+            _fill(said, leaves, origin, block, atomic=contribution.strategy.atomic)
+    origins = {
+        path: FieldOrigin(path=".".join(path), policy=policy, level=level)
+        for path, (_, (policy, level)) in said.items()
+    }
+    return Merged(tree=_tree(said), origins=origins)
+
+
+def trace(tree: Tree, origins: Mapping[Path, FieldOrigin]) -> tuple[FieldOrigin, ...]:
+    """The origin of every leaf of a completed `tree`, sorted by path; what nobody said is a default."""
+    found = (
+        origins.get(path) or FieldOrigin(path=".".join(path), policy=None, level=DEFAULT_LEVEL)
+        for path, value in _leaves(tree)
+        if value != {}
+    )
+    return tuple(sorted(found, key=lambda origin: origin.path))
+
+
+_Origin: TypeAlias = "tuple[PolicyRef, str]"
+_Said: TypeAlias = "dict[Path, tuple[Value, _Origin]]"
+
+
+def _fold_order(contributions: Iterable[Contribution]) -> list[Contribution]:
+    levels: dict[tuple[int, ...], list[Contribution]] = {}
+    for contribution in contributions:
+        levels.setdefault(contribution.specificity, []).append(contribution)
+    order: list[Contribution] = []
+    for specificity in sorted(levels, reverse=True):
+        oldest_first = sorted(levels[specificity], key=lambda contribution: contribution.age)
+        order += [each for each in oldest_first if not each.strategy.overrides]
+        order += [each for each in reversed(oldest_first) if each.strategy.overrides]
+    return order
+
+
+def _fill(said: _Said, leaves: dict[Path, Value], origin: _Origin, block: Block, *, atomic: bool) -> None:
+    present = {path[0] for path in said} if atomic else set()
+    before = set(said)
+    for path, value in leaves.items():
+        if path[0] not in present and not before & _excluded(block, path):
+            said.setdefault(path, (value, origin))
+
+
+def _override(said: _Said, leaves: dict[Path, Value], origin: _Origin, block: Block, *, atomic: bool) -> None:
+    if atomic:
+        replaced = {path[0] for path in leaves}
+        for path in [path for path in said if path[0] in replaced]:
+            del said[path]
+    for path, value in leaves.items():
+        for other in _excluded(block, path):
+            said.pop(other, None)
+        said[path] = (value, origin)
+
+
+def _excluded(block: Block, path: Path) -> set[Path]:
+    """The paths that cannot be said beside `path`."""
+    for name in path[:-1]:
+        inner = block.fields[name].block
+        assert inner is not None  # noqa: S101  # a path goes through blocks
+        block = inner
+    return {(*path[:-1], name) for name in block.siblings(path[-1])}
+
+
+def _leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Value]]:
+    """Every value that is no block, and every empty block, since its presence is something said."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _tree(said: _Said) -> Tree:
+    root: dict[str, Value] = {}
+    for path, (value, _) in said.items():
+        block = root
+        for name in path[:-1]:
+            inner = block.setdefault(name, {})
+            assert isinstance(inner, dict)  # noqa: S101  # a path goes through blocks
+            block = inner
+        if value == {}:
+            block.setdefault(path[-1], {})
+        else:
+            block[path[-1]] = value
+    return root

@@ -1,0 +1,139 @@
+"""ResiliencePolicy: how callers treat a target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.value import Duration, Tree, Value, find_block, find_duration, find_number, find_text
+from controlplane.policy import target
+from controlplane.policy.defaults import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from controlplane.model.document import Document, Problem
+    from controlplane.model.schema import Block
+
+KIND: Final = "ResiliencePolicy"
+BLOCKS: Final = ("timeouts", "retry", "breaker", "bulkhead", "connectionPool")
+
+_BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
+_CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
+    "Database": {"maxConnections": 50},
+    "Cache": {"maxConnections": 20},
+    "External": {"maxConnections": 10},
+}
+_DEFAULT_REQUEST: Final = Duration(15_000_000_000)
+_DEFAULT_ATTEMPTS: Final = 2
+
+
+def validate(document: Document) -> Iterator[Problem]:
+    """What is wrong between the fields of a ResiliencePolicy."""
+    yield from target.validate(document)
+    yield from validate_blocks(document, document.spec, "spec")
+    if not any(name in document.spec for name in BLOCKS):
+        yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", warning=True)
+
+
+def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong between the fields of the behaviours in `tree`, which stands at `path`."""
+    yield from _validate_timeouts(document, tree, path)
+    yield from _validate_ordered(document, tree, path, "retry.backoff")
+    for breaker in ("breaker.service", "breaker.endpoint"):
+        yield from _validate_breaker(document, tree, path, breaker)
+
+
+def behaviours(spec: Tree, namespace: str) -> Tree:
+    """The blocks of a spec as merging takes them.
+
+    A preset becomes the figures that it stands for, so that it ranks with the policy that names it, and a
+    shared bulkhead's name is qualified by the namespace that it is shared in.
+    """
+    tree = {name: spec[name] for name in BLOCKS if name in spec}
+    bulkhead, pool = find_block(tree, "bulkhead"), find_block(tree, "connectionPool")
+    if bulkhead is not None:
+        tree["bulkhead"] = _qualify(_expand(bulkhead, _BULKHEADS), namespace)
+    if pool is not None:
+        tree["connectionPool"] = _expand(pool, _CONNECTION_POOLS)
+    return tree
+
+
+def complete(merged: Tree, block: Block) -> Tree:
+    """Merged blocks with every default filled in, those that follow from other fields included."""
+    tree = dict(fill(merged, block))
+    bulkhead = find_block(tree, "bulkhead")
+    if bulkhead is not None and "maxQueue" not in bulkhead:
+        tree["bulkhead"] = {**bulkhead, "maxQueue": bulkhead["maxConcurrent"]}
+    return tree
+
+
+def _expand(block: Tree, presets: Mapping[str, Tree]) -> dict[str, Value]:
+    named = {name: value for name, value in block.items() if name != "preset"}
+    return {**presets.get(find_text(block, "preset"), {}), **named}
+
+
+def _qualify(bulkhead: dict[str, Value], namespace: str) -> Tree:
+    if "sharedName" in bulkhead:
+        bulkhead["sharedName"] = f"{namespace}/{bulkhead['sharedName']}"
+    return bulkhead
+
+
+def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    per_try = find_duration(tree, "timeouts.perTry")
+    if per_try is None:
+        return
+    named = find_duration(tree, "timeouts.request")
+    request = named or _DEFAULT_REQUEST
+    if per_try > request:
+        default = "" if named else ", its default"
+        yield document.problem(
+            f"{path}.timeouts.perTry",
+            f"expected at most timeouts.request ({request}{default}), found {per_try}",
+        )
+        return
+    attempts = find_number(tree, "retry.attempts")
+    tries = 1 + (_DEFAULT_ATTEMPTS if attempts is None else attempts)
+    worst = Duration(tries * per_try.nanoseconds)
+    if "retry" in tree and worst > request:
+        yield document.problem(
+            f"{path}.timeouts.perTry",
+            f"{tries} tries of {per_try} take {worst}, more than timeouts.request ({request}); "
+            "the last ones will not fit",
+            warning=True,
+        )
+
+
+def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> Iterator[Problem]:
+    """`base` and `max`, where both are named."""
+    base, longest = find_duration(tree, f"{block}.base"), find_duration(tree, f"{block}.max")
+    if base and longest and base > longest:
+        yield document.problem(f"{path}.{block}.base", f"expected at most max ({longest}), found {base}")
+
+
+def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
+    yield from _validate_ordered(document, tree, path, f"{name}.open")
+    yield from _validate_window(document, tree, path, name)
+    trip = find_block(tree, f"{name}.trip")
+    if trip is None:
+        return
+    place = f"{path}.{name}.trip"
+    if not trip:
+        yield document.problem(place, "names nothing, so the breaker never opens", warning=True)
+    for member, partner in (("slowRate", "slowAfter"), ("slowAfter", "slowRate")):
+        if member in trip and partner not in trip:
+            yield document.problem(f"{place}.{member}", f"needs {partner} beside it")
+
+
+def _validate_window(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
+    window = find_block(tree, f"{name}.window") or {}
+    place = f"{path}.{name}.window"
+    kind = find_text(window, "type") or "Count"
+    other = {"Count": "duration", "Time": "size"}.get(kind, "")
+    if other in window:
+        yield document.problem(f"{place}.{other}", f"has no meaning in a {kind} window")
+    size, minimum = find_number(window, "size"), find_number(window, "minimumRequests")
+    if kind == "Count" and (minimum or 20) > (size or 100):
+        yield document.problem(
+            f"{place}.minimumRequests" if minimum else f"{place}.size",
+            f"a window of {size or 100} never holds the {minimum or 20} outcomes that rates need",
+        )

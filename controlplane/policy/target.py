@@ -1,0 +1,161 @@
+"""Whom a policy governs, and whose calls.
+
+A target lives in the policy's namespace. Policies of the root namespace reach every namespace, and the Mesh.
+A `ResiliencePolicy` may name a target elsewhere: it is then a consumer's, and governs only callers of its own
+namespace. Everything else that crosses is refused.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from controlplane.model.value import blocks, find_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.model.document import Document, Problem
+    from controlplane.model.value import Tree
+
+OUR_GROUP: Final = "breakwater.dev"
+_GROUPS: Final = {
+    "Service": ("",),
+    "Namespace": ("",),
+    "ExternalService": ("", OUR_GROUP),
+    "Mesh": ("", OUR_GROUP),
+}
+_CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy"})
+
+
+class Level(IntEnum):
+    """How specific an attachment is; the more specific is the greater."""
+
+    DEFAULTS = 0
+    MESH = 1
+    NAMESPACE = 2
+    SERVICE = 3
+
+    @property
+    def text(self) -> str:
+        """As written in provenance; a Mesh's own defaults are of the Mesh."""
+        return "Mesh" if self is Level.DEFAULTS else self.name.capitalize()
+
+
+class Target(NamedTuple):
+    """One object that policies attach to; a Namespace and the Mesh have an empty `namespace`."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    @property
+    def level(self) -> Level:
+        """The level of what attaches to it."""
+        return {"Mesh": Level.MESH, "Namespace": Level.NAMESPACE}.get(self.kind, Level.SERVICE)
+
+    @property
+    def home(self) -> str:
+        """The namespace it lies in; empty for the Mesh."""
+        return self.name if self.kind == "Namespace" else self.namespace
+
+
+class Caller(NamedTuple):
+    """Callers that a policy is limited to."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+def is_enforced(document: Document) -> bool:
+    """Whether the policy acts on traffic."""
+    return document.spec.get("mode") != "Disabled"
+
+
+def targets(document: Document) -> tuple[Target, ...]:
+    """What the policy is attached to, in the order written; none for a kind that attaches to nothing."""
+    return tuple(_target(ref, document.key.namespace) for ref in blocks(document.spec, "targetRefs"))
+
+
+def callers(document: Document) -> tuple[Caller, ...]:
+    """The callers of `from`, sorted; none means every caller."""
+    return tuple(sorted(_caller(ref, document.key.namespace) for ref in blocks(document.spec, "from")))
+
+
+def is_consumer(document: Document, target: Target, root_namespace: str) -> bool:
+    """Whether the policy is a consumer's own rule for `target`."""
+    namespace = document.key.namespace
+    return bool(target.home) and namespace not in (target.home, root_namespace)
+
+
+def validate(document: Document) -> Iterator[Problem]:
+    """What is wrong with targets and callers, as far as it does not depend on other documents."""
+    seen: dict[Target, int] = {}
+    for index, ref in enumerate(blocks(document.spec, "targetRefs")):
+        path = f"spec.targetRefs[{index}]"
+        target = _target(ref, document.key.namespace)
+        first = seen.setdefault(target, index)
+        if first != index:
+            yield document.problem(path, f"the same as targetRefs[{first}]")
+        yield from _validate_ref(document, ref, path)
+    for index, ref in enumerate(blocks(document.spec, "from")):
+        if find_text(ref, "kind") == "Namespace" and "namespace" in ref:
+            yield document.problem(f"spec.from[{index}].namespace", "a Namespace lies in none; leave it out")
+
+
+def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
+    """Targets that a policy of this namespace may not name, given which is the root."""
+    if document.key.namespace == root_namespace:
+        return
+    for index, target in enumerate(targets(document)):
+        path = f"spec.targetRefs[{index}]"
+        if target.kind == "Mesh":
+            yield document.problem(path, f"only policies in {root_namespace} may target the Mesh")
+        elif is_consumer(document, target, root_namespace):
+            yield from _refuse_crossing(document, target, path, root_namespace)
+
+
+def _refuse_crossing(document: Document, target: Target, path: str, root_namespace: str) -> Iterator[Problem]:
+    namespace = document.key.namespace
+    if document.key.kind not in _CONSUMER_KINDS:
+        yield document.problem(
+            path,
+            f"a {document.key.kind} targets its own namespace {namespace}, found {target.home}; "
+            f"only policies in {root_namespace} reach further",
+        )
+        return
+    for index, caller in enumerate(callers(document)):
+        if caller.namespace != namespace:
+            yield document.problem(
+                f"spec.from[{index}]",
+                f"a policy for {target} elsewhere governs only callers in its own namespace {namespace}, "
+                f"found {caller.namespace}",
+            )
+
+
+def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]:
+    kind, group = find_text(ref, "kind"), find_text(ref, "group")
+    groups = _GROUPS.get(kind, (group,))
+    if group not in groups:
+        expected = " or ".join(f"'{each}'" for each in groups)
+        yield document.problem(f"{path}.group", f"expected {expected} for a {kind}, found '{group}'")
+    if kind in {"Namespace", "Mesh"} and "namespace" in ref:
+        yield document.problem(f"{path}.namespace", f"a {kind} lies in no namespace; leave it out")
+    if kind == "Mesh" and find_text(ref, "name") not in {"", "default"}:
+        yield document.problem(f"{path}.name", "the only Mesh is named default")
+
+
+def _target(ref: Tree, namespace: str) -> Target:
+    kind = find_text(ref, "kind")
+    lies_in = "" if kind in {"Namespace", "Mesh"} else find_text(ref, "namespace") or namespace
+    return Target(kind, lies_in, find_text(ref, "name"))
+
+
+def _caller(ref: Tree, namespace: str) -> Caller:
+    kind, name = find_text(ref, "kind"), find_text(ref, "name")
+    lies_in = name if kind == "Namespace" else find_text(ref, "namespace") or namespace
+    return Caller(kind, lies_in, name)
