@@ -1,0 +1,97 @@
+"""What a field's rules say about a value that already has the right type."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.conditions import WORDS, is_condition
+from controlplane.model.schema import Field, Format, Rules
+from controlplane.model.value import Duration, Value
+from controlplane.sources.scalars import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+_ALTERNATIVES: Final = re.compile(r"\w+(\|\w+)+", re.ASCII)
+
+
+def check(field: Field, value: Value) -> Iterator[str]:
+    """What is wrong with one value of `field`; each message says what was expected and found."""
+    rules = field.rules
+    match value:
+        case bool():
+            return
+        case Duration():
+            yield from _range(rules, value.seconds, str(value), "s")
+        case int() | float():
+            yield from _range(rules, value, f"{value:g}" if isinstance(value, float) else str(value), "")
+        case str():
+            yield from _string(rules, value)
+        case _:
+            return
+
+
+def check_count(field: Field, count: int) -> Iterator[str]:
+    """What is wrong with the number of entries of a list or map."""
+    rules = field.rules
+    if count < rules.min_items:
+        yield f"expected at least {rules.min_items} entries, found {count}"
+    if count > rules.max_items:
+        yield f"expected at most {rules.max_items} entries, found {count}"
+
+
+def _range(rules: Rules, value: float, text: str, unit: str) -> Iterator[str]:
+    percent = rules.format is Format.PERCENT
+    minimum = 0 if percent and rules.minimum is None else rules.minimum
+    maximum = 100 if percent and rules.maximum is None else rules.maximum
+    if rules.positive and value <= 0:
+        yield f"expected more than zero, found {text}"
+    elif minimum is not None and value < minimum:
+        yield f"expected at least {minimum:.12g}{unit}, found {text}"
+    elif maximum is not None and value > maximum:
+        yield f"expected at most {maximum:.12g}{unit}, found {text}"
+
+
+def _string(rules: Rules, text: str) -> Iterator[str]:
+    shown = f"'{text[:80]}'"
+    if not text and (rules.required or rules.format is not Format.PLAIN or rules.one_of):
+        yield "expected a value, found an empty string"
+    elif len(text) > rules.max_length:
+        yield f"expected at most {rules.max_length} characters, found {len(text)}"
+    elif rules.pattern and not re.fullmatch(rules.pattern, text, re.ASCII):
+        yield f"expected {_pattern_text(rules.pattern)}, found {shown}"
+    elif not _has_format(rules.format, text):
+        hint = suggestion(text, WORDS) if rules.format is Format.CONDITION else ""
+        yield f"expected {rules.format.value}, found {shown}{hint}"
+
+
+def _pattern_text(pattern: str) -> str:
+    if _ALTERNATIVES.fullmatch(pattern):
+        return "one of " + pattern.replace("|", ", ")
+    return f"a match of {pattern}"
+
+
+def _has_format(form: Format, text: str) -> bool:
+    match form:
+        case Format.NAME:
+            return _NAME.fullmatch(text) is not None
+        case Format.HEADER_NAME:
+            return _HEADER_NAME.fullmatch(text) is not None
+        case Format.CONDITION:
+            return is_condition(text)
+        case Format.CIDR:
+            return _is_cidr(text)
+        case _:
+            return True
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
