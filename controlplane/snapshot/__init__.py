@@ -1,0 +1,1 @@
+"""Desired state to resources: build, version, difference, status."""

@@ -1,0 +1,98 @@
+"""Which policies are attached to what: an index that one changed document updates in one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from controlplane.model.value import find_text
+from controlplane.policy import resilience, target
+from controlplane.policy.target import Level, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from controlplane.model.document import Document, ObjectKey
+    from registry.model import ServiceName
+
+MESH: Final = Target("Mesh", "", "default")
+_K = TypeVar("_K", Target, str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A policy that governs a service: how, and whose calls; `callers` empty means everybody's."""
+
+    document: Document
+    level: Level
+    is_consumer: bool
+    callers: tuple[target.Caller, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments:
+    """Policies in force by what they are attached to, and by the bulkhead they share, each sorted by age.
+
+    A policy that is disabled, or names what it may not, is not in force.
+    """
+
+    root_namespace: str
+    by_target: Mapping[Target, tuple[Document, ...]] = field(default_factory=dict)
+    by_bulkhead: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
+
+    def replace(self, removed: Iterable[Document], added: Iterable[Document]) -> Attachments:
+        """The index without some documents and with others."""
+        by_target, by_bulkhead = dict(self.by_target), dict(self.by_bulkhead)
+        for document in removed:
+            for key in target.targets(document):
+                _remove(by_target, key, document)
+            _remove(by_bulkhead, shared_bulkhead(document), document)
+        for document in added:
+            if not self._is_in_force(document):
+                continue
+            for key in target.targets(document):
+                _add(by_target, key, document)
+            if shared_bulkhead(document):
+                _add(by_bulkhead, shared_bulkhead(document), document)
+        return Attachments(root_namespace=self.root_namespace, by_target=by_target, by_bulkhead=by_bulkhead)
+
+    def of(self, name: ServiceName, *, is_external: bool) -> Iterator[Attached]:
+        """The policies that govern a service, each once, at its most specific attachment."""
+        seen: set[ObjectKey] = set()
+        kind = "ExternalService" if is_external else "Service"
+        own, namespace = Target(kind, name.namespace, name.name), Target("Namespace", "", name.namespace)
+        for place in (own, namespace, MESH):
+            for document in self.by_target.get(place, ()):
+                if document.key not in seen:
+                    seen.add(document.key)
+                    yield self._attached(document, place)
+
+    def _attached(self, document: Document, place: Target) -> Attached:
+        consumer = target.is_consumer(document, place, self.root_namespace)
+        callers = target.callers(document)
+        if consumer and not callers:
+            namespace = document.key.namespace
+            callers = (target.Caller("Namespace", namespace, namespace),)
+        return Attached(document=document, level=place.level, is_consumer=consumer, callers=callers)
+
+    def _is_in_force(self, document: Document) -> bool:
+        return target.is_enforced(document) and not any(target.refusals(document, self.root_namespace))
+
+
+def shared_bulkhead(document: Document) -> str:
+    """The qualified name of the bulkhead that the policy shares, or the empty string."""
+    name = find_text(document.spec, "bulkhead.sharedName") if document.key.kind == resilience.KIND else ""
+    return f"{document.key.namespace}/{name}" if name else ""
+
+
+def _add(index: dict[_K, tuple[Document, ...]], key: _K, document: Document) -> None:
+    documents = [*index.get(key, ()), document]
+    index[key] = tuple(sorted(documents, key=lambda each: (each.age, each.key)))
+
+
+def _remove(index: dict[_K, tuple[Document, ...]], key: _K, document: Document) -> None:
+    left = tuple(each for each in index.get(key, ()) if each.key != document.key)
+    if left:
+        index[key] = left
+    else:
+        index.pop(key, None)

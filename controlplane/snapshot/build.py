@@ -1,0 +1,261 @@
+"""Desired state to a snapshot: everything any sidecar may be sent, each resource compiled and encoded once.
+
+A snapshot built on an earlier one compiles anew only the services that a changed document governs or that
+changed themselves; everything else is carried over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.document import Document, ObjectKey
+from controlplane.model.resource import (
+    Body,
+    Endpoints,
+    Inbound,
+    MeshSettings,
+    Outbound,
+    Resource,
+    ResourceName,
+    ResourceType,
+    Version,
+)
+from controlplane.policy import external_service, mesh, target
+from controlplane.snapshot.attachments import MESH, Attachments, shared_bulkhead
+from controlplane.snapshot.hosts import bind_hosts
+from controlplane.snapshot.outbound import build_outbound, limits
+from controlplane.snapshot.services import KnownService, external_key, find_service
+from registry.model import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from controlplane.model.schema import Schema
+    from controlplane.policy.target import Target
+    from registry.catalog import Service
+
+MESH_KEY: Final = ObjectKey(kind=mesh.KIND, namespace="", name="default")
+_PER_SERVICE: Final = (ResourceType.OUTBOUND, ResourceType.ENDPOINTS, ResourceType.INBOUND)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a snapshot is a function of; `revision` counts the changes of `documents`."""
+
+    documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
+    services: Mapping[ServiceName, Service] = field(default_factory=dict)
+    revision: int = 0
+    trust_domain: str = "cluster.local"
+
+    @property
+    def mesh(self) -> Document | None:
+        """The Mesh, if there is one."""
+        return self.documents.get(MESH_KEY)
+
+    def find_service(self, name: ServiceName) -> KnownService | None:
+        """The service of that name, registered or outside the mesh, or `None`."""
+        return find_service(name, self.services, self.documents)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All resources at one revision, and what they were built from."""
+
+    inputs: Inputs
+    attachments: Attachments
+    resources: Mapping[ResourceName, Resource]
+
+    @property
+    def revision(self) -> int:
+        """The revision of the policy set."""
+        return self.inputs.revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiler:
+    """What compiling needs beside its inputs: the schema, and how a body is encoded."""
+
+    schema: Schema
+    encode: Callable[[Body], bytes]
+
+
+def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) -> Snapshot:
+    """The snapshot of `inputs`; `previous` makes it cheap, and changes nothing in the result."""
+    before = previous if previous and _shares_mesh(previous.inputs, inputs) else _empty(inputs)
+    removed, added = _document_changes(before.inputs.documents, inputs.documents)
+    attachments = before.attachments.replace(removed, added)
+    names = _affected(before, inputs, attachments, [*removed, *added])
+    resources = dict(before.resources)
+    for name in names:
+        _replace_service(resources, name, inputs, attachments, compiler)
+    if previous is not before or _hosts_change(before.inputs, inputs, [*removed, *added]):
+        _replace_hosts(resources, inputs, compiler)
+    if previous is not before:
+        _put(
+            resources,
+            ResourceName(ResourceType.MESH, "default"),
+            _settings(inputs, compiler),
+            compiler,
+            [MESH_KEY],
+        )
+    return Snapshot(inputs=inputs, attachments=attachments, resources=resources)
+
+
+def _shares_mesh(before: Inputs, after: Inputs) -> bool:
+    """Whether what concerns every service is the same."""
+    return before.mesh == after.mesh and before.trust_domain == after.trust_domain
+
+
+def _empty(inputs: Inputs) -> Snapshot:
+    attachments = Attachments(root_namespace=mesh.root_namespace(inputs.mesh))
+    return Snapshot(inputs=Inputs(), attachments=attachments, resources={})
+
+
+def _document_changes(
+    before: Mapping[ObjectKey, Document], after: Mapping[ObjectKey, Document]
+) -> tuple[list[Document], list[Document]]:
+    """The documents that went, and those that came; a changed one does both."""
+    if before is after:
+        return [], []
+    added = [document for key, document in after.items() if _differs(before.get(key), document)]
+    removed = [document for key, document in before.items() if key not in after]
+    return removed + [before[document.key] for document in added if document.key in before], added
+
+
+def _differs(before: Document | None, after: Document) -> bool:
+    return before is not after and before != after
+
+
+def _affected(
+    before: Snapshot, inputs: Inputs, attachments: Attachments, documents: Iterable[Document]
+) -> set[ServiceName]:
+    """The services whose resources may differ."""
+    names = _changed_services(before.inputs.services, inputs.services)
+    places: set[Target] = set()
+    for document in documents:
+        places.update(target.targets(document))
+        if document.key.kind == external_service.KIND:
+            names.add(_service_of(document.key))
+        for index in (before.attachments, attachments):
+            for sharer in index.by_bulkhead.get(shared_bulkhead(document), ()):
+                places.update(target.targets(sharer))
+    return names | set(_governed(places, inputs))
+
+
+def _governed(places: set[Target], inputs: Inputs) -> Iterator[ServiceName]:
+    """The services that lie at some of the places."""
+    namespaces = {place.name for place in places if place.kind == "Namespace"}
+    yield from (ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace)
+    if MESH in places or namespaces:
+        yield from (name for name in _names(inputs) if MESH in places or name.namespace in namespaces)
+
+
+def _names(inputs: Inputs) -> Iterator[ServiceName]:
+    yield from inputs.services
+    yield from (_service_of(document.key) for document in _external(inputs))
+
+
+def _changed_services(
+    before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]
+) -> set[ServiceName]:
+    if before is after:
+        return set()
+    changed = {name for name, service in after.items() if before.get(name) is not service}
+    return changed | (before.keys() - after.keys())
+
+
+def _replace_service(
+    resources: dict[ResourceName, Resource],
+    name: ServiceName,
+    inputs: Inputs,
+    attachments: Attachments,
+    compiler: Compiler,
+) -> None:
+    service = inputs.find_service(name)
+    bodies: dict[ResourceType, Body] = {}
+    if service is not None:
+        bodies = _bodies(service, inputs.mesh, attachments, compiler.schema)
+    for kind in _PER_SERVICE:
+        resource_name = ResourceName(kind, str(name))
+        if kind not in bodies or service is None:
+            resources.pop(resource_name, None)
+        else:
+            _put(resources, resource_name, bodies[kind], compiler, _policies(bodies[kind], service))
+
+
+def _bodies(
+    service: KnownService, mesh_document: Document | None, attachments: Attachments, schema: Schema
+) -> dict[ResourceType, Body]:
+    bodies: dict[ResourceType, Body] = {
+        ResourceType.OUTBOUND: build_outbound(service, attachments, mesh_document, schema),
+        ResourceType.ENDPOINTS: Endpoints(service=service.name, endpoints=service.endpoints),
+    }
+    if service.document is None:
+        attached = list(attachments.of(service.name, is_external=False))
+        rules = limits(attached, schema, at_caller=False, callee_enforces=service.enforces)
+        bodies[ResourceType.INBOUND] = Inbound(service=service.name, rate_limits=rules)
+    return bodies
+
+
+def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
+    """The objects that a resource of a service is made of."""
+    if service.document is not None:
+        yield service.document.key
+    if isinstance(body, Outbound):
+        origins = (origin for variant in body.variants for origin in variant.origins)
+        yield from (origin.policy.key for origin in origins if origin.policy)
+    if isinstance(body, Outbound | Inbound):
+        yield from (rules.policy.key for rules in body.rate_limits)
+
+
+def _hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document]) -> bool:
+    if any(document.key.kind == external_service.KIND for document in documents):
+        return True
+    return before.services is not after.services and before.services.keys() != after.services.keys()
+
+
+def _replace_hosts(resources: dict[ResourceName, Resource], inputs: Inputs, compiler: Compiler) -> None:
+    bindings = bind_hosts(inputs.services, _external(inputs))
+    for name in [name for name in resources if name.type is ResourceType.HOST and name.name not in bindings]:
+        del resources[name]
+    for host, binding in bindings.items():
+        key = external_key(binding.service)
+        policies = [key] if key in inputs.documents and binding.service not in inputs.services else []
+        _put(resources, ResourceName(ResourceType.HOST, host), binding, compiler, policies)
+
+
+def _settings(inputs: Inputs, compiler: Compiler) -> MeshSettings:
+    return MeshSettings(
+        trust_domain=inputs.trust_domain, access_log=mesh.access_log(inputs.mesh, compiler.schema)
+    )
+
+
+def _put(
+    resources: dict[ResourceName, Resource],
+    name: ResourceName,
+    body: Body,
+    compiler: Compiler,
+    policies: Iterable[ObjectKey],
+) -> None:
+    """Enters a body, and keeps the resource that is there if it says the same."""
+    known = resources.get(name)
+    made_of = frozenset(policies)
+    if known is None or known.body != body or known.policies != made_of:
+        encoded = compiler.encode(body)
+        resources[name] = Resource(
+            name=name, version=_version(encoded), encoded=encoded, body=body, policies=made_of
+        )
+
+
+def _version(encoded: bytes) -> Version:
+    return Version(hashlib.sha256(encoded).digest()[:16].hex())
+
+
+def _external(inputs: Inputs) -> Iterator[Document]:
+    return (document for document in inputs.documents.values() if document.key.kind == external_service.KIND)
+
+
+def _service_of(key: ObjectKey) -> ServiceName:
+    return ServiceName(namespace=key.namespace, name=key.name)

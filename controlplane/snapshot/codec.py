@@ -1,0 +1,204 @@
+"""Bodies of resources, and documents, to messages of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from controlplane.model.resource import Endpoints, HostBinding, Inbound, MeshSettings, Outbound
+from controlplane.model.schema import word
+from controlplane.model.value import Duration, Tree, Value
+from mesh.v1 import policy_pb2, registry_pb2, resource_pb2, schema_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+    from google.protobuf.message import Message
+
+    from controlplane.model.document import Document
+    from controlplane.model.resource import (
+        Body,
+        CallerMatch,
+        FieldOrigin,
+        OutboundVariant,
+        PolicyRef,
+        RateLimitRules,
+    )
+    from registry.model import Endpoint, ServiceName, ServicePort
+
+
+def encode(body: Body) -> bytes:
+    """The bytes of a body; equal bodies have equal bytes."""
+    match body:
+        case MeshSettings():
+            message: Message = _mesh(body)
+        case HostBinding():
+            message = resource_pb2.HostBinding(service=encode_service_name(body.service))
+        case Outbound():
+            message = _outbound(body)
+        case Endpoints():
+            message = resource_pb2.Endpoints(
+                service=encode_service_name(body.service),
+                endpoints=[encode_endpoint(each) for each in body.endpoints],
+            )
+        case Inbound():
+            message = resource_pb2.Inbound(
+                service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
+            )
+    return message.SerializeToString(deterministic=True)
+
+
+def encode_policy(document: Document) -> policy_pb2.Policy:
+    """A document as a message, with no defaults filled in."""
+    message = policy_pb2.Policy(
+        metadata=policy_pb2.ObjectMeta(
+            name=document.key.name,
+            namespace=document.key.namespace,
+            generation=document.generation,
+            labels=document.labels,
+        ),
+        source=f"{document.file}:{document.line}" if document.line else document.file,
+    )
+    if document.created_at is not None:
+        message.metadata.created_at.FromDatetime(document.created_at)
+    spec = getattr(message, _spec_field(document.key.kind))
+    spec.SetInParent()
+    fill_message(spec, document.spec)
+    return message
+
+
+def encode_service_name(name: ServiceName) -> registry_pb2.ServiceName:
+    """A service's name as a message."""
+    return registry_pb2.ServiceName(namespace=name.namespace, name=name.name)
+
+
+def encode_port(port: ServicePort) -> registry_pb2.ServicePort:
+    """A service's port as a message."""
+    protocol = registry_pb2.Protocol.Value(f"PROTOCOL_{port.protocol.name}")
+    return registry_pb2.ServicePort(name=port.name, port=port.port, protocol=protocol)
+
+
+def encode_endpoint(endpoint: Endpoint) -> registry_pb2.Endpoint:
+    """An endpoint as a message."""
+    return registry_pb2.Endpoint(
+        instance=endpoint.instance,
+        address=endpoint.address,
+        ports=endpoint.ports,
+        labels=endpoint.labels,
+        has_sidecar=endpoint.has_sidecar,
+        health=registry_pb2.Health.Value(f"HEALTH_{endpoint.health.name}"),
+    )
+
+
+def encode_policy_ref(ref: PolicyRef) -> resource_pb2.PolicyRef:
+    """A reference to a policy as a message."""
+    return resource_pb2.PolicyRef(
+        kind=ref.key.kind, namespace=ref.key.namespace, name=ref.key.name, generation=ref.generation
+    )
+
+
+def encode_origin(origin: FieldOrigin) -> resource_pb2.FieldOrigin:
+    """The origin of a field as a message."""
+    return resource_pb2.FieldOrigin(
+        path=origin.path,
+        policy=encode_policy_ref(origin.policy) if origin.policy else None,
+        level=origin.level,
+    )
+
+
+def fill_message(message: Message, tree: Tree) -> None:
+    """Sets the fields of `message` that `tree` names, by their names in JSON."""
+    fields = _fields(message.DESCRIPTOR)
+    for name, value in tree.items():
+        _set(message, fields[name], value)
+
+
+def _set(message: Any, field: FieldDescriptor, value: Value) -> None:
+    member = getattr(message, field.name)
+    if isinstance(value, Duration):
+        member.FromNanoseconds(value.nanoseconds)
+    elif isinstance(value, Mapping):
+        _set_block(member, field, value)
+    elif isinstance(value, tuple) and field.message_type is not None:
+        for item in value:
+            assert isinstance(item, Mapping)  # noqa: S101  # lists of messages hold blocks
+            fill_message(member.add(), item)
+    elif isinstance(value, tuple):
+        member.extend(value)
+    elif field.enum_type is not None:
+        setattr(message, field.name, _words(field.enum_type)[str(value)])
+    else:
+        setattr(message, field.name, value)
+
+
+def _set_block(member: Any, field: FieldDescriptor, value: Tree) -> None:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        member.update(value)
+        return
+    member.SetInParent()
+    fill_message(member, value)
+
+
+@cache
+def _fields(message: Descriptor) -> Mapping[str, FieldDescriptor]:
+    return {field.json_name: field for field in message.fields}
+
+
+@cache
+def _words(enum: EnumDescriptor) -> Mapping[str, int]:
+    return {word(enum.name, value.name): value.number for value in enum.values}
+
+
+@cache
+def _spec_field(kind: str) -> str:
+    for field in policy_pb2.Policy.DESCRIPTOR.oneofs_by_name["spec"].fields:
+        if (
+            field.message_type
+            and field.message_type.GetOptions().Extensions[schema_pb2.kind_rules].kind == kind
+        ):
+            return field.name
+    raise KeyError(kind)
+
+
+def _mesh(settings: MeshSettings) -> resource_pb2.MeshSettings:
+    message = resource_pb2.MeshSettings(trust_domain=settings.trust_domain)
+    message.access_log.SetInParent()
+    fill_message(message.access_log, settings.access_log)
+    return message
+
+
+def _outbound(body: Outbound) -> resource_pb2.Outbound:
+    return resource_pb2.Outbound(
+        service=encode_service_name(body.service),
+        ports=map(encode_port, body.ports),
+        idempotent_methods=body.idempotent_methods,
+        variants=map(_variant, body.variants),
+        rate_limits=map(_rules, body.rate_limits),
+    )
+
+
+def _variant(variant: OutboundVariant) -> resource_pb2.OutboundVariant:
+    message = resource_pb2.OutboundVariant(
+        caller=_caller(variant.caller) if variant.caller else None,
+        origins=map(encode_origin, variant.origins),
+    )
+    message.resilience.SetInParent()
+    fill_message(message.resilience, variant.resilience)
+    return message
+
+
+def _caller(match: CallerMatch) -> resource_pb2.CallerMatch:
+    return resource_pb2.CallerMatch(
+        namespace=match.namespace, service=match.service, service_account=match.service_account
+    )
+
+
+def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
+    from_field: dict[str, Any] = {"from": map(_caller, rules.callers)}  # a keyword of Python
+    message = resource_pb2.RateLimitRules(policy=encode_policy_ref(rules.policy), **from_field)
+    for limit in rules.limits:
+        fill_message(message.limits.add(), limit)
+    for exemption in rules.exempt:
+        fill_message(message.exempt.add(), exemption)
+    fill_message(message.response, rules.response)
+    return message

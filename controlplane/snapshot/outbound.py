@@ -1,0 +1,129 @@
+"""How callers treat a service: effective settings for every class of callers, and limits they enforce."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
+from controlplane.model.value import Tree, find_block, find_text
+from controlplane.policy import mesh, rate_limit, resilience
+from controlplane.policy.merge import Contribution, Strategy, merge, trace
+from controlplane.policy.target import Level
+from controlplane.snapshot import callers
+from controlplane.snapshot.attachments import shared_bulkhead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from controlplane.model.document import Document
+    from controlplane.model.resource import RateLimitRules
+    from controlplane.model.schema import Schema
+    from controlplane.snapshot.attachments import Attached, Attachments
+    from controlplane.snapshot.services import KnownService
+
+
+def build_outbound(
+    service: KnownService,
+    attachments: Attachments,
+    mesh_document: Document | None,
+    schema: Schema,
+) -> Outbound:
+    """The resource for callers of `service`."""
+    attached = list(attachments.of(service.name, is_external=service.document is not None))
+    settings = [each for each in attached if each.document.key.kind == resilience.KIND]
+    return Outbound(
+        service=service.name,
+        ports=service.ports,
+        idempotent_methods=service.idempotent_methods,
+        variants=_variants(settings, attachments, mesh_document, schema),
+        rate_limits=limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
+    )
+
+
+def limits(
+    attached: Sequence[Attached], schema: Schema, *, at_caller: bool, callee_enforces: bool
+) -> tuple[RateLimitRules, ...]:
+    """The limits that callers, or else members, of a service enforce, sorted by policy.
+
+    Callers take over what members would enforce when none of these has a sidecar.
+    """
+    found = [
+        rate_limit.compile_rules(each.document, schema)
+        for each in attached
+        if each.document.key.kind == rate_limit.KIND
+        and (rate_limit.is_at_caller(each.document) or not callee_enforces) is at_caller
+    ]
+    return tuple(sorted(found, key=lambda rules: rules.policy.key))
+
+
+def _variants(
+    attached: Sequence[Attached], attachments: Attachments, mesh_document: Document | None, schema: Schema
+) -> tuple[OutboundVariant, ...]:
+    """One variant per class of callers that differs from the next more general one."""
+    kept: list[OutboundVariant] = []
+    mentioned = {caller for each in attached for caller in each.callers}
+    for match in reversed(callers.classes(mentioned)):
+        variant = _variant(match, attached, attachments, mesh_document, schema)
+        general = next((each for each in kept if callers.covers(each.caller or callers.ANY, match)), None)
+        if general is None or (variant.resilience, variant.origins) != (general.resilience, general.origins):
+            kept.insert(0, variant)
+    return tuple(kept)
+
+
+def _variant(
+    match: CallerMatch,
+    attached: Sequence[Attached],
+    attachments: Attachments,
+    mesh_document: Document | None,
+    schema: Schema,
+) -> OutboundVariant:
+    block = schema.blocks["Resilience"]
+    contributions = list(_mesh_defaults(mesh_document))
+    for each in attached:
+        rank = callers.rank(each.callers, match)
+        if rank is not None:
+            contributions += _contributions(each, rank, attachments)
+    merged = merge(contributions, block)
+    tree = resilience.complete(merged.tree, block)
+    return OutboundVariant(
+        caller=None if match == callers.ANY else match, resilience=tree, origins=trace(tree, merged.origins)
+    )
+
+
+def _mesh_defaults(document: Document | None) -> Iterator[Contribution]:
+    if document is not None:
+        yield Contribution(
+            policy=_ref(document),
+            level=Level.DEFAULTS.text,
+            strategy=Strategy.PATCH_DEFAULTS,
+            specificity=(False, Level.DEFAULTS, 0),
+            age=document.age,
+            settings=resilience.behaviours(mesh.default_resilience(document), document.key.namespace),
+        )
+
+
+def _contributions(attached: Attached, rank: int, attachments: Attachments) -> Iterator[Contribution]:
+    """What a policy says; a bulkhead shared with an older policy is what the older one says."""
+    document = attached.document
+    settings = dict(resilience.behaviours(document.spec, document.key.namespace))
+    oldest = attachments.by_bulkhead.get(shared_bulkhead(document), (document,))[0]
+    if oldest is not document:
+        del settings["bulkhead"]
+        bulkhead = find_block(resilience.behaviours(oldest.spec, oldest.key.namespace), "bulkhead") or {}
+        yield _contribution(attached, rank, oldest, {"bulkhead": bulkhead})
+    yield _contribution(attached, rank, document, settings)
+
+
+def _contribution(attached: Attached, rank: int, author: Document, settings: Tree) -> Contribution:
+    return Contribution(
+        policy=_ref(author),
+        level=attached.level.text,
+        strategy=Strategy(find_text(attached.document.spec, "merge") or Strategy.PATCH_DEFAULTS.value),
+        specificity=(attached.is_consumer, attached.level, rank),
+        age=attached.document.age,
+        settings=settings,
+    )
+
+
+def _ref(document: Document) -> PolicyRef:
+    return PolicyRef(key=document.key, generation=document.generation)

@@ -1,0 +1,60 @@
+"""Services as the compiler sees them: registered ones, and those that documents describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controlplane.model.document import Document, ObjectKey
+from controlplane.policy import external_service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from registry.catalog import Service
+    from registry.model import Endpoint, ServiceName, ServicePort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownService:
+    """A service that can be called; `document` describes it if it lies outside the mesh."""
+
+    name: ServiceName
+    ports: tuple[ServicePort, ...]
+    idempotent_methods: tuple[str, ...]
+    endpoints: tuple[Endpoint, ...]
+    document: Document | None = None
+
+    @property
+    def enforces(self) -> bool:
+        """Whether sidecars of its own enforce its limits, rather than its callers."""
+        return self.document is None and any(endpoint.has_sidecar for endpoint in self.endpoints)
+
+
+def external_key(name: ServiceName) -> ObjectKey:
+    """The key of the document that would describe a service outside the mesh."""
+    return ObjectKey(kind=external_service.KIND, namespace=name.namespace, name=name.name)
+
+
+def find_service(
+    name: ServiceName, services: Mapping[ServiceName, Service], documents: Mapping[ObjectKey, Document]
+) -> KnownService | None:
+    """The service of that name, or `None`; what is registered hides an ExternalService of its name."""
+    registered = services.get(name)
+    if registered is not None:
+        return KnownService(
+            name=name,
+            ports=registered.ports,
+            idempotent_methods=registered.contract.idempotent_methods,
+            endpoints=registered.endpoints,
+        )
+    document = documents.get(external_key(name))
+    if document is None:
+        return None
+    return KnownService(
+        name=name,
+        ports=external_service.ports(document),
+        idempotent_methods=(),
+        endpoints=external_service.endpoints(document),
+        document=document,
+    )
