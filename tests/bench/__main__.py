@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lull_timeout_seconds=LULL_TIMEOUT_SECONDS if options.tries > 1 else 0,
     )
     install()
+    say(f"bench: about {plan.least_minutes:.1f} minutes, longer while others use this machine")
     try:
         results = asyncio.run(run(plan))
     except (InvalidRunError, ProcessFailedError) as error:

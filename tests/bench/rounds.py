@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from tests.bench.figures import Memory, Results, Run
 from tests.bench.load import WORKLOADS
 from tests.bench.site import Site
-from tests.bench.stand import MAX_FOREIGN_CORES, Stand, origin
+from tests.bench.stand import LULL_SECONDS, MAX_FOREIGN_CORES, Stand, origin
 from tests.bench.targets import TARGETS
 
+START_SECONDS = 1
 SETTLE_SECONDS = 0.5
 WARM_UP_SECONDS = 2
 
@@ -32,6 +33,13 @@ class Plan:
     seconds: int = 3
     tries: int = 8
     lull_timeout_seconds: float = 30
+
+    @property
+    def least_minutes(self) -> float:
+        """How long the run takes on a machine that nobody else uses."""
+        run_seconds = len(WORKLOADS) * (self.seconds + LULL_SECONDS)
+        visit_seconds = START_SECONDS + SETTLE_SECONDS + WARM_UP_SECONDS + run_seconds
+        return self.rounds * len(self.targets) * visit_seconds / 60
 
     def steps(self) -> Iterator[tuple[int, str]]:
         """Yield each round with each target, in the order of measuring."""
