@@ -16,7 +16,8 @@ class Case:
     """One case: what is sent, and how it has to end.
 
     `accepted` counts whole messages that pass. A refusal has its `status`, and `is_in_body` when the head had
-    already passed. What is neither is cut short by its sender.
+    already passed. What is neither is cut short by its sender. `asked` is the method that a response answers,
+    `asked_upgrade` whether the request asked to switch protocols.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Case:
     status: int | None = None
     is_in_body: bool = False
     body: bytes | None = None
+    asked: str = "GET"
+    asked_upgrade: bool = False
 
 
 def read_cases(file: str) -> tuple[Case, ...]:
@@ -41,7 +44,15 @@ def read_cases(file: str) -> tuple[Case, ...]:
 def parse_case(lines: list[str]) -> Case:
     """Return the case that `key: value` lines describe."""
     keys = dict(line.split(": ", 1) for line in lines)
-    case = Case(name=keys["case"], row=keys["row"], sent=unescape(keys["bytes"]), body=_body(keys))
+    asked, _, upgrade = keys.get("asked", "GET").partition(" ")
+    case = Case(
+        name=keys["case"],
+        row=keys["row"],
+        sent=unescape(keys["bytes"]),
+        body=unescape(keys["body"]) if "body" in keys else None,
+        asked=asked,
+        asked_upgrade=upgrade == "upgrade",
+    )
     match keys["expect"].split():
         case ["accept", count]:
             return replace(case, accepted=int(count))
@@ -63,10 +74,6 @@ def unescape(text: str) -> bytes:
 
 def _byte(escape: bytes) -> bytes:
     return bytes.fromhex(escape[1:].decode()) if escape[:1] == b"x" else _ESCAPES[escape]
-
-
-def _body(keys: dict[str, str]) -> bytes | None:
-    return unescape(keys["body"]) if "body" in keys else None
 
 
 def _lines(block: str) -> list[str]:

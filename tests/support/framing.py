@@ -46,7 +46,7 @@ def first_message(data: bytes, *, has_body: bool = True) -> Message | None:
     coding, lengths = head.values(b"transfer-encoding"), head.values(b"content-length")
     if len(coding) + len(lengths) > 1:
         raise FramingError(f"expected one statement of length, found {coding} and {lengths}")
-    if not has_body or not (coding or lengths):
+    if not has_body or _is_bodiless(head) or not (coding or lengths):
         return head
     return _chunked(data, head) if coding else _counted(data, head, int(lengths[0]))
 
@@ -62,6 +62,11 @@ def all_messages(data: bytes) -> tuple[tuple[Message, ...], bytes]:
         found.append(message)
         data = data[message.length :]
     return tuple(found), data
+
+
+def _is_bodiless(head: Message) -> bool:
+    """Return whether it is a response whose status forbids a body, whatever length it states."""
+    return head.start_line.startswith(b"HTTP/") and head.status in {*range(100, 200), 204, 304}
 
 
 def _fields(lines: list[bytes]) -> tuple[tuple[bytes, bytes], ...]:

@@ -26,6 +26,14 @@ def test_a_response_to_head_has_no_body() -> None:
     assert message.body == b""
 
 
+@pytest.mark.parametrize("status", [b"101", b"204", b"304"])
+def test_some_statuses_have_no_body_whatever_they_state(status: bytes) -> None:
+    data = b"HTTP/1.1 " + status + b" X\r\nContent-Length: 2\r\n\r\n"
+    message = first_message(data)
+    assert message is not None
+    assert message.length == len(data)
+
+
 def test_chunks_are_joined_and_trailers_kept() -> None:
     message = first_message(CHUNKED + b"5\r\nhello\r\nA\r\n, my world\r\n0\r\nSum: 1\r\n\r\nrest")
     assert message is not None
