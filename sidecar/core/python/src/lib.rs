@@ -1,1 +1,11 @@
 //! The PyO3 binding: starts the core and exposes the pure machines; no logic.
+
+mod machines;
+
+use pyo3::prelude::*;
+
+/// The compiled core; `sidecar/machines.py` and `sidecar/proxy.py` are its typed faces.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    machines::register(module)
+}

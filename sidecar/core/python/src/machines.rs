@@ -1,0 +1,32 @@
+//! The pure machines as Python classes: handles that convert arguments and answers, nothing more.
+//!
+//! Parameters are read by attribute from the dataclasses of `sidecar/machines.py`; closed sets are words.
+
+mod breaker;
+mod budget;
+mod bulkhead;
+mod deadline;
+mod ending;
+mod latency;
+mod numbers;
+mod rate_limit;
+mod readiness;
+mod reason;
+mod retry;
+mod words;
+
+use pyo3::prelude::*;
+
+/// Adds every machine to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    breaker::register(module)?;
+    budget::register(module)?;
+    bulkhead::register(module)?;
+    deadline::register(module)?;
+    ending::register(module)?;
+    latency::register(module)?;
+    rate_limit::register(module)?;
+    readiness::register(module)?;
+    reason::register(module)?;
+    retry::register(module)
+}

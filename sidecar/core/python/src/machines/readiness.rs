@@ -1,0 +1,191 @@
+//! A set of endpoints: their breakers, their load, and which may be picked.
+
+use policy::Percent;
+use policy::balancer::{self, Load};
+use policy::breaker;
+use policy::readiness::{self, Member, PanicChange, Readiness, Verdict};
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+
+use super::breaker::{Params as BreakerParams, Permit};
+use super::numbers::percent;
+use super::words::{OUTCOMES, parse};
+
+/// `EjectionParams` of `sidecar/machines.py`.
+#[derive(FromPyObject)]
+struct Params {
+    #[pyo3(from_py_with = percent)]
+    max_ejected: Percent,
+    #[pyo3(from_py_with = percent)]
+    panic_threshold: Percent,
+}
+
+struct Endpoint {
+    breaker: Option<breaker::Breaker>,
+    load: Load,
+}
+
+impl Member for Endpoint {
+    fn breaker(&self) -> Option<&breaker::Breaker> {
+        self.breaker.as_ref()
+    }
+
+    fn breaker_mut(&mut self) -> Option<&mut breaker::Breaker> {
+        self.breaker.as_mut()
+    }
+
+    fn load(&self) -> &Load {
+        &self.load
+    }
+}
+
+/// An endpoint picked.
+#[pyclass(module = "sidecar._core")]
+struct Picked {
+    endpoint: u32,
+    permit: Permit,
+}
+
+#[pymethods]
+impl Picked {
+    #[getter]
+    fn endpoint(&self) -> u32 {
+        self.endpoint
+    }
+}
+
+#[derive(IntoPyObject)]
+enum Choice {
+    Picked(Picked),
+    Refused(&'static str),
+}
+
+/// The endpoints of one cluster.
+#[pyclass(module = "sidecar._core")]
+struct Endpoints {
+    members: Vec<Endpoint>,
+    readiness: Readiness,
+}
+
+impl Endpoints {
+    fn member(&self, endpoint: u32) -> PyResult<&Endpoint> {
+        let found = || {
+            PyIndexError::new_err(format!(
+                "expected the position of an endpoint, found {endpoint}"
+            ))
+        };
+        self.members.get(endpoint as usize).ok_or_else(found)
+    }
+
+    fn end(
+        &mut self,
+        picked: &mut Picked,
+        outcome: policy::Outcome,
+        latency_ns: u64,
+        now_ns: u64,
+        draw: u64,
+    ) -> PyResult<()> {
+        let permit = picked.permit.give_back()?;
+        let member = &mut self.members[picked.endpoint as usize];
+        match outcome {
+            policy::Outcome::Success => member.load.end(latency_ns, now_ns),
+            policy::Outcome::Failure => {
+                member.load.end(
+                    latency_ns.saturating_add(balancer::penalty_ns(None)),
+                    now_ns,
+                );
+            }
+            policy::Outcome::Uncounted => member.load.cancel(),
+        }
+        if let Some(breaker) = &mut member.breaker {
+            breaker.on_result(permit, outcome, latency_ns, now_ns, draw);
+        }
+        self.readiness.invalidate();
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Endpoints {
+    #[new]
+    fn new(breakers: Vec<Option<BreakerParams>>, params: Params, now_ns: u64) -> Self {
+        let member = |params: Option<BreakerParams>| Endpoint {
+            breaker: params.map(|params| breaker::Breaker::new(params.into())),
+            load: Load::new(now_ns),
+        };
+        let params = readiness::Params {
+            max_ejected: params.max_ejected,
+            panic_threshold: params.panic_threshold,
+        };
+        Self {
+            members: breakers.into_iter().map(member).collect(),
+            readiness: Readiness::new(params),
+        }
+    }
+
+    fn refresh(&mut self, now_ns: u64) -> Option<&'static str> {
+        self.readiness
+            .refresh(&self.members, now_ns)
+            .map(|change| match change {
+                PanicChange::Began => "began",
+                PanicChange::Ended => "ended",
+            })
+    }
+
+    #[pyo3(signature = (now_ns, draw, avoid = None))]
+    fn pick(&mut self, now_ns: u64, draw: u64, avoid: Option<u32>) -> Choice {
+        match self.readiness.pick(&mut self.members, avoid, now_ns, draw) {
+            Ok(readiness::Picked { endpoint, permit }) => {
+                self.members[endpoint as usize].load.begin();
+                self.readiness.invalidate();
+                Choice::Picked(Picked {
+                    endpoint,
+                    permit: Permit::new(permit),
+                })
+            }
+            Err(reason) => Choice::Refused(reason.as_str()),
+        }
+    }
+
+    fn on_result(
+        &mut self,
+        picked: &mut Picked,
+        outcome: &str,
+        latency_ns: u64,
+        now_ns: u64,
+        draw: u64,
+    ) -> PyResult<()> {
+        self.end(picked, parse(outcome, OUTCOMES)?, latency_ns, now_ns, draw)
+    }
+
+    fn verdict(&self, endpoint: u32) -> PyResult<&'static str> {
+        self.member(endpoint)?;
+        Ok(match self.readiness.verdict(endpoint) {
+            Verdict::Ready => "ready",
+            Verdict::Kept => "kept",
+            Verdict::Ejected => "ejected",
+        })
+    }
+
+    fn state(&self, endpoint: u32) -> PyResult<Option<&'static str>> {
+        Ok(self
+            .member(endpoint)?
+            .breaker
+            .as_ref()
+            .map(|breaker| breaker.state().as_str()))
+    }
+
+    fn cost(&self, endpoint: u32, now_ns: u64) -> PyResult<f64> {
+        Ok(self.member(endpoint)?.load.cost(now_ns))
+    }
+
+    #[getter]
+    fn is_panicking(&self) -> bool {
+        self.readiness.is_panicking()
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Endpoints>()?;
+    module.add_class::<Picked>()
+}
