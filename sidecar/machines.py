@@ -1,0 +1,319 @@
+"""The pure policy machines of the core, typed: for tests, simulations and what-if questions.
+
+What decides here is the code that decides on live traffic. Nothing reads a clock or draws a number: instants
+are `now_ns`, monotonic nanoseconds, and chance is a `draw`, 64 uniform bits. Settings are frozen dataclasses
+whose defaults are those of the policies; durations are integers of nanoseconds, percentages numbers from 0
+to 100. Numbers below zero or above 64 bits raise `OverflowError`, unknown words `ValueError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sidecar._core import (
+    BREAKER_TRANSITIONS,
+    HISTOGRAM_BOUNDS_NS,
+    REASONS,
+    Again,
+    Breaker,
+    Budget,
+    Bulkhead,
+    Counts,
+    Deadline,
+    Endpoints,
+    Histogram,
+    Limited,
+    Limits,
+    LimitView,
+    Permit,
+    Picked,
+    Reason,
+    RecentLatency,
+    Refusal,
+    Retry,
+    Spent,
+    Ticket,
+    Transition,
+    encode_grpc_timeout,
+    fix_deadline,
+    may_succeed_elsewhere,
+    outcome,
+    parse_deadline_ms,
+    parse_grpc_timeout,
+    pushback_ms,
+    retry_after_seconds,
+)
+
+__all__ = [
+    "BREAKER_TRANSITIONS",
+    "HISTOGRAM_BOUNDS_NS",
+    "REASONS",
+    "Again",
+    "Ask",
+    "Attempt",
+    "Backoff",
+    "Breaker",
+    "BreakerParams",
+    "Budget",
+    "BudgetParams",
+    "Bulkhead",
+    "BulkheadParams",
+    "Cause",
+    "CountWindow",
+    "Counts",
+    "Deadline",
+    "EjectionParams",
+    "Ending",
+    "Endpoints",
+    "Histogram",
+    "LimitParams",
+    "LimitView",
+    "Limited",
+    "Limits",
+    "Outcome",
+    "Permit",
+    "Picked",
+    "Probes",
+    "Progress",
+    "Reason",
+    "RecentLatency",
+    "Refusal",
+    "Request",
+    "Response",
+    "Retry",
+    "RetryParams",
+    "Spent",
+    "State",
+    "Strategy",
+    "Successes",
+    "Ticket",
+    "TimeWindow",
+    "Transition",
+    "WhenKeysFull",
+    "encode_grpc_timeout",
+    "fix_deadline",
+    "may_succeed_elsewhere",
+    "outcome",
+    "parse_deadline_ms",
+    "parse_grpc_timeout",
+    "pushback_ms",
+    "retry_after_seconds",
+]
+
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+
+State = Literal["closed", "open", "half_open", "forced_open", "forced_closed", "disabled"]
+Cause = Literal[
+    "consecutive_failures",
+    "error_rate",
+    "slow_rate",
+    "open_time_over",
+    "probe_failed",
+    "probe_slow",
+    "probe_silent",
+    "probes_passed",
+    "forced",
+    "force_over",
+]
+Outcome = Literal["success", "failure", "uncounted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountWindow:
+    """Rates are taken over the last `size` calls."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindow:
+    """Rates are taken over the calls of the last stretch of time, in ten buckets."""
+
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successes:
+    """Half open: so many successes close, the first failure opens; at most so many are out at a time."""
+
+    successes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """Half open: so many calls in all, judged by their rates once all have finished."""
+
+    probes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerParams:
+    """Settings of a breaker; what is `None` never trips it."""
+
+    window: CountWindow | TimeWindow = CountWindow(size=100)
+    minimum_requests: int = 20
+    error_rate: float | None = 50
+    slow_rate: float | None = None
+    slow_after_ns: int | None = None
+    consecutive_failures: int | None = 5
+    reset_timeout_ns: int = 60 * SECOND_NS
+    open_base_ns: int = 30 * SECOND_NS
+    open_multiplier: float = 2
+    open_max_ns: int = 300 * SECOND_NS
+    open_jitter: float = 20
+    trial: Successes | Probes = Successes(successes=3)
+    max_wait_ns: int = 30 * SECOND_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EjectionParams:
+    """How many endpoints may be set aside, and below which share of healthy ones none is."""
+
+    max_ejected: float = 10
+    panic_threshold: float = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetParams:
+    """Settings of a retry budget; the floor is this sidecar's share, `floor_count` in `floor_per_ns`."""
+
+    percent: float = 20
+    interval_ns: int = 10 * SECOND_NS
+    floor_count: int = 10
+    floor_per_ns: int = SECOND_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkheadParams:
+    """Settings of a bulkhead.
+
+    `max_queue` is `max_concurrent` where `None`, `queue_timeout_ns` a quarter of the time left, at most 1 s.
+    """
+
+    max_concurrent: int = 100
+    max_queue: int | None = None
+    queue_timeout_ns: int | None = None
+
+
+WhenKeysFull = Literal["ShareOne", "Refuse", "Allow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitParams:
+    """Settings of a token bucket, one or one per key; `burst` is the requests of a second where `None`."""
+
+    requests: int
+    per_ns: int
+    burst: int | None = None
+    max_keys: int = 65_536
+    when_keys_full: WhenKeysFull = "ShareOne"
+    count_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """`cost` tokens of one limit, from the bucket of `key` (a 64-bit hash), or from the shared one."""
+
+    limit: int
+    key: int | None = None
+    cost: int = 1
+
+
+Strategy = Literal["Immediate", "Fixed", "Exponential", "ExponentialJitter", "FullJitter", "Decorrelated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long to wait before retries; `jitter_ns` is for `ExponentialJitter` alone."""
+
+    strategy: Strategy = "FullJitter"
+    base_ns: int = 25 * MILLISECOND_NS
+    multiplier: float = 2
+    max_ns: int = 250 * MILLISECOND_NS
+    jitter_ns: int = 25 * MILLISECOND_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryParams:
+    """Settings of a `retry:` block, but for its budget."""
+
+    attempts: int = 2
+    when: Sequence[str] = (
+        "ConnectFailure",
+        "PerTryTimeout",
+        "RefusedStream",
+        "Reset",
+        "502",
+        "503",
+        "504",
+        "Unavailable",
+    )
+    methods: Sequence[str] = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")
+    backoff: Backoff = Backoff()
+    replay_bytes: int = 65_536
+    honor_retry_after: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What of a request matters to its retries.
+
+    `is_idempotent` says that it has an `Idempotency-Key` or is declared idempotent by the service's contract.
+    """
+
+    method: str = "GET"
+    is_idempotent: bool = False
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An attempt that ended with an answer; `code` is the gRPC status of a gRPC answer."""
+
+    status: int
+    code: int | None = None
+
+
+Ending = (
+    Response
+    | Literal[
+        "connect_failure",
+        "connect_timeout",
+        "refused_stream",
+        "go_away",
+        "reset",
+        "per_try_timeout",
+        "request_timeout",
+        "caller_deadline",
+        "truncated",
+        "peer_refusal",
+        "peer_refusal_elsewhere",
+        "local_refusal",
+        "client_left",
+    ]
+)
+"""How an attempt ended; a peer's refusal `elsewhere` may well succeed on another endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How an attempt ended and what came with its answer; `pushback` is that field as it came."""
+
+    ending: Ending
+    is_passed_on: bool = False
+    is_exhausted: bool = False
+    retry_after_ns: int | None = None
+    pushback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a call stands: `retries` made, the last delay, and what is left until its deadline."""
+
+    now_ns: int
+    retries: int = 0
+    previous_delay_ns: int | None = None
+    left_ns: int | None = None
+    p50_ns: int | None = None
+    has_another_endpoint: bool = True
