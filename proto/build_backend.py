@@ -57,7 +57,9 @@ def generate() -> None:
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir()
     _compile(sorted((SOURCES / "mesh").rglob("*.proto")))
-    (TARGET / "v1" / "__init__.py").write_text('"""Messages and services of package mesh.v1."""\n', encoding="utf-8")
+    (TARGET / "v1" / "__init__.py").write_text(
+        '"""Messages and services of package mesh.v1."""\n', encoding="utf-8"
+    )
     (TARGET / "py.typed").touch()
     marker.write_text(init, encoding="utf-8")  # last: its presence says that the rest is whole
 
@@ -67,7 +69,8 @@ def _compile(files: Sequence[Path]) -> None:
 
     include = str(resources.files("grpc_tools") / "_proto")
     arguments = ["protoc", f"-I{SOURCES}", f"-I{include}"]
-    arguments += [f"--{kind}={ROOT}" for kind in ("python_out", "mypy_out", "grpc_python_out", "mypy_grpc_out")]
+    arguments += [f"--{kind}={ROOT}" for kind in ("python_out", "grpc_python_out")]
+    arguments += [f"--{kind}=quiet:{ROOT}" for kind in ("mypy_out", "mypy_grpc_out")]
     if protoc.main([*arguments, *map(str, files)]) != 0:
         raise RuntimeError("the proto compiler refused a file; see its message above")
 
