@@ -96,6 +96,11 @@ def trace(tree: Tree, origins: Mapping[Path, FieldOrigin]) -> tuple[FieldOrigin,
     return tuple(sorted(found, key=lambda origin: origin.path))
 
 
+def leaf_paths(tree: Tree) -> frozenset[str]:
+    """The paths of every value in `tree` that is no block."""
+    return frozenset(".".join(path) for path, value in _leaves(tree) if value != {})
+
+
 _Origin: TypeAlias = "tuple[PolicyRef, str]"
 _Said: TypeAlias = "dict[Path, tuple[Value, _Origin]]"
 

@@ -24,6 +24,7 @@ from controlplane.model.resource import (
 )
 from controlplane.policy import external_service, mesh, target
 from controlplane.snapshot.attachments import MESH, Attachments, shared_bulkhead
+from controlplane.snapshot.changes import changes
 from controlplane.snapshot.hosts import bind_hosts
 from controlplane.snapshot.outbound import build_outbound, limits
 from controlplane.snapshot.services import KnownService, external_key, find_service
@@ -58,6 +59,11 @@ class Inputs:
         """The service of that name, registered or outside the mesh, or `None`."""
         return find_service(name, self.services, self.documents)
 
+    def names(self) -> Iterator[ServiceName]:
+        """The names of all services; one that is registered and described comes twice."""
+        yield from self.services
+        yield from (_service_of(document.key) for document in _external(self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -84,13 +90,14 @@ class Compiler:
 def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) -> Snapshot:
     """The snapshot of `inputs`; `previous` makes it cheap, and changes nothing in the result."""
     before = previous if previous and _shares_mesh(previous.inputs, inputs) else _empty(inputs)
-    removed, added = _document_changes(before.inputs.documents, inputs.documents)
-    attachments = before.attachments.replace(removed, added)
-    names = _affected(before, inputs, attachments, [*removed, *added])
+    removed, added = changes(before.inputs.documents, inputs.documents)
+    documents = [*removed.values(), *added.values()]
+    attachments = before.attachments.replace(removed.values(), added.values())
+    names = _affected(before, inputs, attachments, documents)
     resources = dict(before.resources)
     for name in names:
         _replace_service(resources, name, inputs, attachments, compiler)
-    if previous is not before or _hosts_change(before.inputs, inputs, [*removed, *added]):
+    if previous is not before or _hosts_change(before.inputs, inputs, documents):
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
         _put(
@@ -113,26 +120,12 @@ def _empty(inputs: Inputs) -> Snapshot:
     return Snapshot(inputs=Inputs(), attachments=attachments, resources={})
 
 
-def _document_changes(
-    before: Mapping[ObjectKey, Document], after: Mapping[ObjectKey, Document]
-) -> tuple[list[Document], list[Document]]:
-    """The documents that went, and those that came; a changed one does both."""
-    if before is after:
-        return [], []
-    added = [document for key, document in after.items() if _differs(before.get(key), document)]
-    removed = [document for key, document in before.items() if key not in after]
-    return removed + [before[document.key] for document in added if document.key in before], added
-
-
-def _differs(before: Document | None, after: Document) -> bool:
-    return before is not after and before != after
-
-
 def _affected(
     before: Snapshot, inputs: Inputs, attachments: Attachments, documents: Iterable[Document]
 ) -> set[ServiceName]:
     """The services whose resources may differ."""
-    names = _changed_services(before.inputs.services, inputs.services)
+    went, came = changes(before.inputs.services, inputs.services)
+    names = {*went, *came}
     places: set[Target] = set()
     for document in documents:
         places.update(target.targets(document))
@@ -149,21 +142,7 @@ def _governed(places: set[Target], inputs: Inputs) -> Iterator[ServiceName]:
     namespaces = {place.name for place in places if place.kind == "Namespace"}
     yield from (ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace)
     if MESH in places or namespaces:
-        yield from (name for name in _names(inputs) if MESH in places or name.namespace in namespaces)
-
-
-def _names(inputs: Inputs) -> Iterator[ServiceName]:
-    yield from inputs.services
-    yield from (_service_of(document.key) for document in _external(inputs))
-
-
-def _changed_services(
-    before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]
-) -> set[ServiceName]:
-    if before is after:
-        return set()
-    changed = {name for name, service in after.items() if before.get(name) is not service}
-    return changed | (before.keys() - after.keys())
+        yield from (name for name in inputs.names() if MESH in places or name.namespace in namespaces)
 
 
 def _replace_service(

@@ -1,0 +1,73 @@
+"""Which services a policy governs, and whether some sidecar enforces it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.policy import rate_limit, target
+from controlplane.snapshot.attachments import MESH
+from registry.model import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.model.document import Document
+    from controlplane.snapshot.build import Inputs, Snapshot
+    from controlplane.snapshot.services import KnownService
+
+
+def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownService]:
+    """The services that a policy is attached to, each once, sorted by name."""
+    places = target.targets(document)
+    names = {ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace}
+    namespaces = {place.name for place in places if place.kind == "Namespace"}
+    if MESH in places or namespaces:
+        names.update(name for name in inputs.names() if MESH in places or name.namespace in namespaces)
+    for name in sorted(names):
+        service = inputs.find_service(name)
+        if service and any(_is_at(place, service) for place in places):
+            yield service
+
+
+def exists(inputs: Inputs, place: target.Target) -> bool:
+    """Whether the target is there; a namespace, and the Mesh, always are."""
+    if not place.namespace:
+        return True
+    service = inputs.find_service(ServiceName(namespace=place.namespace, name=place.name))
+    return service is not None and _is_at(place, service)
+
+
+def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService) -> bool:
+    """Whether some sidecar enforces what a policy says about a service."""
+    is_limit = document.key.kind == rate_limit.KIND
+    if is_limit and service.enforces and not rate_limit.is_at_caller(document):
+        return True
+    namespaces = _caller_namespaces(snapshot, document)
+    return any(
+        endpoint.has_sidecar
+        for name, each in snapshot.inputs.services.items()
+        if not namespaces or name.namespace in namespaces
+        for endpoint in each.endpoints
+    )
+
+
+def _caller_namespaces(snapshot: Snapshot, document: Document) -> set[str]:
+    """The namespaces whose callers a policy governs; none named means all."""
+    named = {caller.namespace for caller in target.callers(document)}
+    root_namespace = snapshot.attachments.root_namespace
+    places = target.targets(document)
+    if not named and all(target.is_consumer(document, place, root_namespace) for place in places):
+        return {document.key.namespace}
+    return named
+
+
+def _is_at(place: target.Target, service: KnownService) -> bool:
+    name = service.name
+    match place.kind:
+        case "Mesh":
+            return True
+        case "Namespace":
+            return place.name == name.namespace
+        case _:
+            kind = "ExternalService" if service.document else "Service"
+            return place == target.Target(kind, name.namespace, name.name)

@@ -1,0 +1,133 @@
+"""What became of a policy: whether it was accepted, and whether what it says is in force (GEP-713)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.resource import HostBinding, Outbound, ResourceName, ResourceType
+from controlplane.model.value import find_block
+from controlplane.policy import external_service, mesh, resilience, target
+from controlplane.policy.merge import leaf_paths
+from controlplane.snapshot.attachments import shared_bulkhead
+from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from registry.model import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from controlplane.model.document import Document
+    from controlplane.snapshot.build import Snapshot
+    from controlplane.snapshot.services import KnownService
+
+_HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed"})
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One aspect of an object's state, as in Kubernetes; `reason` is one word."""
+
+    type: str
+    reason: str
+    message: str = ""
+
+    @property
+    def status(self) -> bool:
+        """Whether it holds."""
+        return self.reason in _HOLDING
+
+
+def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condition]:
+    """Whether a document of the snapshot is Accepted, and whether it is Programmed."""
+    if document.key.kind == mesh.KIND:
+        accepted = _accepted("Accepted")
+    elif document.key.kind == external_service.KIND:
+        accepted = _external(snapshot, document)
+    else:
+        accepted = _policy(snapshot, document)
+    return accepted, _programmed(snapshot, document, accepted)
+
+
+def _accepted(reason: str, message: str = "") -> Condition:
+    return Condition(type="Accepted", reason=reason, message=message)
+
+
+def _policy(snapshot: Snapshot, document: Document) -> Condition:
+    refused = next(target.refusals(document, snapshot.attachments.root_namespace), None)
+    if refused is not None:
+        return _accepted("RefNotPermitted", f"{refused.path}: {refused.message}")
+    places = target.targets(document)
+    missing = [place for place in places if not exists(snapshot.inputs, place)]
+    text = ", ".join(f"{place} is not there" for place in missing)
+    if len(missing) == len(places):
+        return _accepted("TargetNotFound", text)
+    bulkhead = shared_bulkhead(document)
+    oldest = snapshot.attachments.by_bulkhead.get(bulkhead, (document,))[0]
+    if _figures(oldest) != _figures(document):
+        text = f"bulkhead {bulkhead} is as {oldest.key} says, which is older; the rest of this policy holds"
+        return _accepted("Conflicted", text)
+    return _accepted("Accepted", text)
+
+
+def _figures(document: Document) -> object:
+    return find_block(resilience.behaviours(document.spec, document.key.namespace), "bulkhead")
+
+
+def _external(snapshot: Snapshot, document: Document) -> Condition:
+    name = ServiceName(namespace=document.key.namespace, name=document.key.name)
+    if name in snapshot.inputs.services:
+        return _accepted("Conflicted", f"a service registered as {name} hides it")
+    hosts = external_service.hosts(document)
+    lost = [text for host in hosts if (text := _holder(snapshot, host, name))]
+    return _accepted("Conflicted" if len(lost) == len(hosts) else "Accepted", "; ".join(lost))
+
+
+def _holder(snapshot: Snapshot, host: str, name: ServiceName) -> str:
+    """Who else a host belongs to, in words; empty if it is our own."""
+    resource = snapshot.resources.get(ResourceName(ResourceType.HOST, host))
+    if resource is None or not isinstance(resource.body, HostBinding) or resource.body.service == name:
+        return ""
+    return f"host {host} belongs to {resource.body.service}"
+
+
+def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> Condition:
+    def condition(reason: str, message: str = "") -> Condition:
+        return Condition(type="Programmed", reason=reason, message=message)
+
+    if document.key.kind in {mesh.KIND, external_service.KIND}:
+        return condition("Programmed" if accepted.status else accepted.reason, accepted.message)
+    if not target.is_enforced(document):
+        return condition("Disabled", "its mode is Disabled")
+    if accepted.reason in {"RefNotPermitted", "TargetNotFound"}:
+        return condition(accepted.reason, accepted.message)
+    governed = list(governed_services(snapshot.inputs, document))
+    if not any(is_enforced_at(snapshot, document, service) for service in governed):
+        return condition("NoEnforcer", "no sidecar of this mesh enforces it")
+    if document.key.kind == resilience.KIND:
+        return condition(*_effect(snapshot, document, governed))
+    return condition("Programmed")
+
+
+def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:
+    """What merging left of a policy, as reason and message."""
+    said = leaf_paths(resilience.behaviours(document.spec, document.key.namespace))
+    names = [ResourceName(ResourceType.OUTBOUND, str(service.name)) for service in governed]
+    resources = [snapshot.resources[name] for name in names]
+    bodies = [resource.body for resource in resources if isinstance(resource.body, Outbound)]
+    lost = [text for body in bodies for text in _lost(body, document, said)]
+    text = "; ".join(lost[:_SHOWN]) + ("; and more" if len(lost) > _SHOWN else "")
+    if said and not any(document.key in resource.policies for resource in resources):
+        return "Overridden", text
+    return ("PartiallyProgrammed" if lost else "Programmed"), text
+
+
+def _lost(outbound: Outbound, document: Document, said: frozenset[str]) -> Iterator[str]:
+    """The fields that a policy says in vain for every caller of a service, each with who says otherwise."""
+    origins = [origin for variant in outbound.variants for origin in variant.origins if origin.policy]
+    speakers = {(origin.path, origin.policy.key) for origin in origins if origin.policy}
+    others = {path: key for path, key in speakers if key != document.key}
+    for path in sorted(said):
+        if (path, document.key) not in speakers:
+            by = f" by {others[path]}" if path in others else ""
+            yield f"{path} overridden{by} on {outbound.service}"

@@ -1,0 +1,88 @@
+"""All sources together: follows each, and holds the one set of documents that is in force."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controlplane.sources.desired import Desired, Unit, settle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from controlplane.sources.source import Reading, Source
+
+log = structlog.get_logger()
+
+
+class Collector:
+    """Follows `sources`, the weightiest first.
+
+    Nothing is in force before each has been read once: a set without one of them would take away what is in
+    force in the sidecars.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self._first: dict[str, list[Reading]] = {}
+        self._desired: Desired | None = None
+        self._changed = asyncio.Condition()
+
+    @property
+    def desired(self) -> Desired | None:
+        """The newest set, or `None` before there is one."""
+        return self._desired
+
+    async def run(self) -> None:
+        """Follows the sources until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for source in self._sources:
+                tasks.create_task(self._follow(source), name=f"source {source.name}")
+
+    async def watch(self) -> AsyncIterator[Desired]:
+        """The newest set, and again whenever it is another; what a slow reader misses is skipped."""
+        seen: Desired | None = None
+        while True:
+            seen = await self._after(seen)
+            yield seen
+
+    async def reached(self, source: str, position: int) -> Desired:
+        """The newest set, once a source has been read up to `position`."""
+
+        def is_reached() -> bool:
+            return self._desired is not None and self._desired.positions.get(source, -1) >= position
+
+        async with self._changed:
+            await self._changed.wait_for(is_reached)
+            assert self._desired is not None  # noqa: S101  # just awaited
+            return self._desired
+
+    async def _after(self, seen: Desired | None) -> Desired:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._desired is not seen)
+            assert self._desired is not None  # noqa: S101  # once there is a set, there always is one
+            return self._desired
+
+    async def _follow(self, source: Source) -> None:
+        async for reading in source.watch():
+            async with self._changed:
+                self._take(reading)
+                self._changed.notify_all()
+
+    def _take(self, reading: Reading) -> None:
+        if self._desired is not None:
+            self._settle(self._desired, [reading])
+            return
+        self._first.setdefault(reading.source, []).append(reading)
+        if len(self._first) == len(self._sources):
+            names = [source.name for source in self._sources]
+            self._settle(Desired(), [each for name in names for each in self._first.pop(name)])
+
+    def _settle(self, desired: Desired, readings: Sequence[Reading]) -> None:
+        self._desired = settle(desired, readings)
+        for reading in readings:
+            for name in reading.units:
+                for problem in self._desired.problems.get(Unit(reading.source, name), ()):
+                    log.warning("policy problem", source=reading.source, problem=str(problem))

@@ -1,0 +1,131 @@
+"""Policies from a directory of YAML files, watched for edits.
+
+The directory is looked at every 50 ms; a file that changed is read once it has rested for 20 ms, so that
+one being written is not read half. Files that are renamed into place, as editors and Kubernetes do, need no
+more. Hidden files and directories are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from controlplane.model.document import Problem
+from controlplane.sources.nodes import MAX_BYTES
+from controlplane.sources.reader import Parsed, parse
+from controlplane.sources.source import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from controlplane.model.schema import Schema
+
+SUFFIXES: Final = (".yaml", ".yml")
+POLL_SECONDS: Final = 0.05
+REST_SECONDS: Final = 0.02
+
+
+class _Signature(NamedTuple):
+    """What tells one content of a file from another."""
+
+    inode: int
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """Signatures by file name, sorted; or why the directory could not be read."""
+
+    files: Mapping[str, _Signature]
+    failure: str = ""
+
+
+class DirectorySource:
+    """Every `*.yaml` file of one directory, each a unit."""
+
+    def __init__(self, directory: Path, schema: Schema) -> None:
+        self._directory = directory
+        self._schema = schema
+
+    @property
+    def name(self) -> str:
+        """The directory, as it was given."""
+        return str(self._directory)
+
+    async def watch(self) -> AsyncIterator[Reading]:
+        """All files, and then those that changed."""
+        known: _Scan | None = None
+        position = 0
+        while True:
+            scan = await asyncio.to_thread(_scan, self._directory)
+            if scan != known:
+                if known is not None:
+                    scan = await self._rest(scan)
+                units = await asyncio.to_thread(self._read, known or _Scan({}), scan)
+                if units or known is None:
+                    position += 1
+                    yield Reading(source=self.name, units=units, position=position)
+                known = scan
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _rest(self, scan: _Scan) -> _Scan:
+        """What is there once nothing has changed for a while."""
+        while True:
+            await asyncio.sleep(REST_SECONDS)
+            later = await asyncio.to_thread(_scan, self._directory)
+            if later == scan:
+                return scan
+            scan = later
+
+    def _read(self, known: _Scan, scan: _Scan) -> dict[str, Parsed | None]:
+        """The units that changed; a directory that cannot be read is a unit of its own, of problems only."""
+        if scan.failure:
+            problem = Problem(file=self.name, message=scan.failure)
+            return {self.name: Parsed(problems=(problem,))}
+        units: dict[str, Parsed | None] = {self.name: None} if known.failure else {}
+        for name in known.files.keys() - scan.files.keys():
+            units[str(self._directory / name)] = None
+        for name, signature in scan.files.items():
+            if known.files.get(name) != signature:
+                path = self._directory / name
+                units[str(path)] = _parse_file(path, self._schema)
+        return units
+
+
+def _scan(directory: Path) -> _Scan:
+    try:
+        names = sorted(path.name for path in directory.iterdir() if _is_policy_file(path))
+    except OSError as error:
+        return _Scan({}, f"cannot be read: {error.strerror}")
+    return _Scan({name: signature for name in names if (signature := _sign(directory / name))})
+
+
+def _is_policy_file(path: Path) -> bool:
+    return path.suffix in SUFFIXES and not path.name.startswith(".")
+
+
+def _sign(path: Path) -> _Signature | None:
+    """The signature of a file, or `None` if it went away or is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _Signature(status.st_ino, status.st_size, status.st_mtime_ns) if path.is_file() else None
+
+
+def _parse_file(path: Path, schema: Schema) -> Parsed:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        return _unreadable(path, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return _unreadable(path, f"expected UTF-8, found the byte {error.object[error.start]:#04x}")
+    return parse(text, str(path), schema)
+
+
+def _unreadable(path: Path, message: str) -> Parsed:
+    return Parsed(problems=(Problem(file=str(path), message=message),))

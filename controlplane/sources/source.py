@@ -1,0 +1,36 @@
+"""The protocol of a source of policies, and what it delivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from controlplane.sources.reader import Parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What changed in a source: its units, such as files, by name; `None` for one that is gone.
+
+    A unit is taken or refused as a whole. `position` grows from reading to reading.
+    """
+
+    source: str
+    units: Mapping[str, Parsed | None]
+    position: int
+
+
+class Source(Protocol):
+    """Where policies come from."""
+
+    @property
+    def name(self) -> str:
+        """What problems and people call it."""
+        ...
+
+    def watch(self) -> AsyncIterator[Reading]:
+        """All there is, be it nothing, and then every change, without end."""
+        ...
