@@ -1,0 +1,1 @@
+"""Discovery: sends every sidecar the resources it asked for, and learns what it applies."""

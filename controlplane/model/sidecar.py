@@ -1,0 +1,71 @@
+"""Where sidecars stand: what they should apply, and what they say that they apply."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from controlplane.model.resource import ResourceName, Version
+from registry.model import ServiceName
+
+
+class SidecarState(Enum):
+    """Where a sidecar stands."""
+
+    SYNCED = "SYNCED"
+    STALE = "STALE"
+    REJECTED = "REJECTED"
+    OFFLINE = "OFFLINE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A version that a sidecar refused; `field_path` is empty when the whole is at fault."""
+
+    resource: ResourceName
+    version: Version
+    field_path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceConvergence:
+    """One resource of one sidecar; `None` stands for none."""
+
+    resource: ResourceName
+    applied: Version | None
+    desired: Version | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version."""
+
+    instance: str
+    services: tuple[ServiceName, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarStatus:
+    """One sidecar.
+
+    `revision` is the newest at which it applied all that it wants; `lag` the revisions since.
+    `last_ack_age_seconds` is `None` before its first acknowledgement, `convergence` sorted by resource.
+    """
+
+    hello: Hello
+    state: SidecarState
+    revision: int
+    lag: int
+    last_ack_age_seconds: float | None
+    rejections: tuple[Rejection, ...]
+    pushes: int
+    convergence: tuple[ResourceConvergence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConvergence:
+    """How many connected sidecars a policy concerns, apply its current version, and refused it."""
+
+    targeted: int = 0
+    applied: int = 0
+    rejected: int = 0

@@ -1,0 +1,171 @@
+"""The server's half of discovery against a simple sidecar, over a link that delays, repeats and breaks."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from controlplane.discovery.subscription import (
+    Acknowledgement,
+    Nonce,
+    Response,
+    Stage,
+    acknowledge,
+    begin,
+    change,
+    refusals,
+    release,
+    respond,
+    subscribe,
+)
+from controlplane.model.resource import ResourceName, ResourceType, Version
+from controlplane.model.sidecar import Rejection
+from tests.support.desired import FakeDesired, endpoints, host, outbound
+
+MESH = ResourceName(ResourceType.MESH, "default")
+SERVICES = ("shop/cart", "shop/web")
+HOSTS = tuple(host(service.replace("/", ".")) for service in SERVICES)
+PARTS = tuple(part for service in SERVICES for part in (outbound(service), endpoints(service)))
+ALL = (MESH, *HOSTS, *PARTS)
+UNACCEPTABLE = 7
+"""Every version whose number is a multiple of this one is refused by the sidecar."""
+
+
+def number(version: Version) -> int:
+    return int(version)
+
+
+@dataclass
+class Sidecar:
+    """What it asked for, holds and refused; it answers each response as a sidecar must."""
+
+    asked: set[ResourceName] = field(default_factory=set)
+    held: dict[ResourceName, Version] = field(default_factory=dict)
+    missing: set[ResourceName] = field(default_factory=set)
+
+    def take(self, response: Response) -> list[Acknowledgement]:
+        refused = []
+        for name, version in response.resources.items():
+            assert number(version) >= number(self.held.get(name, Version("0"))), "an older version was sent"
+            assert self.held.get(name) != version, "what is held was sent again"
+            if number(version) % UNACCEPTABLE == 0:
+                refused.append(
+                    Rejection(resource=name, version=version, field_path="", reason="expected better")
+                )
+            else:
+                self.held[name] = version
+        for name in response.removed:
+            self.held.pop(name, None)
+        self.missing = (self.missing - response.resources.keys()) | set(response.missing)
+        applied = Acknowledgement(nonce=response.nonce, stage=Stage.APPLIED, rejections=tuple(refused))
+        return [Acknowledgement(nonce=response.nonce, stage=Stage.RECEIVED), applied]
+
+
+class Link(RuleBasedStateMachine):
+    """Versions only grow, so that the sidecar can tell an older one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = 0
+        self.desired = FakeDesired(versions={MESH: self.next_version()})
+        self.sidecar = Sidecar()
+        self.connect()
+
+    def next_version(self) -> Version:
+        self.clock += 1
+        return Version(str(self.clock))
+
+    @rule()
+    def connect(self) -> None:
+        """The stream breaks and the sidecar opens another: all in flight is lost."""
+        self.to_sidecar: deque[Response] = deque()
+        self.to_server: deque[Acknowledgement] = deque()
+        self.last_ack: Acknowledgement | None = None
+        self.state = subscribe(begin(self.sidecar.held), self.sidecar.asked, (), self.desired)
+
+    @rule(names=st.sets(st.sampled_from((MESH, *HOSTS)), min_size=1))
+    def ask(self, names: set[ResourceName]) -> None:
+        self.sidecar.asked |= names
+        self.state = subscribe(self.state, names, (), self.desired)
+
+    def publish(self, desired: FakeDesired, changed: set[ResourceName], releases: set[ResourceName]) -> None:
+        before, self.desired = self.desired, replace(desired, revision=self.desired.revision + 1)
+        self.state = change(self.state, changed, self.desired, before.revision)
+        self.state = release(self.state, releases)
+
+    @rule(edits=st.sets(st.sampled_from(ALL), min_size=1), held_back=st.sets(st.sampled_from(ALL)))
+    def edit(self, edits: set[ResourceName], held_back: set[ResourceName]) -> None:
+        """Some of what exists changes; what is held back is released by a later rule."""
+        existing = edits & self.desired.versions.keys()
+        versions = {**self.desired.versions, **{name: self.next_version() for name in existing}}
+        self.publish(replace(self.desired, versions=versions), existing, existing - held_back)
+
+    @rule(index=st.integers(0, len(SERVICES) - 1))
+    def come_or_go(self, index: int) -> None:
+        """A service with its host appears, or vanishes."""
+        name, service = HOSTS[index], SERVICES[index]
+        changed = {name, outbound(service), endpoints(service)}
+        versions = {known: value for known, value in self.desired.versions.items() if known not in changed}
+        services = {known: value for known, value in self.desired.services.items() if known != name}
+        if name not in self.desired.versions:
+            versions |= {part: self.next_version() for part in changed}
+            services[name] = service
+        self.publish(replace(self.desired, versions=versions, services=services), changed, changed)
+
+    @rule()
+    def release_all(self) -> None:
+        self.state = release(self.state, ALL)
+
+    @rule(limit_bytes=st.sampled_from((1, 1 << 20)))
+    def send(self, limit_bytes: int) -> None:
+        self.state, response = respond(self.state, self.desired, Nonce(self.next_version()), limit_bytes)
+        if response:
+            self.to_sidecar.append(response)
+
+    @precondition(lambda self: self.to_sidecar)
+    @rule()
+    def deliver(self) -> None:
+        self.to_server.extend(self.sidecar.take(self.to_sidecar.popleft()))
+
+    @precondition(lambda self: self.to_server)
+    @rule()
+    def hear(self) -> None:
+        self.last_ack = self.to_server.popleft()
+        self.state = acknowledge(self.state, self.last_ack, self.desired)
+
+    @precondition(lambda self: self.last_ack)
+    @rule()
+    def hear_again(self) -> None:
+        assert self.last_ack
+        self.state = acknowledge(self.state, self.last_ack, self.desired)
+
+    @invariant()
+    def nothing_queues(self) -> None:
+        assert len(self.to_sidecar) <= 1
+
+    @invariant()
+    def server_never_believes_what_the_sidecar_does_not_apply(self) -> None:
+        for name in self.state.wanted - self.state.pending:
+            assert self.sidecar.held.get(name) == self.desired.find(name)
+
+    def teardown(self) -> None:
+        """However it went, a quiet link brings the sidecar to what is desired, but for what it refuses."""
+        self.release_all()
+        for _ in range(100):
+            self.send(1)
+            while self.to_sidecar:
+                self.deliver()
+            while self.to_server:
+                self.hear()
+        refused = {rejection.resource for rejection in refusals(self.state, self.desired)}
+        assert self.state.pending == refused
+        for name in self.state.wanted - refused:
+            assert self.sidecar.held.get(name) == self.desired.find(name)
+        for name in self.sidecar.asked - self.desired.versions.keys():
+            assert name not in self.sidecar.held
+
+
+TestLink = Link.TestCase
+TestLink.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

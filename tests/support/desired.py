@@ -1,0 +1,38 @@
+"""A snapshot made by hand: versions by name, and the services behind hosts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controlplane.model.resource import ResourceName, ResourceType, Version
+
+
+def host(name: str) -> ResourceName:
+    return ResourceName(ResourceType.HOST, name)
+
+
+def outbound(name: str) -> ResourceName:
+    return ResourceName(ResourceType.OUTBOUND, name)
+
+
+def endpoints(name: str) -> ResourceName:
+    return ResourceName(ResourceType.ENDPOINTS, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeDesired:
+    """What every reader should have; `services` maps a host to the service behind it."""
+
+    revision: int = 1
+    is_settled: bool = True
+    versions: Mapping[ResourceName, Version] = field(default_factory=dict)
+    services: Mapping[ResourceName, str] = field(default_factory=dict)
+
+    def find(self, resource: ResourceName) -> Version | None:
+        return self.versions.get(resource)
+
+    def behind(self, resource: ResourceName) -> Iterable[ResourceName]:
+        service = self.services.get(resource)
+        return (outbound(service), endpoints(service)) if service else ()
+
+    def size_bytes(self, resource: ResourceName) -> int:
+        return len(self.versions[resource])
