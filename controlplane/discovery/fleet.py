@@ -1,0 +1,243 @@
+"""All sidecars: who wants what, who gets it when, and where each stands.
+
+One event loop owns a fleet. A change is noted in every stream that it concerns, and what the debounce
+releases makes their writers look for what is due. Both go in slices, so that no number of streams blocks the
+loop. Sidecars that left are remembered for a while, for people to see that they are gone.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from controlplane.discovery import debounce, subscription
+from controlplane.discovery.codec import Wish
+from controlplane.discovery.debounce import Debounce
+from controlplane.discovery.desired import Published
+from controlplane.discovery.stream import Stream
+from controlplane.discovery.subscription import MAX_WANTED, Acknowledgement, Nonce, Response, Stage
+from controlplane.errors import TooManyResourcesError
+from controlplane.metrics import Metrics
+from controlplane.model.document import ObjectKey
+from controlplane.model.resource import ResourceName, Version
+from controlplane.model.sidecar import Hello, PolicyConvergence, SidecarState, SidecarStatus
+from controlplane.snapshot.build import Snapshot
+from controlplane.snapshot.diff import Difference
+from registry.clock import Clock
+
+OFFLINE_MAX = 10_000
+OFFLINE_NS = 3_600_000_000_000
+"""How many sidecars that left are remembered, and for how long."""
+
+SLICE = 256
+"""Streams that are looked at before others get their turn on the loop."""
+
+
+class Fleet:
+    """The sidecars of this process, and the snapshot they should have."""
+
+    def __init__(self, published: Published, *, clock: Clock, metrics: Metrics) -> None:
+        self._desired = published
+        self._clock = clock
+        self._metrics = metrics
+        self._streams: dict[str, Stream] = {}
+        self._readers: dict[ResourceName, set[Stream]] = {}
+        self._departed: OrderedDict[str, tuple[SidecarStatus, int]] = OrderedDict()
+        self._debounce = Debounce()
+        self._noted = asyncio.Event()
+
+    @property
+    def desired(self) -> Published:
+        """What sidecars should have now."""
+        return self._desired
+
+    async def publish(self, snapshot: Snapshot, difference: Difference, *, is_settled: bool) -> None:
+        """Offers `snapshot`, which has `difference` to the one offered before."""
+        previous = self._desired
+        self._desired = previous.successor(snapshot, is_settled=is_settled)
+        changed = {resource.name for resource in difference.changed}.union(difference.removed)
+        await self._change(changed, previous.revision)
+        now_ns = self._clock.now_ns()
+        self._debounce, released = debounce.note(self._debounce, changed & self._readers.keys(), now_ns)
+        self._noted.set()
+        await self._release(released)
+        if is_settled and not previous.is_settled:
+            await self._release(self._readers.keys())
+
+    async def run(self) -> None:
+        """Releases what the debounce held back, until cancelled."""
+        while True:
+            await self._wait_for_debounce()
+            self._debounce, released = debounce.tick(self._debounce, self._clock.now_ns())
+            await self._release(released)
+
+    @contextmanager
+    def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
+        """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
+        stream = Stream(hello=hello, state=subscription.begin(held))
+        if earlier := self._streams.get(hello.instance):
+            earlier.replaced.set()
+        self._streams[hello.instance] = stream
+        self._departed.pop(hello.instance, None)
+        try:
+            yield stream
+        finally:
+            self._leave(stream)
+
+    def subscribe(self, stream: Stream, wish: Wish) -> None:
+        """Takes note of what a sidecar wants.
+
+        Raises:
+            TooManyResourcesError: it is more than any workload needs.
+        """
+        wanted = stream.state.wanted
+        if len(wanted) + len(wish.wanted) > MAX_WANTED:
+            raise TooManyResourcesError(limit=MAX_WANTED, found=len(wanted) + len(wish.wanted))
+        stream.state = subscription.subscribe(stream.state, wish.wanted, wish.unwanted, self._desired)
+        self._index(stream, wanted)
+        self._note_pending(stream)
+        stream.wake.set()
+
+    def acknowledge(self, stream: Stream, ack: Acknowledgement) -> None:
+        """Takes note of what became of a response."""
+        now_ns = self._clock.now_ns()
+        response = stream.state.unconfirmed.get(ack.nonce)
+        stream.state = subscription.acknowledge(stream.state, ack, self._desired)
+        stream.last_ack_ns = now_ns
+        if response and ack.stage is Stage.APPLIED:
+            self._measure(stream, response, ack, now_ns)
+        self._note_pending(stream)
+        stream.wake.set()
+
+    def respond(self, stream: Stream) -> Response | None:
+        """The response to send to a sidecar now, if there is one."""
+        nonce = Nonce(str(stream.pushes + 1))
+        stream.state, response = subscription.respond(stream.state, self._desired, nonce)
+        if response:
+            stream.pushes += 1
+            stream.sent_ns[nonce] = self._clock.now_ns()
+        return response
+
+    def sidecars(self) -> tuple[SidecarStatus, ...]:
+        """Every sidecar that is connected or was of late, sorted by instance."""
+        now_ns = self._clock.now_ns()
+        self._forget(now_ns)
+        connected = [stream.status(self._desired, now_ns) for stream in self._streams.values()]
+        departed = [self._offline(status, left_ns, now_ns) for status, left_ns in self._departed.values()]
+        return tuple(sorted([*connected, *departed], key=lambda status: status.hello.instance))
+
+    def count(self) -> Mapping[SidecarState, int]:
+        """How many sidecars stand where."""
+        found = dict.fromkeys(SidecarState, 0)
+        for stream in self._streams.values():
+            found[stream.standing(self._desired)] += 1
+        found[SidecarState.OFFLINE] = len(self._departed)
+        return found
+
+    def readers(self, resource: ResourceName) -> tuple[str, ...]:
+        """The connected sidecars that want a resource, sorted."""
+        return tuple(sorted(stream.hello.instance for stream in self._readers.get(resource, ())))
+
+    def convergence(self, policy: ObjectKey) -> PolicyConvergence:
+        """How far the connected sidecars are with the resources that a policy is part of."""
+        resources = self._desired.snapshot.resources
+        parts = {name for name in self._readers if name in resources and policy in resources[name].policies}
+        concerned = {stream: stream.state.pending & parts for stream in self._concerned(parts)}
+        return PolicyConvergence(
+            targeted=len(concerned),
+            applied=sum(not pending for pending in concerned.values()),
+            rejected=sum(
+                any(one.resource in pending for one in subscription.refusals(stream.state, self._desired))
+                for stream, pending in concerned.items()
+                if pending
+            ),
+        )
+
+    async def _change(self, changed: Collection[ResourceName], previous_revision: int) -> None:
+        for position, (stream, names) in enumerate(self._concerned(changed).items(), start=1):
+            wanted = stream.state.wanted
+            stream.state = subscription.change(stream.state, names, self._desired, previous_revision)
+            self._index(stream, wanted)
+            self._note_pending(stream)
+            if position % SLICE == 0:
+                await asyncio.sleep(0)
+
+    async def _release(self, released: Collection[ResourceName]) -> None:
+        for position, (stream, names) in enumerate(self._concerned(released).items(), start=1):
+            stream.state = subscription.release(stream.state, names)
+            stream.wake.set()
+            if position % SLICE == 0:
+                await asyncio.sleep(0)
+
+    async def _wait_for_debounce(self) -> None:
+        """Waits until the next window ends; a change may bring that forward."""
+        while True:
+            self._noted.clear()
+            due_ns = self._debounce.due_ns
+            wait_seconds = None if due_ns is None else (due_ns - self._clock.now_ns()) / 1e9
+            if wait_seconds is not None and wait_seconds <= 0:
+                return
+            try:
+                async with asyncio.timeout(wait_seconds):
+                    await self._noted.wait()
+            except TimeoutError:
+                return
+
+    def _concerned(self, names: Collection[ResourceName]) -> dict[Stream, set[ResourceName]]:
+        found: dict[Stream, set[ResourceName]] = {}
+        for name in names:
+            for stream in self._readers.get(name, ()):
+                found.setdefault(stream, set()).add(name)
+        return found
+
+    def _index(self, stream: Stream, before: frozenset[ResourceName]) -> None:
+        for name in stream.state.wanted - before:
+            self._readers.setdefault(name, set()).add(stream)
+        for name in before - stream.state.wanted:
+            self._readers[name].discard(stream)
+            if not self._readers[name]:
+                del self._readers[name]
+
+    def _note_pending(self, stream: Stream) -> None:
+        """Measure how long something was pending, once nothing is."""
+        if stream.state.pending:
+            stream.behind_ns = stream.behind_ns or self._clock.now_ns()
+        elif stream.behind_ns:
+            self._metrics.convergence_seconds.observe((self._clock.now_ns() - stream.behind_ns) / 1e9)
+            stream.behind_ns = None
+
+    def _measure(self, stream: Stream, response: Response, ack: Acknowledgement, now_ns: int) -> None:
+        self._metrics.pushes.labels("nack" if ack.rejections else "ack").inc()
+        seconds = (now_ns - stream.sent_ns[ack.nonce]) / 1e9
+        for kind in {name.type for name in response.resources}:
+            self._metrics.push_seconds.labels(kind.name.lower()).observe(seconds)
+        stream.sent_ns = {
+            nonce: sent for nonce, sent in stream.sent_ns.items() if nonce in stream.state.unconfirmed
+        }
+
+    def _leave(self, stream: Stream) -> None:
+        now_ns = self._clock.now_ns()
+        status = stream.status(self._desired, now_ns)
+        wanted, stream.state = stream.state.wanted, subscription.Subscription()
+        self._index(stream, wanted)
+        if self._streams.get(stream.hello.instance) is stream:
+            del self._streams[stream.hello.instance]
+            self._departed[stream.hello.instance] = (status, now_ns)
+            self._forget(now_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        while self._departed:
+            _, left_ns = next(iter(self._departed.values()))
+            if len(self._departed) <= OFFLINE_MAX and now_ns - left_ns <= OFFLINE_NS:
+                return
+            self._departed.popitem(last=False)
+
+    def _offline(self, status: SidecarStatus, left_ns: int, now_ns: int) -> SidecarStatus:
+        age_seconds = status.last_ack_age_seconds
+        return replace(
+            status,
+            state=SidecarState.OFFLINE,
+            lag=self._desired.revision - status.revision,
+            last_ack_age_seconds=age_seconds and age_seconds + (now_ns - left_ns) / 1e9,
+        )

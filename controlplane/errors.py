@@ -1,0 +1,120 @@
+"""What can go wrong in the control plane.
+
+    ControlPlaneError
+    ├── SettingsError               flags, environment or file with problems, all of them listed
+    ├── ListenError                 an address that cannot be listened on
+    ├── DiscoveryError
+    │   ├── ProtocolError           a sidecar said what it may not say here
+    │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
+    │   └── ReplacedError           the same sidecar opened another stream
+    └── CommandError
+        ├── NotAttachedError        the sidecar has no command stream
+        ├── UnansweredError         the sidecar did not answer in time, or went away
+        ├── TooManyCommandsError    too many commands wait for the sidecar already
+        └── FailedError             the sidecar answered that it could not
+
+`origin` says whose doing it was; `retryable` whether the same call may succeed later.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+
+class Origin(Enum):
+    """Whose doing an error was."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+    INTERNAL = "internal"
+
+
+class ControlPlaneError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    origin: ClassVar[Origin] = Origin.INTERNAL
+    retryable: ClassVar[bool] = False
+
+
+class SettingsError(ControlPlaneError):
+    """Settings with problems; `problems` has every one."""
+
+    origin = Origin.DOWNSTREAM
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class ListenError(ControlPlaneError):
+    """An address that cannot be listened on."""
+
+    retryable = True
+
+    def __init__(self, flag: str, address: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {address}: {reason}; give another with {flag} HOST:PORT")
+
+
+class DiscoveryError(ControlPlaneError):
+    """Root of what ends a stream of discovery."""
+
+    origin = Origin.DOWNSTREAM
+
+
+class ProtocolError(DiscoveryError):
+    """A sidecar said what it may not say here."""
+
+
+class TooManyResourcesError(DiscoveryError):
+    """A sidecar asked for more than any workload needs."""
+
+    def __init__(self, *, limit: int, found: int) -> None:
+        super().__init__(f"expected at most {limit} resources on one stream, found {found}")
+
+
+class ReplacedError(DiscoveryError):
+    """The same sidecar opened another stream, or another one took its name."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(
+            f"another stream of {instance!r} took over; give each sidecar an --instance of its own"
+        )
+
+
+class CommandError(ControlPlaneError):
+    """Root of what a command to a sidecar may end in."""
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+
+class NotAttachedError(CommandError):
+    """The sidecar has no command stream."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"sidecar {instance!r} is not connected; see `breakwater proxy-status`")
+
+
+class UnansweredError(CommandError):
+    """The sidecar did not answer in time, or went away."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"sidecar {instance!r} did not answer; see `breakwater proxy-status`")
+
+
+class TooManyCommandsError(CommandError):
+    """Too many commands wait for the sidecar already."""
+
+    def __init__(self, instance: str, limit: int) -> None:
+        super().__init__(
+            f"expected at most {limit} commands waiting for sidecar {instance!r}; try again later"
+        )
+
+
+class FailedError(CommandError):
+    """The sidecar answered that it could not."""
+
+    retryable = False
+
+    def __init__(self, instance: str, reason: str) -> None:
+        super().__init__(f"sidecar {instance!r}: {reason}")
