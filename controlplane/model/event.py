@@ -1,0 +1,35 @@
+"""What happened in sidecars."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from registry.model import ServiceName
+
+
+class BreakerState(Enum):
+    """State of a breaker, as in the contract."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+    FORCED_OPEN = "FORCED_OPEN"
+    FORCED_CLOSED = "FORCED_CLOSED"
+    DISABLED = "DISABLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened in the sidecar `instance`; `endpoint` is empty for the whole service."""
+
+    instance: str
+    at: datetime
+    kind: str
+    service: ServiceName
+    endpoint: str = ""
+    before: BreakerState = BreakerState.UNSPECIFIED
+    after: BreakerState = BreakerState.UNSPECIFIED
+    reason: str = ""
+    calls: int = 0
+    failures: int = 0

@@ -1,0 +1,1 @@
+"""Telemetry: adds up what sidecars report, for people, dashboards and the sidecars themselves."""

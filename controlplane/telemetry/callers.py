@@ -1,0 +1,34 @@
+"""Who calls what: the live callers of every service."""
+
+from collections.abc import Iterable
+
+from controlplane.telemetry.rates import SECOND_NS
+from registry.model import ServiceName
+
+WINDOW_NS = 60 * SECOND_NS
+
+
+class Callers:
+    """The instant at which each sidecar last said that it calls a service. Mutable, as `Merge` is."""
+
+    def __init__(self) -> None:
+        self._calls: dict[ServiceName, dict[str, int]] = {}
+
+    def take(self, instance: str, called: Iterable[ServiceName], now_ns: int) -> None:
+        """Notes the services that a sidecar has called in the last minute, as of `now_ns`."""
+        for service in called:
+            self._calls.setdefault(service, {})[instance] = now_ns
+
+    def count(self, service: ServiceName, now_ns: int) -> int:
+        """Sidecars that called a service of late; at least 1, for whoever asks."""
+        calls = self._calls.get(service, {})
+        return max(1, sum(now_ns - instant <= WINDOW_NS for instant in calls.values()))
+
+    def forget(self, now_ns: int) -> None:
+        """Forgets the calls that are older than the window."""
+        for service, calls in list(self._calls.items()):
+            kept = {instance: instant for instance, instant in calls.items() if now_ns - instant <= WINDOW_NS}
+            if kept:
+                self._calls[service] = kept
+            else:
+                del self._calls[service]

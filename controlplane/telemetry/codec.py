@@ -1,0 +1,82 @@
+"""Messages of TelemetryService to and from the values inside."""
+
+from collections.abc import Mapping
+from datetime import UTC
+
+from controlplane.model.event import BreakerState, Event
+from controlplane.telemetry.report import Family, MetricType, Point, Report, Shape
+from mesh.v1 import registry_pb2, telemetry_pb2
+from registry.model import ServiceName
+
+_TYPES = {
+    telemetry_pb2.METRIC_TYPE_COUNTER: MetricType.COUNTER,
+    telemetry_pb2.METRIC_TYPE_GAUGE: MetricType.GAUGE,
+    telemetry_pb2.METRIC_TYPE_HISTOGRAM: MetricType.HISTOGRAM,
+}
+_STATES = {telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{state.name}"): state for state in BreakerState}
+
+MAX_EVENTS = 1_000
+"""Events that one report may carry."""
+
+
+def decode_report(request: telemetry_pb2.ReportRequest) -> Report:
+    """What a sidecar reports; families of types that we do not know are left out."""
+    return Report(
+        instance=request.instance,
+        epoch_ns=request.epoch.ToNanoseconds(),
+        families=tuple(_family(one) for one in request.families if one.type in _TYPES),
+        called=tuple(map(_service, request.called)),
+        resident_bytes=request.resident_bytes,
+    )
+
+
+def decode_events(request: telemetry_pb2.ReportRequest) -> tuple[Event, ...]:
+    """What happened since the report before, oldest first."""
+    return tuple(_event(request.instance, one) for one in request.events[-MAX_EVENTS:])
+
+
+def encode_response(
+    interval_seconds: float, callers: Mapping[ServiceName, int]
+) -> telemetry_pb2.ReportResponse:
+    """When to report next, and the live callers of each service."""
+    response = telemetry_pb2.ReportResponse(
+        callers=[
+            telemetry_pb2.CallerCount(
+                service=registry_pb2.ServiceName(namespace=service.namespace, name=service.name),
+                live_callers=count,
+            )
+            for service, count in callers.items()
+        ]
+    )
+    response.interval.FromMilliseconds(round(interval_seconds * 1000))
+    return response
+
+
+def _family(message: telemetry_pb2.MetricFamily) -> Family:
+    shape = Shape(
+        name=message.name,
+        type=_TYPES[message.type],
+        labels=tuple(message.labels),
+        bounds=tuple(message.bounds),
+    )
+    points = {tuple(one.labels): Point(one.value, tuple(map(float, one.buckets))) for one in message.points}
+    return Family(shape=shape, points=points)
+
+
+def _event(instance: str, message: telemetry_pb2.Event) -> Event:
+    return Event(
+        instance=instance,
+        at=message.at.ToDatetime(UTC),
+        kind=message.kind,
+        service=_service(message.service),
+        endpoint=message.endpoint,
+        before=_STATES.get(getattr(message, "from"), BreakerState.UNSPECIFIED),
+        after=_STATES.get(message.to, BreakerState.UNSPECIFIED),
+        reason=message.reason,
+        calls=message.calls,
+        failures=message.failures,
+    )
+
+
+def _service(message: registry_pb2.ServiceName) -> ServiceName:
+    return ServiceName(namespace=message.namespace, name=message.name)

@@ -1,0 +1,224 @@
+"""Adds up the reports of all sidecars, so that nothing is counted twice and nothing is lost.
+
+Theory of operation. A sidecar reports cumulative values and the *epoch* at which they began from zero. Only
+the increase over its last report enters a total: all of the value when the epoch is new, nothing of a report
+that is repeated, and nothing of one from an older epoch. A sidecar that is silent for long is forgotten; what
+it added stays in the totals, and its epoch is remembered so that it is not added again when it returns.
+Gauges are not added up over time: each sidecar's newest counts while the sidecar is live.
+
+Series are bounded. Past the bound of a family, measurements with new labels go to one series whose labels all
+say `other`; past that of an instance they are dropped. Both are counted.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from controlplane.telemetry.rates import SECOND_NS, Ring
+from controlplane.telemetry.report import Family, LabelValues, MetricType, Point, Report, Shape
+
+LIVE_NS = 15 * SECOND_NS
+"""A sidecar is live that reported within this time, several intervals."""
+
+FORGOTTEN_NS = 600 * SECOND_NS
+"""After this long without a report, a sidecar's own values are forgotten."""
+
+OTHER = "other"
+
+Series: TypeAlias = tuple[str, LabelValues]
+"""Names one series: its family, and the values of its labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much is kept."""
+
+    families: int = 256
+    series_per_family: int = 10_000
+    series_per_instance: int = 10_000
+    epochs: int = 100_000
+
+
+@dataclass(slots=True)
+class Total:
+    """The sum of one series over all sidecars, and how it grew in the last minute."""
+
+    value: float = 0.0
+    buckets: list[float] = field(default_factory=list)
+    ring: Ring = field(default_factory=Ring)
+
+    def add(self, increase: Point, start_ns: int, end_ns: int) -> None:
+        """Counts what one sidecar added between two instants."""
+        self.value += increase.value
+        self.buckets = self.buckets or [0.0] * len(increase.buckets)
+        for index, count in enumerate(increase.buckets):
+            self.buckets[index] += count
+        self.ring.add((increase.value, *increase.buckets), start_ns, end_ns)
+
+
+@dataclass(slots=True, kw_only=True)
+class Instance:
+    """The newest report of one sidecar."""
+
+    epoch_ns: int
+    reported_ns: int
+    resident_bytes: int
+    points: dict[Series, Point]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """One family over all sidecars."""
+
+    shape: Shape
+    points: Mapping[LabelValues, Point]
+
+
+class Merge:
+    """All totals. Mutable, because copying them on every report would cost more than adding up."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._shapes: dict[str, Shape] = {}
+        self._totals: dict[str, dict[LabelValues, Total]] = {}
+        self._instances: dict[str, Instance] = {}
+        self._epochs: dict[str, int] = {}
+        self.overflowed = 0
+        self.dropped = 0
+
+    def take(self, report: Report, now_ns: int) -> None:
+        """Adds what `report`, which came at the wall-clock instant `now_ns`, says beyond the one before."""
+        known = self._instances.get(report.instance)
+        if report.epoch_ns < (known.epoch_ns if known else self._epochs.get(report.instance, 0)):
+            return
+        same = known is not None and known.epoch_ns == report.epoch_ns
+        points = self._fitting(report.families, self._counts(known.points) if known and same else {})
+        if known and same:
+            self._add(points, known.points, known.reported_ns, now_ns)
+        elif self._epochs.pop(report.instance, None) != report.epoch_ns:
+            self._add(points, {}, min(report.epoch_ns, now_ns), now_ns)
+        self._instances[report.instance] = Instance(
+            epoch_ns=report.epoch_ns,
+            reported_ns=now_ns,
+            resident_bytes=report.resident_bytes,
+            points=points,
+        )
+
+    def forget(self, now_ns: int) -> None:
+        """Forgets the sidecars that have been silent for long; the totals keep what they added."""
+        silent = [name for name, one in self._instances.items() if now_ns - one.reported_ns > FORGOTTEN_NS]
+        for name in silent:
+            self._epochs[name] = self._instances.pop(name).epoch_ns
+        while len(self._epochs) > self._bounds.epochs:
+            del self._epochs[next(iter(self._epochs))]
+
+    def families(self, now_ns: int) -> Iterator[Merged]:
+        """Every family over all sidecars, sorted by name; gauges over the live ones only."""
+        gauges = self._gauges(now_ns)
+        for name, shape in sorted(self._shapes.items()):
+            if shape.type is MetricType.GAUGE:
+                yield Merged(shape=shape, points=gauges.get(name, {}))
+            else:
+                totals = self._totals.get(name, {})
+                yield Merged(
+                    shape=shape, points={k: Point(t.value, tuple(t.buckets)) for k, t in totals.items()}
+                )
+
+    def growth(self, name: str, first: int, last: int) -> Iterator[tuple[dict[str, str], list[float]]]:
+        """The labels of each series of a family, and how much it grew in the seconds `first` to `last`."""
+        for labels, total in self._totals.get(name, {}).items():
+            if increase := total.ring.total(first, last):
+                yield self.labels_of(name, labels), increase
+
+    def labels_of(self, name: str, values: LabelValues) -> dict[str, str]:
+        """The labels of one series of a family that was reported."""
+        return dict(zip(self._shapes[name].labels, values, strict=True))
+
+    def bounds_of(self, name: str) -> tuple[float, ...]:
+        """The upper bounds of a histogram's buckets in seconds; none when nobody has reported it."""
+        shape = self._shapes.get(name)
+        return shape.bounds if shape else ()
+
+    def live(self, now_ns: int) -> dict[str, Instance]:
+        """The sidecars that reported of late, with their newest values."""
+        return {name: one for name, one in self._instances.items() if now_ns - one.reported_ns <= LIVE_NS}
+
+    def resident_bytes(self, instance: str) -> int:
+        """Resident memory as last reported; zero when nothing was."""
+        known = self._instances.get(instance)
+        return known.resident_bytes if known else 0
+
+    def _counts(self, points: Mapping[Series, Point]) -> dict[Series, Point]:
+        """What of `points` only grows: it stays known when a report leaves it out."""
+        return {
+            series: point
+            for series, point in points.items()
+            if self._shapes[series[0]].type is not MetricType.GAUGE
+        }
+
+    def _fitting(self, families: Iterable[Family], known: dict[Series, Point]) -> dict[Series, Point]:
+        """`known`, and over it the measurements that can be added up, as far as an instance may have them."""
+        for family in families:
+            name = family.shape.name
+            if name not in self._shapes and len(self._shapes) < self._bounds.families:
+                self._shapes[name] = family.shape
+            for labels, point in family.points.items():
+                fits = self._shapes.get(name) == family.shape and family.shape.fits(labels, point)
+                if fits and ((name, labels) in known or len(known) < self._bounds.series_per_instance):
+                    known[name, labels] = point
+                else:
+                    self.dropped += 1
+        return known
+
+    def _add(
+        self,
+        points: Mapping[Series, Point],
+        before: Mapping[Series, Point],
+        start_ns: int,
+        end_ns: int,
+    ) -> None:
+        for (name, labels), point in points.items():
+            if self._shapes[name].type is MetricType.GAUGE:
+                continue
+            increase = _increase(before.get((name, labels)), point)
+            if increase is not None:
+                self._total(name, labels).add(increase, start_ns, end_ns)
+
+    def _total(self, name: str, labels: LabelValues) -> Total:
+        totals = self._totals.setdefault(name, {})
+        total = totals.get(labels)
+        if total is None and len(totals) >= self._bounds.series_per_family - 1:
+            self.overflowed += 1
+            labels = (OTHER,) * len(labels)
+            total = totals.get(labels)
+        return total or totals.setdefault(labels, Total())
+
+    def _gauges(self, now_ns: int) -> dict[str, dict[LabelValues, Point]]:
+        found: dict[str, dict[LabelValues, Point]] = {}
+        for instance in self.live(now_ns).values():
+            for (name, labels), point in instance.points.items():
+                if self._shapes[name].type is MetricType.GAUGE:
+                    series = found.setdefault(name, {})
+                    known = series.get(labels)
+                    series[labels] = Point(_combine(name, known.value, point.value)) if known else point
+        return found
+
+
+def _increase(before: Point | None, after: Point) -> Point | None:
+    """What was added since `before`, or `None` for nothing; a value that fell added nothing."""
+    if before is None:
+        return after if after.value or any(after.buckets) else None
+    value = after.value - before.value
+    buckets = tuple(new - old for new, old in zip(after.buckets, before.buckets, strict=True))
+    if value < 0 or any(count < 0 for count in buckets):
+        return None
+    return Point(value, buckets) if value or any(buckets) else None
+
+
+def _combine(name: str, one: float, other: float) -> float:
+    """One gauge of two sidecars: the worst of states and ages, the tightest of ratios, else the sum."""
+    if name.endswith(("_state", "_seconds")):
+        return max(one, other)
+    if name.endswith("_ratio"):
+        return min(one, other)
+    return one + other

@@ -1,0 +1,60 @@
+"""What one sidecar reports, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from registry.model import ServiceName
+
+LabelValues: TypeAlias = tuple[str, ...]
+
+
+class MetricType(Enum):
+    """What the values of a family are; counters and histograms only grow within an epoch."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measurement: the value, or a histogram's sum in seconds and the counts per bucket."""
+
+    value: float
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What all measurements of a family have in common; `bounds` of buckets in seconds, ascending."""
+
+    name: str
+    type: MetricType
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
+
+    def fits(self, labels: LabelValues, point: Point) -> bool:
+        """Whether a measurement has the labels and buckets that the family says."""
+        buckets = len(self.bounds) + 1 if self.type is MetricType.HISTOGRAM else 0
+        return len(labels) == len(self.labels) and len(point.buckets) == buckets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One family of measurements by the values of their labels."""
+
+    shape: Shape
+    points: Mapping[LabelValues, Point]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that a sidecar counted since its epoch, an instant in nanoseconds of wall-clock time."""
+
+    instance: str
+    epoch_ns: int
+    families: tuple[Family, ...] = ()
+    called: tuple[ServiceName, ...] = ()
+    resident_bytes: int = 0
