@@ -1,0 +1,1 @@
+"""Commands: how the control plane asks sidecars, over streams that they opened."""
