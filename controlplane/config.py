@@ -1,0 +1,187 @@
+"""Settings of the control plane: flags win, then the environment, then a TOML file, then the defaults."""
+
+import argparse
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from controlplane.errors import SettingsError
+from registry.config import SqliteLocation, parse_location
+from registry.errors import InvalidLocationError
+
+_PREFIX = "BREAKWATER_"
+_MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that can be set."""
+
+    store: SqliteLocation
+    policies: Path | None
+    listen: Address
+    admin: Address
+    http: Address
+    trust_domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Option:
+    name: str
+    default: str
+    metavar: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        return _PREFIX + self.name.upper().replace("-", "_")
+
+
+_STORE = _Option(
+    name="store",
+    default="sqlite:registry.db in the user's state directory",
+    metavar="sqlite:PATH",
+    help="where the registry and applied policies are kept; sqlite::memory: keeps them for this run",
+)
+_OPTIONS = (
+    _STORE,
+    _Option(name="policies", default="", metavar="DIR", help="watched directory of policies, every *.yaml"),
+    _Option(name="listen", default="127.0.0.1:15010", metavar="HOST:PORT", help="where sidecars connect"),
+    _Option(name="admin", default="127.0.0.1:15020", metavar="HOST:PORT", help="where people ask"),
+    _Option(name="http", default="127.0.0.1:15014", metavar="HOST:PORT", help="/metrics /healthz /readyz"),
+    _Option(name="trust-domain", default="cluster.local", metavar="NAME", help="trust domain of identities"),
+)
+_INSECURE = _Option(
+    name="insecure",
+    default="false",
+    metavar="",
+    help="listen in plain text where other machines can reach it",
+)
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """The settings that the command line, the environment and the file named by `--config` make.
+
+    Raises:
+        SettingsError: with every problem that there is.
+    """
+    parsed, unknown = _parser().parse_known_args(arguments)
+    problems = [f"expected one of the flags of --help, found {word!r}" for word in unknown]
+    texts = {option.name: option.default for option in (*_OPTIONS, _INSECURE)}
+    texts[_STORE.name] = f"sqlite:{_state_directory(environment) / 'registry.db'}"
+    texts |= _from_file(parsed.config or environment.get(_PREFIX + "CONFIG", ""), problems)
+    texts |= {
+        option.name: environment[option.variable]
+        for option in (*_OPTIONS, _INSECURE)
+        if option.variable in environment
+    }
+    texts |= {name.replace("_", "-"): text for name, text in vars(parsed).items() if text is not None}
+    settings = _build(texts, problems)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="breakwater-controlplane",
+        description="Decides what every sidecar should do.",
+        epilog=f"Each flag is also {_PREFIX}<FLAG> in the environment, and a key of the file. Flags win.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file with settings")
+    for option in _OPTIONS:
+        text = f"{option.help} (default: {option.default or 'none'})"
+        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=text)
+    parser.add_argument("--insecure", action="store_const", const="true", help=_INSECURE.help)
+    return parser
+
+
+def _state_directory(environment: Mapping[str, str]) -> Path:
+    home = Path(environment.get("HOME", "/"))
+    return Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "breakwater"
+
+
+def _from_file(path: str, problems: list[str]) -> dict[str, str]:
+    if not path:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"--config {path}: {error}")
+        return {}
+    known = {option.name for option in (*_OPTIONS, _INSECURE)}
+    problems += [
+        f"{path}: expected one of {', '.join(sorted(known))}, found {key!r}" for key in content.keys() - known
+    ]
+    return {key: _text(value) for key, value in content.items() if key in known}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _build(texts: Mapping[str, str], problems: list[str]) -> Settings | None:
+    store = _location(texts["store"], problems)
+    if texts["insecure"] not in {"true", "false"}:
+        problems.append(f"--insecure: expected true or false, found {texts['insecure']!r}")
+    insecure = texts["insecure"] == "true"
+    listen, admin, http = (
+        _address(name, texts[name], insecure, problems) for name in ("listen", "admin", "http")
+    )
+    if not texts["trust-domain"]:
+        problems.append("--trust-domain: expected a name, found nothing")
+    if not (store and listen and admin and http):
+        return None
+    return Settings(
+        store=store,
+        policies=Path(texts["policies"]) if texts["policies"] else None,
+        listen=listen,
+        admin=admin,
+        http=http,
+        trust_domain=texts["trust-domain"],
+    )
+
+
+def _location(text: str, problems: list[str]) -> SqliteLocation | None:
+    try:
+        return parse_location(text)
+    except InvalidLocationError as error:
+        problems.append(f"--store: {error}")
+        return None
+
+
+def _address(name: str, text: str, insecure: bool, problems: list[str]) -> Address | None:
+    """The address, unless others could reach it in plain text though nobody said that they may."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT):
+        problems.append(f"--{name}: expected HOST:PORT, found {text!r}")
+        return None
+    address = Address(host=host, port=int(port))
+    if not (address.is_loopback or insecure):
+        problems.append(
+            f"--{name} {address}: plain text off loopback; use a loopback address, or say --insecure"
+        )
+    return address

@@ -1,0 +1,93 @@
+"""The gRPC servers of the control plane: what they bear, and health and reflection on each."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from controlplane.config import Address
+from controlplane.errors import ListenError
+
+MESSAGE_BYTES: Final = 16 << 20
+GRACE_SECONDS: Final = 1.0
+"""Time that calls get to end by themselves; streams, which never do, are then cut."""
+
+_OPTIONS: Final = (
+    # With the defaults a storm of reconnecting sidecars is dropped by random early detection.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 200_000),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A client that pings more often than this is sent away.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Streams spread over replicas anew from time to time; the library adds the jitter.
+    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+    ("grpc.max_connection_age_grace_ms", 10_000),
+    # Two control planes on one address would each get half of the sidecars.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Service(NamedTuple):
+    """One service: its full name, and what adds it to a server."""
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+
+
+class Listener:
+    """A server that is bound, and serves once it is told to start."""
+
+    def __init__(self, server: grpc.aio.Server, address: Address, names: Iterable[str]) -> None:
+        self.address = address
+        self._server = server
+        self._names = ("", *names)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+
+    async def start(self) -> None:
+        """Serves, and says so."""
+        await self._report(is_serving=True)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Says that it leaves, and leaves."""
+        await self._report(is_serving=False)
+        await self._server.stop(GRACE_SECONDS)
+
+    async def _report(self, *, is_serving: bool) -> None:
+        answers = health_pb2.HealthCheckResponse
+        status = answers.SERVING if is_serving else answers.NOT_SERVING
+        for name in self._names:
+            await self._health.set(name, status)
+
+
+@asynccontextmanager
+async def listening(flag: str, address: Address, services: Iterable[Service]) -> AsyncIterator[Listener]:
+    """A server of `services` with health and reflection, serving at `address` until the block ends.
+
+    Raises:
+        ListenError: the address cannot be listened on.
+    """
+    server = grpc.aio.server(options=_OPTIONS)
+    services = tuple(services)
+    for service in services:
+        service.add(server)
+    names = [service.name for service in services]
+    try:
+        port = server.add_insecure_port(str(address))
+    except RuntimeError as error:
+        raise ListenError(flag, str(address), "it is taken, or not ours") from error
+    listener = Listener(server, Address(host=address.host, port=port), names)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    await listener.start()
+    try:
+        yield listener
+    finally:
+        await listener.stop()
