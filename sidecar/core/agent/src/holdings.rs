@@ -1,0 +1,320 @@
+//! All that a sidecar holds of the control plane's, and how each event changes it. Pure.
+//!
+//! It joins what is asked for (`subscription`), what is applied (`snapshot`), what has lapsed (`archive`) and what
+//! was refused. A resource is taken whole or not at all; a refused one keeps its older version and holds up no other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proxy::config::{Config, ServiceName};
+use proxy::{Supply, Wanted};
+
+use crate::archive::Archive;
+use crate::identity::Identity;
+use crate::resource::{Id, Kind, Rejection, Resource};
+use crate::saved::Saved;
+use crate::snapshot::Snapshot;
+use crate::subscription::{Changes, Demand, Subscription};
+
+/// What changed since the last response.
+#[derive(Debug, Default)]
+pub(crate) struct Response {
+    pub(crate) revision: i64,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) removed: Vec<Id>,
+    pub(crate) missing: Vec<Id>,
+}
+
+/// What a response did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Whether the configuration is another one now.
+    pub(crate) is_changed: bool,
+    /// Resources of the response that were refused.
+    pub(crate) rejections: Vec<Rejection>,
+}
+
+/// How a demand stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is answered.
+    Answered(Supply),
+    /// The answer holds once the configuration, another one now, is applied.
+    Restored,
+    /// The control plane is asked.
+    Waits,
+}
+
+/// Everything held.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    identity: Identity,
+    subscription: Subscription,
+    snapshot: Snapshot,
+    archive: Archive,
+    rejections: BTreeMap<Id, Rejection>,
+    revision: i64,
+}
+
+impl Holdings {
+    /// Holds nothing yet; asks for the mesh, our own services and `upstreams`.
+    pub(crate) fn new(
+        identity: Identity,
+        upstreams: impl IntoIterator<Item = ServiceName>,
+    ) -> Self {
+        let own = identity
+            .services()
+            .iter()
+            .map(|service| Id::new(Kind::Inbound, service.as_str()));
+        let called = upstreams
+            .into_iter()
+            .map(|service| Id::new(Kind::Outbound, service.as_str()));
+        let mesh = std::iter::once(Id::new(Kind::Mesh, "default"));
+        Self {
+            subscription: Subscription::new(mesh.chain(own).chain(called)),
+            identity,
+            snapshot: Snapshot::default(),
+            archive: Archive::default(),
+            rejections: BTreeMap::new(),
+            revision: 0,
+        }
+    }
+
+    /// Takes up what was applied when the sidecar last ran.
+    pub(crate) fn restore(&mut self, saved: Saved, now: Instant) {
+        for resource in decoded(saved.lapsed) {
+            self.archive.put(resource);
+        }
+        for resource in decoded(saved.applied) {
+            let id = resource.id.clone();
+            if self.snapshot.put(resource, &self.identity).is_ok() && id.kind == Kind::Host {
+                self.subscription.restore(&id, now);
+            }
+        }
+        for service in self.identity.services() {
+            self.snapshot.set_unruled(service.clone());
+        }
+        self.revision = saved.revision;
+    }
+
+    /// What a worker wants to know; asks for it when it is unknown and somebody is there to answer.
+    pub(crate) fn demand(&mut self, wanted: &Wanted, now: Instant, can_ask: bool) -> Standing {
+        let name = name_of(wanted);
+        if self.is_served(&name) {
+            self.subscription.demand(&name, now);
+            return Standing::Answered(Supply::Applied);
+        }
+        if !can_ask {
+            let is_restored = self.restore_lapsed(&name, now);
+            return if is_restored {
+                Standing::Restored
+            } else {
+                Standing::Answered(Supply::Unavailable)
+            };
+        }
+        match self.subscription.demand(&name, now) {
+            Demand::Missing => Standing::Answered(Supply::Unknown),
+            Demand::Refused => Standing::Answered(Supply::Unavailable),
+            Demand::Bound if self.is_refused(&name) => Standing::Answered(Supply::Unavailable),
+            Demand::Bound | Demand::Asked => Standing::Waits,
+        }
+    }
+
+    fn is_served(&self, name: &Id) -> bool {
+        self.service(name)
+            .is_some_and(|service| self.snapshot.serves(&service))
+    }
+
+    fn is_refused(&self, name: &Id) -> bool {
+        let refused = |kind, service: &ServiceName| {
+            self.rejections
+                .contains_key(&Id::new(kind, service.as_str()))
+        };
+        let behind =
+            |service| refused(Kind::Outbound, &service) || refused(Kind::Endpoints, &service);
+        self.rejections.contains_key(name) || self.service(name).is_some_and(behind)
+    }
+
+    fn service(&self, name: &Id) -> Option<ServiceName> {
+        match name.kind {
+            Kind::Host => self.snapshot.service_of(name).cloned(),
+            _ => ServiceName::parse(&name.name),
+        }
+    }
+
+    fn restore_lapsed(&mut self, name: &Id, now: Instant) -> bool {
+        self.take_up(name);
+        if let Some(service) = self.service(name) {
+            behind(&service).iter().for_each(|id| self.take_up(id));
+        }
+        let is_served = self.is_served(name);
+        if is_served {
+            self.subscription.restore(name, now);
+        }
+        is_served
+    }
+
+    fn take_up(&mut self, id: &Id) {
+        if let Some(resource) = self.archive.take(id) {
+            let _ = self.snapshot.put(resource, &self.identity); // it was applied before, so nothing is at fault
+        }
+    }
+
+    /// Takes what the control plane sent.
+    pub(crate) fn accept(&mut self, response: Response, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        for resource in response.resources {
+            self.put(resource, now, &mut outcome);
+        }
+        for id in response.removed.iter().chain(&response.missing) {
+            outcome.is_changed |= self.remove(id, now);
+        }
+        if self.rejections.is_empty() {
+            self.revision = response.revision;
+        }
+        outcome
+    }
+
+    fn put(&mut self, resource: Resource, now: Instant, outcome: &mut Outcome) {
+        let id = resource.id.clone();
+        match self.snapshot.put(Arc::new(resource), &self.identity) {
+            Ok(is_new) => {
+                outcome.is_changed |= is_new;
+                self.rejections.remove(&id);
+                self.archive.take(&id);
+                self.subscription.bind(&id, now);
+            }
+            Err(rejection) => {
+                self.rejections.insert(id, rejection.clone());
+                outcome.rejections.push(rejection);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: &Id, now: Instant) -> bool {
+        self.rejections.remove(id);
+        self.archive.take(id);
+        self.subscription.miss(id, now);
+        let is_unruled = match ServiceName::parse(&id.name) {
+            Some(service) if id.kind == Kind::Inbound => self.snapshot.set_unruled(service),
+            _ => false,
+        };
+        self.snapshot.remove(id).is_some() || is_unruled
+    }
+
+    /// `service` was called.
+    pub(crate) fn called(&mut self, service: &ServiceName, now: Instant) {
+        for host in self.snapshot.hosts_of(service) {
+            self.subscription.called(host, now);
+        }
+        self.subscription
+            .called(&Id::new(Kind::Outbound, service.as_str()), now);
+    }
+
+    /// Lets lapse what nobody calls; true when the configuration is another one now.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let idle = self.subscription.expire(now);
+        for name in &idle {
+            self.lapse(name);
+        }
+        self.forgive();
+        !idle.is_empty()
+    }
+
+    /// Forgets what was refused of resources that nobody asks for any more.
+    fn forgive(&mut self) {
+        let mut rejections = std::mem::take(&mut self.rejections);
+        rejections.retain(|id, _| self.is_wanted(id));
+        self.rejections = rejections;
+    }
+
+    /// Whether `id` is asked for, or stands behind a name that is.
+    fn is_wanted(&self, id: &Id) -> bool {
+        let stands_behind = |service: ServiceName| {
+            self.snapshot.hosts_of(&service).next().is_some()
+                || self
+                    .subscription
+                    .wants(&Id::new(Kind::Outbound, service.as_str()))
+        };
+        self.subscription.wants(id) || ServiceName::parse(&id.name).is_some_and(stands_behind)
+    }
+
+    fn lapse(&mut self, name: &Id) {
+        let Some(service) = self.service(name) else {
+            return;
+        };
+        self.shelve(name);
+        for id in behind(&service) {
+            if !self.is_wanted(&id) {
+                self.shelve(&id);
+            }
+        }
+    }
+
+    fn shelve(&mut self, id: &Id) {
+        if let Some(resource) = self.snapshot.remove(id) {
+            self.archive.put(resource);
+        }
+    }
+
+    /// A stream begins: what to say that we hold, and what to subscribe to.
+    pub(crate) fn begin(&mut self) -> (Vec<Arc<Resource>>, Vec<Id>) {
+        (self.resources(), self.subscription.begin())
+    }
+
+    /// Nobody will answer for now.
+    pub(crate) fn give_up(&mut self) {
+        self.subscription.give_up();
+    }
+
+    /// What the control plane is to be told, once.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        self.subscription.take_changes()
+    }
+
+    /// What a worker enforces by all this.
+    pub(crate) fn config(&mut self) -> Config {
+        self.snapshot.config(&self.identity)
+    }
+
+    /// Everything applied, sorted by id.
+    pub(crate) fn resources(&self) -> Vec<Arc<Resource>> {
+        self.snapshot.resources().cloned().collect()
+    }
+
+    /// Everything that lapsed, least recent first.
+    pub(crate) fn lapsed(&self) -> Vec<Arc<Resource>> {
+        self.archive.resources().into_iter().cloned().collect()
+    }
+
+    /// Versions that were refused and not replaced since, sorted by id.
+    pub(crate) fn rejections(&self) -> Vec<Rejection> {
+        self.rejections.values().cloned().collect()
+    }
+
+    /// Newest revision at which everything held is applied.
+    pub(crate) const fn revision(&self) -> i64 {
+        self.revision
+    }
+}
+
+/// What a subscription calls the name that is wanted.
+fn name_of(wanted: &Wanted) -> Id {
+    match wanted {
+        Wanted::Host(host) => Id::new(Kind::Host, host.as_ref()),
+        Wanted::Service(service) => Id::new(Kind::Outbound, service.as_str()),
+    }
+}
+
+/// What calls to `service` need.
+fn behind(service: &ServiceName) -> [Id; 2] {
+    [Kind::Outbound, Kind::Endpoints].map(|kind| Id::new(kind, service.as_str()))
+}
+
+fn decoded(resources: Vec<crate::mesh::Resource>) -> impl Iterator<Item = Arc<Resource>> {
+    resources
+        .into_iter()
+        .filter_map(Resource::decode)
+        .map(Arc::new)
+}

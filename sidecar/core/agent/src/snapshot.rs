@@ -1,0 +1,187 @@
+//! What the sidecar applies: resources with what they say, and the configuration that they make. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use proxy::config::{Cluster, Config, Inbound, ServiceName};
+
+use crate::decode::{Address, Decoded, decode, with_endpoints};
+use crate::identity::Identity;
+use crate::resource::{Id, Kind, Rejection, Resource};
+
+/// All resources that are applied.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    held: BTreeMap<Id, Held>,
+    /// Own services of which nobody has anything to enforce.
+    unruled: BTreeSet<ServiceName>,
+    built: HashMap<ServiceName, Built>,
+}
+
+#[derive(Debug)]
+struct Held {
+    resource: Arc<Resource>,
+    decoded: Decoded,
+}
+
+/// A cluster, kept while the values it was built from are the same ones.
+#[derive(Debug)]
+struct Built {
+    outbound: Arc<Cluster>,
+    endpoints: Arc<[Address]>,
+    cluster: Arc<Cluster>,
+}
+
+impl Snapshot {
+    /// Takes `resource` in place of its older version. False when it is held already.
+    pub(crate) fn put(
+        &mut self,
+        resource: Arc<Resource>,
+        identity: &Identity,
+    ) -> Result<bool, Rejection> {
+        if self
+            .held
+            .get(&resource.id)
+            .is_some_and(|held| held.resource.version == resource.version)
+        {
+            return Ok(false);
+        }
+        let decoded = decode(&resource, identity)?;
+        if let Decoded::Inbound(inbound) = &decoded {
+            self.unruled.remove(&inbound.service);
+        }
+        self.held
+            .insert(resource.id.clone(), Held { resource, decoded });
+        Ok(true)
+    }
+
+    /// Gives up `id`; returns it when it was held.
+    pub(crate) fn remove(&mut self, id: &Id) -> Option<Arc<Resource>> {
+        self.held.remove(id).map(|held| held.resource)
+    }
+
+    /// Nobody has anything to enforce for `service`, one of our own.
+    pub(crate) fn set_unruled(&mut self, service: ServiceName) -> bool {
+        self.unruled.insert(service)
+    }
+
+    /// Everything held, sorted by id.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.held.values().map(|held| &held.resource)
+    }
+
+    /// The service behind `host`.
+    pub(crate) fn service_of(&self, host: &Id) -> Option<&ServiceName> {
+        match &self.held.get(host)?.decoded {
+            Decoded::Host(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    /// Hosts that lead to `service`, sorted.
+    pub(crate) fn hosts_of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a Id> {
+        let leads =
+            move |held: &Held| matches!(&held.decoded, Decoded::Host(found) if found == service);
+        self.held
+            .iter()
+            .filter(move |(_, held)| leads(held))
+            .map(|(id, _)| id)
+    }
+
+    /// Whether calls to `service` can be served: it and its endpoints are held.
+    pub(crate) fn serves(&self, service: &ServiceName) -> bool {
+        let has = |kind| self.held.contains_key(&Id::new(kind, service.as_str()));
+        has(Kind::Outbound) && has(Kind::Endpoints)
+    }
+
+    /// What a worker enforces by it; clusters that did not change are the same values as in the last one.
+    pub(crate) fn config(&mut self, identity: &Identity) -> Config {
+        self.build_clusters();
+        let mut config = Config {
+            inbound: self.inbound(identity),
+            ..Config::default()
+        };
+        config.clusters = self
+            .built
+            .iter()
+            .map(|(name, built)| (name.clone(), built.cluster.clone()))
+            .collect();
+        for (id, held) in &self.held {
+            match &held.decoded {
+                Decoded::Mesh(access_log) => config.access_log = *access_log,
+                Decoded::Host(service) if config.clusters.contains_key(service) => {
+                    config
+                        .hosts
+                        .insert(id.name.as_str().into(), service.clone());
+                }
+                _ => {}
+            }
+        }
+        config
+    }
+
+    fn build_clusters(&mut self) {
+        let mut previous = std::mem::take(&mut self.built);
+        for held in self.held.values() {
+            let Decoded::Outbound(outbound) = &held.decoded else {
+                continue;
+            };
+            let Some(endpoints) = self.endpoints(&outbound.service) else {
+                continue;
+            };
+            let same = previous
+                .remove(&outbound.service)
+                .filter(|built| built.is_of(outbound, endpoints));
+            let built = same.unwrap_or_else(|| Built::new(outbound, endpoints));
+            self.built.insert(outbound.service.clone(), built);
+        }
+    }
+
+    fn endpoints(&self, service: &ServiceName) -> Option<&Arc<[Address]>> {
+        match &self
+            .held
+            .get(&Id::new(Kind::Endpoints, service.as_str()))?
+            .decoded
+        {
+            Decoded::Endpoints(endpoints) => Some(endpoints),
+            _ => None,
+        }
+    }
+
+    fn inbound(&self, identity: &Identity) -> HashMap<ServiceName, Arc<Inbound>> {
+        let of = |service: &ServiceName| match self
+            .held
+            .get(&Id::new(Kind::Inbound, service.as_str()))
+        {
+            Some(Held {
+                decoded: Decoded::Inbound(inbound),
+                ..
+            }) => Some(inbound.clone()),
+            _ if self.unruled.contains(service) => Some(Arc::new(Inbound {
+                service: service.clone(),
+                limits: Vec::new(),
+            })),
+            _ => None,
+        };
+        identity
+            .services()
+            .iter()
+            .filter_map(|service| Some((service.clone(), of(service)?)))
+            .collect()
+    }
+}
+
+impl Built {
+    fn new(outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>) -> Self {
+        let cluster = Arc::new(with_endpoints(outbound, endpoints));
+        Self {
+            outbound: outbound.clone(),
+            endpoints: endpoints.clone(),
+            cluster,
+        }
+    }
+
+    fn is_of(&self, outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>) -> bool {
+        Arc::ptr_eq(&self.outbound, outbound) && Arc::ptr_eq(&self.endpoints, endpoints)
+    }
+}
