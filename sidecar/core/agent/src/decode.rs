@@ -1,0 +1,143 @@
+//! Bodies of resources to what the proxy enforces, or the field at fault and why. Pure.
+
+mod breaker;
+mod endpoints;
+mod limits;
+mod outbound;
+mod read;
+mod resilience;
+
+use std::sync::Arc;
+
+use prost::Message;
+use proxy::config::{AccessLog, AccessLogMode, Cluster, Inbound, ServiceName};
+use sha2::{Digest, Sha256};
+
+use crate::identity::Identity;
+use crate::mesh;
+use crate::resource::{Kind, Rejection, Resource};
+pub(crate) use endpoints::{Address, with_endpoints};
+use read::{Under, enumeration, percent};
+
+/// Bytes of a SHA-256 that make a version.
+const VERSION_BYTES: usize = 16;
+
+/// What a resource says.
+#[derive(Clone, Debug)]
+pub(crate) enum Decoded {
+    Mesh(AccessLog),
+    /// The service behind a host.
+    Host(ServiceName),
+    /// A cluster that has no endpoints yet.
+    Outbound(Arc<Cluster>),
+    Endpoints(Arc<[Address]>),
+    Inbound(Arc<Inbound>),
+}
+
+/// What is wrong with a body: the path of the field, empty for the whole, and what was expected and found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    field: String,
+    reason: String,
+}
+
+impl Fault {
+    pub(crate) fn new(field: &str, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// What `resource` says to a sidecar of this identity.
+pub(crate) fn decode(resource: &Resource, identity: &Identity) -> Result<Decoded, Rejection> {
+    check_version(resource)
+        .and_then(|()| decode_body(resource, identity))
+        .map_err(|fault| Rejection {
+            id: resource.id.clone(),
+            version: resource.version.clone(),
+            field: fault.field,
+            reason: fault.reason,
+        })
+}
+
+fn check_version(resource: &Resource) -> Result<(), Fault> {
+    let found = version(&resource.body);
+    if found == resource.version {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "",
+        format!(
+            "expected a body of version {}, found {found}",
+            resource.version
+        ),
+    ))
+}
+
+/// The version of a body: the first 16 bytes of its SHA-256, in hexadecimal.
+pub(crate) fn version(body: &[u8]) -> String {
+    Sha256::digest(body)
+        .iter()
+        .take(VERSION_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn decode_body(resource: &Resource, identity: &Identity) -> Result<Decoded, Fault> {
+    let body = resource.body.as_slice();
+    match resource.id.kind {
+        Kind::Mesh => mesh_settings(&parse(body)?).map(Decoded::Mesh),
+        Kind::Host => service(parse::<mesh::HostBinding>(body)?.service).map(Decoded::Host),
+        Kind::Outbound => outbound::decode(parse(body)?, identity)
+            .map(Arc::new)
+            .map(Decoded::Outbound),
+        Kind::Endpoints => endpoints::decode(parse(body)?).map(Decoded::Endpoints),
+        Kind::Inbound => inbound(parse(body)?).map(Arc::new).map(Decoded::Inbound),
+    }
+}
+
+fn parse<M: Message + Default>(body: &[u8]) -> Result<M, Fault> {
+    M::decode(body).map_err(|error| Fault::new("", format!("expected an encoded message: {error}")))
+}
+
+fn service(wire: Option<mesh::ServiceName>) -> Result<ServiceName, Fault> {
+    let name = wire.unwrap_or_default();
+    if name.namespace.is_empty() || name.name.is_empty() {
+        return Err(Fault::new("service", "expected a namespace and a name"));
+    }
+    Ok(ServiceName::new(&name.namespace, &name.name))
+}
+
+fn mesh_settings(wire: &mesh::MeshSettings) -> Result<AccessLog, Fault> {
+    let Some(log) = &wire.access_log else {
+        return Ok(AccessLog::default());
+    };
+    let mode = match enumeration("mode", log.mode).under("accessLog")? {
+        mesh::AccessLogMode::All => AccessLogMode::All,
+        mesh::AccessLogMode::None => AccessLogMode::None,
+        mesh::AccessLogMode::ErrorsAndSampled | mesh::AccessLogMode::Unspecified => {
+            AccessLogMode::ErrorsAndSampled
+        }
+    };
+    let sample = percent("samplePercent", log.sample_percent).under("accessLog")?;
+    Ok(AccessLog { mode, sample })
+}
+
+fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
+    let service = service(wire.service)?;
+    // No caller's identity is verified without mTLS, so rules for some callers count nobody.
+    let for_everybody = wire
+        .rate_limits
+        .into_iter()
+        .enumerate()
+        .filter(|(_, rules)| rules.from.is_empty());
+    Ok(Inbound {
+        service,
+        limits: limits::decode(for_everybody)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Figures of one breaker.
+
+use policy::breaker::{HalfOpen, OpenTime, Params, Trial, Trip, Window};
+use policy::ending::default_failures;
+use proxy::config::Breaker;
+
+use super::Fault;
+use super::read::{
+    Under, enumeration, multiplier, nanoseconds, optional_nanoseconds, percent, positive, required,
+};
+use super::resilience::conditions;
+use crate::mesh;
+
+pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
+    let counted = required("window", wire.window)?;
+    let failures = match wire.failure_on.as_slice() {
+        [] => default_failures(),
+        words => conditions("failureOn", words)?,
+    };
+    Ok(Breaker {
+        failures,
+        params: Params {
+            minimum_requests: counted.minimum_requests,
+            window: window(counted).under("window")?,
+            trip: trip(required("trip", wire.trip)?).under("trip")?,
+            reset_timeout_ns: nanoseconds("resetTimeout", wire.reset_timeout)?,
+            open: open(required("open", wire.open)?).under("open")?,
+            half_open: half_open(required("halfOpen", wire.half_open)?).under("halfOpen")?,
+        },
+    })
+}
+
+fn window(wire: mesh::BreakerWindow) -> Result<Window, Fault> {
+    match enumeration("type", wire.r#type)? {
+        mesh::WindowType::Count | mesh::WindowType::Unspecified => Ok(Window::Count {
+            size: positive("size", wire.size)?,
+        }),
+        mesh::WindowType::Time => {
+            let duration_ns = positive("duration", nanoseconds("duration", wire.duration)?)?;
+            Ok(Window::Time { duration_ns })
+        }
+    }
+}
+
+fn trip(wire: mesh::BreakerTrip) -> Result<Trip, Fault> {
+    Ok(Trip {
+        error_rate: wire
+            .error_rate
+            .map(|rate| percent("errorRate", rate))
+            .transpose()?,
+        slow_rate: wire
+            .slow_rate
+            .map(|rate| percent("slowRate", rate))
+            .transpose()?,
+        slow_after_ns: optional_nanoseconds("slowAfter", wire.slow_after)?,
+        consecutive_failures: wire.consecutive_failures,
+    })
+}
+
+fn open(wire: mesh::BreakerOpen) -> Result<OpenTime, Fault> {
+    Ok(OpenTime {
+        base_ns: nanoseconds("base", wire.base)?,
+        multiplier: multiplier("multiplier", wire.multiplier)?,
+        max_ns: nanoseconds("max", wire.max)?,
+        jitter: percent("jitter", wire.jitter)?,
+    })
+}
+
+fn half_open(wire: mesh::BreakerHalfOpen) -> Result<HalfOpen, Fault> {
+    let trial = match (wire.success_threshold, wire.probes) {
+        (None, Some(probes)) => Trial::Probes(positive("probes", probes)?),
+        (Some(successes), None) => Trial::Successes(positive("successThreshold", successes)?),
+        _ => {
+            return Err(Fault::new(
+                "",
+                "expected one of successThreshold and probes",
+            ));
+        }
+    };
+    Ok(HalfOpen {
+        trial,
+        max_wait_ns: nanoseconds("maxWait", wire.max_wait)?,
+    })
+}

@@ -1,0 +1,174 @@
+//! Rate limits, of a cluster as of a service of our own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use policy::rate_limit::{Params, Rate, WhenKeysFull};
+use proxy::config::{
+    Cost, Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, OnMissing,
+    PathMatch, RequestMatch, Subject,
+};
+
+use super::Fault;
+use super::outbound::policy_ref;
+use super::read::{Under, each, enumeration, nanoseconds, positive, required};
+use crate::mesh;
+
+/// Rules with their places in the resource.
+pub(super) fn decode(
+    rules: impl Iterator<Item = (usize, mesh::RateLimitRules)>,
+) -> Result<Vec<LimitRules>, Fault> {
+    rules
+        .map(|(index, rules)| one(rules).under(format!("rateLimits[{index}]")))
+        .collect()
+}
+
+fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
+    Ok(LimitRules {
+        policy: Arc::new(policy_ref(&required("policy", wire.policy)?)),
+        limits: each("limits", wire.limits, limit)?,
+        exempt: each("exempt", wire.exempt, exemption)?,
+        response: response(&required("response", wire.response)?).under("response")?,
+    })
+}
+
+fn limit(wire: mesh::Limit) -> Result<Limit, Fault> {
+    let _token_bucket: mesh::LimitAlgorithm = enumeration("algorithm", wire.algorithm)?;
+    let per_ns = positive("per", nanoseconds("per", wire.per)?)?;
+    Ok(Limit {
+        by: each("by", wire.by, subject)?,
+        on_missing: on_missing(enumeration("onMissing", wire.on_missing)?),
+        matches: each("match", wire.r#match, request_match)?,
+        cost: cost(wire.cost),
+        params: Params {
+            rate: Rate::new(positive("requests", wire.requests)?, per_ns, wire.burst),
+            max_keys: positive("maxKeys", wire.max_keys)?,
+            when_keys_full: when_keys_full(enumeration("whenKeysFull", wire.when_keys_full)?),
+            count_refused: wire.count_refused,
+        },
+        name: wire.name.into(),
+    })
+}
+
+fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
+    let named =
+        |name: String, of: fn(Box<str>) -> Subject| (!name.is_empty()).then(|| of(name.into()));
+    let flag = |is_set: bool, subject: Subject| is_set.then_some(subject);
+    let found = [
+        named(wire.header.to_ascii_lowercase(), Subject::Header),
+        named(wire.cookie, Subject::Cookie),
+        named(wire.query, Subject::Query),
+        flag(wire.source_ip, Subject::SourceIp),
+        flag(wire.principal, Subject::Principal),
+        flag(wire.path, Subject::Path),
+        flag(wire.method, Subject::Method),
+    ];
+    let mut set = found.into_iter().flatten();
+    match (set.next(), set.next()) {
+        (Some(subject), None) => Ok(subject),
+        _ => Err(Fault::new("", "expected exactly one subject known here")),
+    }
+}
+
+const fn on_missing(wire: mesh::MissingSubject) -> OnMissing {
+    match wire {
+        mesh::MissingSubject::ShareOne | mesh::MissingSubject::Unspecified => OnMissing::ShareOne,
+        mesh::MissingSubject::Skip => OnMissing::Skip,
+        mesh::MissingSubject::Refuse => OnMissing::Refuse,
+    }
+}
+
+const fn when_keys_full(wire: mesh::FullKeyTable) -> WhenKeysFull {
+    match wire {
+        mesh::FullKeyTable::ShareOne | mesh::FullKeyTable::Unspecified => WhenKeysFull::ShareOne,
+        mesh::FullKeyTable::Refuse => WhenKeysFull::Refuse,
+        mesh::FullKeyTable::Allow => WhenKeysFull::Allow,
+    }
+}
+
+fn cost(wire: Option<mesh::LimitCost>) -> Cost {
+    let wire = wire.unwrap_or_default();
+    if wire.header.is_empty() {
+        return Cost::Fixed(wire.fixed.unwrap_or(1));
+    }
+    Cost::Header {
+        name: wire.header.to_ascii_lowercase().into(),
+        default: wire.default,
+    }
+}
+
+fn request_match(wire: mesh::RequestMatch) -> Result<RequestMatch, Fault> {
+    Ok(RequestMatch {
+        methods: wire.methods.into_iter().map(Into::into).collect(),
+        path: wire.path.map(path).transpose().under("path")?,
+        headers: each("headers", wire.headers, header_match)?,
+    })
+}
+
+fn path(wire: mesh::PathMatch) -> Result<PathMatch, Fault> {
+    match (wire.exact.is_empty(), wire.prefix.is_empty()) {
+        (false, true) => Ok(PathMatch::Exact(wire.exact.into())),
+        (true, false) => Ok(PathMatch::Prefix(wire.prefix.into())),
+        _ => Err(Fault::new("", "expected one of exact and prefix")),
+    }
+}
+
+fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault> {
+    let name = wire.name.to_ascii_lowercase().into();
+    match (wire.value, wire.present) {
+        (Some(value), None) => Ok(HeaderMatch::Value {
+            name,
+            value: value.into(),
+        }),
+        (None, Some(present)) => Ok(HeaderMatch::Presence { name, present }),
+        _ => Err(Fault::new("", "expected one of value and present")),
+    }
+}
+
+fn exemption(wire: mesh::Exemption) -> Result<Exemption, Fault> {
+    match (wire.principal, wire.path, wire.source_ip.as_str()) {
+        (Some(_), None, "") => Ok(Exemption::Principal),
+        (None, Some(wire), "") => path(wire).map(Exemption::Path).under("path"),
+        (None, None, block) if !block.is_empty() => source_ip(block),
+        _ => Err(Fault::new("", "expected exactly one exemption known here")),
+    }
+}
+
+fn source_ip(block: &str) -> Result<Exemption, Fault> {
+    let read = || {
+        let (address, prefix) = block
+            .split_once('/')
+            .map_or((block, None), |(address, prefix)| (address, Some(prefix)));
+        let network: IpAddr = address.parse().ok()?;
+        let bits = if network.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
+        (prefix <= bits).then_some(Exemption::SourceIp { network, prefix })
+    };
+    read().ok_or_else(|| {
+        Fault::new(
+            "sourceIp",
+            format!("expected an address or a block, found {block:?}"),
+        )
+    })
+}
+
+fn response(wire: &mesh::LimitResponse) -> Result<LimitResponse, Fault> {
+    let known = |status: &u16| (400..=599).contains(status);
+    let status = u16::try_from(wire.status).ok().filter(known);
+    let headers = match enumeration("headers", wire.headers)? {
+        mesh::LimitHeaders::Standard | mesh::LimitHeaders::Unspecified => LimitHeaders::Standard,
+        mesh::LimitHeaders::Legacy => LimitHeaders::Legacy,
+        mesh::LimitHeaders::Both => LimitHeaders::Both,
+        mesh::LimitHeaders::None => LimitHeaders::None,
+    };
+    Ok(LimitResponse {
+        status: status.ok_or_else(|| {
+            Fault::new(
+                "status",
+                format!("expected 400 to 599, found {}", wire.status),
+            )
+        })?,
+        headers,
+        problem: wire.problem.unwrap_or(true),
+    })
+}

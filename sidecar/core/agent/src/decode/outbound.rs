@@ -1,0 +1,153 @@
+//! How callers treat a service: the first variant for this sidecar's identity, as a cluster without endpoints.
+
+use std::sync::Arc;
+
+use proxy::config::{Block, Cluster, PolicyRef, Port};
+
+use super::read::{Under, each, port};
+use super::{Fault, breaker, limits, resilience, service};
+use crate::identity::Identity;
+use crate::mesh;
+
+/// Levels of attachment, the most specific first.
+const LEVELS: [&str; 3] = ["Service", "Namespace", "Mesh"];
+
+pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluster, Fault> {
+    let service = service(wire.service)?;
+    let ports = each("ports", wire.ports, service_port)?;
+    let matches = |variant: &mesh::OutboundVariant| {
+        variant
+            .caller
+            .as_ref()
+            .is_none_or(|caller| identity.is(caller))
+    };
+    let (index, variant) = wire
+        .variants
+        .into_iter()
+        .enumerate()
+        .find(|(_, variant)| matches(variant))
+        .ok_or_else(nobody)?;
+    let mut cluster = Cluster {
+        service,
+        ports,
+        idempotent_methods: wire
+            .idempotent_methods
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        timeouts: None,
+        retry: None,
+        service_breaker: None,
+        endpoint_breaker: None,
+        bulkhead: None,
+        pool: None,
+        limits: limits::decode(own_rules(wire.rate_limits, identity))?,
+        endpoints: Vec::new(),
+    };
+    fill(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
+    Ok(cluster)
+}
+
+fn nobody() -> Fault {
+    Fault::new(
+        "variants",
+        "expected one for any caller, found none that matches",
+    )
+}
+
+fn service_port(wire: mesh::ServicePort) -> Result<Port, Fault> {
+    Ok(Port {
+        name: wire.name.into(),
+        number: port("port", wire.port)?,
+    })
+}
+
+fn own_rules(
+    rules: Vec<mesh::RateLimitRules>,
+    identity: &Identity,
+) -> impl Iterator<Item = (usize, mesh::RateLimitRules)> {
+    let counts = |rules: &mesh::RateLimitRules| {
+        rules.from.is_empty() || rules.from.iter().any(|from| identity.is(from))
+    };
+    rules
+        .into_iter()
+        .enumerate()
+        .filter(move |(_, rules)| counts(rules))
+}
+
+fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fault> {
+    let origins = Origins(&variant.origins);
+    let Some(wire) = variant.resilience else {
+        return Ok(());
+    };
+    cluster.timeouts = origins.block("timeouts", wire.timeouts, |wire, _| {
+        resilience::timeouts(wire)
+    })?;
+    cluster.retry = origins.block("retry", wire.retry, |wire, _| resilience::retry(wire))?;
+    cluster.bulkhead = origins.block("bulkhead", wire.bulkhead, |wire, policy| {
+        resilience::bulkhead(wire, policy)
+    })?;
+    cluster.pool = origins.block("connectionPool", wire.connection_pool, |wire, _| {
+        resilience::pool(wire)
+    })?;
+    let breakers = wire.breaker.unwrap_or_default();
+    cluster.service_breaker = origins.block("breaker.service", breakers.service, |wire, _| {
+        breaker::decode(wire)
+    })?;
+    cluster.endpoint_breaker =
+        origins.block("breaker.endpoint", breakers.endpoint, |wire, _| {
+            breaker::decode(wire)
+        })?;
+    Ok(())
+}
+
+/// Where the fields of a variant came from.
+struct Origins<'a>(&'a [mesh::FieldOrigin]);
+
+impl Origins<'_> {
+    /// The block at `path` with the policy that it is attributed to.
+    fn block<W, T>(
+        &self,
+        path: &str,
+        wire: Option<W>,
+        read: impl FnOnce(W, Option<&PolicyRef>) -> Result<T, Fault>,
+    ) -> Result<Option<Block<T>>, Fault> {
+        let Some(wire) = wire else { return Ok(None) };
+        let policy = self.policy(path);
+        let params = read(wire, policy.as_ref()).under(path)?;
+        Ok(Some(Block {
+            params,
+            policy: policy.map(Arc::new),
+        }))
+    }
+
+    /// The most specific policy that set a field at or under `path`, by path where several did.
+    fn policy(&self, path: &str) -> Option<PolicyRef> {
+        let within = |origin: &&mesh::FieldOrigin| {
+            origin
+                .path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let level =
+            |origin: &&mesh::FieldOrigin| LEVELS.iter().position(|level| *level == origin.level);
+        let written = self
+            .0
+            .iter()
+            .filter(within)
+            .filter(|origin| origin.policy.is_some());
+        written
+            .min_by_key(level)
+            .and_then(|origin| origin.policy.as_ref())
+            .map(policy_ref)
+    }
+}
+
+pub(super) fn policy_ref(wire: &mesh::PolicyRef) -> PolicyRef {
+    PolicyRef {
+        kind: wire.kind.as_str().into(),
+        namespace: wire.namespace.as_str().into(),
+        name: wire.name.as_str().into(),
+        generation: wire.generation,
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads single fields, and keeps the path to each.
+
+use std::fmt::Display;
+
+use policy::Percent;
+use policy::backoff::Multiplier;
+use prost_types::Duration;
+
+use super::Fault;
+
+/// Puts the name of the enclosing field before the path of a fault.
+pub(super) trait Under<T> {
+    fn under(self, parent: impl Display) -> Result<T, Fault>;
+}
+
+impl<T> Under<T> for Result<T, Fault> {
+    fn under(self, parent: impl Display) -> Self {
+        self.map_err(|fault| {
+            let dot = if fault.field.is_empty() { "" } else { "." };
+            Fault {
+                field: format!("{parent}{dot}{}", fault.field),
+                reason: fault.reason,
+            }
+        })
+    }
+}
+
+/// Every item read, each under `field[index]`.
+pub(super) fn each<T, U>(
+    field: &str,
+    items: impl IntoIterator<Item = T>,
+    mut read: impl FnMut(T) -> Result<U, Fault>,
+) -> Result<Vec<U>, Fault> {
+    let read = |(index, item)| read(item).under(format!("{field}[{index}]"));
+    items.into_iter().enumerate().map(read).collect()
+}
+
+/// A message that must be there.
+pub(super) fn required<T>(field: &str, value: Option<T>) -> Result<T, Fault> {
+    value.ok_or_else(|| Fault::new(field, "expected a value, found none"))
+}
+
+/// A name of a closed set; a word from a later version is refused rather than guessed at.
+pub(super) fn enumeration<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, Fault> {
+    E::try_from(value).map_err(|_| {
+        Fault::new(
+            field,
+            format!("expected a value known here, found number {value}"),
+        )
+    })
+}
+
+/// Nanoseconds of a duration that must be there.
+pub(super) fn nanoseconds(field: &str, value: Option<Duration>) -> Result<u64, Fault> {
+    required(field, optional_nanoseconds(field, value)?)
+}
+
+/// Nanoseconds of a duration that may be absent.
+pub(super) fn optional_nanoseconds(
+    field: &str,
+    value: Option<Duration>,
+) -> Result<Option<u64>, Fault> {
+    let read = |value: Duration| {
+        let length = std::time::Duration::try_from(value).ok();
+        length.and_then(|length| u64::try_from(length.as_nanos()).ok())
+    };
+    match value {
+        Some(value) => read(value)
+            .map(Some)
+            .ok_or_else(|| Fault::new(field, format!("expected a duration, found {value}"))),
+        None => Ok(None),
+    }
+}
+
+/// A duration that must be there.
+pub(super) fn duration(field: &str, value: Option<Duration>) -> Result<std::time::Duration, Fault> {
+    nanoseconds(field, value).map(std::time::Duration::from_nanos)
+}
+
+/// A duration that may be absent.
+pub(super) fn optional_duration(
+    field: &str,
+    value: Option<Duration>,
+) -> Result<Option<std::time::Duration>, Fault> {
+    Ok(optional_nanoseconds(field, value)?.map(std::time::Duration::from_nanos))
+}
+
+/// A share, from 0 to 100.
+pub(super) fn percent(field: &str, value: f64) -> Result<Percent, Fault> {
+    if !(0.0..=100.0).contains(&value) {
+        return Err(Fault::new(
+            field,
+            format!("expected a percentage from 0 to 100, found {value}"),
+        ));
+    }
+    Ok(Percent::from_millionths((value * 10_000.0).round() as u32))
+}
+
+/// A growth, from 1 to 100.
+pub(super) fn multiplier(field: &str, value: f64) -> Result<Multiplier, Fault> {
+    if !(1.0..=100.0).contains(&value) {
+        return Err(Fault::new(
+            field,
+            format!("expected a multiplier from 1 to 100, found {value}"),
+        ));
+    }
+    Ok(Multiplier::from_thousandths(
+        (value * 1_000.0).round() as u32
+    ))
+}
+
+/// A number from 1 on.
+pub(super) fn positive<N: Default + PartialEq>(field: &str, value: N) -> Result<N, Fault> {
+    if value == N::default() {
+        return Err(Fault::new(field, "expected at least 1, found 0"));
+    }
+    Ok(value)
+}
+
+/// A port.
+pub(super) fn port(field: &str, value: u32) -> Result<u16, Fault> {
+    let port = u16::try_from(value).ok().filter(|port| *port > 0);
+    port.ok_or_else(|| {
+        Fault::new(
+            field,
+            format!("expected a port from 1 to 65535, found {value}"),
+        )
+    })
+}

@@ -1,0 +1,359 @@
+//! Resources that are taken, and the field at fault of those that are not.
+
+use prost_types::Duration;
+
+use super::*;
+use crate::resource::Id;
+
+fn identity() -> Identity {
+    Identity::new([ServiceName::new("shop", "storefront")])
+}
+
+fn resource(kind: Kind, body: &impl Message) -> Resource {
+    let body = body.encode_to_vec();
+    Resource {
+        id: Id::new(kind, "shop/cart"),
+        version: version(&body),
+        body,
+    }
+}
+
+fn decoded(kind: Kind, body: &impl Message) -> Result<Decoded, (String, String)> {
+    decode(&resource(kind, body), &identity())
+        .map_err(|rejection| (rejection.field, rejection.reason))
+}
+
+fn cluster(outbound: &mesh::Outbound) -> Arc<Cluster> {
+    match decoded(Kind::Outbound, outbound) {
+        Ok(Decoded::Outbound(cluster)) => cluster,
+        other => panic!("expected a cluster, found {other:?}"),
+    }
+}
+
+fn field(kind: Kind, body: &impl Message) -> String {
+    decoded(kind, body).unwrap_err().0
+}
+
+fn cart() -> Option<mesh::ServiceName> {
+    Some(mesh::ServiceName {
+        namespace: "shop".to_owned(),
+        name: "cart".to_owned(),
+    })
+}
+
+fn seconds(seconds: i64) -> Option<Duration> {
+    Some(Duration { seconds, nanos: 0 })
+}
+
+fn timeouts(request: i64) -> mesh::Timeouts {
+    mesh::Timeouts {
+        connect: seconds(1),
+        request: seconds(request),
+        idle: seconds(300),
+        ..Default::default()
+    }
+}
+
+fn variant(caller: Option<mesh::CallerMatch>, request: i64) -> mesh::OutboundVariant {
+    let resilience = mesh::Resilience {
+        timeouts: Some(timeouts(request)),
+        ..Default::default()
+    };
+    mesh::OutboundVariant {
+        caller,
+        resilience: Some(resilience),
+        origins: Vec::new(),
+    }
+}
+
+fn caller(namespace: &str, service: &str, account: &str) -> Option<mesh::CallerMatch> {
+    let [namespace, service, service_account] = [namespace, service, account].map(str::to_owned);
+    Some(mesh::CallerMatch {
+        namespace,
+        service,
+        service_account,
+    })
+}
+
+fn outbound(variants: Vec<mesh::OutboundVariant>) -> mesh::Outbound {
+    let ports = vec![mesh::ServicePort {
+        name: "http".to_owned(),
+        port: 80,
+        protocol: 0,
+    }];
+    mesh::Outbound {
+        service: cart(),
+        ports,
+        variants,
+        ..Default::default()
+    }
+}
+
+fn request_seconds(cluster: &Cluster) -> u64 {
+    cluster
+        .timeouts
+        .as_ref()
+        .unwrap()
+        .params
+        .request
+        .unwrap()
+        .as_secs()
+}
+
+#[test]
+fn a_body_that_is_not_its_version_is_refused_whole() {
+    let mut resource = resource(Kind::Outbound, &outbound(vec![variant(None, 1)]));
+    resource.body.push(0);
+    assert_eq!(decode(&resource, &identity()).unwrap_err().field, "");
+}
+
+#[test]
+fn a_body_that_is_no_message_is_refused_whole() {
+    let body = vec![0xff; 8];
+    let resource = Resource {
+        id: Id::new(Kind::Mesh, "default"),
+        version: version(&body),
+        body,
+    };
+    assert!(
+        decode(&resource, &identity())
+            .unwrap_err()
+            .reason
+            .contains("encoded message")
+    );
+}
+
+#[test]
+fn the_first_variant_that_speaks_of_us_is_taken() {
+    let variants = vec![
+        variant(caller("shop", "admin", ""), 1),
+        variant(caller("shop", "storefront", "deployer"), 2),
+        variant(caller("shop", "storefront", ""), 3),
+        variant(caller("shop", "", ""), 4),
+        variant(None, 5),
+    ];
+    assert_eq!(request_seconds(&cluster(&outbound(variants.clone()))), 3);
+    let elsewhere = Identity::new([ServiceName::new("bank", "storefront")]);
+    let decoded = decode(&resource(Kind::Outbound, &outbound(variants)), &elsewhere);
+    assert!(matches!(decoded, Ok(Decoded::Outbound(cluster)) if request_seconds(&cluster) == 5));
+}
+
+#[test]
+fn a_block_is_attributed_to_its_most_specific_policy() {
+    let origin = |path: &str, name: &str, level: &str| mesh::FieldOrigin {
+        path: path.to_owned(),
+        policy: Some(mesh::PolicyRef {
+            name: name.to_owned(),
+            ..Default::default()
+        }),
+        level: level.to_owned(),
+    };
+    let mut variant = variant(None, 1);
+    variant.origins = vec![
+        origin("timeouts.connect", "everybody", "Mesh"),
+        origin("timeouts.request", "cart", "Service"),
+        origin("timeoutsOfAnother", "other", "Service"),
+    ];
+    let cluster = cluster(&outbound(vec![variant]));
+    assert_eq!(
+        cluster
+            .timeouts
+            .as_ref()
+            .unwrap()
+            .policy
+            .as_ref()
+            .unwrap()
+            .name
+            .as_ref(),
+        "cart"
+    );
+}
+
+#[test]
+fn a_fault_names_the_path_of_its_field() {
+    let mut wire = variant(None, 1);
+    let window = Some(mesh::BreakerWindow {
+        size: 0,
+        minimum_requests: 1,
+        ..Default::default()
+    });
+    let service = Some(mesh::BreakerRules {
+        window,
+        ..Default::default()
+    });
+    wire.resilience.as_mut().unwrap().breaker = Some(mesh::Breaker {
+        service,
+        endpoint: None,
+    });
+    let path = "variants[0].resilience.breaker.service.window.size";
+    assert_eq!(field(Kind::Outbound, &outbound(vec![wire])), path);
+}
+
+#[test]
+fn a_negative_duration_is_refused() {
+    let wire = variant(None, -1);
+    assert_eq!(
+        field(Kind::Outbound, &outbound(vec![wire])),
+        "variants[0].resilience.timeouts.request"
+    );
+}
+
+#[test]
+fn a_value_of_a_later_version_is_refused() {
+    let access_log = Some(mesh::AccessLog {
+        mode: 99,
+        sample_percent: 1.0,
+    });
+    let settings = mesh::MeshSettings {
+        trust_domain: String::new(),
+        access_log,
+    };
+    assert_eq!(field(Kind::Mesh, &settings), "accessLog.mode");
+}
+
+fn endpoint(instance: &str, address: &str, health: mesh::Health) -> mesh::Endpoint {
+    let ports = [("http".to_owned(), 15006)].into();
+    let (instance, address) = (instance.to_owned(), address.to_owned());
+    mesh::Endpoint {
+        instance,
+        address,
+        ports,
+        health: health.into(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn only_endpoints_that_may_be_called_reach_the_cluster() {
+    let mut other_port = endpoint("cart-2", "10.0.0.3", mesh::Health::Healthy);
+    other_port.ports = [("grpc".to_owned(), 15007)].into();
+    let endpoints = vec![
+        endpoint("cart-0", "10.0.0.1", mesh::Health::Unspecified),
+        endpoint("cart-1", "10.0.0.2", mesh::Health::Unhealthy),
+        other_port,
+    ];
+    let Ok(Decoded::Endpoints(addresses)) = decoded(
+        Kind::Endpoints,
+        &mesh::Endpoints {
+            service: cart(),
+            endpoints,
+        },
+    ) else {
+        panic!("expected endpoints")
+    };
+    let cluster = with_endpoints(&cluster(&outbound(vec![variant(None, 1)])), &addresses);
+    let called: Vec<_> = cluster
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.addresses[0].unwrap().to_string())
+        .collect();
+    assert_eq!(called, ["10.0.0.1:15006"]);
+}
+
+#[test]
+fn an_endpoint_without_an_ip_address_is_refused() {
+    let endpoints = vec![endpoint("cart-0", "cart.example", mesh::Health::Healthy)];
+    let wire = mesh::Endpoints {
+        service: cart(),
+        endpoints,
+    };
+    assert_eq!(field(Kind::Endpoints, &wire), "endpoints[0].address");
+}
+
+fn rules(limit: mesh::Limit) -> mesh::RateLimitRules {
+    let response = Some(mesh::LimitResponse {
+        status: 429,
+        ..Default::default()
+    });
+    let policy = Some(mesh::PolicyRef {
+        name: "cart".to_owned(),
+        ..Default::default()
+    });
+    mesh::RateLimitRules {
+        policy,
+        limits: vec![limit],
+        response,
+        ..Default::default()
+    }
+}
+
+fn limit() -> mesh::Limit {
+    let by = vec![mesh::LimitSubject {
+        header: "X-Client".to_owned(),
+        ..Default::default()
+    }];
+    mesh::Limit {
+        name: "each".to_owned(),
+        by,
+        requests: 10,
+        per: seconds(1),
+        max_keys: 16,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn names_of_headers_are_in_lower_case() {
+    let wire = mesh::Inbound {
+        service: cart(),
+        rate_limits: vec![rules(limit())],
+    };
+    let Ok(Decoded::Inbound(inbound)) = decoded(Kind::Inbound, &wire) else {
+        panic!("expected limits")
+    };
+    assert_eq!(
+        inbound.limits[0].limits[0].by,
+        [proxy::config::Subject::Header("x-client".into())]
+    );
+}
+
+#[test]
+fn a_subject_of_a_later_version_is_refused() {
+    let by = vec![mesh::LimitSubject::default()];
+    let wire = mesh::Inbound {
+        service: cart(),
+        rate_limits: vec![rules(mesh::Limit { by, ..limit() })],
+    };
+    assert_eq!(field(Kind::Inbound, &wire), "rateLimits[0].limits[0].by[0]");
+}
+
+#[test]
+fn limits_for_some_callers_count_nobody_who_is_not_verified() {
+    let from = vec![mesh::CallerMatch {
+        namespace: "shop".to_owned(),
+        ..Default::default()
+    }];
+    let wire = mesh::Inbound {
+        service: cart(),
+        rate_limits: vec![mesh::RateLimitRules {
+            from,
+            ..rules(limit())
+        }],
+    };
+    assert!(
+        matches!(decoded(Kind::Inbound, &wire), Ok(Decoded::Inbound(inbound)) if inbound.limits.is_empty())
+    );
+}
+
+#[test]
+fn a_block_of_addresses_has_at_most_the_addresss_bits() {
+    let exempt = |block: &str| {
+        let exempt = vec![mesh::Exemption {
+            source_ip: block.to_owned(),
+            ..Default::default()
+        }];
+        mesh::Inbound {
+            service: cart(),
+            rate_limits: vec![mesh::RateLimitRules {
+                exempt,
+                ..rules(limit())
+            }],
+        }
+    };
+    assert!(decoded(Kind::Inbound, &exempt("10.0.0.0/8")).is_ok());
+    assert!(decoded(Kind::Inbound, &exempt("fd00::1")).is_ok());
+    assert_eq!(
+        field(Kind::Inbound, &exempt("10.0.0.0/33")),
+        "rateLimits[0].exempt[0].sourceIp"
+    );
+}
