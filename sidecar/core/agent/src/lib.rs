@@ -1,7 +1,48 @@
-//! The sidecar's own streams: discovery, telemetry, commands, registration, last good configuration.
+//! The agent: the part of the sidecar that talks to the control plane.
+//!
+//! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
+//! resource says (`decode`), how long to wait (`backoff`), what a file holds (`saved`). Around that are the edges: one
+//! connection (`link`) with its streams (`discovery`, `telemetry`, `command`, `registration`), the disk, the sockets
+//! that answer on this machine (`admin`, `http`), and `run`, which puts them together on one thread.
+
+mod admin;
+mod archive;
+mod backoff;
+mod chance;
+mod command;
+mod decode;
+mod discovery;
+mod disk;
+mod encode;
+mod events;
+mod holdings;
+mod http;
+mod identity;
+mod link;
+mod log;
+mod metrics;
+mod operator;
+mod process;
+mod registration;
+mod resource;
+mod run;
+mod saved;
+mod saver;
+mod settings;
+mod signals;
+mod snapshot;
+mod status;
+mod subscription;
+mod telemetry;
+
+pub use run::{Error, Remote, Summary, run};
+pub use settings::{Contract, OwnPort, OwnService, Problem, Settings, parse as parse_settings};
+
+/// Version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Messages and services of package `mesh.v1`, generated from `proto/`.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
 pub mod mesh {
     tonic::include_proto!("mesh.v1");
 }

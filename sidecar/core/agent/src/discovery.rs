@@ -1,0 +1,358 @@
+//! The discovery stream: what is held is said, what is new is applied, what a worker wants is asked for.
+//!
+//! One owner holds all the state and takes events one after another, so that a configuration is never built from
+//! half of a response. A demand is answered only when the configuration that has it is in force.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proxy::{Demand, Ended, Handle, Supply};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status as Answer;
+use tonic::transport::Channel;
+
+use crate::encode;
+use crate::holdings::{Holdings, Response, Standing};
+use crate::log::Log;
+use crate::mesh::discovery_request::Message;
+use crate::mesh::discovery_service_client::DiscoveryServiceClient;
+use crate::mesh::{
+    Acknowledgement, AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, HeldResource,
+    Hello, Subscription,
+};
+use crate::resource::{Id, Rejection, Resource};
+use crate::saved::Saved;
+use crate::settings::Settings;
+use crate::status::{Source, Status};
+
+/// Messages that wait to be sent.
+const OUTGOING: usize = 16;
+/// How often idle names are looked for, and how many times of these the worker is asked whom it called.
+const SWEEP: Duration = Duration::from_secs(1);
+const SWEEPS_PER_CALLED: u64 = 30;
+/// How long a demand may wait for a control plane that went away to come back.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a stream brings.
+#[derive(Debug)]
+enum News {
+    /// The control plane answers.
+    Opened,
+    Response(DiscoveryResponse),
+}
+
+/// Everything that discovery owns.
+#[derive(Debug)]
+pub(crate) struct Discovery {
+    hello: Hello,
+    holdings: Holdings,
+    proxy: Handle,
+    demands: mpsc::Receiver<Demand>,
+    waiting: Vec<Demand>,
+    /// Until when somebody may come back to answer.
+    grace: Instant,
+    status: Status,
+    log: Log,
+}
+
+impl Discovery {
+    pub(crate) fn new(
+        settings: &Settings,
+        holdings: Holdings,
+        (proxy, demands): (Handle, mpsc::Receiver<Demand>),
+        status: Status,
+        log: Log,
+    ) -> Self {
+        let hello = Hello {
+            instance: settings.instance.clone(),
+            services: settings
+                .services
+                .iter()
+                .map(|service| encode::service(&service.name))
+                .collect(),
+            version: crate::VERSION.to_owned(),
+            held: Vec::new(),
+        };
+        let grace = Instant::now()
+            + if settings.controlplane.is_empty() {
+                Duration::ZERO
+            } else {
+                GRACE
+            };
+        Self {
+            hello,
+            holdings,
+            proxy,
+            demands,
+            waiting: Vec::new(),
+            grace,
+            status,
+            log,
+        }
+    }
+
+    /// Serves what was applied when the sidecar last ran.
+    pub(crate) async fn restore(&mut self, saved: Saved) -> Result<(), Ended> {
+        let callers = encode::decode_callers(saved.callers.clone());
+        self.holdings.restore(saved, std::time::Instant::now());
+        self.proxy.set_live_callers(callers.clone()).await?;
+        self.status.send_modify(|state| state.callers = callers);
+        self.apply(Source::Disk).await
+    }
+
+    /// Answers demands from what is held while `other` goes on and no control plane is connected.
+    pub(crate) async fn alone<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Ended> {
+        tokio::pin!(other);
+        loop {
+            let has_grace = Instant::now() < self.grace;
+            tokio::select! {
+                result = &mut other => return Ok(result),
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, has_grace).await?,
+                () = sleep_until(self.grace), if has_grace => {
+                    self.holdings.give_up();
+                    self.waiting.clear(); // unanswered means unavailable
+                }
+            }
+        }
+    }
+
+    /// One stream on `channel`; returns why it ended, and whether the control plane had answered at all.
+    pub(crate) async fn session(&mut self, channel: Channel) -> Result<(Answer, bool), Ended> {
+        let (outgoing, requests) = mpsc::channel(OUTGOING);
+        let (incoming, mut news) = mpsc::channel(1);
+        self.greet(&outgoing).await;
+        let stream = read(DiscoveryServiceClient::new(channel), requests, incoming);
+        tokio::pin!(stream);
+        let (mut sweeps, mut ticks) = (0, interval(SWEEP));
+        let answer = loop {
+            tokio::select! {
+                answer = &mut stream => break answer,
+                Some(news) = news.recv() => self.take(news, &outgoing).await?,
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, true).await?,
+                _ = ticks.tick() => {
+                    sweeps += 1;
+                    self.sweep(sweeps % SWEEPS_PER_CALLED == 0).await?;
+                }
+            }
+            self.tell_changes(&outgoing).await;
+        };
+        Ok((answer, self.disconnected()))
+    }
+
+    async fn greet(&mut self, outgoing: &mpsc::Sender<DiscoveryRequest>) {
+        let (held, wanted) = self.holdings.begin();
+        let held = held
+            .iter()
+            .map(|resource| held_resource(resource))
+            .collect();
+        send(
+            outgoing,
+            Message::Hello(Hello {
+                held,
+                ..self.hello.clone()
+            }),
+        )
+        .await;
+        send(outgoing, subscription(&wanted, &[])).await;
+    }
+
+    async fn tell_changes(&mut self, outgoing: &mpsc::Sender<DiscoveryRequest>) {
+        let changes = self.holdings.take_changes();
+        if !changes.is_empty() {
+            send(
+                outgoing,
+                subscription(&changes.subscribe, &changes.unsubscribe),
+            )
+            .await;
+        }
+    }
+
+    async fn take(
+        &mut self,
+        news: News,
+        outgoing: &mpsc::Sender<DiscoveryRequest>,
+    ) -> Result<(), Ended> {
+        match news {
+            News::Opened => self.connected(),
+            News::Response(response) => {
+                let nonce = response.nonce.clone();
+                send(
+                    outgoing,
+                    acknowledgement(&nonce, AcknowledgementStage::Received, &[]),
+                )
+                .await;
+                let rejections = self.accept(response).await?;
+                send(
+                    outgoing,
+                    acknowledgement(&nonce, AcknowledgementStage::Applied, &rejections),
+                )
+                .await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn accept(&mut self, response: DiscoveryResponse) -> Result<Vec<Rejection>, Ended> {
+        let outcome = self
+            .holdings
+            .accept(decode(response), std::time::Instant::now());
+        for rejection in &outcome.rejections {
+            let (id, field, reason) = (&rejection.id, &rejection.field, &rejection.reason);
+            self.log.warn(
+                "resource refused",
+                &[("resource", id), ("field", field), ("reason", reason)],
+            );
+        }
+        let is_first = self.status.borrow().source != Some(Source::Stream);
+        if outcome.is_changed || is_first {
+            self.apply(Source::Stream).await?;
+        } else {
+            self.publish(Source::Stream);
+        }
+        self.answer_waiting().await?;
+        Ok(outcome.rejections)
+    }
+
+    async fn apply(&mut self, source: Source) -> Result<(), Ended> {
+        self.proxy.apply(Arc::new(self.holdings.config())).await?;
+        self.publish(source);
+        let revision = self.holdings.revision();
+        self.log.info(
+            "configuration applied",
+            &[("revision", &revision), ("source", &source.as_str())],
+        );
+        Ok(())
+    }
+
+    fn publish(&self, source: Source) {
+        self.status.send_modify(|state| {
+            state.source = Some(source);
+            state.revision = self.holdings.revision();
+            state.applied = self.holdings.resources();
+            state.lapsed = self.holdings.lapsed();
+            state.rejections = self.holdings.rejections();
+        });
+    }
+
+    async fn demand(&mut self, demand: Demand, can_ask: bool) -> Result<(), Ended> {
+        match self
+            .holdings
+            .demand(&demand.wanted, std::time::Instant::now(), can_ask)
+        {
+            Standing::Answered(supply) => drop(demand.reply.send(supply)),
+            Standing::Waits => self.waiting.push(demand),
+            Standing::Restored => {
+                self.apply(Source::Disk).await?;
+                let _ = demand.reply.send(Supply::Applied); // its request may have left
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer_waiting(&mut self) -> Result<(), Ended> {
+        for demand in std::mem::take(&mut self.waiting) {
+            if !demand.reply.is_closed() {
+                self.demand(demand, true).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep(&mut self, asks_called: bool) -> Result<(), Ended> {
+        let now = std::time::Instant::now();
+        if asks_called {
+            for service in self.proxy.stats().await?.called {
+                self.holdings.called(&service, now);
+            }
+        }
+        if self.holdings.expire(now) {
+            self.apply(Source::Stream).await?;
+        }
+        Ok(())
+    }
+
+    fn connected(&self) {
+        self.log.info("control plane connected", &[]);
+        self.status.send_modify(|state| state.is_connected = true);
+    }
+
+    /// Returns whether the control plane had been connected.
+    fn disconnected(&mut self) -> bool {
+        self.grace = Instant::now() + GRACE;
+        let was_connected = self.status.borrow().is_connected;
+        if was_connected {
+            self.status.send_modify(|state| {
+                state.is_connected = false;
+                state.connected_at = std::time::Instant::now();
+            });
+        }
+        was_connected
+    }
+}
+
+/// Passes on what comes over the stream; returns why it ended.
+async fn read(
+    mut client: DiscoveryServiceClient<Channel>,
+    requests: mpsc::Receiver<DiscoveryRequest>,
+    incoming: mpsc::Sender<News>,
+) -> Answer {
+    let mut stream = match client.stream(ReceiverStream::new(requests)).await {
+        Ok(response) => response.into_inner(),
+        Err(answer) => return answer,
+    };
+    let _ = incoming.send(News::Opened).await; // the receiver lives as long as this future
+    loop {
+        match stream.message().await {
+            Ok(Some(response)) => drop(incoming.send(News::Response(response)).await),
+            Ok(None) => return Answer::unavailable("the control plane ended the stream"),
+            Err(answer) => return answer,
+        }
+    }
+}
+
+async fn send(outgoing: &mpsc::Sender<DiscoveryRequest>, message: Message) {
+    let _ = outgoing
+        .send(DiscoveryRequest {
+            message: Some(message),
+        })
+        .await; // a stream that ended says so itself
+}
+
+fn decode(response: DiscoveryResponse) -> Response {
+    let ids = |names: Vec<_>| names.into_iter().filter_map(Id::decode).collect();
+    Response {
+        revision: response.revision,
+        resources: response
+            .resources
+            .into_iter()
+            .filter_map(Resource::decode)
+            .collect(),
+        removed: ids(response.removed),
+        missing: ids(response.missing),
+    }
+}
+
+fn held_resource(resource: &Resource) -> HeldResource {
+    HeldResource {
+        id: Some(resource.id.encode()),
+        version: resource.version.clone(),
+    }
+}
+
+fn subscription(subscribe: &[Id], unsubscribe: &[Id]) -> Message {
+    let encode = |ids: &[Id]| ids.iter().map(Id::encode).collect();
+    Message::Subscription(Subscription {
+        subscribe: encode(subscribe),
+        unsubscribe: encode(unsubscribe),
+    })
+}
+
+fn acknowledgement(nonce: &str, stage: AcknowledgementStage, rejections: &[Rejection]) -> Message {
+    Message::Acknowledgement(Acknowledgement {
+        nonce: nonce.to_owned(),
+        stage: stage.into(),
+        rejections: rejections.iter().map(Rejection::encode).collect(),
+    })
+}

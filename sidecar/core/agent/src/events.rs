@@ -1,0 +1,101 @@
+//! What happened, kept in order until a control plane has it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use proxy::report::{Event, EventKind};
+use tokio::sync::mpsc;
+
+use crate::encode;
+use crate::log::Log;
+use crate::mesh;
+
+/// Events kept; the newest stay.
+const KEPT: usize = 1_000;
+
+/// The events that no control plane has confirmed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events {
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<mesh::Event>,
+    /// How many of the oldest are on their way.
+    sent: usize,
+}
+
+impl Events {
+    /// Takes what a worker tells, and logs it, until the worker ends.
+    pub(crate) async fn collect(self, mut told: mpsc::Receiver<Event>, log: Log) {
+        while let Some(event) = told.recv().await {
+            write(&log, &event);
+            self.put(encode::event(&event));
+        }
+    }
+
+    fn put(&self, event: mesh::Event) {
+        let mut kept = self.lock();
+        if kept.events.len() == KEPT {
+            kept.events.pop_front();
+            kept.sent = kept.sent.saturating_sub(1);
+        }
+        kept.events.push_back(event);
+    }
+
+    /// Everything kept, oldest first, which is on its way now.
+    pub(crate) fn unconfirmed(&self) -> Vec<mesh::Event> {
+        let mut kept = self.lock();
+        kept.sent = kept.events.len();
+        kept.events.iter().cloned().collect()
+    }
+
+    /// What was on its way has arrived.
+    pub(crate) fn confirm(&self) {
+        let mut kept = self.lock();
+        let sent = std::mem::take(&mut kept.sent);
+        kept.events.drain(..sent);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(log: &Log, event: &Event) {
+    let endpoint = event.endpoint.as_deref().unwrap_or_default();
+    let (service, endpoint) = (
+        ("service", &event.service as &dyn std::fmt::Display),
+        ("endpoint", &endpoint as _),
+    );
+    match &event.kind {
+        EventKind::Breaker {
+            from,
+            to,
+            reason,
+            counts,
+        } => log.warn(
+            "breaker changed",
+            &[
+                service,
+                endpoint,
+                ("from", &from.as_str()),
+                ("to", &to.as_str()),
+                ("reason", reason),
+                ("calls", &counts.calls),
+                ("failures", &counts.failures),
+            ],
+        ),
+        EventKind::Panic { began } => {
+            log.warn("too few endpoints are fit", &[service, ("began", began)])
+        }
+        EventKind::Override { to } => log.warn(
+            "breaker ordered",
+            &[service, endpoint, ("to", &to.as_str())],
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! What is understood as a request.
+
+use super::*;
+
+#[test]
+fn a_whole_get_names_its_path() {
+    assert_eq!(
+        target(b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        Some("/metrics")
+    );
+    assert_eq!(target(b"GET /live HTTP/1.0\r\n\r\n"), Some("/live"));
+}
+
+#[test]
+fn anything_else_names_nothing() {
+    for head in [
+        &b"POST /live HTTP/1.1\r\n\r\n"[..],
+        b"GET /live HTTP/1.1\r\n",
+        b"\xff\r\n\r\n",
+        b"",
+        b"GET /live\r\n\r\n",
+    ] {
+        assert_eq!(target(head), None);
+    }
+}

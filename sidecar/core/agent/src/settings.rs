@@ -1,0 +1,97 @@
+//! What a sidecar is started with: the values of its flags, as typed things.
+
+mod parse;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use proxy::{InboundListener, ServiceName, UpstreamListener};
+
+pub use parse::{Problem, parse};
+
+/// What a sidecar is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names the sidecar, unique in the mesh.
+    pub instance: String,
+    /// Services it belongs to, at least one; the first says its namespace.
+    pub services: Vec<OwnService>,
+    /// Where control planes listen, `HOST:PORT`; empty: none is asked.
+    pub controlplane: Vec<String>,
+    /// What others reach the workload by; `None`: the address that reaches the control plane.
+    pub advertise: Option<IpAddr>,
+    /// Where the workload sends its calls.
+    pub outbound: SocketAddr,
+    /// Ports of their own for single services.
+    pub upstreams: Vec<UpstreamListener>,
+    /// The socket of `SidecarAdminService`.
+    pub admin: PathBuf,
+    /// Where metrics and health are served.
+    pub http: SocketAddr,
+    /// Where the last good configuration is kept.
+    pub state_dir: PathBuf,
+    /// What the services promise.
+    pub contract: Contract,
+}
+
+/// A service that the workload belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnService {
+    /// Its name.
+    pub name: ServiceName,
+    /// The ports of the workload behind it; empty for a workload that only calls.
+    pub ports: Vec<OwnPort>,
+}
+
+/// A port of the workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPort {
+    /// Name within the service.
+    pub name: String,
+    /// Number that callers use.
+    pub number: u16,
+    /// Where others connect.
+    pub listen: SocketAddr,
+    /// Where the application listens.
+    pub app: SocketAddr,
+}
+
+/// What a service promises.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contract {
+    /// Team or person in charge.
+    pub owner: String,
+    /// Version of the service.
+    pub version: String,
+    /// Methods that may be repeated: HTTP methods, or full gRPC method names.
+    pub idempotent_methods: Vec<String>,
+    /// Link to documentation.
+    pub documentation: String,
+}
+
+impl Settings {
+    /// Namespace in which names without one are looked up.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.services
+            .first()
+            .map_or("", |service| service.name.namespace())
+    }
+
+    /// The ports of the workload, as the proxy listens for them.
+    pub(crate) fn inbound(&self) -> Vec<InboundListener> {
+        let listener = |service: &OwnService, port: &OwnPort| InboundListener {
+            listen: port.listen,
+            app: port.app,
+            service: service.name.clone(),
+        };
+        let of_service = |service: &'_ OwnService| {
+            service
+                .ports
+                .iter()
+                .map(|port| listener(service, port))
+                .collect::<Vec<_>>()
+        };
+        self.services.iter().flat_map(of_service).collect()
+    }
+}

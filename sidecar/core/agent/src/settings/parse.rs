@@ -1,0 +1,358 @@
+//! Reads the values of flags; every problem is told at once.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use proxy::{ServiceName, UpstreamListener};
+
+use super::{Contract, OwnPort, OwnService, Settings};
+
+/// Port of a service that does not say one.
+const SERVICE_PORT: u16 = 80;
+/// Name of the workload's first port when it has none.
+const FIRST_PORT: &str = "http";
+
+/// A value that is not what its flag takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The flag, without dashes.
+    pub flag: &'static str,
+    /// What was expected and found.
+    pub message: String,
+}
+
+/// Reads `values`, by flag without dashes; a flag that is absent has no value.
+///
+/// # Errors
+/// Every problem there is.
+pub fn parse(values: &BTreeMap<String, Vec<String>>) -> Result<Settings, Vec<Problem>> {
+    let mut reader = Reader {
+        values,
+        problems: Vec::new(),
+    };
+    let settings = reader.settings();
+    match settings {
+        Some(settings) if reader.problems.is_empty() => Ok(settings),
+        _ => Err(reader.problems),
+    }
+}
+
+struct Reader<'a> {
+    values: &'a BTreeMap<String, Vec<String>>,
+    problems: Vec<Problem>,
+}
+
+/// The value of `--app` before it is known which service it belongs to.
+struct App {
+    name: Option<String>,
+    address: SocketAddr,
+    listen: Option<SocketAddr>,
+}
+
+impl Reader<'_> {
+    /// `None` only together with a problem.
+    fn settings(&mut self) -> Option<Settings> {
+        self.only("capture", "explicit");
+        self.only("workers", "1");
+        let (instance, services) = (self.one("instance", instance), self.services());
+        let (outbound, http) = (self.one("outbound", address), self.one("http", address));
+        let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
+        Some(Settings {
+            controlplane: self.controlplane(),
+            advertise: self.each("advertise", ip).pop(),
+            upstreams: self.each("upstream", upstream),
+            contract: self.contract(),
+            instance: instance?,
+            services: services?,
+            outbound: outbound?,
+            http: http?,
+            admin: admin?,
+            state_dir: state_dir?,
+        })
+    }
+
+    fn services(&mut self) -> Option<Vec<OwnService>> {
+        let inbound = self.one("inbound", address);
+        let named = self.each("service", service);
+        if self.any("service").is_empty() {
+            self.problem("service", "expected NAMESPACE/NAME[:PORT], found nothing");
+        }
+        let inbound = inbound?;
+        let apps = self.each("app", |text| app(text, inbound.ip()));
+        if named.len() > 1 && named.len() != apps.len() {
+            self.problem(
+                "app",
+                "expected one for each --service, in the same order, where there are several",
+            );
+            return None;
+        }
+        let ports = self.ports(apps, inbound);
+        Some(assign(named, ports))
+    }
+
+    fn ports(&mut self, apps: Vec<App>, inbound: SocketAddr) -> Vec<OwnPort> {
+        let mut ports: Vec<OwnPort> = Vec::new();
+        for (index, app) in apps.into_iter().enumerate() {
+            let default = (index == 0).then_some(inbound);
+            let Some(listen) = app.listen.or(default) else {
+                self.problem(
+                    "app",
+                    &format!(
+                        "expected @LISTEN after the second and later, found {}",
+                        app.address
+                    ),
+                );
+                continue;
+            };
+            let number = if index == 0 {
+                SERVICE_PORT
+            } else {
+                app.address.port()
+            };
+            let name = app.name.unwrap_or_else(|| port_name(index, number));
+            ports.push(OwnPort {
+                name,
+                number,
+                listen,
+                app: app.address,
+            });
+        }
+        ports
+    }
+
+    fn controlplane(&mut self) -> Vec<String> {
+        let insecure = self
+            .any("insecure")
+            .first()
+            .is_some_and(|value| value == "true");
+        let list = self
+            .any("controlplane")
+            .iter()
+            .flat_map(|value| value.split(','))
+            .map(str::to_owned);
+        let list: Vec<String> = list.collect();
+        for address in &list {
+            if let Err(message) = controlplane(address, insecure) {
+                self.problem("controlplane", &message);
+            }
+        }
+        list
+    }
+
+    fn contract(&self) -> Contract {
+        let first = |flag| self.any(flag).first().cloned().unwrap_or_default();
+        let mut idempotent_methods = self.any("idempotent").to_vec();
+        idempotent_methods.sort();
+        Contract {
+            owner: first("owner"),
+            version: first("contract-version"),
+            documentation: first("documentation"),
+            idempotent_methods,
+        }
+    }
+
+    fn any(&self, flag: &str) -> &[String] {
+        self.values.get(flag).map_or(&[], Vec::as_slice)
+    }
+
+    fn one<T>(
+        &mut self,
+        flag: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(value) = self.any(flag).first().cloned() else {
+            self.problem(flag, "expected a value, found nothing");
+            return None;
+        };
+        read(&value)
+            .map_err(|message| self.problem(flag, &message))
+            .ok()
+    }
+
+    fn each<T>(&mut self, flag: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let results: Vec<_> = self.any(flag).iter().map(|value| read(value)).collect();
+        let mut found = Vec::new();
+        for result in results {
+            match result {
+                Ok(value) => found.push(value),
+                Err(message) => self.problem(flag, &message),
+            }
+        }
+        found
+    }
+
+    fn only(&mut self, flag: &'static str, value: &str) {
+        let found = self.any(flag).iter().find(|found| *found != value).cloned();
+        if let Some(found) = found {
+            self.problem(
+                flag,
+                &format!("expected {value}, the only one there is, found {found}"),
+            );
+        }
+    }
+
+    fn problem(&mut self, flag: &'static str, message: &str) {
+        self.problems.push(Problem {
+            flag,
+            message: message.to_owned(),
+        });
+    }
+}
+
+/// One service has every port; several have one each, in order.
+fn assign(named: Vec<(ServiceName, u16)>, mut ports: Vec<OwnPort>) -> Vec<OwnService> {
+    let several = named.len() > 1;
+    let mut services = Vec::new();
+    for (name, number) in named {
+        let rest = if several {
+            ports.split_off(ports.len().min(1))
+        } else {
+            Vec::new()
+        };
+        let mut own = std::mem::replace(&mut ports, rest);
+        if let Some(first) = own.first_mut() {
+            first.number = number;
+        }
+        services.push(OwnService { name, ports: own });
+    }
+    services
+}
+
+fn port_name(index: usize, number: u16) -> String {
+    if index == 0 {
+        FIRST_PORT.to_owned()
+    } else {
+        format!("port-{number}")
+    }
+}
+
+fn instance(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_name =
+        (1..=253).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('.');
+    is_name
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected letters, digits, '-', '_' and '.', found {text:?}"))
+}
+
+fn service(text: &str) -> Result<(ServiceName, u16), String> {
+    let expected = || format!("expected NAMESPACE/NAME[:PORT], found {text:?}");
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) => (name, number(port).ok_or_else(expected)?),
+        None => (text, SERVICE_PORT),
+    };
+    Ok((service_name(name).ok_or_else(expected)?, port))
+}
+
+fn service_name(text: &str) -> Option<ServiceName> {
+    let name = ServiceName::parse(text)?;
+    (is_label(name.namespace()) && is_label(name.name())).then_some(name)
+}
+
+/// Whether `text` is a DNS label, as names of objects are.
+fn is_label(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|number| *number > 0)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("expected ADDR:PORT, found {text:?}"))
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| format!("expected an IP address, found {text:?}"))
+}
+
+fn app(text: &str, inbound: IpAddr) -> Result<App, String> {
+    let expected = || format!("expected [NAME=]ADDR:PORT[@LISTEN], found {text:?}");
+    let (name, rest) = match text.split_once('=') {
+        Some((name, rest)) => (Some(name), rest),
+        None => (None, text),
+    };
+    if name.is_some_and(|name| !is_label(name)) {
+        return Err(expected());
+    }
+    let (app, listen) = match rest.split_once('@') {
+        Some((app, listen)) => (
+            app,
+            Some(listen_address(listen, inbound).ok_or_else(expected)?),
+        ),
+        None => (rest, None),
+    };
+    let address = app.parse().map_err(|_| expected())?;
+    Ok(App {
+        name: name.map(str::to_owned),
+        address,
+        listen,
+    })
+}
+
+fn listen_address(text: &str, inbound: IpAddr) -> Option<SocketAddr> {
+    let port = || number(text).map(|port| SocketAddr::new(inbound, port));
+    text.parse().ok().or_else(port)
+}
+
+fn upstream(text: &str) -> Result<UpstreamListener, String> {
+    let read = || {
+        let (listen, target) = text.split_once('=')?;
+        let (name, port) = target.rsplit_once(':')?;
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let listen = listen_address(listen, loopback)?;
+        Some(UpstreamListener {
+            listen,
+            service: service_name(name)?,
+            port: number(port)?,
+        })
+    };
+    read().ok_or_else(|| format!("expected LISTEN=NAMESPACE/NAME:PORT, found {text:?}"))
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from)
+        .ok_or_else(|| format!("expected unix:PATH, found {text:?}"))
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        Err("expected a directory, found nothing".to_owned())
+    } else {
+        Ok(text.into())
+    }
+}
+
+fn controlplane(text: &str, insecure: bool) -> Result<(), String> {
+    let split = text
+        .rsplit_once(':')
+        .filter(|(host, port)| !host.is_empty() && number(port).is_some());
+    let Some((host, _)) = split else {
+        return Err(format!("expected HOST:PORT[,HOST:PORT...], found {text:?}"));
+    };
+    if insecure || is_loopback(host) {
+        return Ok(());
+    }
+    Err(format!(
+        "{host} is not on this machine and TLS is not available yet: plain text needs --insecure"
+    ))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || literal
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

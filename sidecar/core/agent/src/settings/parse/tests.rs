@@ -1,0 +1,148 @@
+//! Values that are taken, and the problems of those that are not.
+
+use super::*;
+
+fn values(given: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+    let defaults: &[(&str, &[&str])] = &[
+        ("instance", &["cart-1"]),
+        ("service", &["shop/cart"]),
+        ("inbound", &["0.0.0.0:15006"]),
+        ("outbound", &["127.0.0.1:15001"]),
+        ("http", &["127.0.0.1:15090"]),
+        ("admin", &["unix:/tmp/admin.sock"]),
+        ("state-dir", &["/tmp/state"]),
+    ];
+    let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    defaults
+        .iter()
+        .chain(given)
+        .map(|(flag, values)| ((*flag).to_owned(), owned(values)))
+        .collect()
+}
+
+fn settings(given: &[(&str, &[&str])]) -> Settings {
+    parse(&values(given)).unwrap()
+}
+
+fn problems(given: &[(&str, &[&str])]) -> Vec<&'static str> {
+    parse(&values(given))
+        .unwrap_err()
+        .iter()
+        .map(|problem| problem.flag)
+        .collect()
+}
+
+fn ports(settings: &Settings) -> Vec<(String, u16, u16)> {
+    let of = |port: &OwnPort| (port.name.clone(), port.number, port.listen.port());
+    settings
+        .services
+        .iter()
+        .flat_map(|service| &service.ports)
+        .map(of)
+        .collect()
+}
+
+#[test]
+fn the_first_app_is_reached_at_inbound_and_called_at_the_services_port() {
+    let settings = settings(&[
+        ("service", &["shop/cart:8080"]),
+        ("app", &["127.0.0.1:9000"]),
+    ]);
+    assert_eq!(ports(&settings), [("http".to_owned(), 8080, 15006)]);
+}
+
+#[test]
+fn further_apps_have_listeners_of_their_own() {
+    let settings = settings(&[("app", &["127.0.0.1:9000", "grpc=127.0.0.1:9001@15007"])]);
+    assert_eq!(
+        ports(&settings),
+        [
+            ("http".to_owned(), 80, 15006),
+            ("grpc".to_owned(), 9001, 15007)
+        ]
+    );
+}
+
+#[test]
+fn several_services_have_an_app_each() {
+    let apps: &[&str] = &["127.0.0.1:9000", "127.0.0.1:9001@15007"];
+    let settings = settings(&[("service", &["shop/cart", "shop/basket:81"]), ("app", apps)]);
+    let listen: Vec<u16> = settings
+        .services
+        .iter()
+        .map(|service| service.ports[0].listen.port())
+        .collect();
+    assert_eq!(listen, [15006, 15007]);
+    assert_eq!(settings.services[1].ports[0].number, 81);
+}
+
+#[test]
+fn several_services_without_an_app_each_are_a_problem() {
+    assert_eq!(
+        problems(&[
+            ("service", &["shop/cart", "shop/basket"]),
+            ("app", &["127.0.0.1:9000"])
+        ]),
+        ["app"]
+    );
+}
+
+#[test]
+fn a_workload_that_only_calls_has_no_ports() {
+    assert!(ports(&settings(&[])).is_empty());
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let found = problems(&[
+        ("service", &["cart"]),
+        ("app", &["9000"]),
+        ("outbound", &["localhost"]),
+        ("upstream", &["5432"]),
+        ("admin", &["/tmp/admin.sock"]),
+        ("workers", &["2"]),
+        ("capture", &["redirect"]),
+    ]);
+    let expected = [
+        "capture", "workers", "service", "app", "outbound", "admin", "upstream",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn plain_text_off_the_machine_must_be_asked_for() {
+    let remote: (&str, &[&str]) = ("controlplane", &["10.0.0.1:15010"]);
+    assert_eq!(problems(&[remote]), ["controlplane"]);
+    assert_eq!(
+        settings(&[remote, ("insecure", &["true"])]).controlplane,
+        ["10.0.0.1:15010"]
+    );
+}
+
+#[test]
+fn loopback_needs_no_flag() {
+    let addresses: &[&str] = &["127.0.0.1:15010,[::1]:15010", "localhost:15011"];
+    assert_eq!(
+        settings(&[("controlplane", addresses)]).controlplane.len(),
+        3
+    );
+}
+
+#[test]
+fn an_upstream_listens_on_loopback_unless_told() {
+    let settings = settings(&[(
+        "upstream",
+        &["5432=shop/db:5432", "0.0.0.0:5433=shop/db:5432"],
+    )]);
+    let listen: Vec<String> = settings
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.listen.to_string())
+        .collect();
+    assert_eq!(listen, ["127.0.0.1:5432", "0.0.0.0:5433"]);
+}
+
+#[test]
+fn an_instance_cannot_name_a_path() {
+    assert_eq!(problems(&[("instance", &["../cart"])]), ["instance"]);
+}
