@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, final
 
 from sidecar.machines import (
@@ -22,6 +22,7 @@ __all__ = [
     "BREAKER_TRANSITIONS",
     "HISTOGRAM_BOUNDS_NS",
     "REASONS",
+    "VERSION",
     "Again",
     "Breaker",
     "Budget",
@@ -39,17 +40,23 @@ __all__ = [
     "RecentLatency",
     "Refusal",
     "Retry",
+    "Settings",
     "Spent",
+    "Status",
     "Ticket",
     "Transition",
+    "drain",
     "encode_grpc_timeout",
     "fix_deadline",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
     "parse_grpc_timeout",
+    "parse_settings",
     "pushback_ms",
     "retry_after_seconds",
+    "run",
+    "status",
 ]
 
 BREAKER_TRANSITIONS: Final[tuple[tuple[State, State, tuple[Cause, ...]], ...]]
@@ -268,3 +275,22 @@ class RecentLatency:
     def __new__(cls) -> RecentLatency: ...
     def record(self, latency_ns: int, now_ns: int) -> None: ...
     def p50_ns(self, now_ns: int) -> int | None: ...
+
+VERSION: Final[str]
+
+@final
+class Settings: ...
+
+@final
+class Status:
+    @property
+    def is_ready(self) -> bool: ...
+    @property
+    def is_connected(self) -> bool: ...
+    @property
+    def revision(self) -> int: ...
+
+def parse_settings(values: Mapping[str, Sequence[str]]) -> Settings | list[tuple[str, str]]: ...
+def run(settings: Settings) -> None: ...
+def drain(deadline_seconds: float) -> None: ...
+def status() -> Status | None: ...

@@ -1,11 +1,13 @@
 //! The PyO3 binding: starts the core and exposes the pure machines; no logic.
 
 mod machines;
+mod proxy;
 
 use pyo3::prelude::*;
 
 /// The compiled core; `sidecar/machines.py` and `sidecar/proxy.py` are its typed faces.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    machines::register(module)
+    machines::register(module)?;
+    proxy::register(module)
 }
