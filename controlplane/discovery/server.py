@@ -65,6 +65,7 @@ class DiscoveryServer:
         if request is None:
             return
         hello, held = decode_hello(request)
+        await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
         with self._fleet.joined(hello, held) as stream:
             log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
             try:
