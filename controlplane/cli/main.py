@@ -20,7 +20,10 @@ from controlplane.cli.stat import stat
 from controlplane.cli.version import version
 
 app = typer.Typer(
-    name="breakwater", help="Ask a Breakwater control plane, and change its policies.", no_args_is_help=True
+    name="breakwater",
+    help="Ask a Breakwater control plane, and change its policies.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
     app.command(verb.__name__.replace("_", "-"))(verb)
