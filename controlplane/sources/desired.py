@@ -34,12 +34,14 @@ class Unit(NamedTuple):
 class Desired:
     """The documents in force at one revision, by whom they came, and what is wrong with newer readings.
 
-    `pending` are the newest readings that could not be taken, `problems` what was found in the newest
-    reading of each unit, warnings included; `positions` say how far each source has been read.
+    `revisions` are those at which the documents came as they are, `pending` the newest readings that could
+    not be taken, `problems` what was found in the newest reading of each unit, warnings included; `positions`
+    say how far each source has been read.
     """
 
     documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
     revision: int = 0
+    revisions: Mapping[ObjectKey, int] = field(default_factory=dict)
     owners: Mapping[ObjectKey, Unit] = field(default_factory=dict)
     taken: Mapping[Unit, tuple[ObjectKey, ...]] = field(default_factory=dict)
     pending: Mapping[Unit, Parsed] = field(default_factory=dict)
@@ -72,6 +74,14 @@ def settle(desired: Desired, readings: Sequence[Reading]) -> Desired:
         problems=settling.problems,
         positions={**desired.positions, **{reading.source: reading.position for reading in readings}},
     )
+
+
+def _revisions(desired: Desired, documents: Mapping[ObjectKey, Document]) -> dict[ObjectKey, int]:
+    """The revision of each of the new documents, which replace those of `desired`."""
+    return {
+        key: desired.revisions[key] if desired.documents.get(key) == document else desired.revision + 1
+        for key, document in documents.items()
+    }
 
 
 def preview(desired: Desired, source: str, units: Mapping[str, Parsed]) -> tuple[Problem, ...]:
