@@ -7,6 +7,10 @@
     │   ├── ProtocolError           a sidecar said what it may not say here
     │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
     │   └── ReplacedError           the same sidecar opened another stream
+    ├── AdminError
+    │   ├── NotFoundError           what was named does not exist
+    │   ├── InvalidRequestError     a request with problems, all of them listed by field
+    │   └── ReadOnlyError           the object is to be changed elsewhere
     └── CommandError
         ├── NotAttachedError        the sidecar has no command stream
         ├── UnansweredError         the sidecar did not answer in time, or went away
@@ -16,7 +20,7 @@
 `origin` says whose doing it was; `retryable` whether the same call may succeed later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import ClassVar
 
@@ -79,6 +83,28 @@ class ReplacedError(DiscoveryError):
         super().__init__(
             f"another stream of {instance!r} took over; give each sidecar an --instance of its own"
         )
+
+
+class AdminError(ControlPlaneError):
+    """Root of what a question or an order of a person may end in; messages name the next command."""
+
+    origin = Origin.DOWNSTREAM
+
+
+class NotFoundError(AdminError):
+    """What was named does not exist."""
+
+
+class InvalidRequestError(AdminError):
+    """A request with problems; `violations` maps each field at fault to what was expected and found."""
+
+    def __init__(self, violations: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {text}" for field, text in violations.items()))
+        self.violations = dict(violations)
+
+
+class ReadOnlyError(AdminError):
+    """The object is to be changed elsewhere."""
 
 
 class CommandError(ControlPlaneError):

@@ -1,6 +1,6 @@
 """The gRPC servers of the control plane: what they bear, and health and reflection on each."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -69,13 +69,18 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(flag: str, address: Address, services: Iterable[Service]) -> AsyncIterator[Listener]:
+async def listening(
+    flag: str,
+    address: Address,
+    services: Iterable[Service],
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+) -> AsyncIterator[Listener]:
     """A server of `services` with health and reflection, serving at `address` until the block ends.
 
     Raises:
         ListenError: the address cannot be listened on.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
     services = tuple(services)
     for service in services:
         service.add(server)

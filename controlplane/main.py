@@ -3,17 +3,26 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
+from typing import TypeAlias
 
 import structlog
+from prometheus_client import CollectorRegistry
 
+from controlplane.admin.client import Sidecars
 from controlplane.admin.http import serving_http
+from controlplane.admin.parts import About
+from controlplane.admin.policies import Policies
+from controlplane.admin.server import AdminServer
+from controlplane.admin.statuses import ErrorStatuses
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed
@@ -36,17 +45,21 @@ from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.prometheus import MergedCollector
+from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.server import TelemetryServer
+from mesh.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from mesh.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from mesh.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 from registry.clock import MonotonicClock
 from registry.errors import StoreError
-from registry.live import follow
+from registry.live import LiveCatalog, follow
 from registry.metrics import RegistryCollector
 from registry.registrar import Registrar
 from registry.server import RegistryService
-from registry.sqlite import open_sqlite
-from registry.store import Store
+from registry.sqlite import SqliteStore, open_sqlite
+
+Start: TypeAlias = Callable[[Coroutine[None, None, None]], None]
+"""Starts what runs for as long as the program."""
 
 EXIT_USAGE = 2
 EXIT_FAILURE = 1
@@ -98,6 +111,7 @@ class Bound:
     """The addresses that a control plane listens on, with the ports that it got."""
 
     listen: Address
+    admin: Address
     http: Address
 
 
@@ -109,51 +123,113 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
         ListenError: an address cannot be listened on.
         StoreError: the store cannot be opened.
     """
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_sqlite(settings.store))
-        live = await stack.enter_async_context(follow(store))
-        start = await stack.enter_async_context(_background())
-        metrics, schema = Metrics(), load_schema()
-        collector = Collector(_sources(settings, store, schema))
-        start(collector.run())
-        documents = collector.watch()
-        compiler = Compiler(schema=schema, encode=encode)
-        feed = Feed(await anext(documents), live, compiler, settings.trust_domain, metrics)
-        fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
-        start(fleet.run())
-        start(feed.run(fleet, documents))
-        merge, callers, events = Merge(), Callers(), Events()
-        telemetry = TelemetryServer(merge, callers, events, time.time_ns)
-        start(telemetry.tidy())
-        commands = CommandServer(metrics)
-        registry = RegistryService(Registrar(store), live)
-        metrics.registry.register(FleetCollector(fleet))
-        metrics.registry.register(MergedCollector(merge, time.time_ns))
-        metrics.registry.register(RegistryCollector(live, lambda: store.lease_count))
-
-        def checks() -> dict[str, bool]:
-            return {"policies and services read": True, "registry reachable": live.is_connected}
-
-        for_sidecars = (
-            Service("mesh.v1.DiscoveryService", DiscoveryServer(fleet).add_to),
-            Service("mesh.v1.CommandService", commands.add_to),
-            Service("mesh.v1.TelemetryService", partial(add_TelemetryServiceServicer_to_server, telemetry)),
-            Service("mesh.v1.RegistryService", partial(add_RegistryServiceServicer_to_server, registry)),
-        )
-        listen = await stack.enter_async_context(listening("--listen", settings.listen, for_sidecars))
-        http = await stack.enter_async_context(serving_http(settings.http, metrics.registry, checks))
-        bound = Bound(listen=listen.address, http=http)
-        log.info("control plane ready", listen=str(bound.listen), http=str(bound.http))
-        yield bound
+    async with (
+        open_sqlite(settings.store) as store,
+        follow(store) as live,
+        _background() as start,
+    ):
+        parts = await _construct(settings, store, live, start)
+        async with (
+            listening("--listen", settings.listen, _for_sidecars(parts, store)) as listener,
+            listening("--admin", settings.admin, _for_people(parts, settings), [ErrorStatuses()]) as admin,
+            serving_http(settings.http, _measurements(parts, store), partial(_checks, live)) as http,
+        ):
+            bound = Bound(listen=listener.address, admin=admin.address, http=http)
+            log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
+            yield bound
 
 
-def _sources(settings: Settings, store: Store, schema: Schema) -> list[Source]:
-    admin = AdminSource(store, schema, lambda: datetime.now(UTC))
-    return [DirectorySource(settings.policies, schema), admin] if settings.policies else [admin]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What answers questions, connected and running."""
+
+    live: LiveCatalog
+    schema: Schema
+    sources: tuple[Source, ...]
+    policies: Policies
+    fleet: Fleet
+    commands: CommandServer
+    telemetry: TelemetryServer
+    readings: Readings
+    metrics: Metrics
+
+
+async def _construct(settings: Settings, store: SqliteStore, live: LiveCatalog, start: Start) -> _Parts:
+    """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
+    schema, metrics = load_schema(), Metrics()
+    admin = AdminSource(store, schema, partial(datetime.now, UTC))
+    directory = [DirectorySource(settings.policies, schema)] if settings.policies else []
+    sources: tuple[Source, ...] = (*directory, admin)
+    collector = Collector(sources)
+    start(collector.run())
+    documents = collector.watch()
+    compiler = Compiler(schema=schema, encode=encode)
+    feed = Feed(await anext(documents), live, compiler, settings.trust_domain, metrics)
+    fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
+    start(fleet.run())
+    start(feed.run(fleet, documents))
+    readings = Readings(merge=Merge(), events=Events(), now_ns=time.time_ns)
+    telemetry = TelemetryServer(readings.merge, Callers(), readings.events, time.time_ns)
+    start(telemetry.tidy())
+    return _Parts(
+        live=live,
+        schema=schema,
+        sources=sources,
+        policies=Policies(collector, admin, schema, fleet),
+        fleet=fleet,
+        commands=CommandServer(metrics),
+        telemetry=telemetry,
+        readings=readings,
+        metrics=metrics,
+    )
+
+
+def _for_sidecars(parts: _Parts, store: SqliteStore) -> Iterator[Service]:
+    registry = RegistryService(Registrar(store), parts.live)
+    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet).add_to)
+    yield Service("mesh.v1.CommandService", parts.commands.add_to)
+    yield Service(
+        "mesh.v1.TelemetryService", partial(add_TelemetryServiceServicer_to_server, parts.telemetry)
+    )
+    yield Service("mesh.v1.RegistryService", partial(add_RegistryServiceServicer_to_server, registry))
+
+
+def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
+    about = About(
+        name=socket.gethostname(),
+        version=_version(),
+        store=str(settings.store).partition(":")[0],
+        is_store_ready=lambda: parts.live.is_connected,
+        sources=tuple(source.name for source in parts.sources),
+        started_at=datetime.now(UTC),
+        schema=parts.schema,
+    )
+    admin = AdminServer(about, parts.fleet, parts.policies, Sidecars(parts.commands), parts.readings)
+    yield Service("mesh.v1.AdminService", partial(add_AdminServiceServicer_to_server, admin))
+
+
+def _measurements(parts: _Parts, store: SqliteStore) -> CollectorRegistry:
+    registry = parts.metrics.registry
+    registry.register(FleetCollector(parts.fleet))
+    registry.register(MergedCollector(parts.readings.merge, time.time_ns))
+    registry.register(RegistryCollector(parts.live, lambda: store.lease_count))
+    return registry
+
+
+def _checks(live: LiveCatalog) -> dict[str, bool]:
+    """What must hold to be ready; policies and services were read before anything was served."""
+    return {"registry reachable": live.is_connected}
+
+
+def _version() -> str:
+    try:
+        return metadata.version("breakwater")
+    except metadata.PackageNotFoundError:  # run from a source tree
+        return "unknown"
 
 
 @asynccontextmanager
-async def _background() -> AsyncIterator[Callable[[Coroutine[None, None, None]], None]]:
+async def _background() -> AsyncIterator[Start]:
     """What starts tasks that run until the block ends; one that fails ends the block."""
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []

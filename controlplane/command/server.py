@@ -93,6 +93,7 @@ class CommandServer:
         first = await anext(results, None)
         if first is None:
             return
+        await context.send_initial_metadata(())  # tells it that it is attached, though nothing is asked yet
         attached = _Attached()
         if earlier := self._attached.get(first.instance):
             earlier.close()

@@ -46,11 +46,22 @@ class Fleet:
         self._departed: OrderedDict[str, tuple[SidecarStatus, int]] = OrderedDict()
         self._debounce = Debounce()
         self._noted = asyncio.Event()
+        self._published = asyncio.Condition()
 
     @property
     def desired(self) -> Published:
         """What sidecars should have now."""
         return self._desired
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest snapshot."""
+        return self._desired.snapshot
+
+    async def reached(self, revision: int) -> None:
+        """Returns once sidecars are offered a snapshot of `revision` or a newer one."""
+        async with self._published:
+            await self._published.wait_for(lambda: self._desired.revision >= revision)
 
     async def publish(self, snapshot: Snapshot, difference: Difference, *, is_settled: bool) -> None:
         """Offers `snapshot`, which has `difference` to the one offered before."""
@@ -64,6 +75,8 @@ class Fleet:
         await self._release(released)
         if is_settled and not previous.is_settled:
             await self._release(self._readers.keys())
+        async with self._published:
+            self._published.notify_all()
 
     async def run(self) -> None:
         """Releases what the debounce held back, until cancelled."""

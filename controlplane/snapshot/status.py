@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from controlplane.snapshot.build import Snapshot
     from controlplane.snapshot.services import KnownService
 
-_HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed"})
+_HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
 _SHOWN: Final = 3
 
 

@@ -1,0 +1,120 @@
+"""Changes of policies through the admin API: checked as a whole, kept, and in force on return."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controlplane.admin.parts import Fleet
+from controlplane.errors import NotFoundError, ReadOnlyError
+from controlplane.model.document import Document, ObjectKey, Problem
+from controlplane.model.schema import Schema
+from controlplane.sources import admin, stored
+from controlplane.sources.admin import AdminSource, Outcome
+from controlplane.sources.collector import Collector
+from controlplane.sources.desired import Desired, preview
+from controlplane.sources.reader import Parsed, parse
+
+_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Documents that were read, and every problem and warning about them."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing but warnings was found."""
+        return all(problem.warning for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What became of each document, in the order given, and the revision at which they hold."""
+
+    outcomes: tuple[tuple[Document, Outcome], ...]
+    revision: int
+
+
+class Policies:
+    """The policies in force, and the changes that people make here."""
+
+    def __init__(self, collector: Collector, source: AdminSource, schema: Schema, fleet: Fleet) -> None:
+        self._collector = collector
+        self._source = source
+        self._schema = schema
+        self._fleet = fleet
+
+    @property
+    def desired(self) -> Desired:
+        """The set in force."""
+        return self._collector.desired or Desired()
+
+    def key(self, kind: str, namespace: str, name: str) -> ObjectKey:
+        """The key of an object; `kind` may be its short name, and is what it was when nobody knows it.
+
+        Raises:
+            NotFoundError: there is no such kind.
+        """
+        for known in self._schema.kinds.values():
+            if kind.lower() in {known.name.lower(), known.short_name}:
+                return ObjectKey(
+                    kind=known.name, namespace="" if known.cluster_scoped else namespace, name=name
+                )
+        kinds = ", ".join(sorted(self._schema.kinds))
+        raise NotFoundError(f"expected one of the kinds {kinds}, found {kind!r}")
+
+    def check(self, manifests: Iterable[tuple[str, str]]) -> Checked:
+        """What applying files, each a name and a text, would meet; keeps nothing."""
+        parsed = [parse(text, file, self._schema) for file, text in manifests]
+        documents = tuple(document for one in parsed for document in one.documents)
+        problems = tuple(problem for one in parsed for problem in one.problems)
+        problems += tuple(_repeated(documents))
+        if all(problem.warning for problem in problems):
+            units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
+            problems += preview(self.desired, admin.NAME, units)
+        return Checked(documents=documents, problems=problems)
+
+    async def apply(self, documents: Iterable[Document]) -> Kept:
+        """Keeps documents that were checked, and returns once they are in force.
+
+        Raises:
+            StoreUnavailableError: the store cannot be written; those before may be kept.
+        """
+        applied = await self._source.apply(tuple(documents))
+        revision = await self._in_force(applied.position)
+        in_force = self.desired.documents
+        outcomes = ((in_force[key], outcome) for key, outcome in applied.outcomes if key in in_force)
+        return Kept(outcomes=tuple(outcomes), revision=revision)
+
+    async def delete(self, key: ObjectKey) -> int:
+        """The revision at which the object is gone.
+
+        Raises:
+            NotFoundError: there is no such object.
+            ReadOnlyError: it is in a file; the message says where.
+            StoreUnavailableError: the store cannot be written.
+        """
+        document, owner = self.desired.documents.get(key), self.desired.owners.get(key)
+        if document is None or owner is None:
+            raise NotFoundError(f"expected {key}, found no such object; `breakwater policy get` lists all")
+        if owner.source != admin.NAME:
+            raise ReadOnlyError(f"{key} is defined in {document.file}:{document.line}; delete it there")
+        position = await self._source.delete(key)
+        return self.desired.revision if position is None else await self._in_force(position)
+
+    async def _in_force(self, position: int) -> int:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            desired = await self._collector.reached(admin.NAME, position)
+            await self._fleet.reached(desired.revision)
+        return desired.revision
+
+
+def _repeated(documents: Iterable[Document]) -> Iterable[Problem]:
+    seen: dict[ObjectKey, Document] = {}
+    for document in documents:
+        first = seen.setdefault(document.key, document)
+        if first is not document and first.file != document.file:
+            yield document.problem("metadata.name", f"defined in {first.file}:{first.line} as well")

@@ -1,0 +1,287 @@
+"""AdminService: answers about the whole mesh, and changes of its policies."""
+
+from itertools import chain
+from typing import Any
+
+import grpc.aio
+
+from controlplane.admin import codec, orders, views
+from controlplane.admin.client import Sidecars
+from controlplane.admin.parts import About, Fleet, Readings
+from controlplane.admin.policies import Policies
+from controlplane.errors import CommandError, NotFoundError
+from controlplane.model.document import ObjectKey
+from controlplane.model.event import BreakerState
+from controlplane.model.resource import ResourceName, ResourceType
+from controlplane.model.sidecar import SidecarState
+from controlplane.snapshot.build import Inputs
+from controlplane.snapshot.services import KnownService
+from mesh.v1 import admin_pb2 as pb
+from mesh.v1 import registry_pb2, sidecar_admin_pb2, telemetry_pb2
+from mesh.v1.admin_pb2_grpc import AdminServiceServicer
+from registry.codec import encode_endpoint, encode_service
+from registry.model import ServiceName
+
+_TRIES = 3
+"""Sidecars that are asked in turn until one answers."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_STATES = {telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{state.name}"): state for state in BreakerState}
+
+
+class AdminServer(AdminServiceServicer):
+    """Asks the parts, and says what they know."""
+
+    def __init__(
+        self,
+        about: About,
+        fleet: Fleet,
+        policies: Policies,
+        sidecars: Sidecars,
+        readings: Readings,
+    ) -> None:
+        self._about = about
+        self._fleet = fleet
+        self._policies = policies
+        self._sidecars = sidecars
+        self._readings = readings
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
+        """State of the control plane."""
+        del request, context
+        counts = self._fleet.count()
+        status = pb.GetStatusResponse(
+            version=self._about.version,
+            revision=self._policies.desired.revision,
+            store=self._about.store,
+            store_ready=self._about.is_store_ready(),
+            connected_sidecars=views.connected_count(counts),
+            converged_sidecars=counts[SidecarState.SYNCED],
+            sources=map(self._source, self._about.sources),
+        )
+        status.started_at.FromDatetime(self._about.started_at)
+        return status
+
+    async def ListMeshServices(
+        self, request: pb.ListMeshServicesRequest, context: _Context
+    ) -> pb.ListMeshServicesResponse:
+        """Services with their contracts, registered ones and those that documents describe."""
+        del context
+        names = {name for name in self._inputs.names() if request.namespace in {"", name.namespace}}
+        services = [self._service(self._known(name)) for name in sorted(names)]
+        return pb.ListMeshServicesResponse(services=services)
+
+    async def ListMeshEndpoints(
+        self, request: pb.ListMeshEndpointsRequest, context: _Context
+    ) -> pb.ListMeshEndpointsResponse:
+        """Endpoints of one service."""
+        del context
+        known = self._known(codec.decode_service(request.service))
+        return pb.ListMeshEndpointsResponse(endpoints=map(encode_endpoint, known.endpoints))
+
+    async def ListSidecars(
+        self, request: pb.ListSidecarsRequest, context: _Context
+    ) -> pb.ListSidecarsResponse:
+        """Sidecars with their convergence; with an instance, only that one and its resources."""
+        del context
+        chosen = [
+            status
+            for status in self._fleet.sidecars()
+            if views.in_namespace(status, request.namespace)
+            and request.instance in {"", status.hello.instance}
+        ]
+        return pb.ListSidecarsResponse(
+            sidecars=[
+                codec.encode_sidecar(
+                    status,
+                    self._readings.resident_bytes(status.hello.instance),
+                    "" if status.state is SidecarState.OFFLINE else self._about.name,
+                    with_resources=bool(request.instance),
+                )
+                for status in chosen
+            ]
+        )
+
+    async def ListPolicies(
+        self, request: pb.ListPoliciesRequest, context: _Context
+    ) -> pb.ListPoliciesResponse:
+        """Policies with their state."""
+        del context
+        kind = self._policies.key(request.kind, "", "").kind if request.kind else ""
+        keys = sorted(
+            key
+            for key in self._inputs.documents
+            if kind in {"", key.kind} and request.namespace in {"", key.namespace}
+        )
+        return pb.ListPoliciesResponse(policies=map(self._policy, keys))
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: _Context) -> pb.GetPolicyResponse:
+        """One policy with its state."""
+        del context
+        key = self._policies.key(request.kind, request.namespace, request.name)
+        if key not in self._inputs.documents:
+            raise NotFoundError(f"expected {key}, found no such object; `breakwater policy get` lists all")
+        return pb.GetPolicyResponse(policy=self._policy(key))
+
+    async def ApplyPolicies(
+        self, request: pb.ApplyPoliciesRequest, context: _Context
+    ) -> pb.ApplyPoliciesResponse:
+        """Keeps documents; all of them, or none when any has a problem."""
+        del context
+        checked = self._policies.check((one.file, one.text) for one in request.manifests)
+        if not checked.is_valid:
+            return pb.ApplyPoliciesResponse(problems=map(codec.encode_problem, checked.problems))
+        return codec.encode_kept(await self._policies.apply(checked.documents), checked.problems)
+
+    async def DeletePolicy(
+        self, request: pb.DeletePolicyRequest, context: _Context
+    ) -> pb.DeletePolicyResponse:
+        """Removes one policy that was applied here."""
+        del context
+        key = self._policies.key(request.kind, request.namespace, request.name)
+        return pb.DeletePolicyResponse(revision=await self._policies.delete(key))
+
+    async def ValidatePolicies(
+        self, request: pb.ValidatePoliciesRequest, context: _Context
+    ) -> pb.ValidatePoliciesResponse:
+        """Checks documents as ApplyPolicies would, and keeps nothing."""
+        del context
+        checked = self._policies.check((one.file, one.text) for one in request.manifests)
+        return pb.ValidatePoliciesResponse(
+            problems=map(codec.encode_problem, checked.problems), documents=len(checked.documents)
+        )
+
+    async def GetEffectivePolicy(
+        self, request: pb.GetEffectivePolicyRequest, context: _Context
+    ) -> pb.GetEffectivePolicyResponse:
+        """Effective settings of one service, with the origin of every field."""
+        del context
+        known = self._known(codec.decode_service(request.service))
+        caller = codec.decode_caller(request.caller)
+        effective = views.effective(self._fleet.snapshot, known.name, caller, self._about.schema)
+        response = codec.encode_effective(effective)
+        response.service.CopyFrom(self._service(known))
+        response.enforcers = len(self._fleet.readers(ResourceName(ResourceType.INBOUND, str(known.name))))
+        return response
+
+    async def Explain(self, request: pb.ExplainRequest, context: _Context) -> pb.ExplainResponse:
+        """What would happen to a request: asks a sidecar of the caller, then one of the callee."""
+        del context
+        caller = codec.decode_service(getattr(request, "from"))
+        callee = codec.decode_service(request.to)
+        response = pb.ExplainResponse()
+        for service, direction in (
+            (caller, sidecar_admin_pb2.DIRECTION_OUTBOUND),
+            (callee, sidecar_admin_pb2.DIRECTION_INBOUND),
+        ):
+            question = codec.encode_question(request, direction)
+            if not await self._ask(service, question, response):
+                break
+        return response
+
+    async def ListBreakers(
+        self, request: pb.ListBreakersRequest, context: _Context
+    ) -> pb.ListBreakersResponse:
+        """Breakers of the sidecars that answer."""
+        del context
+        service = codec.find_service(request.service)
+        instances = self._asked(service, ResourceType.OUTBOUND)
+        wanted = request.service if service else None
+        return pb.ListBreakersResponse(breakers=await self._sidecars.breakers(instances, wanted))
+
+    async def ListLimits(self, request: pb.ListLimitsRequest, context: _Context) -> pb.ListLimitsResponse:
+        """Limits of the sidecars that answer."""
+        del context
+        service = codec.find_service(request.service)
+        instances = self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
+        wanted = request.service if service else None
+        return pb.ListLimitsResponse(limits=await self._sidecars.limits(instances, wanted))
+
+    async def ForceBreakers(
+        self, request: pb.ForceBreakersRequest, context: _Context
+    ) -> pb.ForceBreakersResponse:
+        """Forces a breaker in every sidecar that calls a service."""
+        del context
+        order = request.order
+        service = codec.decode_service(order.service)
+        orders.check_order(
+            _STATES.get(order.state, BreakerState.UNSPECIFIED), order.ttl.ToNanoseconds() / 1e9
+        )
+        instances = self._asked(service, ResourceType.OUTBOUND)
+        if not instances:
+            raise NotFoundError(f"no connected sidecar calls {service}; see `breakwater breakers`")
+        return await self._sidecars.force(instances, order)
+
+    async def ListTraffic(self, request: pb.ListTrafficRequest, context: _Context) -> pb.ListTrafficResponse:
+        """Traffic of services, merged over sidecars."""
+        del context
+        traffic = self._readings.traffic(
+            codec.find_service(request.service),
+            outbound=request.outbound,
+            window_seconds=orders.window_seconds(request.window.ToNanoseconds() / 1e9),
+        )
+        return pb.ListTrafficResponse(traffic=map(codec.encode_traffic, traffic))
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: _Context) -> pb.ListEventsResponse:
+        """What happened of late, oldest first."""
+        del context
+        service = codec.find_service(request.service)
+        events = self._readings.recent_events(service, orders.event_limit(request.limit))
+        return pb.ListEventsResponse(events=map(codec.encode_event, events))
+
+    @property
+    def _inputs(self) -> Inputs:
+        return self._fleet.snapshot.inputs
+
+    def _known(self, name: ServiceName) -> KnownService:
+        known = self._inputs.find_service(name)
+        if known is None:
+            raise NotFoundError(
+                f"expected a service {name}, found none; `breakwater proxy-status` shows who belongs to what"
+            )
+        return known
+
+    def _service(self, known: KnownService) -> registry_pb2.Service:
+        registered = self._inputs.services.get(known.name)
+        if registered is None:
+            return codec.encode_external(known)
+        return encode_service(registered, with_endpoints=False)
+
+    def _source(self, name: str) -> pb.SourceStatus:
+        desired = self._policies.desired
+        problems = map(codec.encode_problem, desired.problems_of(name))
+        return pb.SourceStatus(name=name, documents=desired.count(name), problems=problems)
+
+    def _policy(self, key: ObjectKey) -> pb.PolicyStatus:
+        newer = (problem for problems in self._policies.desired.problems.values() for problem in problems)
+        snapshot = self._fleet.snapshot
+        document = snapshot.inputs.documents[key]
+        view = views.policy_view(snapshot, document, newer, self._fleet.convergence(key))
+        revision = self._policies.desired.revisions[key]
+        return codec.encode_policy_status(view, self._about.schema, revision)
+
+    def _asked(self, service: ServiceName | None, *types: ResourceType) -> list[str]:
+        """The sidecars to ask about a service, or about all."""
+        if service is None:
+            return list(views.connected(self._fleet.sidecars()))
+        found = (self._fleet.readers(ResourceName(kind, str(service))) for kind in types)
+        return sorted(set(chain.from_iterable(found)))
+
+    async def _ask(
+        self,
+        service: ServiceName,
+        question: sidecar_admin_pb2.ExplainRequestRequest,
+        response: pb.ExplainResponse,
+    ) -> bool:
+        """Adds what one sidecar of `service` says to `response`; returns whether the request goes on."""
+        for instance in views.members(self._fleet.sidecars(), service)[:_TRIES]:
+            try:
+                hop = await self._sidecars.explain(instance, question)
+            except CommandError as error:
+                response.notes.append(str(error))
+                continue
+            response.hops.append(hop)
+            response.forwarded, response.reason = hop.answer.forwarded, hop.answer.reason
+            return hop.answer.forwarded
+        response.notes.append(f"no sidecar of {service} answers; see `breakwater proxy-status`")
+        return True

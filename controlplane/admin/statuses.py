@@ -1,0 +1,77 @@
+"""What each error is called over gRPC: one table, and the details that programs read."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc.aio
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from controlplane.errors import (
+    ControlPlaneError,
+    FailedError,
+    InvalidRequestError,
+    NotAttachedError,
+    NotFoundError,
+    ReadOnlyError,
+    TooManyCommandsError,
+    UnansweredError,
+)
+from registry.errors import RegistryError
+from registry.status import DOMAIN
+from registry.status import encode_status as encode_registry_status
+
+_CODES: dict[type[ControlPlaneError], tuple[grpc.StatusCode, str]] = {
+    NotFoundError: (grpc.StatusCode.NOT_FOUND, "NOT_FOUND"),
+    InvalidRequestError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    ReadOnlyError: (grpc.StatusCode.FAILED_PRECONDITION, "READ_ONLY"),
+    NotAttachedError: (grpc.StatusCode.UNAVAILABLE, "SIDECAR_NOT_ATTACHED"),
+    UnansweredError: (grpc.StatusCode.DEADLINE_EXCEEDED, "SIDECAR_UNANSWERED"),
+    TooManyCommandsError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_COMMANDS"),
+    FailedError: (grpc.StatusCode.INTERNAL, "SIDECAR_FAILED"),
+}
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_OTHER = (grpc.StatusCode.INTERNAL, "INTERNAL")
+
+
+def encode_status(error: ControlPlaneError) -> grpc.Status:
+    """The status of an error: its words, its reason, and each field at fault."""
+    code, reason = _CODES.get(type(error), _OTHER)
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=str(error))
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    if isinstance(error, InvalidRequestError):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
+            for field, text in error.violations.items()
+        ]
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+    encoded: grpc.Status = rpc_status.to_status(status)
+    return encoded
+
+
+class ErrorStatuses(grpc.aio.ServerInterceptor):
+    """Ends a call with the status of what it raises."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The handler of a call, wrapped when it answers once."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        answer: Any = handler.unary_unary
+
+        async def wrapped(request: object, context: Any) -> object:
+            try:
+                return await answer(request, context)
+            except ControlPlaneError as error:
+                return await context.abort_with_status(encode_status(error))
+            except RegistryError as error:
+                return await context.abort_with_status(encode_registry_status(error))
+
+        return grpc.unary_unary_rpc_method_handler(
+            wrapped, handler.request_deserializer, handler.response_serializer
+        )

@@ -1,0 +1,136 @@
+"""What people are shown, from what the parts know."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controlplane.model.document import Document, Problem
+from controlplane.model.resource import (
+    CallerMatch,
+    Outbound,
+    OutboundVariant,
+    Resource,
+    ResourceName,
+    ResourceType,
+)
+from controlplane.model.schema import Schema
+from controlplane.model.sidecar import PolicyConvergence, SidecarState, SidecarStatus
+from controlplane.model.value import Duration, Tree, find_duration, find_number
+from controlplane.snapshot.build import Snapshot
+from controlplane.snapshot.describe import Row, rows
+from controlplane.snapshot.status import Condition, conditions
+from registry.model import ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyView:
+    """A document in force, with its state."""
+
+    document: Document
+    conditions: tuple[Condition, ...]
+    convergence: PolicyConvergence
+
+
+def policy_view(
+    snapshot: Snapshot, document: Document, newer: Iterable[Problem], convergence: PolicyConvergence
+) -> PolicyView:
+    """The state of a document; `newer` are the problems of readings that could not be taken."""
+    accepted, programmed = conditions(snapshot, document)
+    faults = [one for one in newer if one.object == str(document.key) and not one.warning]
+    if faults:
+        message = f"a newer version is refused, and this one stays in force: {faults[0]}"
+        accepted = Condition(type="Accepted", reason="Invalid", message=message)
+    return PolicyView(
+        document=document,
+        conditions=(accepted, programmed, synced(convergence)),
+        convergence=convergence,
+    )
+
+
+def synced(convergence: PolicyConvergence) -> Condition:
+    """Whether every sidecar concerned applies a policy."""
+    message = f"{convergence.applied}/{convergence.targeted} sidecars"
+    if convergence.rejected:
+        message += f", {convergence.rejected} refused it; `breakwater proxy-status --rejected` says why"
+        return Condition(type="Synced", reason="Rejected", message=message)
+    is_synced = convergence.applied == convergence.targeted
+    return Condition(type="Synced", reason="Synced" if is_synced else "Pending", message=message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effective:
+    """What governs calls to a service: its resources, the variant for the caller, and that in rows."""
+
+    outbound: Resource
+    inbound: Resource | None
+    variant: int
+    rows: tuple[Row, ...]
+    warnings: tuple[Problem, ...]
+
+
+def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, schema: Schema) -> Effective:
+    """What governs the calls of `caller` to `service`, which the snapshot must know."""
+    outbound = snapshot.resources[ResourceName(ResourceType.OUTBOUND, str(service))]
+    variants = outbound.body.variants if isinstance(outbound.body, Outbound) else ()
+    index = variant_for(variants, caller)
+    variant = variants[index]
+    return Effective(
+        outbound=outbound,
+        inbound=snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service))),
+        variant=index,
+        rows=rows(variant, schema),
+        warnings=tuple(warnings(variant.resilience)),
+    )
+
+
+def variant_for(variants: Sequence[OutboundVariant], caller: CallerMatch) -> int:
+    """The index of the variant that governs a caller: the first that matches it."""
+    matching = (index for index, one in enumerate(variants) if _covers(one, caller))
+    return next(matching, len(variants) - 1)
+
+
+def _covers(variant: OutboundVariant, caller: CallerMatch) -> bool:
+    match = variant.caller or CallerMatch()
+    pairs = (
+        (match.namespace, caller.namespace),
+        (match.service, caller.service),
+        (match.service_account, caller.service_account),
+    )
+    return all(not wanted or wanted == found for wanted, found in pairs)
+
+
+def warnings(resilience: Tree) -> Iterator[Problem]:
+    """What is allowed and probably not meant."""
+    attempts = find_number(resilience, "retry.attempts")
+    per_try, whole = (
+        find_duration(resilience, "timeouts.perTry"),
+        find_duration(resilience, "timeouts.request"),
+    )
+    if attempts and per_try and whole:
+        worst = Duration((attempts + 1) * per_try.nanoseconds)
+        if worst > whole:
+            text = f"{attempts + 1} attempts of {per_try} need {worst}, and timeouts.request is {whole}"
+            yield Problem(path="retry.attempts", message=text, warning=True)
+
+
+def in_namespace(status: SidecarStatus, namespace: str) -> bool:
+    """Whether a sidecar belongs to a service of the namespace; to none means all."""
+    return not namespace or any(service.namespace == namespace for service in status.hello.services)
+
+
+def members(sidecars: Iterable[SidecarStatus], service: ServiceName) -> tuple[str, ...]:
+    """The connected sidecars of a service, those first that apply the newest of all they hold."""
+    connected = [
+        one for one in sidecars if service in one.hello.services and one.state is not SidecarState.OFFLINE
+    ]
+    connected.sort(key=lambda one: (one.state is not SidecarState.SYNCED, one.hello.instance))
+    return tuple(one.hello.instance for one in connected)
+
+
+def connected(sidecars: Iterable[SidecarStatus]) -> tuple[str, ...]:
+    """The instances of the sidecars that have a stream."""
+    return tuple(one.hello.instance for one in sidecars if one.state is not SidecarState.OFFLINE)
+
+
+def connected_count(counts: Mapping[SidecarState, int]) -> int:
+    """How many sidecars have a stream."""
+    return sum(count for state, count in counts.items() if state is not SidecarState.OFFLINE)
