@@ -68,6 +68,7 @@ def settle(desired: Desired, readings: Sequence[Reading]) -> Desired:
     return Desired(
         documents=settling.documents,
         revision=desired.revision + settling.changed,
+        revisions=_revisions(desired, settling.documents) if settling.changed else desired.revisions,
         owners=settling.owners,
         taken=settling.taken,
         pending=settling.pending,
