@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,8 +13,6 @@ from controlplane.model.text import document_text
 from controlplane.sources.reader import Parsed, parse
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from controlplane.model.schema import Schema
 
 PREFIX: Final = "/breakwater/policies/"
