@@ -75,10 +75,21 @@ def run() -> None:
         sys.exit(_complain(error.problems, EXIT_USAGE))
     write_json_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
+    failures: list[str] = []
     try:
         asyncio.run(_run_until_told(settings))
-    except (ListenError, StoreError) as error:
-        sys.exit(_complain([str(error)], EXIT_FAILURE))
+    except* (ListenError, StoreError) as errors:
+        failures += map(str, _leaves(errors))
+    sys.exit(_complain(failures, EXIT_FAILURE) if failures else 0)
+
+
+def _leaves(errors: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    """The errors in a group, and in the groups that task groups around them made of it."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _complain(problems: Iterable[str], code: int) -> int:

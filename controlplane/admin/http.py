@@ -26,10 +26,10 @@ async def serving_http(
     Raises:
         ListenError: the address cannot be listened on.
     """
-    runner = web.AppRunner(_application(registry, checks), access_log=None)
+    runner = web.AppRunner(_application(registry, checks), access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, address.host, address.port, shutdown_timeout=_GRACE_SECONDS)
+        site = web.TCPSite(runner, address.host, address.port)
         try:
             await site.start()
         except OSError as error:

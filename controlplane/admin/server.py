@@ -177,6 +177,8 @@ class AdminServer(AdminServiceServicer):
             question = codec.encode_question(request, direction)
             if not await self._ask(service, question, response):
                 break
+        if not response.hops:
+            raise NotFoundError("; ".join(response.notes))
         return response
 
     async def ListBreakers(

@@ -52,6 +52,8 @@ def synced(convergence: PolicyConvergence) -> Condition:
     if convergence.rejected:
         message += f", {convergence.rejected} refused it; `breakwater proxy-status --rejected` says why"
         return Condition(type="Synced", reason="Rejected", message=message)
+    if not convergence.targeted:
+        return Condition(type="Synced", reason="NoSidecars", message="no connected sidecar is concerned")
     is_synced = convergence.applied == convergence.targeted
     return Condition(type="Synced", reason="Synced" if is_synced else "Pending", message=message)
 
