@@ -318,3 +318,6 @@ fn decoded(resources: Vec<crate::mesh::Resource>) -> impl Iterator<Item = Arc<Re
         .filter_map(Resource::decode)
         .map(Arc::new)
 }
+
+#[cfg(test)]
+mod tests;

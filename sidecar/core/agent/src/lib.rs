@@ -8,6 +8,8 @@
 mod admin;
 mod archive;
 mod backoff;
+#[cfg(test)]
+mod builders;
 mod chance;
 mod command;
 mod decode;

@@ -102,17 +102,22 @@ impl Remote {
     }
 }
 
-/// Runs a sidecar on this thread until it has drained; `started` is given the way to it once everything listens.
+/// Runs a sidecar on this thread until it has drained. Its log goes to `log`, which may block; `started` is given the
+/// way to it once everything listens.
 ///
 /// # Errors
 /// Something could not start, or the worker ended by itself.
-pub fn run(settings: Settings, started: impl FnOnce(Remote)) -> Result<(), Error> {
+pub fn run(
+    settings: Settings,
+    log: impl io::Write + Send + 'static,
+    started: impl FnOnce(Remote),
+) -> Result<(), Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2) // the disk and name resolution
         .thread_keep_alive(Duration::from_secs(1))
         .build()?;
-    let log = Log::start(io::stderr())?;
+    let log = Log::start(log)?;
     let result = runtime.block_on(serve(settings, &log, started));
     if let Err(error) = &result {
         log.error("sidecar ended", &[("reason", error)]);

@@ -62,7 +62,11 @@ fn parse_settings(values: BTreeMap<String, Vec<String>>) -> Parsed {
 #[pyfunction]
 fn run(python: Python<'_>, settings: &Bound<'_, Settings>) -> PyResult<()> {
     let settings = (*settings.get().0).clone();
-    let result = python.detach(|| agent::run(settings, |remote| *running() = Some(remote)));
+    let result = python.detach(|| {
+        agent::run(settings, std::io::stderr(), |remote| {
+            *running() = Some(remote)
+        })
+    });
     *running() = None;
     result.map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

@@ -1,0 +1,74 @@
+//! Resources for tests.
+
+use prost::Message;
+
+use crate::decode::version;
+use crate::mesh;
+use crate::resource::{Id, Kind, Resource};
+
+fn service(name: &str) -> Option<mesh::ServiceName> {
+    Some(mesh::ServiceName {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+/// `body` as the resource `name`, at its true version.
+pub(crate) fn resource(kind: Kind, name: &str, body: &impl Message) -> Resource {
+    let body = body.encode_to_vec();
+    Resource {
+        id: Id::new(kind, name),
+        version: version(&body),
+        body,
+    }
+}
+
+/// `host` leads to the service `name` of `shop`.
+pub(crate) fn host(host: &str, name: &str) -> Resource {
+    resource(
+        Kind::Host,
+        host,
+        &mesh::HostBinding {
+            service: service(name),
+        },
+    )
+}
+
+/// The service `name` of `shop`, whose methods are told apart by `methods`.
+pub(crate) fn outbound(name: &str, methods: &[&str]) -> Resource {
+    let body = mesh::Outbound {
+        service: service(name),
+        variants: vec![mesh::OutboundVariant::default()],
+        idempotent_methods: methods.iter().map(|&method| method.to_owned()).collect(),
+        ..Default::default()
+    };
+    resource(Kind::Outbound, &format!("shop/{name}"), &body)
+}
+
+/// Its endpoints: none.
+pub(crate) fn endpoints(name: &str) -> Resource {
+    let body = mesh::Endpoints {
+        service: service(name),
+        endpoints: Vec::new(),
+    };
+    resource(Kind::Endpoints, &format!("shop/{name}"), &body)
+}
+
+/// What its members enforce: nothing.
+pub(crate) fn inbound(name: &str) -> Resource {
+    let body = mesh::Inbound {
+        service: service(name),
+        rate_limits: Vec::new(),
+    };
+    resource(Kind::Inbound, &format!("shop/{name}"), &body)
+}
+
+/// A resource of that kind and name that nobody can read.
+pub(crate) fn unreadable(kind: Kind, name: &str) -> Resource {
+    let body = vec![0xff; 4];
+    Resource {
+        id: Id::new(kind, name),
+        version: version(&body),
+        body,
+    }
+}

@@ -1,0 +1,141 @@
+//! A sidecar on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use agent::{Remote, Summary};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A state directory that is gone with the test.
+pub(crate) struct Directory(pub(crate) PathBuf);
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("breakwater-agent-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running sidecar of `shop/storefront`.
+pub(crate) struct Sidecar {
+    pub(crate) remote: Remote,
+    http: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sidecar {
+    /// Starts a sidecar that keeps its state in `directory` and asks the control planes at `addresses`.
+    pub(crate) fn start(directory: &Directory, addresses: &[SocketAddr]) -> Self {
+        let (inbound, outbound, http) = (free_address(), free_address(), free_address());
+        let controlplane = addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
+        let mut flags = vec![
+            ("instance", "storefront-0".to_owned()),
+            ("service", "shop/storefront".to_owned()),
+            ("app", "127.0.0.1:9".to_owned()),
+            ("inbound", inbound.to_string()),
+            ("outbound", outbound.to_string()),
+            ("http", http.to_string()),
+            (
+                "admin",
+                format!("unix:{}", directory.0.join("admin.sock").display()),
+            ),
+            ("state-dir", directory.0.display().to_string()),
+        ];
+        if !controlplane.is_empty() {
+            flags.push(("controlplane", controlplane));
+        }
+        let values: BTreeMap<_, _> = flags
+            .into_iter()
+            .map(|(flag, value)| (flag.to_owned(), vec![value]))
+            .collect();
+        let settings = agent::parse_settings(&values).unwrap();
+        let (sender, started) = mpsc::channel();
+        let run = move || {
+            agent::run(settings, std::io::sink(), |remote| {
+                sender.send(remote).unwrap()
+            })
+            .unwrap()
+        };
+        let thread = std::thread::spawn(run);
+        let remote = started.recv_timeout(PATIENCE).unwrap();
+        Self {
+            remote,
+            http,
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        self.remote.summary()
+    }
+
+    /// Status and whole answer of a page.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        exchange(
+            self.http,
+            &format!("GET {path} HTTP/1.1\r\nHost: sidecar\r\n\r\n"),
+        )
+        .await
+    }
+
+    /// Waits until the sidecar is gone.
+    pub(crate) fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        self.remote.drain(Duration::ZERO);
+        self.join();
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let exchange = async {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    timeout(PATIENCE, exchange).await.unwrap()
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// Waits until `holds` does.
+pub(crate) async fn eventually(holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "it never came to hold");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
