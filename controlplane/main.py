@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
 from typing import TypeAlias
 
 import structlog
@@ -47,6 +46,7 @@ from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.prometheus import MergedCollector
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.server import TelemetryServer
+from controlplane.version import program_version
 from mesh.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from mesh.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from mesh.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
@@ -208,7 +208,7 @@ def _for_sidecars(parts: _Parts, store: SqliteStore) -> Iterator[Service]:
 def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
     about = About(
         name=socket.gethostname(),
-        version=_version(),
+        version=program_version(),
         store=str(settings.store).partition(":")[0],
         is_store_ready=lambda: parts.live.is_connected,
         sources=tuple(source.name for source in parts.sources),
@@ -230,13 +230,6 @@ def _measurements(parts: _Parts, store: SqliteStore) -> CollectorRegistry:
 def _checks(live: LiveCatalog) -> dict[str, bool]:
     """What must hold to be ready; policies and services were read before anything was served."""
     return {"registry reachable": live.is_connected}
-
-
-def _version() -> str:
-    try:
-        return metadata.version("breakwater")
-    except metadata.PackageNotFoundError:  # run from a source tree
-        return "unknown"
 
 
 @asynccontextmanager

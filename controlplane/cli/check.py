@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from controlplane.cli import figures, options
 from controlplane.cli.client import AdminClient
 from controlplane.cli.errors import FindingError, UnreachableError
 from controlplane.cli.output import Format, print_lines, show_document
+from controlplane.version import program_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def _control_plane(status: dict[str, Any], admin: str) -> Iterator[Finding]:
     )
     for source in status["sources"]:
         yield _source(source)
-    ours, theirs = metadata.version("breakwater"), status["version"]
+    ours, theirs = program_version(), status["version"]
     if ours != theirs:
         yield Finding(
             category="control-plane",

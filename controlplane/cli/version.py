@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from controlplane.cli import options
 from controlplane.cli.client import AdminClient
 from controlplane.cli.errors import UnreachableError
 from controlplane.cli.output import Format, print_lines, show_document
+from controlplane.version import program_version
 
 
 def version(
@@ -20,7 +20,7 @@ def version(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show this program's version and the control plane's."""
-    versions = {"client": metadata.version("breakwater"), "controlPlane": ""}
+    versions = {"client": program_version(), "controlPlane": ""}
     if not client:
         versions["controlPlane"] = _control_plane(admin)
     if output in {Format.JSON, Format.YAML}:
