@@ -41,42 +41,25 @@ def breakers(
         repeat(lambda: _show(client.call("ListBreakers", request)["breakers"], output), watch=watch)
 
 
-@app.command("force-open")
-def force_open(
-    service: _Service,
-    duration: _For,
-    endpoint: _Endpoint = "",
-    namespace: options.Namespace = options.NAMESPACE,
-    admin: options.Admin = options.ADMIN,
-) -> None:
-    """Refuse all calls to a service for a time."""
-    _order("BREAKER_STATE_FORCED_OPEN", figures.parse_service(service, namespace), duration, endpoint, admin)
+def _add_order(name: str, state: str, explanation: str) -> None:
+    """Make the verb that forces breakers into one state."""
+
+    def order(
+        service: _Service,
+        duration: _For,
+        endpoint: _Endpoint = "",
+        namespace: options.Namespace = options.NAMESPACE,
+        admin: options.Admin = options.ADMIN,
+    ) -> None:
+        target = figures.parse_service(service, namespace)
+        _order(state, target, figures.parse_duration(duration), endpoint, admin)
+
+    app.command(name, help=explanation)(order)
 
 
-@app.command("force-close")
-def force_close(
-    service: _Service,
-    duration: _For,
-    endpoint: _Endpoint = "",
-    namespace: options.Namespace = options.NAMESPACE,
-    admin: options.Admin = options.ADMIN,
-) -> None:
-    """Let all calls through for a time."""
-    _order(
-        "BREAKER_STATE_FORCED_CLOSED", figures.parse_service(service, namespace), duration, endpoint, admin
-    )
-
-
-@app.command("disable")
-def disable(
-    service: _Service,
-    duration: _For,
-    endpoint: _Endpoint = "",
-    namespace: options.Namespace = options.NAMESPACE,
-    admin: options.Admin = options.ADMIN,
-) -> None:
-    """Neither count nor refuse for a time."""
-    _order("BREAKER_STATE_DISABLED", figures.parse_service(service, namespace), duration, endpoint, admin)
+_add_order("force-open", "BREAKER_STATE_FORCED_OPEN", "Refuse all calls to a service for a time.")
+_add_order("force-close", "BREAKER_STATE_FORCED_CLOSED", "Let all calls through for a time.")
+_add_order("disable", "BREAKER_STATE_DISABLED", "Neither count nor refuse for a time.")
 
 
 @app.command("reset")
@@ -87,13 +70,14 @@ def reset(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Give a breaker back to its policy at once."""
-    _order("BREAKER_STATE_CLOSED", figures.parse_service(service, namespace), "", endpoint, admin)
+    target = figures.parse_service(service, namespace)
+    _order("BREAKER_STATE_CLOSED", target, None, endpoint, admin)
 
 
-def _order(state: str, service: dict[str, str], duration: str, endpoint: str, admin: str) -> None:
+def _order(state: str, service: dict[str, str], seconds: float | None, endpoint: str, admin: str) -> None:
     order: dict[str, Any] = {"service": service, "endpoint": endpoint, "state": state}
-    if duration:
-        order["ttl"] = f"{figures.parse_duration(duration)}s"
+    if seconds is not None:
+        order["ttl"] = f"{seconds}s"
     with AdminClient(admin) as client:
         answer = client.call("ForceBreakers", {"order": order})
     _show(answer["breakers"], Format.TABLE)
