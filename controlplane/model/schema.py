@@ -42,9 +42,10 @@ class Format(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What restricts a field; a bound of a duration is in seconds."""
+    """What restricts a field; a bound of a duration is in seconds, and `filled` strings are not empty."""
 
     required: bool = False
+    filled: bool = False
     minimum: float | None = None
     maximum: float | None = None
     positive: bool = False

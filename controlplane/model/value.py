@@ -44,7 +44,7 @@ def parse_duration(text: str) -> Duration:
         ValueError: it is not one of GEP-2257.
     """
     if not _DURATION.fullmatch(text):
-        raise ValueError(text)
+        raise ValueError(f"no duration: {text!r}")
     return Duration(sum(int(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(text)))
 
 
@@ -56,7 +56,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(text)
+        raise ValueError(f"no size: {text!r}")
     return int(match[1]) * _SIZE_UNITS[match[2]]
 
 

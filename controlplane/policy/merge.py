@@ -87,18 +87,21 @@ def merge(contributions: Iterable[Contribution], block: Block) -> Merged:
 
 
 def trace(tree: Tree, origins: Mapping[Path, FieldOrigin]) -> tuple[FieldOrigin, ...]:
-    """The origin of every leaf of a completed `tree`, sorted by path; what nobody said is a default."""
-    found = (
-        origins.get(path) or FieldOrigin(path=".".join(path), policy=None, level=DEFAULT_LEVEL)
+    """The origin of every value of a completed `tree`, sorted by path; what nobody said is a default.
+
+    A block that somebody wrote as {} has an origin of its own: it is there for its defaults.
+    """
+    defaults = (
+        FieldOrigin(path=".".join(path), policy=None, level=DEFAULT_LEVEL)
         for path, value in _leaves(tree)
-        if value != {}
+        if path not in origins and value != {}
     )
-    return tuple(sorted(found, key=lambda origin: origin.path))
+    return tuple(sorted([*origins.values(), *defaults], key=lambda origin: origin.path))
 
 
-def leaf_paths(tree: Tree) -> frozenset[str]:
-    """The paths of every value in `tree` that is no block."""
-    return frozenset(".".join(path) for path, value in _leaves(tree) if value != {})
+def said_paths(tree: Tree) -> frozenset[str]:
+    """The path of everything that `tree` says: values that are no blocks, and blocks written as {}."""
+    return frozenset(".".join(path) for path, _ in _leaves(tree))
 
 
 _Origin: TypeAlias = "tuple[PolicyRef, str]"

@@ -142,7 +142,7 @@ def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]
     groups = _GROUPS.get(kind, (group,))
     if group not in groups:
         expected = " or ".join(f"'{each}'" for each in groups)
-        yield document.problem(f"{path}.group", f"expected {expected} for a {kind}, found '{group}'")
+        yield document.problem(f"{path}.group", f"expected {expected} for kind {kind}, found '{group}'")
     if kind in {"Namespace", "Mesh"} and "namespace" in ref:
         yield document.problem(f"{path}.namespace", f"a {kind} lies in no namespace; leave it out")
     if kind == "Mesh" and find_text(ref, "name") not in {"", "default"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,12 @@ class Row:
 
 
 def rows(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
-    """Every effective field of a variant, sorted by path."""
+    """Every effective field of a variant, sorted by path; a block that somebody wrote as {} is one too."""
     block = schema.blocks["Resilience"]
     found = []
     for origin in variant.origins:
         value = find(variant.resilience, origin.path)
         if value is not None:
-            text = value_text(value, field_at(block, origin.path))
+            text = "{}" if isinstance(value, Mapping) else value_text(value, field_at(block, origin.path))
             found.append(Row(path=origin.path, value=text, origin=origin))
     return tuple(found)

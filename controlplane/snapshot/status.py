@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from controlplane.model.resource import HostBinding, Outbound, ResourceName, ResourceType
 from controlplane.model.value import find_block
 from controlplane.policy import external_service, mesh, resilience, target
-from controlplane.policy.merge import leaf_paths
+from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
 from registry.model import ServiceName
@@ -111,7 +111,7 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
 
 def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:
     """What merging left of a policy, as reason and message."""
-    said = leaf_paths(resilience.behaviours(document.spec, document.key.namespace))
+    said = said_paths(resilience.behaviours(document.spec, document.key.namespace))
     names = [ResourceName(ResourceType.OUTBOUND, str(service.name)) for service in governed]
     resources = [snapshot.resources[name] for name in names]
     bodies = [resource.body for resource in resources if isinstance(resource.body, Outbound)]

@@ -23,7 +23,7 @@ _SHAPES: Final = {
     FieldDescriptor.TYPE_UINT64: Shape.INTEGER,
     FieldDescriptor.TYPE_ENUM: Shape.WORD,
 }
-_NAME: Final = Rules(required=True, format=Format.NAME)
+_NAME: Final = Rules(required=True, filled=True, format=Format.NAME)
 _METADATA: Final = Block(
     name="Metadata",
     fields={
@@ -93,7 +93,7 @@ def _field(descriptor: FieldDescriptor, blocks: dict[str, Block]) -> Field:
         if shape is Shape.BLOCK and descriptor.message_type
         else None,
         words=_words(descriptor),
-        rules=_rules(options),
+        rules=_rules(options, descriptor),
     )
     return (
         replace(field, default=read_value(field, options.default_value)) if options.default_value else field
@@ -114,10 +114,11 @@ def _words(descriptor: FieldDescriptor) -> tuple[str, ...]:
     return tuple(word(enum.name, value.name) for value in enum.values if value.number) if enum else ()
 
 
-def _rules(options: schema_pb2.FieldRules) -> Rules:
+def _rules(options: schema_pb2.FieldRules, descriptor: FieldDescriptor) -> Rules:
     form = schema_pb2.FieldFormat.Name(options.format).removeprefix("FIELD_FORMAT_")
     return Rules(
         required=options.required,
+        filled=bool(options.required or options.format or (options.one_of and not descriptor.has_presence)),
         minimum=options.minimum if options.HasField("minimum") else None,
         maximum=options.maximum if options.HasField("maximum") else None,
         positive=options.positive,

@@ -109,13 +109,11 @@ class _Settling:
     def receive(self, unit: Unit, parsed: Parsed | None) -> None:
         """Notes the newest reading of a unit; one that is gone takes its documents along."""
         self.pending.pop(unit, None)
-        self.problems.pop(unit, None)
+        self._note(unit, parsed.problems if parsed else ())
         if parsed is None:
             self._replace(unit, ())
-            return
-        self.pending[unit] = parsed
-        if parsed.problems:
-            self.problems[unit] = parsed.problems
+        else:
+            self.pending[unit] = parsed
 
     def take_pending(self) -> None:
         """Takes every sound unit that fits: all of them together, or else as many as fit one by one."""
@@ -127,7 +125,7 @@ class _Settling:
         while fitting := next((unit for unit in sound if not self._misfits_alone(unit, sound)), None):
             self._take(fitting, sound.pop(fitting))
         for unit in sound:
-            self.problems[unit] = self.pending[unit].problems + self._misfits_alone(unit, sound)
+            self._note(unit, self.pending[unit].problems + self._misfits_alone(unit, sound))
 
     def misfits(self, candidates: Mapping[Unit, Iterable[Document]]) -> dict[Unit, tuple[Problem, ...]]:
         """What keeps units from being taken together, by unit."""
@@ -167,8 +165,13 @@ class _Settling:
             return "applied through the admin API already; change or delete it there"
         return f"defined in {place} already; change it there"
 
+    def _note(self, unit: Unit, problems: tuple[Problem, ...]) -> None:
+        self.problems.pop(unit, None)
+        if problems:
+            self.problems[unit] = problems
+
     def _take(self, unit: Unit, documents: Iterable[Document]) -> None:
-        del self.pending[unit]
+        self._note(unit, self.pending.pop(unit).problems)
         self._replace(unit, documents)
 
     def _replace(self, unit: Unit, documents: Iterable[Document]) -> None:

@@ -58,7 +58,7 @@ def _range(rules: Rules, value: float, text: str, unit: str) -> Iterator[str]:
 
 def _string(rules: Rules, text: str) -> Iterator[str]:
     shown = f"'{text[:80]}'"
-    if not text and (rules.required or rules.format is not Format.PLAIN or rules.one_of):
+    if not text and rules.filled:
         yield "expected a value, found an empty string"
     elif len(text) > rules.max_length:
         yield f"expected at most {rules.max_length} characters, found {len(text)}"

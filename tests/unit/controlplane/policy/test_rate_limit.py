@@ -1,0 +1,90 @@
+"""Limits: their rules and their compiled form."""
+
+import pytest
+
+from controlplane.model.resource import CallerMatch
+from controlplane.model.value import find
+from controlplane.policy.rate_limit import compile_rules
+from tests.support.builders import SCHEMA, policy, read
+from tests.unit.controlplane.sources.test_reader import LIMIT
+
+
+def found(limit: str) -> list[str]:
+    return [f"{each.path}: {each.message}" for each in read(LIMIT.format(limit=limit)).problems]
+
+
+@pytest.mark.parametrize(
+    ("limit", "problem"),
+    [
+        (
+            "{name: a, requests: 10, per: 1s, cost: {fixed: 11}}",
+            (
+                "spec.limits[0].cost.fixed: a cost of 11 never fits into burst (10, its default), "
+                "so nothing would be admitted"
+            ),
+        ),
+        (
+            "{name: a, requests: 60, per: 1m, burst: 4, cost: {fixed: 5}}",
+            "spec.limits[0].cost.fixed: a cost of 5 never fits into burst (4), so nothing would be admitted",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s, by: [{}]}",
+            "spec.limits[0].by[0]: names nothing; set one of its fields",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s, by: [{path: false}]}",
+            "spec.limits[0].by[0].path: expected true, found false",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s, match: [{path: {}}]}",
+            "spec.limits[0].match[0].path: names nothing; set one of its fields",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s, match: [{headers: [{name: x}]}]}",
+            "spec.limits[0].match[0].headers[0]: expected value or present",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s}\n  - {name: a, requests: 2, per: 1s}",
+            "spec.limits[1].name: the name of limits[0] too",
+        ),
+        (
+            "{name: a, requests: 1, per: 1s, by: [{header: x, cookie: session}]}",
+            "spec.limits[0].by[0].cookie: excludes header; set one of them",
+        ),
+    ],
+)
+def test_rules_between_fields(limit: str, problem: str) -> None:
+    assert found(limit) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("figures", "burst"),
+    [
+        ("requests: 100, per: 1s", 100),
+        ("requests: 10, per: 1m", 1),
+        ("requests: 100, per: 30s", 3),
+        ("requests: 1, per: 500ms", 2),
+        ("requests: 100, per: 1s, burst: 7", 7),
+    ],
+)
+def test_burst_is_the_requests_of_a_second_and_at_least_one(figures: str, burst: int) -> None:
+    document = policy(f"limits: [{{name: a, {figures}}}]", kind="RateLimitPolicy")
+    [limit] = compile_rules(document, SCHEMA).limits
+    assert limit["burst"] == burst
+
+
+def test_rules_have_every_default_and_the_callers() -> None:
+    document = policy(
+        "from: [{kind: Service, name: web}, {kind: Namespace, name: ops}, "
+        "{kind: ServiceAccount, name: robot, namespace: jobs}]\n"
+        "limits: [{name: a, requests: 1, per: 1s}]",
+        kind="RateLimitPolicy",
+    )
+    rules = compile_rules(document, SCHEMA)
+    assert rules.callers == (
+        CallerMatch(namespace="ops"),
+        CallerMatch(namespace="shop", service="web"),
+        CallerMatch(namespace="jobs", service_account="robot"),
+    )
+    assert rules.response == {"status": 429, "headers": "Standard", "problem": True}
+    assert find(rules.limits[0], "cost.fixed") == 1

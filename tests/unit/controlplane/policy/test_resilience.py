@@ -1,0 +1,98 @@
+"""Rules between the fields of a ResiliencePolicy."""
+
+import pytest
+
+from controlplane.model.value import find
+from controlplane.policy.resilience import behaviours
+from tests.support.builders import policy, read
+from tests.unit.controlplane.sources.test_reader import POLICY
+
+
+def found(block: str) -> list[str]:
+    return [
+        f"{'warning: ' if each.warning else ''}{each.path}: {each.message}"
+        for each in read(POLICY.format(block=block)).problems
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        (
+            "timeouts: {request: 1s, perTry: 2s}",
+            "spec.timeouts.perTry: expected at most timeouts.request (1s), found 2s",
+        ),
+        (
+            "timeouts: {perTry: 16s}",
+            "spec.timeouts.perTry: expected at most timeouts.request (15s, its default), found 16s",
+        ),
+        (
+            "retry: {backoff: {base: 2s, max: 1s}}",
+            "spec.retry.backoff.base: expected at most max (1s), found 2s",
+        ),
+        (
+            "breaker: {endpoint: {open: {base: 10m, max: 1m}}}",
+            "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
+        ),
+        (
+            "breaker: {service: {trip: {slowRate: 50}}}",
+            "spec.breaker.service.trip.slowRate: needs slowAfter beside it",
+        ),
+        (
+            "breaker: {service: {trip: {slowAfter: 1s}}}",
+            "spec.breaker.service.trip.slowAfter: needs slowRate beside it",
+        ),
+        (
+            "breaker: {service: {window: {duration: 1s}}}",
+            "spec.breaker.service.window.duration: has no meaning in a Count window",
+        ),
+        (
+            "breaker: {service: {window: {type: Time, size: 5}}}",
+            "spec.breaker.service.window.size: has no meaning in a Time window",
+        ),
+        (
+            "breaker: {service: {window: {size: 10}}}",
+            "spec.breaker.service.window.size: a window of 10 never holds the 20 outcomes that rates need",
+        ),
+        (
+            "breaker: {service: {trip: {}}}",
+            "warning: spec.breaker.service.trip: names nothing, so the breaker never opens",
+        ),
+        (
+            "mode: Enforce",
+            "warning: spec: says nothing; expected one of timeouts, retry, breaker, bulkhead, connectionPool",
+        ),
+    ],
+)
+def test_rules_between_fields(block: str, problem: str) -> None:
+    assert found(block) == [problem]
+
+
+def test_tries_that_cannot_fit_into_the_request_are_a_warning() -> None:
+    text = POLICY.format(block="timeouts: {request: 800ms, perTry: 300ms}\n  retry: {attempts: 2}")
+    [problem] = read(text).problems
+    assert problem.warning
+    assert problem.message == (
+        "3 tries of 300ms take 900ms, more than timeouts.request (800ms); the last ones will not fit"
+    )
+
+
+def test_tries_that_fit_are_no_warning() -> None:
+    assert found("timeouts: {request: 900ms, perTry: 300ms}\n  retry: {}") == []
+
+
+def test_a_preset_becomes_its_figures_and_named_figures_win() -> None:
+    tree = behaviours(policy("bulkhead: {preset: ThreadPool, maxQueue: 3}").spec, "shop")
+    assert tree["bulkhead"] == {"maxConcurrent": 10, "maxQueue": 3}
+    assert behaviours(policy("connectionPool: {preset: Database}").spec, "shop")["connectionPool"] == {
+        "maxConnections": 50
+    }
+
+
+def test_a_shared_bulkhead_is_shared_within_its_namespace() -> None:
+    tree = behaviours(policy("bulkhead: {sharedName: db}").spec, "shop")
+    assert find(tree, "bulkhead.sharedName") == "shop/db"
+
+
+def test_attachment_is_no_behaviour() -> None:
+    assert list(behaviours(policy("timeouts: {}\nmode: Enforce").spec, "shop")) == ["timeouts"]

@@ -1,0 +1,118 @@
+"""Conditions of policies."""
+
+from collections.abc import Iterable
+
+from controlplane.model.document import Document
+from controlplane.snapshot.status import conditions
+from registry.catalog import Service
+from tests.support.builders import documents, mesh, policy, service, snapshot
+from tests.unit.controlplane.snapshot.test_build import EXTERNAL
+
+LIMITS = "limits: [{name: a, requests: 1, per: 1s}]"
+
+
+def status(
+    document: Document, others: Iterable[Document] = (), services: Iterable[Service] | None = None
+) -> list[tuple[str, bool, str, str]]:
+    found = [service()] if services is None else services
+    built = snapshot([*others, document], found)
+    return [(each.type, each.status, each.reason, each.message) for each in conditions(built, document)]
+
+
+def reasons(
+    document: Document, others: Iterable[Document] = (), services: Iterable[Service] | None = None
+) -> list[str]:
+    return [reason for _, _, reason, _ in status(document, others, services)]
+
+
+def test_a_policy_in_force_is_accepted_and_programmed() -> None:
+    assert status(policy("timeouts: {request: 1s}")) == [
+        ("Accepted", True, "Accepted", ""),
+        ("Programmed", True, "Programmed", ""),
+    ]
+    assert reasons(policy(LIMITS, kind="RateLimitPolicy")) == ["Accepted", "Programmed"]
+    assert reasons(mesh("{}")) == ["Accepted", "Programmed"]
+
+
+def test_a_target_that_is_not_there_is_named() -> None:
+    missing = policy("timeouts: {}", target="{kind: Service, name: nobody}")
+    assert status(missing) == [
+        ("Accepted", False, "TargetNotFound", "Service shop/nobody is not there"),
+        ("Programmed", False, "TargetNotFound", "Service shop/nobody is not there"),
+    ]
+
+
+def test_one_missing_target_of_two_is_mentioned_only() -> None:
+    both = policy("timeouts: {}", target="{kind: Service, name: cart}, {kind: Service, name: nobody}")
+    accepted, _ = status(both)
+    assert accepted == ("Accepted", True, "Accepted", "Service shop/nobody is not there")
+
+
+def test_a_target_out_of_reach_is_not_permitted() -> None:
+    assert reasons(policy("timeouts: {}", target="{kind: Mesh, name: default}")) == [
+        "RefNotPermitted",
+        "RefNotPermitted",
+    ]
+
+
+def test_a_disabled_policy_is_accepted_and_does_nothing() -> None:
+    assert reasons(policy("timeouts: {}\nmode: Disabled")) == ["Accepted", "Disabled"]
+
+
+def test_a_policy_that_nobody_enforces_says_so() -> None:
+    assert reasons(policy("timeouts: {}"), services=[service(has_sidecar=False)]) == [
+        "Accepted",
+        "NoEnforcer",
+    ]
+    namespace = policy("timeouts: {}", name="all", target="{kind: Namespace, name: shop}")
+    assert reasons(namespace, services=[]) == ["Accepted", "NoEnforcer"]
+    consumer = policy("timeouts: {}", namespace="web", target="{kind: Service, name: cart, namespace: shop}")
+    assert reasons(consumer) == ["Accepted", "NoEnforcer"]
+    assert reasons(consumer, services=[service(), service("web/front")]) == ["Accepted", "Programmed"]
+
+
+def test_what_others_override_is_named() -> None:
+    own = policy("timeouts: {request: 1s, connect: 1s}")
+    caps = policy(
+        "timeouts: {request: 2s}\nmerge: PatchOverrides", name="caps", target="{kind: Namespace, name: shop}"
+    )
+    assert status(own, [caps])[1] == (
+        "Programmed",
+        True,
+        "PartiallyProgrammed",
+        "timeouts.request overridden by ResiliencePolicy shop/caps on shop/cart",
+    )
+
+
+def test_a_policy_of_which_nothing_is_left_is_overridden() -> None:
+    own = policy("timeouts: {request: 1s}")
+    caps = policy("timeouts: {}\nmerge: PatchOverrides", name="caps", target="{kind: Namespace, name: shop}")
+    atomic = policy(
+        "timeouts: {request: 2s}\nmerge: AtomicOverrides", name="caps", target="{kind: Namespace, name: shop}"
+    )
+    assert reasons(own, [caps]) == ["Accepted", "Programmed"]
+    assert reasons(own, [atomic]) == ["Accepted", "Overridden"]
+
+
+def test_other_figures_of_a_shared_bulkhead_are_a_conflict() -> None:
+    older = policy("bulkhead: {sharedName: db, maxConcurrent: 5}", name="a")
+    newer = policy("bulkhead: {sharedName: db, maxConcurrent: 6}\ntimeouts: {request: 1s}", name="b")
+    accepted, programmed = status(newer, [older])
+    assert accepted[2:] == (
+        "Conflicted",
+        "bulkhead shop/db is as ResiliencePolicy shop/a says, which is older; the rest of this policy holds",
+    )
+    assert programmed[1]
+
+
+def test_a_lost_host_is_said_on_the_loser() -> None:
+    first, second = documents(
+        EXTERNAL.format(name="a", host="x.example") + "---\n" + EXTERNAL.format(name="b", host="x.example")
+    )
+    assert status(second, [first])[0] == ("Accepted", False, "Conflicted", "host x.example belongs to shop/a")
+    assert reasons(first, [second]) == ["Accepted", "Programmed"]
+
+
+def test_an_external_service_hidden_by_a_registered_one_says_so() -> None:
+    [external] = documents(EXTERNAL.format(name="cart", host="x.example"))
+    assert status(external)[0][2:] == ("Conflicted", "a service registered as shop/cart hides it")

@@ -1,0 +1,152 @@
+"""One set of documents out of many units."""
+
+from controlplane.sources.desired import Desired, Unit, preview, settle
+from controlplane.sources.reader import Parsed
+from controlplane.sources.source import Reading
+from tests.support.builders import read
+
+A = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {{name: {name}, namespace: shop}}
+spec: {{targetRefs: [{{kind: Service, name: cart}}], timeouts: {{request: {request}}}}}
+"""
+MESH = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: Mesh
+metadata: {{name: default}}
+spec: {{rootNamespace: {root}}}
+"""
+TO_MESH = A.replace("kind: Service, name: cart", "kind: Mesh, name: default")
+
+
+def file(name: str, *texts: str) -> dict[str, Parsed | None]:
+    return {name: read("---\n".join(texts), name) if texts else None}
+
+
+def policy(name: str, request: str = "1s") -> str:
+    return A.format(name=name, request=request)
+
+
+def step(desired: Desired, *units: dict[str, Parsed | None], source: str = "files") -> Desired:
+    merged = {name: parsed for unit in units for name, parsed in unit.items()}
+    position = desired.positions.get(source, 0) + 1
+    return settle(desired, [Reading(source=source, units=merged, position=position)])
+
+
+def names(desired: Desired) -> list[str]:
+    return sorted(key.name for key in desired.documents)
+
+
+def problems(desired: Desired, source: str = "files") -> list[str]:
+    return [str(problem) for problem in desired.problems_of(source)]
+
+
+def test_sound_files_are_taken_and_move_the_revision() -> None:
+    desired = step(Desired(), file("a", policy("x"), policy("w")), file("b", policy("z")))
+    assert names(desired) == ["w", "x", "z"]
+    assert (desired.revision, desired.count("files"), problems(desired)) == (1, 3, [])
+
+
+def test_an_edit_that_says_the_same_moves_nothing() -> None:
+    desired = step(Desired(), file("a", policy("x")))
+    again = step(desired, file("a", "# a comment\n" + policy("x")))
+    assert again.revision == 1
+    assert again.positions == {"files": 2}
+
+
+def test_a_bad_edit_changes_nothing_and_its_problems_are_shown() -> None:
+    desired = step(Desired(), file("a", policy("x", "1s")))
+    bad = step(desired, file("a", policy("x", "soon")))
+    assert bad.documents == desired.documents
+    assert bad.revision == 1
+    assert "found 'soon'" in problems(bad)[0]
+    healed = step(bad, file("a", policy("x", "2s")))
+    assert (healed.revision, problems(healed)) == (2, [])
+
+
+def test_a_file_is_taken_whole_or_not_at_all() -> None:
+    desired = step(Desired(), file("a", policy("x"), policy("w", "soon")))
+    assert names(desired) == []
+
+
+def test_a_file_that_goes_takes_its_documents_along() -> None:
+    desired = step(Desired(), file("a", policy("x")), file("b", policy("w")))
+    assert names(step(desired, file("a"))) == ["w"]
+
+
+def test_a_document_that_leaves_its_file_is_gone() -> None:
+    desired = step(Desired(), file("a", policy("x"), policy("w")))
+    assert names(step(desired, file("a", policy("w")))) == ["w"]
+
+
+def test_an_object_of_two_files_stays_with_the_one_that_has_it() -> None:
+    desired = step(step(Desired(), file("b", policy("x", "1s"))), file("a", policy("x", "2s")))
+    assert desired.revision == 1
+    assert problems(desired) == [
+        "a:3: ResiliencePolicy shop/x metadata.name: defined in b:1 already; change it there"
+    ]
+
+
+def test_of_two_files_that_came_together_the_first_by_name_has_the_object() -> None:
+    desired = step(Desired(), file("b", policy("x")), file("a", policy("x")))
+    assert desired.owners == {next(iter(desired.documents)): Unit("files", "a")}
+    assert [problem.file for problem in desired.problems_of("files")] == ["b"]
+
+
+def test_a_refused_file_is_taken_once_the_other_lets_go() -> None:
+    desired = step(step(Desired(), file("a", policy("x"))), file("b", policy("x")))
+    moved = step(desired, file("a", policy("w")))
+    assert names(moved) == ["w", "x"]
+    assert problems(moved) == []
+
+
+def test_objects_may_change_places_at_once() -> None:
+    desired = step(Desired(), file("a", policy("x")), file("b", policy("w")))
+    swapped = step(desired, file("a", policy("w")), file("b", policy("x")))
+    assert problems(swapped) == []
+    assert {owner.name: key.name for key, owner in swapped.owners.items()} == {"a": "w", "b": "x"}
+
+
+def test_what_the_admin_api_has_cannot_be_defined_in_a_file() -> None:
+    desired = step(Desired(), file("k", policy("x")), source="admin")
+    refused = step(desired, file("a", policy("x")))
+    assert problems(refused) == [
+        (
+            "a:3: ResiliencePolicy shop/x metadata.name: "
+            "applied through the admin API already; change or delete it there"
+        )
+    ]
+
+
+def test_a_preview_finds_what_taking_would_and_changes_nothing() -> None:
+    desired = step(Desired(), file("a.yaml", policy("x")))
+    found = preview(desired, "admin", {"k": read(policy("x"), "cart.yaml")})
+    assert [str(problem) for problem in found] == [
+        "cart.yaml:3: ResiliencePolicy shop/x metadata.name: defined in a.yaml:1 already; change it there"
+    ]
+    assert preview(desired, "admin", {"k": read(policy("w"))}) == ()
+    assert preview(desired, "admin", {"k": read(policy("w", "soon"))})
+
+
+def test_two_manifests_of_one_preview_cannot_define_one_object() -> None:
+    units = {"k": read(policy("x"), "one"), "l": read(policy("x"), "two")}
+    assert len(preview(Desired(), "admin", units)) == 1
+
+
+def test_the_root_namespace_is_that_of_the_set_as_it_would_be() -> None:
+    targets_mesh = TO_MESH.format(name="x", request="1s")
+    refused = step(Desired(), file("a", targets_mesh))
+    assert "only policies in breakwater-system may target the Mesh" in problems(refused)[0]
+    together = step(Desired(), file("a", targets_mesh), file("b", MESH.format(root="shop")))
+    assert problems(together) == []
+    later = step(refused, file("b", MESH.format(root="shop")))
+    assert problems(later) == []
+    assert len(later.documents) == 2
+
+
+def test_warnings_do_not_keep_a_file_out() -> None:
+    text = policy("x").replace("timeouts: {request: 1s}", "retry: ")
+    desired = step(Desired(), file("a", text))
+    assert names(desired) == ["x"]
+    assert all(problem.warning for problem in desired.problems_of("files"))
