@@ -65,6 +65,12 @@ impl Load {
         self.in_flight
     }
 
+    /// The average as it stands at `now_ns`.
+    #[must_use]
+    pub fn latency_ns(&self, now_ns: u64) -> u64 {
+        (self.ewma_ns * self.decay(now_ns)) as u64
+    }
+
     fn observe(&mut self, latency_ns: f64, now_ns: u64) {
         let kept = self.decay(now_ns);
         let average = self.ewma_ns * kept + latency_ns * (1.0 - kept);

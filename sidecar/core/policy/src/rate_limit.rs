@@ -266,6 +266,15 @@ impl Limiter {
         self.params = params;
     }
 
+    /// The fewest whole tokens left in any bucket; costs a look at each key.
+    #[must_use]
+    pub fn least_remaining(&self, now_ns: u64) -> u64 {
+        let rate = &self.params.rate;
+        let remaining = |bucket: &Bucket| bucket.remaining(rate, now_ns);
+        let keyed = self.keys.buckets().map(remaining).min();
+        remaining(&self.shared).min(keyed.unwrap_or(u64::MAX))
+    }
+
     /// Keys remembered.
     #[must_use]
     pub fn keys(&self) -> usize {

@@ -343,3 +343,6 @@ pub enum LimitHeaders {
     /// None.
     None,
 }
+
+/// Time to connect to the application: it is on this host, and listens or does not.
+pub(crate) const APPLICATION_CONNECT: Duration = Duration::from_secs(1);

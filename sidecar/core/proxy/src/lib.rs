@@ -4,17 +4,34 @@
 //! about requests belongs to it alone, so nothing on their path is shared, locked or atomic. It is told its
 //! [`config`] and asked for its [`report`]s through a [`Handle`], in messages that it handles between requests.
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "the seam lands before what stands behind it")]
 
+mod across;
+mod alarm;
+mod census;
+mod chance;
 mod clock;
 pub mod config;
 mod connections;
+mod demand;
 mod downstream;
+mod exchange;
+mod explain;
+mod gate;
+mod h1;
 mod handle;
+mod host;
+mod journal;
 mod listen;
+mod live;
 mod name;
+mod orders;
 pub mod report;
+mod request;
 mod settings;
+mod stages;
+mod tally;
+mod trace;
+mod wire;
 mod worker;
 
 pub use config::Config;

@@ -1,6 +1,7 @@
 //! What a worker tells about itself: plain values, copied out between requests.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -128,8 +129,8 @@ pub struct EndpointStatus {
     pub service: ServiceName,
     /// Instance behind it.
     pub instance: Arc<str>,
-    /// Addresses called.
-    pub addresses: Vec<std::net::SocketAddr>,
+    /// Address and port called.
+    pub address: SocketAddr,
     /// Whether it may be picked.
     pub ready: bool,
     /// Requests in flight.

@@ -1,30 +1,63 @@
 //! A worker: one thread, one event loop, and all the state that requests meet.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use http1::Cause;
+use policy::Reason;
+use policy::method::Method;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::across::Across;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, ServiceName};
 use crate::connections::Connections;
+use crate::demand::Demands;
+use crate::h1::{Kits, Retirement};
 use crate::handle::{Addresses, Order, Outlets};
+use crate::journal::Journal;
 use crate::listen;
-use crate::settings::{Settings, StartError};
+use crate::live::Live;
+use crate::report::{Decision, Direction};
+use crate::settings::{InboundListener, Settings, StartError};
+use crate::stages::Refusal;
+use crate::stages::rescue::{self, Answer, Taste};
+use crate::tally::{Ended, Tally};
+use crate::wire::Memory;
+
+/// How often connections that rest are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// All the state that requests meet; belongs to one thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) clock: Clock,
-    pub(crate) config: RefCell<Arc<Config>>,
+    pub(crate) chance: Chance,
+    pub(crate) instance: Arc<str>,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) inbound: Vec<InboundListener>,
+    /// Addresses that no endpoint may have.
+    own: Vec<SocketAddr>,
+    pub(crate) live: RefCell<Rc<Live>>,
+    pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) demands: Rc<Demands>,
+    pub(crate) across: Rc<Across>,
+    pub(crate) journal: Journal,
+    pub(crate) memory: Memory,
+    pub(crate) kits: Kits,
+    tallies: RefCell<HashMap<(Direction, ServiceName), Rc<Tally>>>,
+    /// Requests that found no service, by direction.
+    unrouted: [Rc<Tally>; 2],
     /// Connections refused because there were too many.
     pub(crate) refused_connections: Cell<u64>,
     /// Accepts that failed for want of descriptors or memory.
@@ -34,15 +67,21 @@ pub(crate) struct Worker {
 /// Where a connection came in, which decides what becomes of its requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
-    /// From others, to a port of the workload.
-    Inbound {
-        app: SocketAddr,
-        service: ServiceName,
-    },
+    /// From others, to the port of the workload that this listener stands for.
+    Inbound { place: usize },
     /// From the workload, to the service that each request names.
     Outbound,
     /// From the workload, to one port of one service.
     Upstream { service: ServiceName, port: u16 },
+}
+
+impl Entry {
+    pub(crate) const fn direction(&self) -> Direction {
+        match self {
+            Self::Inbound { .. } => Direction::Inbound,
+            Self::Outbound | Self::Upstream { .. } => Direction::Outbound,
+        }
+    }
 }
 
 /// A listener and what it is for.
@@ -62,41 +101,54 @@ pub(crate) fn spawn(
         let _context = runtime.enter();
         open_doors(&settings)?
     };
+    let own = own_addresses(&settings, &addresses)?;
+    let journal = Journal::new(outlets.events, settings.log, settings.bounds.max_log_lines)?;
+    let start = Start {
+        instance: settings.instance,
+        namespace: settings.namespace,
+        inbound: settings.inbound,
+        bounds: settings.bounds,
+        demands: outlets.demands,
+        own,
+        journal,
+    };
     thread::Builder::new()
         .name("breakwater-proxy".into())
-        .spawn(move || run(&runtime, settings, outlets, doors, orders))?;
+        .spawn(move || run(&runtime, start, doors, orders))?;
     Ok(addresses)
+}
+
+/// What a worker's thread begins with.
+struct Start {
+    instance: Arc<str>,
+    namespace: Arc<str>,
+    inbound: Vec<InboundListener>,
+    bounds: crate::settings::Bounds,
+    demands: mpsc::Sender<crate::handle::Demand>,
+    own: Vec<SocketAddr>,
+    journal: Journal,
 }
 
 fn open_doors(settings: &Settings) -> Result<(Vec<Door>, Addresses), StartError> {
     let mut doors = Vec::new();
     let mut addresses = Addresses::default();
-    for port in &settings.inbound {
-        let entry = Entry::Inbound {
-            app: port.app,
-            service: port.service.clone(),
-        };
-        addresses
-            .inbound
-            .push(open_door(&mut doors, port.listen, entry)?);
+    for (place, port) in settings.inbound.iter().enumerate() {
+        let address = open_door(&mut doors, port.listen, Entry::Inbound { place })?;
+        addresses.inbound.push(address);
     }
     if let Some(address) = settings.outbound {
         addresses.outbound = Some(open_door(&mut doors, address, Entry::Outbound)?);
     }
     for upstream in &settings.upstreams {
-        let entry = Entry::Upstream {
-            service: upstream.service.clone(),
-            port: upstream.port,
-        };
-        addresses
-            .upstreams
-            .push(open_door(&mut doors, upstream.listen, entry)?);
+        let (service, port) = (upstream.service.clone(), upstream.port);
+        let address = open_door(
+            &mut doors,
+            upstream.listen,
+            Entry::Upstream { service, port },
+        )?;
+        addresses.upstreams.push(address);
     }
-    let own: Vec<SocketAddr> = addresses.all().collect();
-    match settings.inbound.iter().find(|port| own.contains(&port.app)) {
-        Some(port) => Err(StartError::AppIsListener { address: port.app }),
-        None => Ok((doors, addresses)),
-    }
+    Ok((doors, addresses))
 }
 
 fn open_door(
@@ -110,70 +162,153 @@ fn open_door(
     Ok(bound)
 }
 
-fn run(
-    runtime: &Runtime,
-    settings: Settings,
-    _outlets: Outlets,
-    doors: Vec<Door>,
-    orders: mpsc::Receiver<Order>,
-) {
+/// Every address of this sidecar; none of them may be the application's.
+fn own_addresses(
+    settings: &Settings,
+    addresses: &Addresses,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let own: Vec<SocketAddr> = addresses
+        .all()
+        .chain(settings.own_addresses.iter().copied())
+        .collect();
+    match settings
+        .inbound
+        .iter()
+        .find(|port| is_among(&own, port.app))
+    {
+        Some(port) => Err(StartError::AppIsListener { address: port.app }),
+        None => Ok(own),
+    }
+}
+
+/// Whether `address` is one of `own`; a listener on every address is reached at any loopback one.
+fn is_among(own: &[SocketAddr], address: SocketAddr) -> bool {
+    own.iter().any(|own| {
+        let is_everywhere = own.ip().is_unspecified()
+            && (address.ip().is_loopback() || address.ip().is_unspecified());
+        own.port() == address.port() && (own.ip() == address.ip() || is_everywhere)
+    })
+}
+
+fn run(runtime: &Runtime, start: Start, doors: Vec<Door>, orders: mpsc::Receiver<Order>) {
     LocalSet::new().block_on(runtime, async move {
-        let worker = Rc::new(Worker {
-            clock: Clock::start(),
-            config: RefCell::default(),
-            connections: Connections::new(settings.bounds.max_connections),
-            refused_connections: Cell::new(0),
-            accept_failures: Cell::new(0),
-        });
+        let worker = Rc::new(Worker::new(start));
+        worker.apply(Arc::default());
         for (listener, entry) in doors {
             spawn_local(listen::accept(Rc::clone(&worker), listener, Rc::new(entry)));
         }
-        take_orders(&worker, orders).await;
+        spawn_local(Rc::clone(&worker).sweep());
+        crate::orders::take(&worker, orders).await;
     });
 }
 
-/// Carries out orders, each between two requests, until nobody is left to give any.
-async fn take_orders(worker: &Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
-    while let Some(order) = orders.recv().await {
-        worker.obey(order);
-    }
-}
-
 impl Worker {
-    fn obey(self: &Rc<Self>, order: Order) {
-        // Who gave the order may have gone; then nobody waits for the answer.
-        let _ = match order {
-            Order::Apply(config, reply) => {
-                self.config.replace(config);
-                reply.send(()).is_ok()
-            }
-            Order::Stats(reply) => reply.send(self.stats()).is_ok(),
-            Order::Breakers(reply) => reply.send(Vec::new()).is_ok(),
-            Order::Limits(reply) => reply.send(Vec::new()).is_ok(),
-            Order::Endpoints(reply) => reply.send(Vec::new()).is_ok(),
-            Order::Decisions(_, reply) => reply.send(Vec::new()).is_ok(),
-            Order::Explain(_, reply) => reply.send(Default::default()).is_ok(),
-            Order::Force(_, reply) => reply.send(None).is_ok(),
-            Order::LiveCallers(_, reply) => reply.send(()).is_ok(),
-            Order::Drain(deadline, reply) => {
-                spawn_local(Rc::clone(self).drain(deadline, reply));
-                true
-            }
-        };
-    }
-
-    fn stats(&self) -> crate::report::Stats {
-        crate::report::Stats::default()
-    }
-
-    async fn drain(self: Rc<Self>, deadline: Duration, done: tokio::sync::oneshot::Sender<()>) {
-        self.connections.drain();
-        if tokio::time::timeout(deadline, self.connections.all_gone())
-            .await
-            .is_err()
-        {
-            self.connections.cut();
+    fn new(start: Start) -> Self {
+        let clock = Clock::start();
+        Self {
+            clock,
+            chance: Chance::from_system(),
+            instance: start.instance,
+            namespace: start.namespace,
+            inbound: start.inbound,
+            own: start.own,
+            live: RefCell::default(),
+            live_callers: RefCell::default(),
+            connections: Connections::new(start.bounds.max_connections),
+            demands: Demands::new(start.demands, &start.bounds, clock),
+            across: Across::new(start.bounds.max_traces),
+            journal: start.journal,
+            memory: Memory::new(),
+            kits: Kits::default(),
+            tallies: RefCell::default(),
+            unrouted: Default::default(),
+            refused_connections: Cell::new(0),
+            accept_failures: Cell::new(0),
         }
-        let _ = done.send(());
+    }
+
+    /// Puts a configuration in force: every request that begins from now on is served by it.
+    pub(crate) fn apply(&self, config: Arc<Config>) {
+        let current = Rc::clone(&self.live.borrow());
+        let next = current.successor(self, config);
+        self.live.replace(Rc::new(next));
+    }
+
+    /// Whether an address is one of this sidecar's own.
+    pub(crate) fn is_own(&self, address: SocketAddr) -> bool {
+        is_among(&self.own, address)
+    }
+
+    /// What is counted about a service in one direction; about requests without one for `None`.
+    pub(crate) fn tally(&self, direction: Direction, service: Option<&ServiceName>) -> Rc<Tally> {
+        let Some(service) = service else {
+            return Rc::clone(&self.unrouted[usize::from(direction == Direction::Outbound)]);
+        };
+        let mut tallies = self.tallies.borrow_mut();
+        Rc::clone(tallies.entry((direction, service.clone())).or_default())
+    }
+
+    /// Hands everything that is counted to `each`.
+    pub(crate) fn visit_tallies(
+        &self,
+        mut each: impl FnMut(Direction, Option<&ServiceName>, &Tally),
+    ) {
+        for ((direction, service), tally) in &*self.tallies.borrow() {
+            each(*direction, Some(service), tally);
+        }
+        each(Direction::Inbound, None, &self.unrouted[0]);
+        each(Direction::Outbound, None, &self.unrouted[1]);
+    }
+
+    /// Counts what is no request, and answers it.
+    pub(crate) fn refuse_malformed(
+        &self,
+        direction: Direction,
+        cause: Cause,
+        status: u16,
+    ) -> Answer {
+        self.journal.count_malformed(cause);
+        let reason = Reason::ProtocolInvalid;
+        let class = (status / 100) as u8;
+        let ended = Ended {
+            method: Method::Other,
+            class,
+            code: None,
+            reason: Some(reason),
+        };
+        self.tally(direction, None).count(ended, 0);
+        self.journal.remember(Decision {
+            at: self.clock.wall(self.clock.now_ns()),
+            direction,
+            service: None,
+            reason,
+            policy: None,
+            limit: None,
+            status,
+        });
+        let refusal = Refusal {
+            status: Some(status),
+            ..Refusal::new(reason)
+        };
+        rescue::answer(&refusal, Taste::Problem, &self.chance)
+    }
+
+    /// Closes resting connections whose time is over, and forgets keys of limits that are full again.
+    async fn sweep(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let (live, now_ns) = (Rc::clone(&self.live.borrow()), self.clock.now_ns());
+            for cluster in live.all() {
+                let retirement = Retirement::of(cluster);
+                for endpoints in &cluster.ports {
+                    endpoints.visit(&self, cluster, |endpoint, _| {
+                        endpoint.pool.sweep(&retirement, now_ns)
+                    });
+                }
+                cluster
+                    .limits
+                    .visit(|_, limiter| limiter.forget_full(now_ns));
+            }
+        }
     }
 }

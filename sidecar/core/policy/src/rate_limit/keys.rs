@@ -64,6 +64,11 @@ impl Keys {
         self.slots.get(&key).map(|&slot| self.bucket(slot))
     }
 
+    /// The bucket of every key in the table.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = &Bucket> {
+        self.slots.values().map(|&slot| self.bucket(slot))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }

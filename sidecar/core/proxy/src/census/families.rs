@@ -1,0 +1,396 @@
+//! Metric families: names and labels as documented, values read from plain cells.
+
+use std::borrow::Cow;
+
+use policy::histogram::{BOUNDS_NS, BUCKETS};
+
+use crate::live::Cluster;
+use crate::report::{Direction, Family, MetricKind, Point};
+use crate::stages::breaker::{Guard, STATES};
+use crate::stages::record::method_name;
+use crate::tally::{AttemptResult, Ended};
+use crate::worker::Worker;
+
+/// The bounds of the histogram in seconds.
+const BOUNDS: [f64; BUCKETS - 1] = bounds();
+
+const fn bounds() -> [f64; BUCKETS - 1] {
+    let mut seconds = [0.0; BUCKETS - 1];
+    let mut place = 0;
+    while place < seconds.len() {
+        seconds[place] = BOUNDS_NS[place] as f64 / 1e9;
+        place += 1;
+    }
+    seconds
+}
+
+type Label = Cow<'static, str>;
+
+/// Every family, sorted by name.
+pub(super) fn all(worker: &Worker) -> Vec<Family> {
+    let mut families = vec![
+        attempts(worker),
+        breaker_states(worker),
+        breaker_transitions(worker),
+        bulkhead_in_flight(worker),
+        queue_depth(worker),
+        connections(worker),
+        endpoints(worker),
+        in_flight(worker),
+        limit_decisions(worker),
+        limit_keys(worker),
+        limit_tokens(worker),
+        lost(worker),
+        malformed(worker),
+        requests(worker),
+        durations(worker),
+        budgets(worker),
+        tables(worker),
+    ];
+    families.sort_by_key(|family| family.name);
+    families
+}
+
+fn family(name: &'static str, kind: MetricKind, labels: &'static [&'static str]) -> Family {
+    Family {
+        name,
+        kind,
+        labels,
+        bounds: &[],
+        points: Vec::new(),
+    }
+}
+
+fn counter(name: &'static str, labels: &'static [&'static str]) -> Family {
+    family(name, MetricKind::Counter, labels)
+}
+
+fn gauge(name: &'static str, labels: &'static [&'static str]) -> Family {
+    family(name, MetricKind::Gauge, labels)
+}
+
+impl Family {
+    fn push(&mut self, labels: impl IntoIterator<Item = Label>, value: f64) {
+        let labels = labels.into_iter().collect();
+        self.points.push(Point {
+            labels,
+            value,
+            buckets: Vec::new(),
+        });
+    }
+}
+
+fn word(word: &'static str) -> Label {
+    Cow::Borrowed(word)
+}
+
+fn text(text: impl ToString) -> Label {
+    Cow::Owned(text.to_string())
+}
+
+fn service_of(service: Option<&crate::ServiceName>) -> Label {
+    service.map_or(word(""), text)
+}
+
+fn requests(worker: &Worker) -> Family {
+    let labels = &[
+        "direction",
+        "service",
+        "method",
+        "code_class",
+        "grpc_status",
+        "reason",
+    ];
+    let mut family = counter("breakwater_requests_total", labels);
+    worker.visit_tallies(|direction, service, tally| {
+        tally.visit_requests(|ended, count| {
+            let [method, class, code, reason] = ended_labels(ended);
+            let lead = [word(direction.as_str()), service_of(service)];
+            family.push(
+                lead.into_iter().chain([method, class, code, reason]),
+                count as f64,
+            );
+        });
+    });
+    family
+}
+
+fn ended_labels(ended: &Ended) -> [Label; 4] {
+    const CLASSES: [&str; 6] = ["", "1xx", "2xx", "3xx", "4xx", "5xx"];
+    [
+        word(method_name(ended.method)),
+        word(
+            CLASSES
+                .get(usize::from(ended.class))
+                .copied()
+                .unwrap_or_default(),
+        ),
+        word(ended.code.map_or("", policy::grpc::Code::name)),
+        word(ended.reason.map_or("", policy::Reason::as_str)),
+    ]
+}
+
+fn durations(worker: &Worker) -> Family {
+    let mut family = Family {
+        bounds: &BOUNDS,
+        ..family(
+            "breakwater_request_duration_seconds",
+            MetricKind::Histogram,
+            &["direction", "service"],
+        )
+    };
+    worker.visit_tallies(|direction, service, tally| {
+        let histogram = tally.durations.borrow();
+        family.points.push(Point {
+            labels: vec![word(direction.as_str()), service_of(service)],
+            value: histogram.sum_ns() as f64 / 1e9,
+            buckets: histogram.counts().to_vec(),
+        });
+    });
+    family
+}
+
+fn attempts(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_attempts_total", &["service", "result"]);
+    worker.visit_tallies(|direction, service, tally| {
+        let Some(service) = service.filter(|_| direction == Direction::Outbound) else {
+            return;
+        };
+        for result in AttemptResult::ALL {
+            let count = tally.attempts(result) as f64;
+            family.push([text(service), word(result.as_str())], count);
+        }
+    });
+    family
+}
+
+fn in_flight(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_inflight", &["direction", "service"]);
+    worker.visit_tallies(|direction, service, tally| {
+        let labels = [word(direction.as_str()), service_of(service)];
+        family.push(labels, f64::from(tally.in_flight.get()));
+    });
+    family
+}
+
+/// A family with at most one value for each service that is called.
+fn per_cluster(
+    mut family: Family,
+    value: impl Fn(&Cluster) -> Option<f64>,
+    worker: &Worker,
+) -> Family {
+    for cluster in worker.live.borrow().clusters.values() {
+        if let Some(value) = value(cluster) {
+            family.push([text(&cluster.config.service)], value);
+        }
+    }
+    family
+}
+
+fn budgets(worker: &Worker) -> Family {
+    let now_ns = worker.clock.now_ns();
+    let balance = |cluster: &Cluster| {
+        let budget = cluster.budget.as_ref()?;
+        Some(budget.borrow_mut().available(now_ns) as f64)
+    };
+    per_cluster(
+        gauge("breakwater_retry_budget_balance", &["service"]),
+        balance,
+        worker,
+    )
+}
+
+fn bulkhead_in_flight(worker: &Worker) -> Family {
+    let running = |cluster: &Cluster| {
+        let gate = cluster.bulkhead.as_ref()?;
+        Some(f64::from(gate.look(policy::bulkhead::Bulkhead::in_flight)))
+    };
+    per_cluster(
+        gauge("breakwater_bulkhead_inflight", &["service"]),
+        running,
+        worker,
+    )
+}
+
+fn queue_depth(worker: &Worker) -> Family {
+    let waiting = |cluster: &Cluster| {
+        let gate = cluster.bulkhead.as_ref()?;
+        Some(f64::from(gate.look(policy::bulkhead::Bulkhead::waiting)))
+    };
+    per_cluster(
+        gauge("breakwater_queue_depth", &["service"]),
+        waiting,
+        worker,
+    )
+}
+
+/// Hands every breaker to `each`, with its service and endpoint.
+fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, &str, &mut Guard)) {
+    for cluster in worker.live.borrow().clusters.values() {
+        if let Some(guard) = &cluster.breaker {
+            each(cluster, "", &mut guard.borrow_mut());
+        }
+        for set in &cluster.ports {
+            set.visit(worker, cluster, |endpoint, _| {
+                if let Some(guard) = &mut endpoint.guard {
+                    each(cluster, &endpoint.instance, guard);
+                }
+            });
+        }
+    }
+}
+
+fn breaker_states(worker: &Worker) -> Family {
+    use policy::breaker::State;
+    let mut family = gauge("breakwater_breaker_state", &["service", "endpoint"]);
+    visit_breakers(worker, |cluster, endpoint, guard| {
+        let state = match guard.machine.state() {
+            State::Closed | State::ForcedClosed | State::Disabled => 0.0,
+            State::HalfOpen => 1.0,
+            State::Open | State::ForcedOpen => 2.0,
+        };
+        family.push([text(&cluster.config.service), text(endpoint)], state);
+    });
+    family
+}
+
+fn breaker_transitions(worker: &Worker) -> Family {
+    let labels = &["service", "endpoint", "to"];
+    let mut family = counter("breakwater_breaker_transitions_total", labels);
+    visit_breakers(worker, |cluster, endpoint, guard| {
+        for (state, count) in STATES.iter().zip(guard.entered()) {
+            let labels = [
+                text(&cluster.config.service),
+                text(endpoint),
+                word(state.as_str()),
+            ];
+            family.push(labels, *count as f64);
+        }
+    });
+    family
+}
+
+fn endpoints(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_endpoints", &["service", "state"]);
+    for cluster in worker.live.borrow().clusters.values() {
+        let (mut ready, mut ejected) = (0, 0);
+        for set in &cluster.ports {
+            set.visit(worker, cluster, |_, is_ready| {
+                *(if is_ready { &mut ready } else { &mut ejected }) += 1;
+            });
+        }
+        for (state, count) in [("ready", ready), ("ejected", ejected)] {
+            family.push(
+                [text(&cluster.config.service), word(state)],
+                f64::from(count),
+            );
+        }
+    }
+    family
+}
+
+fn limit_decisions(worker: &Worker) -> Family {
+    let labels = &["policy", "limit", "result"];
+    let mut family = counter("breakwater_ratelimit_decisions_total", labels);
+    for cluster in worker.live.borrow().all() {
+        cluster.limits.visit(|rule, _| {
+            let counts = &rule.counts;
+            let results = [
+                ("allowed", &counts.allowed),
+                ("limited", &counts.limited),
+                ("exempt", &counts.exempt),
+            ];
+            for (result, count) in results {
+                let labels = [text(&rule.policy), text(&rule.name), word(result)];
+                family.push(labels, count.get() as f64);
+            }
+        });
+    }
+    family
+}
+
+fn limit_tokens(worker: &Worker) -> Family {
+    let now_ns = worker.clock.now_ns();
+    let mut family = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
+    for cluster in worker.live.borrow().all() {
+        cluster.limits.visit(|rule, limiter| {
+            let capacity = rule.rate().capacity().max(1) as f64;
+            let ratio = limiter.least_remaining(now_ns) as f64 / capacity;
+            family.push([text(&rule.policy), text(&rule.name)], ratio);
+        });
+    }
+    family
+}
+
+fn limit_keys(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_ratelimit_keys", &["policy", "limit"]);
+    for cluster in worker.live.borrow().all() {
+        cluster.limits.visit(|rule, limiter| {
+            family.push(
+                [text(&rule.policy), text(&rule.name)],
+                limiter.keys() as f64,
+            );
+        });
+    }
+    family
+}
+
+fn malformed(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_http1_refusals_total", &["cause"]);
+    for (cause, count) in worker.journal.malformed() {
+        family.push([word(cause.as_str())], count as f64);
+    }
+    family
+}
+
+/// What found no room.
+fn lost(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_overflows_total", &["table"]);
+    let (events, lines) = worker.journal.lost();
+    let counts = [
+        ("events", events),
+        ("log_lines", lines),
+        ("connections", worker.refused_connections.get()),
+        ("descriptors", worker.accept_failures.get()),
+        ("demands", worker.demands.size().2),
+        ("traces", worker.across.size().1),
+    ];
+    for (table, count) in counts {
+        family.push([word(table)], count as f64);
+    }
+    family
+}
+
+/// How full the bounded tables are.
+fn tables(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_table_ratio", &["table"]);
+    let (pending, unknown, _) = worker.demands.size();
+    let (most_pending, most_unknown) = worker.demands.bounds();
+    let sizes = [
+        (
+            "connections",
+            worker.connections.count(),
+            worker.connections.bound(),
+        ),
+        ("demands", pending, most_pending),
+        ("unknown", unknown, most_unknown),
+        ("traces", worker.across.size().0, worker.across.bound()),
+    ];
+    for (table, size, bound) in sizes {
+        family.push([word(table)], size as f64 / bound.max(1) as f64);
+    }
+    family
+}
+
+fn connections(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_connections", &["side"]);
+    let mut idle = 0;
+    for cluster in worker.live.borrow().all() {
+        for set in &cluster.ports {
+            set.visit(worker, cluster, |endpoint, _| idle += endpoint.pool.idle());
+        }
+    }
+    family.push([word("downstream")], worker.connections.count() as f64);
+    family.push([word("upstream_idle")], idle as f64);
+    family
+}

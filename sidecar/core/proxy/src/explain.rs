@@ -1,0 +1,314 @@
+//! What would happen to a request now: the stages asked in their order, none of them charged.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http1::Known;
+use policy::Reason;
+use policy::breaker::State;
+
+use crate::live::Cluster;
+use crate::name::PolicyRef;
+use crate::report::{Direction, Explanation, Question, Step};
+use crate::request::Request;
+use crate::stages::{Refusal, breaker, bulkhead, deadline, retry};
+use crate::worker::Worker;
+
+/// The stages up to the one that refuses.
+pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
+    let mut telling = Telling {
+        worker,
+        question,
+        explanation: Explanation::default(),
+    };
+    // Whatever refuses has told so.
+    let _ = telling.tell();
+    telling.explanation
+}
+
+/// An explanation in the making.
+struct Telling<'a> {
+    worker: &'a Worker,
+    question: &'a Question,
+    explanation: Explanation,
+}
+
+/// A stage refused, so that the later ones are not met.
+struct Refused;
+
+type Policy = Option<Arc<PolicyRef>>;
+
+impl Telling<'_> {
+    fn tell(&mut self) -> Result<(), Refused> {
+        let cluster = self.route()?;
+        self.deadline(&cluster)?;
+        self.limits(&cluster)?;
+        if self.question.direction == Direction::Outbound {
+            self.bulkhead(&cluster)?;
+            self.budget(&cluster);
+            self.breaker(&cluster)?;
+        }
+        self.endpoint(&cluster)?;
+        self.timeout(&cluster);
+        Ok(())
+    }
+
+    fn pass(&mut self, stage: &'static str, text: String, policy: Policy) {
+        self.explanation.steps.push(Step {
+            stage,
+            text,
+            refuses: false,
+            policy,
+        });
+    }
+
+    fn refuse(
+        &mut self,
+        stage: &'static str,
+        text: String,
+        refusal: &Refusal,
+    ) -> Result<(), Refused> {
+        let policy = refusal.policy.clone();
+        self.explanation.steps.push(Step {
+            stage,
+            text,
+            refuses: true,
+            policy,
+        });
+        self.explanation.refusal = Some((refusal.reason, refusal.http_status()));
+        Err(Refused)
+    }
+
+    fn route(&mut self) -> Result<Rc<Cluster>, Refused> {
+        let live = Rc::clone(&self.worker.live.borrow());
+        let service = &self.question.service;
+        let found = match self.question.direction {
+            Direction::Outbound => live.clusters.get(service),
+            Direction::Inbound => live
+                .inbound
+                .iter()
+                .find(|live| live.config.service == *service),
+        };
+        let Some(cluster) = found else {
+            let text =
+                format!("no configuration for {service} here; it is asked for when it is called");
+            self.refuse("route", text, &Refusal::new(Reason::ConfigMissing))?;
+            return Err(Refused);
+        };
+        self.pass(
+            "route",
+            format!("{service}, {}", self.question.direction.as_str()),
+            None,
+        );
+        Ok(Rc::clone(cluster))
+    }
+
+    fn deadline(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let policy_ns = cluster.timeouts.request.map(crate::clock::nanoseconds);
+        let fixed = deadline::read(self.question, None)
+            .and_then(|bounds| deadline::fix(bounds, policy_ns, 0));
+        let policy = cluster
+            .config
+            .timeouts
+            .as_ref()
+            .and_then(|block| block.policy.clone());
+        match fixed {
+            Err(refusal) => self.refuse("deadline", "nothing is left of it".to_owned(), &refusal),
+            Ok(None) => {
+                self.pass("deadline", "none".to_owned(), None);
+                Ok(())
+            }
+            Ok(Some(deadline)) => {
+                let left = Duration::from_nanos(deadline.left_ns(0));
+                let policy = policy.filter(|_| !deadline.is_callers());
+                self.pass(
+                    "deadline",
+                    format!("{left:?} for the whole exchange"),
+                    policy,
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let now_ns = self.worker.clock.now_ns();
+        let mut refusals = Vec::new();
+        let explanation = &mut self.explanation;
+        cluster.limits.look(self.question, now_ns, |rule, look| {
+            let (left, capacity) = (look.view.remaining, look.view.capacity);
+            let cost = look.cost;
+            let refuses = cost > left && !look.is_exempt;
+            let exempt = if look.is_exempt { ", exempt" } else { "" };
+            let text = format!(
+                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}",
+                rule.policy, rule.name
+            );
+            let policy = Some(Arc::clone(&rule.policy));
+            explanation.steps.push(Step {
+                stage: "limits",
+                text,
+                refuses,
+                policy,
+            });
+            if refuses {
+                refusals.push(rule.refusal(None));
+            }
+        });
+        let Some(refusal) = refusals.first() else {
+            return Ok(());
+        };
+        explanation.refusal = Some((refusal.reason, refusal.http_status()));
+        Err(Refused)
+    }
+
+    fn bulkhead(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let Some(gate) = &cluster.bulkhead else {
+            return Ok(());
+        };
+        let (running, most, waiting, queue) = gate.look(|gate| {
+            (
+                gate.in_flight(),
+                gate.params().max_concurrent,
+                gate.waiting(),
+                gate.queue_capacity(),
+            )
+        });
+        let text = format!("{running} of {most} running, {waiting} of {queue} waiting");
+        let policy = bulkhead::policy_of(cluster);
+        if running >= most && waiting >= queue {
+            return self.refuse(
+                "bulkhead",
+                text,
+                &Refusal::new(Reason::BulkheadFull).by(policy),
+            );
+        }
+        self.pass("bulkhead", text, policy);
+        Ok(())
+    }
+
+    fn budget(&mut self, cluster: &Cluster) {
+        let (Some(block), Some(budget)) = (&cluster.config.retry, &cluster.budget) else {
+            return;
+        };
+        let left = budget.borrow_mut().available(self.worker.clock.now_ns());
+        let most = block.params.params.attempts;
+        let text = format!("at most {most} retries; the budget has {left} left");
+        self.pass("budget", text, retry::policy_of(&cluster.config));
+    }
+
+    fn breaker(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let Some(guard) = &cluster.breaker else {
+            return Ok(());
+        };
+        let now_ns = self.worker.clock.now_ns();
+        let mut guard = guard.borrow_mut();
+        let (state, counts) = (guard.machine.state(), guard.machine.counts(now_ns));
+        let left_ns = guard
+            .machine
+            .until_ns()
+            .map(|until_ns| until_ns.saturating_sub(now_ns));
+        let mut text = format!(
+            "{}: {} failures in {} calls",
+            state.as_str(),
+            counts.failures,
+            counts.calls
+        );
+        let left_ns = left_ns.filter(|left_ns| *left_ns > 0);
+        if let Some(left_ns) = left_ns {
+            text.push_str(&format!(
+                ", for another {:?}",
+                Duration::from_millis(left_ns / 1_000_000)
+            ));
+        }
+        let reason = match state {
+            State::Open if left_ns.is_some() => Some(Reason::BreakerOpen),
+            State::HalfOpen if !guard.machine.has_place() => Some(Reason::BreakerHalfOpenFull),
+            State::ForcedOpen if left_ns.is_some() => Some(Reason::BreakerForced),
+            _ => None,
+        };
+        let policy = breaker::policy_of(cluster, false);
+        match reason {
+            Some(reason) => self.refuse("breaker", text, &Refusal::new(reason).by(policy)),
+            None => {
+                self.pass("breaker", text, policy);
+                Ok(())
+            }
+        }
+    }
+
+    fn endpoint(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let (mut ready, mut all) = (0, 0);
+        for set in &cluster.ports {
+            set.visit(self.worker, cluster, |_, is_ready| {
+                all += 1;
+                ready += u32::from(is_ready);
+            });
+        }
+        let text = format!("p2c over {ready} of {all} endpoints");
+        if ready == 0 {
+            return self.refuse("endpoint", text, &Refusal::new(Reason::UpstreamNoEndpoints));
+        }
+        let policy = breaker::policy_of(cluster, true);
+        self.pass("endpoint", text, policy);
+        Ok(())
+    }
+
+    fn timeout(&mut self, cluster: &Cluster) {
+        let timeouts = &cluster.timeouts;
+        let mut text = format!("{:?} to connect", timeouts.connect);
+        if let Some(per_try) = timeouts.per_try {
+            text.push_str(&format!(", {per_try:?} for each attempt's headers"));
+        }
+        let policy = cluster
+            .config
+            .timeouts
+            .as_ref()
+            .and_then(|block| block.policy.clone());
+        self.pass("timeout", text, policy);
+    }
+}
+
+/// A question reads like the request it is about; it comes from nowhere.
+impl Request for Question {
+    fn method(&self) -> &[u8] {
+        self.method.as_bytes()
+    }
+
+    fn host(&self) -> &[u8] {
+        self.service.name().as_bytes()
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    fn path(&self) -> &[u8] {
+        self.path.split('?').next().unwrap_or_default().as_bytes()
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        self.path.split_once('?').map(|(_, query)| query.as_bytes())
+    }
+
+    fn known(&self, name: Known) -> Option<&[u8]> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(header, _)| header == name.as_str())?;
+        Some(value.as_bytes())
+    }
+
+    fn visit(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        let headers = self.headers.iter().filter(|(header, _)| header == name);
+        headers.for_each(|(_, value)| each(value.as_bytes()));
+    }
+
+    fn protocol(&self) -> &'static str {
+        "HTTP/1.1"
+    }
+
+    fn peer(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    }
+}

@@ -1,0 +1,152 @@
+//! A bulkhead that tasks can wait at: the pure machine, and a waker for each ticket in its line.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use policy::bulkhead::{Arrival, Bulkhead, Params, Ticket};
+
+/// A bulkhead with its waiters.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    machine: RefCell<Bulkhead>,
+    waiters: RefCell<HashMap<Ticket, Rc<Waiter>>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiter {
+    called: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// What becomes of an arrival.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Open(Permit),
+    Wait(Wait),
+    Full,
+}
+
+/// One permit; dropping it gives it back, and calls the next in line.
+#[derive(Debug)]
+pub(crate) struct Permit(Rc<Gate>);
+
+/// A place in the line; resolves with the permit. Dropping it leaves the line, or passes a permit on.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    gate: Rc<Gate>,
+    /// Taken when the permit was handed out.
+    place: Option<(Ticket, Rc<Waiter>)>,
+}
+
+impl Gate {
+    pub(crate) fn new(params: Params) -> Rc<Self> {
+        Rc::new(Self {
+            machine: RefCell::new(Bulkhead::new(params)),
+            waiters: RefCell::default(),
+        })
+    }
+
+    /// Lets an arrival in, has it wait, or turns it away.
+    pub(crate) fn enter(self: &Rc<Self>) -> Entry {
+        let arrival = self.machine.borrow_mut().acquire();
+        match arrival {
+            Arrival::Acquired => Entry::Open(Permit(Rc::clone(self))),
+            Arrival::Queued(ticket) => Entry::Wait(self.join(ticket)),
+            Arrival::Full => Entry::Full,
+        }
+    }
+
+    fn join(self: &Rc<Self>, ticket: Ticket) -> Wait {
+        let waiter = Rc::new(Waiter::default());
+        self.waiters.borrow_mut().insert(ticket, Rc::clone(&waiter));
+        Wait {
+            gate: Rc::clone(self),
+            place: Some((ticket, waiter)),
+        }
+    }
+
+    /// Takes new figures; whom they let in goes in.
+    pub(crate) fn reconfigure(&self, params: Params) {
+        self.machine.borrow_mut().reconfigure(params);
+        loop {
+            let next = self.machine.borrow_mut().admit_next();
+            let Some(ticket) = next else { return };
+            self.call(ticket);
+        }
+    }
+
+    /// How long an arrival with so much time left may wait.
+    pub(crate) fn queue_timeout_ns(&self, left_ns: Option<u64>) -> u64 {
+        self.machine.borrow().queue_timeout_ns(left_ns)
+    }
+
+    /// Looks at the machine.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Bulkhead) -> T) -> T {
+        at(&self.machine.borrow())
+    }
+
+    fn call(&self, ticket: Ticket) {
+        let Some(waiter) = self.waiters.borrow_mut().remove(&ticket) else {
+            return;
+        };
+        waiter.called.set(true);
+        let waker = waiter.waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn release(&self) {
+        let next = self.machine.borrow_mut().release();
+        if let Some(ticket) = next {
+            self.call(ticket);
+        }
+    }
+
+    fn abandon(&self, ticket: Ticket) {
+        self.waiters.borrow_mut().remove(&ticket);
+        let next = self.machine.borrow_mut().abandon(ticket);
+        if let Some(ticket) = next {
+            self.call(ticket);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Future for Wait {
+    type Output = Permit;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit> {
+        let is_called = self.place.as_ref().is_none_or(|(_, waiter)| {
+            if !waiter.called.get() {
+                waiter.waker.replace(Some(cx.waker().clone()));
+            }
+            waiter.called.get()
+        });
+        if !is_called {
+            return Poll::Pending;
+        }
+        self.place = None;
+        Poll::Ready(Permit(Rc::clone(&self.gate)))
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some((ticket, _)) = self.place.take() {
+            self.gate.abandon(ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! HTTP/1.1, both sides: requests read from a client's connection one after the other, each sent on over a connection
+//! of a pool, bodies passed through with the pressure of whoever is slower.
+
+mod answer;
+mod client;
+mod connect;
+mod forward;
+mod kit;
+mod peer;
+mod pool;
+mod relay;
+mod tunnel;
+mod upload;
+mod view;
+
+pub(crate) use client::Client;
+pub(crate) use kit::Kits;
+pub(crate) use pool::{Pool, Retirement};
+
+use http1::Limits;
+
+/// Time for a head, from its first byte on.
+const HEAD_NS: u64 = 10_000_000_000;
+/// Time that a client's connection may rest between requests.
+const REST_NS: u64 = 300_000_000_000;
+/// Time that a client may neither take nor send a byte that is waited for.
+const STALL_NS: u64 = 60_000_000_000;
+/// Bytes of later requests that are read ahead while one is under way.
+const AHEAD_BYTES: usize = 16 * 1024;
+/// Bytes read at once while a head is expected.
+const HEAD_READ_BYTES: usize = 16 * 1024;
+
+/// What peers may send.
+fn limits() -> Limits {
+    Limits::default()
+}

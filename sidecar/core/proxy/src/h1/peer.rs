@@ -1,0 +1,137 @@
+//! A connection to an upstream while it carries an exchange.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use http1::{Asked, BodyDecoder, Cause, ResponseHead, ResponseParser, Step};
+use tokio::net::TcpStream;
+
+use super::pool::{Pool, Retirement, Socket};
+use super::{HEAD_READ_BYTES, limits};
+use crate::wire::{Memory, Wire};
+
+/// A connection to an upstream.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) wire: Wire,
+    parser: ResponseParser,
+    /// Where it rests afterwards, and under what rules.
+    home: Rc<Pool>,
+    retirement: Retirement,
+    born_ns: u64,
+    served: u32,
+    /// Whether it had rested in the pool before.
+    pub(super) is_reused: bool,
+    /// Whether a byte of the answer was read.
+    pub(super) has_spoken: bool,
+}
+
+/// Why no response head came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoHead {
+    /// The connection ended or broke.
+    Gone,
+    /// The upstream broke the protocol.
+    Malformed(Cause),
+}
+
+impl Peer {
+    pub(super) fn new(
+        stream: TcpStream,
+        home: &Rc<Pool>,
+        retirement: Retirement,
+        now_ns: u64,
+    ) -> Self {
+        let socket = Socket {
+            stream,
+            born_ns: now_ns,
+            served: 0,
+        };
+        Self::wake(socket, home, retirement, false)
+    }
+
+    /// A connection out of the pool.
+    pub(super) fn reused(socket: Socket, home: &Rc<Pool>, retirement: Retirement) -> Self {
+        Self::wake(socket, home, retirement, true)
+    }
+
+    fn wake(socket: Socket, home: &Rc<Pool>, retirement: Retirement, is_reused: bool) -> Self {
+        Self {
+            wire: Wire::new(socket.stream),
+            parser: ResponseParser::new(limits(), Asked::default()),
+            home: Rc::clone(home),
+            retirement,
+            born_ns: socket.born_ns,
+            served: socket.served + 1,
+            is_reused,
+            has_spoken: false,
+        }
+    }
+
+    /// Begins to expect the answer to `asked`.
+    pub(super) fn expect(&mut self, asked: Asked) {
+        self.parser.expect(asked);
+    }
+
+    /// Reads the next response head into `head`; how long it is at the beginning of the input.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &Memory,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<usize, NoHead>> {
+        loop {
+            match self.parser.parse(&self.wire.input, head) {
+                Ok(Some(len)) => return Poll::Ready(Ok(len)),
+                Ok(None) => {}
+                Err(cause) => return Poll::Ready(Err(NoHead::Malformed(cause))),
+            }
+            match ready!(self.wire.poll_fill(cx, memory, HEAD_READ_BYTES)) {
+                Ok(0) if self.has_spoken => {
+                    return Poll::Ready(Err(NoHead::Malformed(Cause::Truncated)));
+                }
+                Ok(0) | Err(_) => return Poll::Ready(Err(NoHead::Gone)),
+                Ok(_) => self.has_spoken = true,
+            }
+        }
+    }
+
+    /// Has the connection rest for the next exchange.
+    pub(super) fn rest(mut self, memory: &Memory, now_ns: u64) {
+        self.wire.rest(memory);
+        let socket = Socket {
+            stream: self.wire.stream,
+            born_ns: self.born_ns,
+            served: self.served,
+        };
+        self.home.put(socket, &self.retirement, now_ns);
+    }
+
+    /// Gives up an answer whose head takes `head_len` bytes: the connection rests if all of the answer is here.
+    pub(super) fn forget(
+        mut self,
+        head: &ResponseHead,
+        head_len: usize,
+        memory: &Memory,
+        now_ns: u64,
+    ) {
+        if head.keep_alive && is_whole(head, &self.wire.input, head_len) {
+            self.wire.input.clear();
+            self.rest(memory, now_ns);
+        }
+    }
+}
+
+/// Whether `input` is one answer, all of it and nothing more.
+fn is_whole(head: &ResponseHead, input: &[u8], head_len: usize) -> bool {
+    let mut body = BodyDecoder::new(head.framing, input, &head.fields, &limits());
+    let mut at = head_len;
+    while let Some(rest) = input.get(at..) {
+        match body.decode(rest) {
+            Ok(Step::Data(range)) => at += range.end,
+            Ok(Step::Done(used)) => return at + used == input.len(),
+            Ok(Step::NeedMore) | Err(_) => return false,
+        }
+    }
+    false
+}

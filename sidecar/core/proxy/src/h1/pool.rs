@@ -1,0 +1,133 @@
+//! Connections to one endpoint that rest between two requests, the youngest used first.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use tokio::net::TcpStream;
+
+use crate::clock::nanoseconds;
+use crate::config;
+use crate::live::Cluster;
+
+/// Connections to one endpoint that rest, at most.
+const MOST_IDLE: usize = 1_024;
+
+/// The resting connections to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Idle>>,
+    /// Whether the endpoint is gone, so that nothing comes back.
+    is_closed: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    socket: Socket,
+    since_ns: u64,
+}
+
+/// A connection with its history.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    pub(crate) born_ns: u64,
+    pub(crate) served: u32,
+}
+
+/// When a connection is not used again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retirement {
+    idle_ns: u64,
+    age_ns: u64,
+    requests: u32,
+}
+
+impl Retirement {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let pool = cluster.config.pool.as_ref().map(|block| &block.params);
+        let age = pool.and_then(|pool: &config::Pool| pool.max_age);
+        Self {
+            idle_ns: nanoseconds(cluster.timeouts.idle),
+            age_ns: age.map_or(u64::MAX, nanoseconds),
+            requests: pool.and_then(|pool| pool.max_requests).unwrap_or(u32::MAX),
+        }
+    }
+
+    const fn is_due(&self, socket: &Socket, now_ns: u64) -> bool {
+        now_ns.saturating_sub(socket.born_ns) >= self.age_ns || socket.served >= self.requests
+    }
+}
+
+impl Idle {
+    fn is_fit(&self, retirement: &Retirement, now_ns: u64) -> bool {
+        let has_rested = now_ns.saturating_sub(self.since_ns) >= retirement.idle_ns;
+        !has_rested && !retirement.is_due(&self.socket, now_ns) && is_quiet(&self.socket.stream)
+    }
+}
+
+/// Whether nothing came on a resting connection: an end, an error or bytes that nobody asked for all make it unfit.
+/// Costs no system call unless something came.
+fn is_quiet(stream: &TcpStream) -> bool {
+    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl Pool {
+    pub(crate) const fn new() -> Self {
+        Self {
+            idle: RefCell::new(Vec::new()),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// The youngest resting connection that is fit.
+    pub(crate) fn take(&self, retirement: &Retirement, now_ns: u64) -> Option<Socket> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(next) = idle.pop() {
+            if next.is_fit(retirement, now_ns) {
+                return Some(next.socket);
+            }
+        }
+        None
+    }
+
+    /// Has a connection rest, unless it is to be used no more.
+    pub(crate) fn put(&self, socket: Socket, retirement: &Retirement, now_ns: u64) {
+        let mut idle = self.idle.borrow_mut();
+        if !self.is_closed.get() && idle.len() < MOST_IDLE && !retirement.is_due(&socket, now_ns) {
+            idle.push(Idle {
+                socket,
+                since_ns: now_ns,
+            });
+        }
+    }
+
+    /// Closes what has rested for too long, or was closed by the endpoint.
+    pub(crate) fn sweep(&self, retirement: &Retirement, now_ns: u64) {
+        self.idle
+            .borrow_mut()
+            .retain(|idle| idle.is_fit(retirement, now_ns));
+    }
+
+    /// Closes everything that rests; nothing comes back.
+    pub(crate) fn close(&self) {
+        self.is_closed.set(true);
+        self.idle.take();
+    }
+
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// Since when the longest resting connection rests.
+    pub(crate) fn oldest_ns(&self) -> Option<u64> {
+        self.idle.borrow().first().map(|idle| idle.since_ns)
+    }
+
+    /// Closes the longest resting connection.
+    pub(crate) fn evict_oldest(&self) {
+        let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() {
+            idle.remove(0);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Bytes of another protocol, both ways, until both sides have ended.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::wire::{Memory, Wire};
+
+/// One way through a tunnel.
+#[derive(Debug, Default)]
+pub(super) struct Way {
+    /// Bytes passed on.
+    pub(super) bytes: u64,
+    has_ended: bool,
+    is_over: bool,
+}
+
+/// Both ways through a tunnel.
+#[derive(Debug, Default)]
+pub(super) struct Tunnel {
+    pub(super) up: Way,
+    pub(super) down: Way,
+}
+
+impl Tunnel {
+    /// Passes bytes both ways; ready when both have ended, or one has broken. Tells whether anything moved.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Wire,
+        peer: &mut Wire,
+        memory: &Memory,
+    ) -> (Poll<io::Result<()>>, bool) {
+        let before = self.up.bytes + self.down.bytes;
+        let up = self.up.poll(cx, client, peer, memory);
+        let down = self.down.poll(cx, peer, client, memory);
+        let has_moved = self.up.bytes + self.down.bytes > before;
+        let over = match (up, down) {
+            (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
+        };
+        (over, has_moved)
+    }
+}
+
+impl Way {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Wire,
+        to: &mut Wire,
+        memory: &Memory,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_over {
+            ready!(to.poll_flush(cx))?;
+            if self.has_ended {
+                ready!(Pin::new(&mut to.stream).poll_shutdown(cx))?;
+                self.is_over = true;
+                break;
+            }
+            let passed = ready!(from.poll_input(cx, memory, |bytes| {
+                (bytes.len(), to.write(bytes).map(|()| bytes.len()))
+            }))??;
+            self.has_ended = passed == 0;
+            self.bytes += passed as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,300 @@
+//! The configuration in force, with the machines that belong to it.
+//!
+//! A [`Live`] is one configuration; requests hold on to what they began with. The machines below it are shared from one
+//! configuration to the next, as long as their block, endpoint or cluster stays, and take new figures in place.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use policy::budget::Budget;
+use policy::bulkhead;
+use policy::latency::RecentLatency;
+
+use crate::config::{self, Block, Config, ServiceName};
+use crate::gate::Gate;
+use crate::report::Direction;
+use crate::stages::breaker::Guard;
+use crate::stages::endpoint::{EndpointSet, Wanted};
+use crate::stages::rate_limit::Limits;
+use crate::stages::retry::share_of;
+use crate::tally::Tally;
+use crate::worker::Worker;
+
+/// Requests that may wait for a connection: whoever waits holds a downstream connection, which is bounded.
+const CONNECTION_QUEUE: u32 = 65_536;
+
+/// One configuration in force.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(crate) config: Arc<Config>,
+    /// What the workload calls.
+    pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
+    /// The workload itself, one per inbound listener, in their order.
+    pub(crate) inbound: Vec<Rc<Cluster>>,
+    /// Bulkheads that several clusters share.
+    shared: HashMap<Arc<str>, Rc<Gate>>,
+}
+
+/// A service as one configuration has it, with its machines. Inbound, the application is the only endpoint.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) direction: Direction,
+    pub(crate) config: Arc<config::Cluster>,
+    pub(crate) timeouts: config::Timeouts,
+    pub(crate) tally: Rc<Tally>,
+    pub(crate) limits: Limits,
+    pub(crate) bulkhead: Option<Rc<Gate>>,
+    pub(crate) connections: Option<Rc<Gate>>,
+    pub(crate) budget: Option<Rc<RefCell<Budget>>>,
+    pub(crate) breaker: Option<Rc<RefCell<Guard>>>,
+    /// How long attempts took lately; kept only for retries.
+    pub(crate) recent: Option<Rc<RefCell<RecentLatency>>>,
+    pub(crate) ports: Vec<Rc<EndpointSet>>,
+}
+
+impl Live {
+    /// `config` in the place of this one.
+    pub(crate) fn successor(&self, worker: &Worker, config: Arc<Config>) -> Self {
+        let mut next = Self {
+            config,
+            ..Self::default()
+        };
+        let config = Arc::clone(&next.config);
+        for (name, cluster) in &config.clusters {
+            let live = match self.clusters.get(name) {
+                Some(live) if Arc::ptr_eq(&live.config, cluster) => Rc::clone(live),
+                old => next.build(worker, Direction::Outbound, cluster, old, &self.shared),
+            };
+            next.keep_shared(&live);
+            next.clusters.insert(name.clone(), live);
+        }
+        for (place, listener) in worker.inbound.iter().enumerate() {
+            let limits = config.inbound.get(&listener.service);
+            let old = self.inbound.get(place);
+            let cluster = application(worker, listener.app, &listener.service, limits);
+            let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
+            next.inbound.push(live);
+        }
+        next
+    }
+
+    /// Every cluster of both directions.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        self.clusters.values().chain(&self.inbound)
+    }
+
+    fn build(
+        &self,
+        worker: &Worker,
+        direction: Direction,
+        config: &Arc<config::Cluster>,
+        old: Option<&Rc<Cluster>>,
+        shared: &HashMap<Arc<str>, Rc<Gate>>,
+    ) -> Rc<Cluster> {
+        let now_ns = worker.clock.now_ns();
+        let old = old.map(Rc::as_ref);
+        let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
+        Rc::new(Cluster {
+            direction,
+            timeouts: timeouts.unwrap_or_default(),
+            tally: worker.tally(direction, Some(&config.service)),
+            limits: Limits::new(&config.limits, old.map(|old| &old.limits), now_ns),
+            bulkhead: self.bulkhead(config, old, shared),
+            connections: connections(config, old),
+            budget: budget(worker, config, old),
+            breaker: breaker(config, old),
+            recent: recent(config, old),
+            ports: ports(worker, config, old, now_ns),
+            config: Arc::clone(config),
+        })
+    }
+
+    fn bulkhead(
+        &self,
+        config: &config::Cluster,
+        old: Option<&Cluster>,
+        shared: &HashMap<Arc<str>, Rc<Gate>>,
+    ) -> Option<Rc<Gate>> {
+        let block = &config.bulkhead.as_ref()?.params;
+        let old = match &block.shared {
+            Some(name) => self.shared.get(name).or_else(|| shared.get(name)),
+            None => old
+                .filter(|old| !old.has_shared_bulkhead())
+                .and_then(|old| old.bulkhead.as_ref()),
+        };
+        Some(reconfigured(old, block.params))
+    }
+
+    fn keep_shared(&mut self, cluster: &Rc<Cluster>) {
+        let name = cluster
+            .config
+            .bulkhead
+            .as_ref()
+            .and_then(|block| block.params.shared.clone());
+        if let (Some(name), Some(gate)) = (name, &cluster.bulkhead) {
+            self.shared.insert(name, Rc::clone(gate));
+        }
+    }
+}
+
+impl Cluster {
+    fn has_shared_bulkhead(&self) -> bool {
+        self.config
+            .bulkhead
+            .as_ref()
+            .is_some_and(|block| block.params.shared.is_some())
+    }
+
+    /// Takes another share of the retry budget's floor.
+    pub(crate) fn set_live_callers(&self, live_callers: u32) {
+        if let (Some(block), Some(budget)) = (&self.config.retry, &self.budget) {
+            budget
+                .borrow_mut()
+                .reconfigure(share_of(&block.params.budget, Some(live_callers)));
+        }
+    }
+}
+
+fn reconfigured(old: Option<&Rc<Gate>>, params: bulkhead::Params) -> Rc<Gate> {
+    let Some(gate) = old else {
+        return Gate::new(params);
+    };
+    gate.reconfigure(params);
+    Rc::clone(gate)
+}
+
+fn connections(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<Gate>> {
+    let pool = &config.pool.as_ref()?.params;
+    let params = bulkhead::Params {
+        max_concurrent: pool.max_connections,
+        max_queue: Some(CONNECTION_QUEUE),
+        queue_timeout_ns: None,
+    };
+    Some(reconfigured(
+        old.and_then(|old| old.connections.as_ref()),
+        params,
+    ))
+}
+
+fn budget(
+    worker: &Worker,
+    config: &config::Cluster,
+    old: Option<&Cluster>,
+) -> Option<Rc<RefCell<Budget>>> {
+    let block = &config.retry.as_ref()?.params;
+    let live_callers = worker.live_callers.borrow().get(&config.service).copied();
+    let params = share_of(&block.budget, live_callers);
+    match old.and_then(|old| old.budget.as_ref()) {
+        Some(budget) => {
+            budget.borrow_mut().reconfigure(params);
+            Some(Rc::clone(budget))
+        }
+        None => Some(Rc::new(RefCell::new(Budget::new(params)))),
+    }
+}
+
+fn breaker(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<RefCell<Guard>>> {
+    let params = &config.service_breaker.as_ref()?.params.params;
+    match old.and_then(|old| old.breaker.as_ref()) {
+        Some(guard) => {
+            guard.borrow_mut().machine.reconfigure(params.clone());
+            Some(Rc::clone(guard))
+        }
+        None => Some(Rc::new(RefCell::new(Guard::new(params)))),
+    }
+}
+
+fn recent(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<RefCell<RecentLatency>>> {
+    config.retry.as_ref()?;
+    let old = old.and_then(|old| old.recent.clone());
+    Some(old.unwrap_or_default())
+}
+
+fn ports(
+    worker: &Worker,
+    config: &config::Cluster,
+    old: Option<&Cluster>,
+    now_ns: u64,
+) -> Vec<Rc<EndpointSet>> {
+    let breaker = config
+        .endpoint_breaker
+        .as_ref()
+        .map(|block| &block.params.params);
+    let build = |(place, port): (usize, &config::Port)| {
+        let old = old.and_then(|old| old.ports.iter().find(|set| set.port() == port.number));
+        let set = old
+            .cloned()
+            .unwrap_or_else(|| Rc::new(EndpointSet::new(port.number)));
+        let (wanted, has_own) = wanted(worker, config, place);
+        set.reconfigure(&wanted, has_own, breaker, now_ns);
+        set
+    };
+    config.ports.iter().enumerate().map(build).collect()
+}
+
+/// The endpoints of the port at `place`, without the sidecar's own addresses; whether any was left out for that.
+fn wanted<'a>(
+    worker: &Worker,
+    config: &'a config::Cluster,
+    place: usize,
+) -> (Vec<Wanted<'a>>, bool) {
+    let mut has_own = false;
+    let mut wanted = Vec::with_capacity(config.endpoints.len());
+    for endpoint in &config.endpoints {
+        let Some(address) = endpoint.addresses.get(place).copied().flatten() else {
+            continue;
+        };
+        if worker.is_own(address) {
+            has_own = true;
+            continue;
+        }
+        let (instance, has_sidecar) = (&endpoint.instance, endpoint.has_sidecar);
+        wanted.push(Wanted {
+            instance,
+            address,
+            has_sidecar,
+        });
+    }
+    (wanted, has_own)
+}
+
+/// The workload as a cluster: one port, one endpoint, the limits of its service.
+fn application(
+    worker: &Worker,
+    app: SocketAddr,
+    service: &ServiceName,
+    inbound: Option<&Arc<config::Inbound>>,
+) -> Arc<config::Cluster> {
+    let timeouts = config::Timeouts {
+        connect: config::APPLICATION_CONNECT,
+        ..Default::default()
+    };
+    Arc::new(config::Cluster {
+        service: service.clone(),
+        ports: vec![config::Port {
+            name: "app".into(),
+            number: app.port(),
+        }],
+        idempotent_methods: Vec::new(),
+        timeouts: Some(Block {
+            params: timeouts,
+            policy: None,
+        }),
+        retry: None,
+        service_breaker: None,
+        endpoint_breaker: None,
+        bulkhead: None,
+        pool: None,
+        limits: inbound
+            .map(|inbound| inbound.limits.clone())
+            .unwrap_or_default(),
+        endpoints: vec![config::Endpoint {
+            instance: Arc::clone(&worker.instance),
+            addresses: vec![Some(app)],
+            has_sidecar: false,
+        }],
+    })
+}

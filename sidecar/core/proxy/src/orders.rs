@@ -1,0 +1,105 @@
+//! Orders to a worker, each carried out between two requests.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_local;
+
+use crate::config::ServiceName;
+use crate::handle::{Force, Order};
+use crate::report::{BreakerStatus, Event, EventKind};
+use crate::stages::breaker::Guard;
+use crate::worker::Worker;
+use crate::{census, explain};
+
+/// Carries out orders until nobody is left to give any.
+pub(crate) async fn take(worker: &Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        obey(worker, order);
+    }
+}
+
+fn obey(worker: &Rc<Worker>, order: Order) {
+    match order {
+        Order::Apply(config, done) => {
+            worker.apply(config);
+            answer(done, ());
+        }
+        Order::Stats(reply) => answer(reply, census::stats(worker)),
+        Order::Breakers(reply) => answer(reply, census::breakers(worker)),
+        Order::Limits(reply) => answer(reply, census::limits(worker)),
+        Order::Endpoints(reply) => answer(reply, census::endpoints(worker)),
+        Order::Decisions(count, reply) => answer(reply, worker.journal.decisions(count)),
+        Order::Explain(question, reply) => answer(reply, explain::explain(worker, &question)),
+        Order::Force(force, reply) => answer(reply, carry_out(worker, &force)),
+        Order::LiveCallers(callers, done) => {
+            set_live_callers(worker, callers);
+            answer(done, ());
+        }
+        Order::Drain(deadline, done) => {
+            spawn_local(drain(Rc::clone(worker), deadline, done));
+        }
+    }
+}
+
+/// Whoever asked may have gone; then nobody waits for the answer.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    let _ = reply.send(value);
+}
+
+fn set_live_callers(worker: &Worker, callers: Vec<(ServiceName, u32)>) {
+    let live = Rc::clone(&worker.live.borrow());
+    for (service, count) in callers {
+        if let Some(cluster) = live.clusters.get(&service) {
+            cluster.set_live_callers(count);
+        }
+        worker.live_callers.borrow_mut().insert(service, count);
+    }
+}
+
+/// Forces a breaker, or gives it back; its status after that.
+fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
+    let live = Rc::clone(&worker.live.borrow());
+    let cluster = live.clusters.get(&force.service)?;
+    let act = |guard: &mut Guard| {
+        let now_ns = worker.clock.now_ns();
+        match force.order {
+            Some((how, time)) => {
+                guard.machine.force(
+                    how,
+                    now_ns.saturating_add(crate::clock::nanoseconds(time)),
+                    now_ns,
+                );
+            }
+            None => guard.machine.lift(now_ns),
+        }
+        guard.tell(worker, cluster, force.endpoint.as_ref());
+        guard.status(worker, cluster, force.endpoint.as_ref())
+    };
+    let status = match &force.endpoint {
+        None => Some(act(&mut cluster.breaker.as_ref()?.borrow_mut())),
+        Some(instance) => {
+            let mut sets = cluster.ports.iter();
+            sets.find_map(|set| set.act_on_breaker(worker, cluster, instance, act))
+        }
+    }?;
+    worker.journal.tell(Event {
+        at: worker.clock.wall(worker.clock.now_ns()),
+        service: force.service.clone(),
+        endpoint: force.endpoint.clone(),
+        kind: EventKind::Override { to: status.state },
+    });
+    Some(status)
+}
+
+async fn drain(worker: Rc<Worker>, deadline: Duration, done: oneshot::Sender<()>) {
+    worker.connections.drain();
+    if tokio::time::timeout(deadline, worker.connections.all_gone())
+        .await
+        .is_err()
+    {
+        worker.connections.cut();
+    }
+    answer(done, ());
+}

@@ -1,0 +1,62 @@
+//! What the stages see of a message, whatever protocol it came in.
+
+use std::net::IpAddr;
+
+use http1::Known;
+
+/// The head of a request.
+pub(crate) trait Request {
+    /// The method, such as `GET`.
+    fn method(&self) -> &[u8];
+    /// The host called, without a port.
+    fn host(&self) -> &[u8];
+    /// The port called, if one was written.
+    fn port(&self) -> Option<u16>;
+    /// The path as it came, without the query.
+    fn path(&self) -> &[u8];
+    /// The query, without its question mark.
+    fn query(&self) -> Option<&[u8]>;
+    /// The first value of a known field.
+    fn known(&self, name: Known) -> Option<&[u8]>;
+    /// Hands every value of the field named `name`, in lower case, to `each`.
+    fn visit(&self, name: &str, each: &mut dyn FnMut(&[u8]));
+    /// The protocol, as the log names it.
+    fn protocol(&self) -> &'static str;
+    /// The address it came from.
+    fn peer(&self) -> IpAddr;
+
+    /// The first value of the field named `name`, in lower case.
+    fn find(&self, name: &str) -> Option<Vec<u8>> {
+        let mut first = None;
+        self.visit(name, &mut |value| {
+            first.get_or_insert_with(|| value.to_vec());
+        });
+        first
+    }
+
+    /// Whether it is a gRPC call.
+    fn is_grpc(&self) -> bool {
+        self.known(Known::ContentType)
+            .is_some_and(|value| value.starts_with(b"application/grpc"))
+    }
+}
+
+/// The head of a response.
+pub(crate) trait Response {
+    /// The status.
+    fn status(&self) -> u16;
+    /// The first value of a known field.
+    fn known(&self, name: Known) -> Option<&[u8]>;
+}
+
+/// The head that is sent on: what came, less what is removed, with what is added.
+pub(crate) trait Edit {
+    /// Adds a field.
+    fn add(&mut self, name: &'static str, value: &[u8]);
+    /// Puts `value` in the place of every field of this name.
+    fn set(&mut self, name: Known, value: &[u8]);
+    /// Leaves out every field of this name.
+    fn remove(&mut self, name: Known);
+    /// Leaves out every `breakwater-*` field.
+    fn remove_internal(&mut self);
+}

@@ -1,0 +1,366 @@
+//! Endpoint: which of a port's endpoints takes an attempt: two drawn at random, the one that costs less, among those
+//! that their breakers let be picked.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use policy::balancer::{Load, penalty_ns};
+use policy::breaker::{Breaker, Permit, State};
+use policy::readiness::{Member, PanicChange, Params, Readiness, Verdict};
+use policy::{Outcome, Reason};
+
+use super::Refusal;
+use super::breaker::{self, Guard};
+use crate::h1::Pool;
+use crate::live::Cluster;
+use crate::report::{Event, EventKind};
+use crate::worker::Worker;
+
+/// The endpoints of one port of a service, and the verdicts over them.
+#[derive(Debug)]
+pub(crate) struct EndpointSet {
+    port: u16,
+    endpoints: RefCell<Vec<Endpoint>>,
+    readiness: RefCell<Readiness>,
+    /// Whether an endpoint was left out because its address is the sidecar's own.
+    has_own: Cell<bool>,
+    /// Whether any breaker may not be closed.
+    is_disturbed: Cell<bool>,
+    issued: Cell<u64>,
+}
+
+/// One address and port.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// Names it for as long as it stays in the set.
+    id: u64,
+    pub(crate) instance: Arc<str>,
+    pub(crate) address: SocketAddr,
+    pub(crate) has_sidecar: bool,
+    pub(crate) load: Load,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) pool: Rc<Pool>,
+}
+
+impl Member for Endpoint {
+    fn breaker(&self) -> Option<&Breaker> {
+        self.guard.as_ref().map(|guard| &guard.machine)
+    }
+
+    fn breaker_mut(&mut self) -> Option<&mut Breaker> {
+        self.guard.as_mut().map(|guard| &mut guard.machine)
+    }
+
+    fn load(&self) -> &Load {
+        &self.load
+    }
+}
+
+/// What an endpoint is made from.
+pub(crate) struct Wanted<'a> {
+    pub(crate) instance: &'a Arc<str>,
+    pub(crate) address: SocketAddr,
+    pub(crate) has_sidecar: bool,
+}
+
+/// An endpoint picked for one attempt; dropping it gives what was taken back, uncounted.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    set: Rc<EndpointSet>,
+    pub(crate) id: u64,
+    position: usize,
+    permit: Option<Permit>,
+    pub(crate) address: SocketAddr,
+    pub(crate) has_sidecar: bool,
+    pub(crate) pool: Rc<Pool>,
+}
+
+impl EndpointSet {
+    pub(crate) fn new(port: u16) -> Self {
+        Self {
+            port,
+            endpoints: RefCell::default(),
+            readiness: RefCell::new(Readiness::new(Params::default())),
+            has_own: Cell::new(false),
+            is_disturbed: Cell::new(false),
+            issued: Cell::new(0),
+        }
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Takes new endpoints and breaker figures in: who stays at its address keeps its state.
+    pub(crate) fn reconfigure(
+        &self,
+        wanted: &[Wanted<'_>],
+        has_own: bool,
+        breaker: Option<&policy::breaker::Params>,
+        now_ns: u64,
+    ) {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let mut old: Vec<Endpoint> = std::mem::take(&mut *endpoints);
+        for want in wanted {
+            let kept = old
+                .iter()
+                .position(|old| old.instance == *want.instance && old.address == want.address);
+            let mut endpoint = match kept {
+                Some(place) => old.swap_remove(place),
+                None => self.issue(want, now_ns),
+            };
+            endpoint.has_sidecar = want.has_sidecar;
+            reconfigure_guard(&mut endpoint.guard, breaker);
+            endpoints.push(endpoint);
+        }
+        old.iter().for_each(|gone| gone.pool.close());
+        self.has_own.set(has_own);
+        self.readiness.borrow_mut().invalidate();
+    }
+
+    fn issue(&self, want: &Wanted<'_>, now_ns: u64) -> Endpoint {
+        self.issued.set(self.issued.get() + 1);
+        Endpoint {
+            id: self.issued.get(),
+            instance: Arc::clone(want.instance),
+            address: want.address,
+            has_sidecar: want.has_sidecar,
+            load: Load::new(now_ns),
+            guard: None,
+            pool: Rc::new(Pool::new()),
+        }
+    }
+
+    /// Picks an endpoint for an attempt, another than `avoid` while one is ready.
+    pub(crate) fn pick(
+        self: &Rc<Self>,
+        worker: &Worker,
+        cluster: &Cluster,
+        avoid: Option<u64>,
+        now_ns: u64,
+    ) -> Result<Picked, Refusal> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        self.refresh(worker, cluster, &endpoints, now_ns);
+        let avoid = avoid.and_then(|id| endpoints.iter().position(|endpoint| endpoint.id == id));
+        let avoid = avoid.map(|position| position as u32);
+        let draw = worker.chance.draw();
+        let picked = self
+            .readiness
+            .borrow()
+            .pick(&mut endpoints, avoid, now_ns, draw);
+        self.tell(worker, cluster, &mut endpoints);
+        let picked = picked.map_err(|reason| self.refusal(cluster, reason))?;
+        let endpoint = &mut endpoints[picked.endpoint as usize];
+        endpoint.load.begin();
+        Ok(Picked {
+            set: Rc::clone(self),
+            id: endpoint.id,
+            position: picked.endpoint as usize,
+            permit: Some(picked.permit),
+            address: endpoint.address,
+            has_sidecar: endpoint.has_sidecar,
+            pool: Rc::clone(&endpoint.pool),
+        })
+    }
+
+    fn refusal(&self, cluster: &Cluster, reason: Reason) -> Refusal {
+        match reason {
+            Reason::UpstreamNoEndpoints if self.has_own.get() => Refusal::new(Reason::ProxyLoop),
+            Reason::UpstreamNoEndpoints => Refusal::new(reason),
+            reason => Refusal::new(reason).by(breaker::policy_of(cluster, true)),
+        }
+    }
+
+    /// Whether an endpoint other than this one may be picked.
+    pub(crate) fn has_another(&self, id: u64) -> bool {
+        let endpoints = self.endpoints.borrow();
+        let position = endpoints.iter().position(|endpoint| endpoint.id == id);
+        let readiness = self.readiness.borrow();
+        position.map_or(!readiness.ready().is_empty(), |at| {
+            readiness.has_another(at as u32)
+        })
+    }
+
+    /// Hands every endpoint to `each`, with whether it may be picked.
+    pub(crate) fn visit(
+        &self,
+        worker: &Worker,
+        cluster: &Cluster,
+        mut each: impl FnMut(&mut Endpoint, bool),
+    ) {
+        let mut endpoints = self.endpoints.borrow_mut();
+        self.refresh(worker, cluster, &endpoints, worker.clock.now_ns());
+        let readiness = self.readiness.borrow();
+        for (position, endpoint) in (0..).zip(endpoints.iter_mut()) {
+            each(endpoint, readiness.verdict(position) != Verdict::Ejected);
+        }
+    }
+
+    /// Acts on the breaker of one instance, and tells what that moved.
+    pub(crate) fn act_on_breaker<T>(
+        &self,
+        worker: &Worker,
+        cluster: &Cluster,
+        instance: &str,
+        act: impl FnOnce(&mut Guard) -> T,
+    ) -> Option<T> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let endpoint = endpoints
+            .iter_mut()
+            .find(|endpoint| &*endpoint.instance == instance)?;
+        let guard = endpoint.guard.as_mut()?;
+        let result = act(guard);
+        guard.tell(worker, cluster, Some(&endpoint.instance));
+        self.disturb();
+        Some(result)
+    }
+
+    fn refresh(&self, worker: &Worker, cluster: &Cluster, endpoints: &[Endpoint], now_ns: u64) {
+        let change = self.readiness.borrow_mut().refresh(endpoints, now_ns);
+        if let Some(change) = change {
+            worker
+                .journal
+                .tell(panic_event(worker, cluster, change, now_ns));
+        }
+    }
+
+    /// A breaker moved: verdicts are made anew, and calls may move others.
+    fn disturb(&self) {
+        self.is_disturbed.set(true);
+        self.readiness.borrow_mut().invalidate();
+    }
+
+    /// Tells what a pick moved. While every breaker is closed, it moves none.
+    fn tell(&self, worker: &Worker, cluster: &Cluster, endpoints: &mut [Endpoint]) {
+        if !self.is_disturbed.get() {
+            return;
+        }
+        let mut is_disturbed = false;
+        for endpoint in endpoints {
+            let Some(guard) = &mut endpoint.guard else {
+                continue;
+            };
+            if guard.tell(worker, cluster, Some(&endpoint.instance)) {
+                self.readiness.borrow_mut().invalidate();
+            }
+            is_disturbed |= guard.machine.state() != State::Closed;
+        }
+        self.is_disturbed.set(is_disturbed);
+    }
+
+    fn with<T>(&self, id: u64, hint: usize, act: impl FnOnce(&mut Endpoint) -> T) -> Option<T> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let is_there = endpoints
+            .get(hint)
+            .is_some_and(|endpoint| endpoint.id == id);
+        let position = match is_there {
+            true => hint,
+            false => endpoints.iter().position(|endpoint| endpoint.id == id)?,
+        };
+        Some(act(&mut endpoints[position]))
+    }
+}
+
+fn reconfigure_guard(guard: &mut Option<Guard>, params: Option<&policy::breaker::Params>) {
+    match (guard.as_mut(), params) {
+        (Some(guard), Some(params)) => guard.machine.reconfigure(params.clone()),
+        (None, Some(params)) => *guard = Some(Guard::new(params)),
+        (_, None) => *guard = None,
+    }
+}
+
+fn panic_event(worker: &Worker, cluster: &Cluster, change: PanicChange, now_ns: u64) -> Event {
+    Event {
+        at: worker.clock.wall(now_ns),
+        service: cluster.config.service.clone(),
+        endpoint: None,
+        kind: EventKind::Panic {
+            began: change == PanicChange::Began,
+        },
+    }
+}
+
+impl Picked {
+    /// Whether an endpoint other than this one may be picked.
+    pub(crate) fn has_another(&self) -> bool {
+        self.set.has_another(self.id)
+    }
+
+    /// Notes that the response headers are there.
+    pub(crate) fn on_headers(&self, worker: &Worker, cluster: &Cluster, now_ns: u64) {
+        let Some(permit) = &self.permit else { return };
+        let has_moved = self.set.with(self.id, self.position, |endpoint| {
+            let guard = endpoint.guard.as_mut()?;
+            guard
+                .machine
+                .on_headers(permit, now_ns, worker.chance.draw());
+            Some(guard.tell(worker, cluster, Some(&endpoint.instance)))
+        });
+        self.disturb_if(has_moved.flatten());
+    }
+
+    /// Gives everything back with what the attempt came to. `load_ns` is what it says of the endpoint's latency.
+    pub(crate) fn settle(
+        mut self,
+        worker: &Worker,
+        cluster: &Cluster,
+        end: Settlement,
+        now_ns: u64,
+    ) {
+        let permit = self.permit.take();
+        let has_moved = self.set.with(self.id, self.position, |endpoint| {
+            endpoint
+                .load
+                .end(end.load_ns.saturating_add(end.penalty_ns()), now_ns);
+            let guard = endpoint.guard.as_mut()?;
+            let draw = worker.chance.draw();
+            guard
+                .machine
+                .on_result(permit?, end.outcome, end.latency_ns, now_ns, draw);
+            Some(guard.tell(worker, cluster, Some(&endpoint.instance)))
+        });
+        self.disturb_if(has_moved.flatten());
+    }
+
+    fn disturb_if(&self, has_moved: Option<bool>) {
+        if has_moved == Some(true) {
+            self.set.disturb();
+        }
+    }
+}
+
+/// What an attempt came to, for the endpoint it went to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settlement {
+    pub(crate) outcome: Outcome,
+    /// How long the whole attempt took.
+    pub(crate) latency_ns: u64,
+    /// How long its response headers took.
+    pub(crate) load_ns: u64,
+    pub(crate) has_failed: bool,
+    pub(crate) retry_after_ns: Option<u64>,
+}
+
+impl Settlement {
+    fn penalty_ns(&self) -> u64 {
+        if self.has_failed || self.retry_after_ns.is_some() {
+            return penalty_ns(self.retry_after_ns);
+        }
+        0
+    }
+}
+
+impl Drop for Picked {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.set.with(self.id, self.position, |endpoint| {
+                endpoint.load.cancel();
+                if let Some(guard) = &mut endpoint.guard {
+                    guard.machine.release(permit);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Whom a limit counts apart: parts of the request, hashed with the worker's secret into one key.
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
+
+use http1::canonical_path;
+use policy::rate_limit::Key;
+
+use crate::config::{self, Cost, Limit, OnMissing};
+use crate::request::Request;
+
+/// Whom a request is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The one shared count of a limit without subjects.
+    One,
+    Keyed(Key),
+    /// The limit does not apply.
+    Skipped,
+    /// A part is missing, and the limit refuses such requests.
+    Refused,
+}
+
+/// Whom `limit` counts a request as. Those that lack a part share one count, unless the limit says otherwise.
+pub(super) fn of(limit: &Limit, request: &dyn Request, hasher: &RandomState) -> Subject {
+    if limit.by.is_empty() {
+        return Subject::One;
+    }
+    let mut key = hasher.build_hasher();
+    let is_whole = limit.by.iter().all(|part| feed(part, request, &mut key));
+    match (is_whole, limit.on_missing) {
+        (true, _) => Subject::Keyed(key.finish()),
+        (false, OnMissing::ShareOne) => Subject::Keyed(hasher.hash_one("missing")),
+        (false, OnMissing::Skip) => Subject::Skipped,
+        (false, OnMissing::Refuse) => Subject::Refused,
+    }
+}
+
+/// Feeds one part to the hash; false when the request lacks it.
+fn feed(part: &config::Subject, request: &dyn Request, key: &mut impl Hasher) -> bool {
+    match part {
+        config::Subject::Header(name) => feed_header(name, request, key),
+        config::Subject::Cookie(name) => feed_value(cookie(request, name).as_deref(), key),
+        config::Subject::Query(name) => feed_value(query(request, name), key),
+        config::Subject::Path => feed_value(Some(&canonical_path(request.path())), key),
+        config::Subject::Method => feed_value(Some(request.method()), key),
+        config::Subject::Principal => false,
+        config::Subject::SourceIp => feed_value(Some(&network(request.peer()).octets()), key),
+    }
+}
+
+fn feed_value(value: Option<&[u8]>, key: &mut impl Hasher) -> bool {
+    value.hash(key);
+    value.is_some()
+}
+
+/// Feeds the first value of a header, where it lies.
+fn feed_header(name: &str, request: &dyn Request, key: &mut impl Hasher) -> bool {
+    let mut is_there = false;
+    request.visit(name, &mut |value| {
+        if !is_there {
+            Some(value).hash(key);
+            is_there = true;
+        }
+    });
+    is_there
+}
+
+/// The address, an IPv6 one by its first 64 bits: one customer has at least as many.
+fn network(peer: IpAddr) -> std::net::Ipv6Addr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => (u128::from(address) >> 64 << 64).into(),
+    }
+}
+
+fn cookie(request: &dyn Request, name: &str) -> Option<Vec<u8>> {
+    let mut value = None;
+    request.visit("cookie", &mut |cookies| {
+        let mut pairs = cookies.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let found = pairs.find_map(|pair| value_of(pair, name));
+        value = value.take().or_else(|| found.map(<[u8]>::to_vec));
+    });
+    value
+}
+
+fn query<'a>(request: &'a dyn Request, name: &str) -> Option<&'a [u8]> {
+    request
+        .query()?
+        .split(|&byte| byte == b'&')
+        .find_map(|pair| value_of(pair, name))
+}
+
+/// What stands after `name=`.
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+}
+
+/// What one request costs.
+pub(super) fn cost(cost: &Cost, request: &dyn Request) -> u64 {
+    match cost {
+        Cost::Fixed(cost) => *cost,
+        Cost::Header { name, default } => {
+            let parse = |value: Vec<u8>| std::str::from_utf8(&value).ok()?.trim().parse().ok();
+            request.find(name).and_then(parse).unwrap_or(*default)
+        }
+    }
+}

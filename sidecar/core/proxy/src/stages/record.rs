@@ -1,0 +1,139 @@
+//! Record: every request is counted, once; refusals are remembered; the access log gets what its mode asks for.
+
+mod line;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use policy::Reason;
+use policy::grpc::Code;
+use policy::method::Method;
+use smallvec::SmallVec;
+
+use super::Refusal;
+use crate::config::{AccessLog, AccessLogMode};
+use crate::name::{PolicyRef, ServiceName};
+use crate::report::{Decision, Direction};
+use crate::tally::{Ended, Flight};
+use crate::trace::Trace;
+use crate::worker::Worker;
+
+/// What is known about one request by now.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) direction: Direction,
+    pub(crate) service: Option<ServiceName>,
+    pub(crate) flight: Flight,
+    pub(crate) method: Method,
+    pub(crate) protocol: &'static str,
+    pub(crate) started_ns: u64,
+    pub(crate) trace: Trace,
+    pub(crate) request_id: SmallVec<[u8; 36]>,
+    pub(crate) status: u16,
+    pub(crate) code: Option<Code>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) policy: Option<Arc<PolicyRef>>,
+    pub(crate) limit: Option<Arc<str>>,
+    pub(crate) attempts: u32,
+    pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// From the request's start to its first attempt.
+    pub(crate) queue_ns: u64,
+    /// From the last attempt's start to its end.
+    pub(crate) upstream_ns: u64,
+}
+
+impl Record {
+    /// Notes a refusal as what became of the request.
+    pub(crate) fn refuse(&mut self, refusal: &Refusal, is_grpc: bool) {
+        self.status = if is_grpc { 200 } else { refusal.http_status() };
+        self.code = is_grpc.then(|| refusal.grpc_code());
+        self.blame(refusal);
+    }
+
+    /// Notes why an answer that was passed on is not what was hoped for.
+    pub(crate) fn blame(&mut self, refusal: &Refusal) {
+        self.reason = Some(refusal.reason);
+        self.policy.clone_from(&refusal.policy);
+        self.limit.clone_from(&refusal.limit);
+    }
+
+    /// Counts the request, remembers a refusal, and writes the log's line if it wants one.
+    pub(crate) fn close(&self, worker: &Worker, now_ns: u64) {
+        let duration_ns = now_ns.saturating_sub(self.started_ns);
+        self.flight.tally().count(self.ended(), duration_ns);
+        if let Some(reason) = self.reason {
+            worker
+                .journal
+                .remember(self.decision(worker, reason, now_ns));
+        }
+        if worker.journal.has_log()
+            && self.is_wanted(&worker.live.borrow().config.access_log, worker)
+        {
+            worker.journal.write(line::format(self, worker, now_ns));
+        }
+    }
+
+    const fn ended(&self) -> Ended {
+        Ended {
+            method: self.method,
+            class: (self.status / 100) as u8,
+            code: self.code,
+            reason: self.reason,
+        }
+    }
+
+    fn decision(&self, worker: &Worker, reason: Reason, now_ns: u64) -> Decision {
+        Decision {
+            at: worker.clock.wall(now_ns),
+            direction: self.direction,
+            service: self.service.clone(),
+            reason,
+            policy: self.policy.clone(),
+            limit: self.limit.as_deref().map(Box::from),
+            status: self.status,
+        }
+    }
+
+    fn is_wanted(&self, log: &AccessLog, worker: &Worker) -> bool {
+        match log.mode {
+            AccessLogMode::All => true,
+            AccessLogMode::None => false,
+            AccessLogMode::ErrorsAndSampled => self.has_failed() || worker.chance.hits(log.sample),
+        }
+    }
+
+    /// Whether people would call it an error: refused, failed, or a gRPC status that is a failure.
+    fn has_failed(&self) -> bool {
+        self.reason.is_some() || self.status >= 500 || self.code.is_some_and(is_failure)
+    }
+}
+
+const fn is_failure(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
+/// The method's name, where it has one here.
+pub(crate) const fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Post => "POST",
+        Method::Patch => "PATCH",
+        Method::Connect => "CONNECT",
+        Method::Other => "OTHER",
+    }
+}

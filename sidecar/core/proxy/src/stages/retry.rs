@@ -1,0 +1,210 @@
+//! Retry: whether a failed attempt is made again, and what the caller is told when it is not.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http1::Known;
+use policy::Reason;
+use policy::budget::{Budget, Params, Rate, Spent};
+use policy::ending::Ending;
+use policy::method::Method;
+use policy::retry::{Attempt, Decision, GiveUp, Progress, Pushback, Request as Tried};
+
+use crate::config;
+use crate::name::PolicyRef;
+use crate::request::{Request, Response};
+
+/// The marker of an answer that was retried in vain: whoever called must not start over.
+pub(crate) const EXHAUSTED: &[u8] = b"exhausted";
+
+/// The tries of one request.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    request: Tried,
+    /// Attempts begun, the first included.
+    pub(crate) begun: u32,
+    previous_delay_ns: Option<u64>,
+    /// Why the last failure was given up.
+    pub(crate) given_up: Option<GiveUp>,
+    /// Paid for the attempt to come.
+    spent: Option<(Rc<RefCell<Budget>>, Spent)>,
+    /// Whether the free attempt after a stale connection was used.
+    had_free: bool,
+    /// Whether a byte of an answer was passed on.
+    pub(crate) is_passed_on: bool,
+}
+
+/// What came with an answer that matters to retries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) is_exhausted: bool,
+    pub(crate) retry_after_ns: Option<u64>,
+    pub(crate) pushback: Option<Pushback>,
+}
+
+/// Where a call stands when an attempt failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) left_ns: Option<u64>,
+    pub(crate) p50_ns: Option<u64>,
+    pub(crate) has_another_endpoint: bool,
+    pub(crate) now_ns: u64,
+}
+
+impl Tries {
+    pub(crate) fn new(request: &dyn Request) -> Self {
+        Self {
+            request: Tried {
+                method: Method::from_bytes(request.method()),
+                is_idempotent: request.known(Known::IdempotencyKey).is_some(),
+                body_bytes: 0,
+            },
+            begun: 0,
+            previous_delay_ns: None,
+            given_up: None,
+            spent: None,
+            had_free: false,
+            is_passed_on: false,
+        }
+    }
+
+    /// Takes in what the service's contract says of the method.
+    pub(crate) fn read_contract(&mut self, cluster: &config::Cluster, request: &dyn Request) {
+        let path = request.path().strip_prefix(b"/");
+        let is_named = |name: &[u8]| name == request.method() || path == Some(name);
+        let mut declared = cluster.idempotent_methods.iter();
+        self.request.is_idempotent |= declared.any(|name| is_named(name.as_bytes()));
+    }
+
+    /// Notes how long the body is, as far as known by now.
+    pub(crate) fn note_body(&mut self, body_bytes: u64) {
+        self.request.body_bytes = self.request.body_bytes.max(body_bytes);
+    }
+
+    pub(crate) const fn method(&self) -> Method {
+        self.request.method
+    }
+
+    /// Whether a failed attempt is made again, and after how long.
+    pub(crate) fn decide(
+        &mut self,
+        retry: &config::Retry,
+        budget: &Rc<RefCell<Budget>>,
+        ending: Ending,
+        asked: Asked,
+        standing: Standing,
+        draw: u64,
+    ) -> Option<u64> {
+        let attempt = Attempt {
+            ending,
+            is_passed_on: self.is_passed_on,
+            is_exhausted: asked.is_exhausted,
+            retry_after_ns: asked.retry_after_ns,
+            pushback: asked.pushback,
+        };
+        let progress = Progress {
+            retries: self.begun.saturating_sub(1),
+            previous_delay_ns: self.previous_delay_ns,
+            left_ns: standing.left_ns,
+            p50_ns: standing.p50_ns,
+            has_another_endpoint: standing.has_another_endpoint,
+            now_ns: standing.now_ns,
+        };
+        let mut machine = budget.borrow_mut();
+        match retry
+            .params
+            .decide(&self.request, &attempt, &progress, &mut machine, draw)
+        {
+            Decision::Retry { delay_ns, spent } => {
+                self.previous_delay_ns = Some(delay_ns);
+                self.spent = Some((Rc::clone(budget), spent));
+                Some(delay_ns)
+            }
+            Decision::GiveUp(why) => {
+                self.given_up = Some(why);
+                None
+            }
+            Decision::Deliver => None,
+        }
+    }
+
+    /// Whether an attempt on a pooled connection that turned out to be closed is made once more for free.
+    pub(crate) fn take_free(&mut self, replay_bytes: u64) -> bool {
+        let is_free = !self.had_free
+            && !self.is_passed_on
+            && policy::retry::is_free(&self.request, &Ending::Reset, replay_bytes);
+        self.had_free |= is_free;
+        is_free
+    }
+
+    /// The attempt that was paid for is made.
+    pub(crate) fn use_spent(&mut self) {
+        self.spent = None;
+    }
+
+    /// The attempt that was paid for is not made after all.
+    pub(crate) fn refund(&mut self) {
+        if let Some((budget, spent)) = self.spent.take() {
+            budget.borrow_mut().refund(spent);
+        }
+    }
+
+    /// Why the answer that goes back was given up, if it was.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.given_up.map(GiveUp::reason)
+    }
+}
+
+/// A client that left before the attempt pays nothing.
+impl Drop for Tries {
+    fn drop(&mut self) {
+        self.refund();
+    }
+}
+
+impl Asked {
+    /// Reads what came with an answer.
+    pub(crate) fn read(response: &dyn Response, from_sidecar: bool) -> Self {
+        let retry_after = response.known(Known::RetryAfter);
+        Self {
+            is_exhausted: from_sidecar && response.known(Known::BreakwaterRetry) == Some(EXHAUSTED),
+            retry_after_ns: retry_after.and_then(parse_seconds),
+            pushback: response
+                .known(Known::GrpcRetryPushbackMs)
+                .map(Pushback::parse),
+        }
+    }
+}
+
+/// `Retry-After` in seconds; a date asks for nothing here, since clocks differ.
+fn parse_seconds(field: &[u8]) -> Option<u64> {
+    let seconds: u64 = std::str::from_utf8(field).ok()?.parse().ok()?;
+    Some(seconds.saturating_mul(1_000_000_000))
+}
+
+/// The budget's figures for this sidecar: its share of the floor that the whole fleet has, or, before anybody
+/// told how many callers there are, the smaller of one a second and all of it.
+pub(crate) fn share_of(params: &Params, live_callers: Option<u32>) -> Params {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let fleet = params.floor;
+    let floor = match live_callers {
+        Some(callers) => Rate {
+            count: fleet.count,
+            per_ns: fleet.per_ns.saturating_mul(u64::from(callers.max(1))),
+        },
+        None if u128::from(fleet.count) * u128::from(SECOND_NS) > u128::from(fleet.per_ns) => {
+            Rate {
+                count: 1,
+                per_ns: SECOND_NS,
+            }
+        }
+        None => fleet,
+    };
+    Params { floor, ..*params }
+}
+
+/// The policy behind a cluster's retries.
+pub(crate) fn policy_of(cluster: &config::Cluster) -> Option<Arc<PolicyRef>> {
+    cluster.retry.as_ref()?.policy.clone()
+}

@@ -1,0 +1,161 @@
+//! Route: the service behind the name that was called, and the port of it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use policy::Reason;
+use policy::method::Method;
+
+use super::Refusal;
+use super::endpoint::EndpointSet;
+use crate::handle::{Supply, Wanted};
+use crate::host;
+use crate::live::{Cluster, Live};
+use crate::request::Request;
+use crate::worker::{Entry, Worker};
+
+/// What outbound requests carry, so that one which comes back is recognised: the instances it went through.
+pub(crate) const VIA: &str = "breakwater-via";
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) cluster: Rc<Cluster>,
+    pub(crate) endpoints: Rc<EndpointSet>,
+}
+
+/// What a look at the configuration finds.
+enum Found {
+    Here(Route),
+    /// Nothing, but it may exist.
+    Missing(Wanted),
+    Nowhere,
+}
+
+/// Finds where a request goes; asks for what the configuration lacks.
+pub(crate) async fn find(
+    worker: &Rc<Worker>,
+    entry: &Entry,
+    request: &dyn Request,
+    left_ns: Option<u64>,
+) -> Result<Route, Refusal> {
+    if is_loop(worker, entry, request) {
+        return Err(Refusal::new(Reason::ProxyLoop));
+    }
+    match look(worker, entry, request) {
+        Found::Here(route) => Ok(route),
+        Found::Nowhere => Err(Refusal::new(Reason::RouteNone)),
+        Found::Missing(wanted) => {
+            let left = left_ns.map(Duration::from_nanos);
+            match worker.demands.ask(&wanted, left).await {
+                Supply::Applied => find_again(worker, entry, request),
+                Supply::Unknown => Err(Refusal::new(Reason::RouteNone)),
+                Supply::Unavailable => Err(Refusal::new(Reason::ConfigMissing)),
+            }
+        }
+    }
+}
+
+fn find_again(worker: &Worker, entry: &Entry, request: &dyn Request) -> Result<Route, Refusal> {
+    match look(worker, entry, request) {
+        Found::Here(route) => Ok(route),
+        Found::Missing(_) => Err(Refusal::new(Reason::ConfigMissing)),
+        Found::Nowhere => Err(Refusal::new(Reason::RouteNone)),
+    }
+}
+
+/// Whether an outbound request went through this sidecar before.
+fn is_loop(worker: &Worker, entry: &Entry, request: &dyn Request) -> bool {
+    let mut is_loop = false;
+    if !matches!(entry, Entry::Inbound { .. }) {
+        request.visit(VIA, &mut |via| {
+            let mut instances = via.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            is_loop |= instances.any(|instance| instance == worker.instance.as_bytes());
+        });
+    }
+    is_loop
+}
+
+fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
+    let live = worker.live.borrow();
+    match entry {
+        Entry::Inbound { .. } if Method::from_bytes(request.method()) == Method::Connect => {
+            Found::Nowhere
+        }
+        Entry::Inbound { place } => live
+            .inbound
+            .get(*place)
+            .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
+        Entry::Upstream { service, port } => match live.clusters.get(service) {
+            Some(cluster) => at_port(cluster, Some(*port)),
+            None => missing(worker, Wanted::Service(service.clone())),
+        },
+        Entry::Outbound => by_host(worker, &live, request),
+    }
+}
+
+fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {
+    let host = host::canonical(request.host(), &worker.namespace);
+    let Ok(host) = std::str::from_utf8(&host) else {
+        return Found::Nowhere;
+    };
+    let cluster = live
+        .config
+        .hosts
+        .get(host)
+        .and_then(|service| live.clusters.get(service));
+    match cluster {
+        Some(cluster) => at_port(cluster, request.port()),
+        None => missing(worker, Wanted::Host(host.into())),
+    }
+}
+
+/// The port that was named; where none was, 80, else the only one.
+fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
+    let ports = &cluster.ports;
+    let numbered = |number: u16| ports.iter().find(|endpoints| endpoints.port() == number);
+    let endpoints = match (port, &ports[..]) {
+        (Some(number), _) => numbered(number),
+        (None, [only]) => Some(only),
+        (None, _) => numbered(80),
+    };
+    endpoints.map_or(Found::Nowhere, |endpoints| {
+        Found::Here(Route {
+            cluster: Rc::clone(cluster),
+            endpoints: Rc::clone(endpoints),
+        })
+    })
+}
+
+fn missing(worker: &Worker, wanted: Wanted) -> Found {
+    if worker.demands.is_unknown(&wanted, worker.clock.now_ns()) {
+        return Found::Nowhere;
+    }
+    Found::Missing(wanted)
+}
+
+/// What a request carries on, so that a loop is seen: the instances it went through, and this one.
+pub(crate) fn via(worker: &Worker, request: &dyn Request) -> Vec<u8> {
+    let mut via = Vec::new();
+    request.visit(VIA, &mut |value| {
+        via.extend_from_slice(value);
+        via.extend_from_slice(b", ");
+    });
+    via.extend_from_slice(worker.instance.as_bytes());
+    via
+}
+
+/// Whether a peer's field can have come from a sidecar at all.
+pub(crate) fn is_ours(value: &[u8]) -> bool {
+    value.trim_ascii_start().starts_with(b"breakwater")
+}
+
+/// Whether an answer says that it was made by a sidecar, and for what reason.
+pub(crate) fn peer_reason(proxy_status: Option<&[u8]>) -> Option<&str> {
+    let value = std::str::from_utf8(proxy_status?).ok()?;
+    let details = value
+        .strip_prefix("breakwater;")?
+        .split_once("details=\"")?
+        .1;
+    details.split(['"', ' ']).next()
+}

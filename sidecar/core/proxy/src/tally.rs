@@ -1,0 +1,150 @@
+//! What is counted about one service in one direction; plain cells, read between requests.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use policy::Reason;
+use policy::ending::Ending;
+use policy::grpc::Code;
+use policy::histogram::Histogram;
+use policy::method::Method;
+use smallvec::SmallVec;
+
+/// Counters and gauges; they outlive the cluster, since counters only grow.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// How often each way of ending was seen, the commonest first: few are, so a search is a glance.
+    requests: RefCell<SmallVec<[(Ended, u64); 4]>>,
+    pub(crate) durations: RefCell<Histogram>,
+    attempts: [Cell<u64>; AttemptResult::COUNT],
+    pub(crate) in_flight: Cell<u32>,
+    /// When a request last came; zero for never.
+    pub(crate) called_ns: Cell<u64>,
+}
+
+/// How a request ended, as far as metrics tell; every part from a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) method: Method,
+    /// The first digit of the status; zero when there was none.
+    pub(crate) class: u8,
+    pub(crate) code: Option<Code>,
+    pub(crate) reason: Option<Reason>,
+}
+
+/// How an attempt ended, as far as metrics tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AttemptResult {
+    Success,
+    Failure,
+    Connect,
+    Reset,
+    Refused,
+    Timeout,
+    Truncated,
+    Cancelled,
+}
+
+impl AttemptResult {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Failure,
+        Self::Connect,
+        Self::Reset,
+        Self::Refused,
+        Self::Timeout,
+        Self::Truncated,
+        Self::Cancelled,
+    ];
+    const COUNT: usize = Self::ALL.len();
+
+    /// The result of an attempt that ended so; `failed` if that counts as a failure of the upstream.
+    pub(crate) const fn of(ending: &Ending, failed: bool) -> Self {
+        match ending {
+            Ending::Response { .. } if failed => Self::Failure,
+            Ending::Response { .. } => Self::Success,
+            Ending::ConnectFailure | Ending::ConnectTimeout => Self::Connect,
+            Ending::RefusedStream | Ending::GoAway | Ending::PeerRefusal { .. } => Self::Refused,
+            Ending::Reset => Self::Reset,
+            Ending::PerTryTimeout | Ending::RequestTimeout | Ending::CallerDeadline => {
+                Self::Timeout
+            }
+            Ending::Truncated => Self::Truncated,
+            Ending::LocalRefusal | Ending::ClientLeft => Self::Cancelled,
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Connect => "connect",
+            Self::Reset => "reset",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Truncated => "truncated",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a request that ended so after so long.
+    pub(crate) fn count(&self, ended: Ended, duration_ns: u64) {
+        self.durations.borrow_mut().record(duration_ns);
+        let mut requests = self.requests.borrow_mut();
+        let Some(place) = requests.iter().position(|(known, _)| *known == ended) else {
+            return requests.push((ended, 1));
+        };
+        requests[place].1 += 1;
+        if place > 0 && requests[place - 1].1 < requests[place].1 {
+            requests.swap(place - 1, place);
+        }
+    }
+
+    pub(crate) fn count_attempt(&self, result: AttemptResult) {
+        increment(&self.attempts[result as usize]);
+    }
+
+    pub(crate) fn attempts(&self, result: AttemptResult) -> u64 {
+        self.attempts[result as usize].get()
+    }
+
+    /// Hands every way of ending and its count to `each`.
+    pub(crate) fn visit_requests(&self, mut each: impl FnMut(&Ended, u64)) {
+        self.requests
+            .borrow()
+            .iter()
+            .for_each(|(ended, count)| each(ended, *count));
+    }
+}
+
+/// One request in flight; dropping it ends that.
+#[derive(Debug)]
+pub(crate) struct Flight(Rc<Tally>);
+
+impl Flight {
+    pub(crate) fn begin(tally: &Rc<Tally>, now_ns: u64) -> Self {
+        tally.in_flight.set(tally.in_flight.get() + 1);
+        tally.called_ns.set(now_ns);
+        Self(Rc::clone(tally))
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0
+            .in_flight
+            .set(self.0.in_flight.get().saturating_sub(1));
+    }
+}
+
+/// Adds one.
+pub(crate) fn increment(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}

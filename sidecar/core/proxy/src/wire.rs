@@ -1,0 +1,182 @@
+//! A socket with what was read and not used yet, and what was written and not sent yet. Both are empty, and own no
+//! memory, while the connection rests.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Bytes read at once from a body.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Buffers kept for the next message, and the largest kept.
+const KEPT_BUFFERS: usize = 256;
+const LARGEST_KEPT: usize = 16 * 1024;
+
+/// Memory that connections share: they hold some only while a message is incomplete.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// What is read lands here first; never held across a wait.
+    scratch: RefCell<Box<[u8]>>,
+    buffers: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            buffers: RefCell::default(),
+        }
+    }
+
+    /// An empty buffer.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
+        let mut buffers = self.buffers.borrow_mut();
+        let is_fit = (1..=LARGEST_KEPT).contains(&buffer.capacity());
+        if is_fit && buffers.len() < KEPT_BUFFERS {
+            buffer.clear();
+            buffers.push(buffer);
+        }
+    }
+}
+
+/// One side of an exchange.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
+    /// Read and not used yet.
+    pub(crate) input: Vec<u8>,
+    /// Written and not sent yet, from `sent` on.
+    pub(crate) output: Vec<u8>,
+    sent: usize,
+}
+
+impl Wire {
+    pub(crate) const fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Reads once, at most `most` bytes, and keeps them as input; zero at the end.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &Memory,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut scratch = memory.scratch.borrow_mut();
+        let most = most.min(scratch.len());
+        let mut read = ReadBuf::new(&mut scratch[..most]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        if self.input.capacity() == 0 && !read.filled().is_empty() {
+            self.input = memory.take();
+        }
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Takes the input, or reads once; hands the bytes to `used`, none of them at the end. What `used` leaves of them
+    /// stays as input.
+    pub(crate) fn poll_input<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &Memory,
+        used: impl FnOnce(&[u8]) -> (usize, T),
+    ) -> Poll<io::Result<T>> {
+        if !self.input.is_empty() {
+            let (len, result) = used(&self.input);
+            self.consume(len);
+            return Poll::Ready(Ok(result));
+        }
+        let mut scratch = memory.scratch.borrow_mut();
+        let mut read = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        let (len, result) = used(read.filled());
+        if len < read.filled().len() {
+            if self.input.capacity() == 0 {
+                self.input = memory.take();
+            }
+            self.input.extend_from_slice(&read.filled()[len..]);
+        }
+        Poll::Ready(Ok(result))
+    }
+
+    /// Drops the first `len` bytes of input.
+    pub(crate) fn consume(&mut self, len: usize) {
+        if len >= self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..len);
+        }
+    }
+
+    /// Sends what waits and then `data`, as far as the socket takes it now; the rest waits.
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        let waiting = &self.output[self.sent..];
+        let written = match (waiting, data) {
+            ([], []) => return Ok(()),
+            (waiting, []) => self.stream.try_write(waiting),
+            ([], data) => self.stream.try_write(data),
+            (waiting, data) => self
+                .stream
+                .try_write_vectored(&[IoSlice::new(waiting), IoSlice::new(data)]),
+        };
+        let written = match written {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        let waiting = waiting.len();
+        self.advance(written.min(waiting));
+        self.output
+            .extend_from_slice(&data[written.saturating_sub(waiting)..]);
+        Ok(())
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.sent += written;
+        if self.sent == self.output.len() {
+            self.output.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Ready when nothing waits to be sent.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.output.len() {
+            let waiting = &self.output[self.sent..];
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, waiting))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the memory back that nothing is in.
+    pub(crate) fn rest(&mut self, memory: &Memory) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                memory.give(std::mem::take(buffer));
+            }
+        }
+    }
+
+    /// Has closing reset the connection, so that what was sent cannot be taken for a whole.
+    pub(crate) fn reset_on_close(&self) {
+        // Where the system refuses, the missing end of the message still tells.
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
