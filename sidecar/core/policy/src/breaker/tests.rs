@@ -335,6 +335,7 @@ fn a_fixed_number_of_probes_is_judged_by_rate_once_all_have_finished() {
     ];
     for (probe, outcome) in probes.into_iter().zip(outcomes) {
         assert_eq!(breaker.state(), State::HalfOpen);
+        assert!(!breaker.has_place());
         breaker.on_result(probe, outcome, 0, OPEN, 0);
     }
     assert_eq!(breaker.state(), State::Closed);
