@@ -216,9 +216,9 @@ def _increase(before: Point | None, after: Point) -> Point | None:
 
 
 def _combine(name: str, one: float, other: float) -> float:
-    """One gauge of two sidecars: the worst of states and ages, the tightest of ratios, else the sum."""
-    if name.endswith(("_state", "_seconds")):
-        return max(one, other)
-    if name.endswith("_ratio"):
+    """One gauge of two sidecars: the tightest of tokens, the worst of states, ages and fill, else the sum."""
+    if name.endswith("_tokens_ratio"):
         return min(one, other)
+    if name.endswith(("_state", "_seconds", "_ratio")):
+        return max(one, other)
     return one + other

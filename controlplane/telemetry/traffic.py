@@ -81,16 +81,15 @@ def percentile(bounds: Sequence[float], buckets: Sequence[float], share: float) 
     Counts are taken to lie evenly within a bucket, and those of the last, which has no bound, at the one
     before.
     """
-    rank = share * sum(buckets)
-    below = 0.0
-    for index, count in enumerate(buckets):
+    rank, below = share * sum(buckets), 0.0
+    if not rank:
+        return 0.0
+    for index, (bound, count) in enumerate(zip(bounds, buckets, strict=False)):
         if count and below + count >= rank:
-            if index >= len(bounds):
-                break
             lower = bounds[index - 1] if index else 0.0
-            return lower + (bounds[index] - lower) * (rank - below) / count
+            return lower + (bound - lower) * (rank - below) / count
         below += count
-    return bounds[-1] if below and bounds else 0.0
+    return bounds[-1]
 
 
 def _growth(

@@ -1,0 +1,119 @@
+"""Reports over real sockets: merged on the metrics page, and in what people ask."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from mesh.v1 import admin_pb2, registry_pb2, telemetry_pb2
+from mesh.v1.telemetry_pb2_grpc import TelemetryServiceStub
+from tests.support.control_plane import Plane, running_plane
+
+CART = registry_pb2.ServiceName(namespace="shop", name="cart")
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
+    async with running_plane(tmp_path) as plane:
+        yield plane
+
+
+def reported(instance: str, requests: float, *, epoch_seconds: float) -> telemetry_pb2.ReportRequest:
+    request = telemetry_pb2.ReportRequest(
+        instance=instance,
+        called=[CART],
+        resident_bytes=12_000_000,
+        families=[
+            telemetry_pb2.MetricFamily(
+                name="breakwater_requests_total",
+                type=telemetry_pb2.METRIC_TYPE_COUNTER,
+                labels=["direction", "service", "code_class", "grpc_status", "reason"],
+                points=[
+                    telemetry_pb2.MetricPoint(labels=["inbound", "shop/cart", "2xx", "", ""], value=requests)
+                ],
+            ),
+            telemetry_pb2.MetricFamily(
+                name="breakwater_request_duration_seconds",
+                type=telemetry_pb2.METRIC_TYPE_HISTOGRAM,
+                labels=["direction", "service"],
+                bounds=[0.01, 0.1],
+                points=[
+                    telemetry_pb2.MetricPoint(labels=["inbound", "shop/cart"], value=1.5, buckets=[1, 2, 3])
+                ],
+            ),
+        ],
+    )
+    request.epoch.FromNanoseconds(round(epoch_seconds * 1e9))
+    return request
+
+
+async def send(plane: Plane, *reports: telemetry_pb2.ReportRequest) -> list[telemetry_pb2.ReportResponse]:
+    stream = TelemetryServiceStub(plane.sidecars).Report(iter(reports))
+    return [response async for response in stream]
+
+
+async def page(plane: Plane, path: str = "/metrics") -> str:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{plane.bound.http}{path}") as response,
+    ):
+        assert response.status == 200
+        return await response.text()
+
+
+async def test_metrics_page_shows_the_sum_over_sidecars(plane: Plane) -> None:
+    epoch = time.time() - 30
+    await send(
+        plane, reported("cart-0", 10, epoch_seconds=epoch), reported("cart-0", 12, epoch_seconds=epoch)
+    )
+    await send(plane, reported("cart-1", 5, epoch_seconds=epoch))
+    lines = (await page(plane)).splitlines()
+    labels = 'code_class="2xx",direction="inbound",grpc_status="",reason="",service="shop/cart"'
+    assert f"breakwater_requests_total{{{labels}}} 17.0" in lines
+    bucket = (
+        'breakwater_request_duration_seconds_bucket{direction="inbound",le="+Inf",service="shop/cart"} 12.0'
+    )
+    assert bucket in lines
+    assert "breakwater_controlplane_registry_up 1.0" in lines
+    assert 'breakwater_controlplane_streams{state="synced"} 0.0' in lines
+
+
+async def test_response_paces_the_reporter_and_counts_the_live_callers(plane: Plane) -> None:
+    epoch = time.time()
+    await send(plane, reported("web-0", 1, epoch_seconds=epoch))
+    [response] = await send(plane, reported("web-1", 1, epoch_seconds=epoch))
+    assert response.interval.ToTimedelta().total_seconds() == 2
+    assert [(one.service, one.live_callers) for one in response.callers] == [(CART, 2)]
+
+
+async def test_traffic_is_what_was_reported_of_the_window(plane: Plane) -> None:
+    await send(plane, reported("cart-0", 400, epoch_seconds=time.time() - 40))
+    response = await plane.admin.ListTraffic(admin_pb2.ListTrafficRequest(window=Duration(seconds=10)))
+    [traffic] = response.traffic
+    assert (traffic.service, traffic.success_ratio, traffic.sidecars) == (CART, 1.0, 1)
+    assert traffic.requests_per_second == pytest.approx(10, rel=0.05)
+    assert traffic.p50.ToTimedelta().total_seconds() > 0
+
+
+async def test_events_are_kept_in_the_order_of_their_reports(plane: Plane) -> None:
+    request = telemetry_pb2.ReportRequest(instance="web-0")
+    for state in (telemetry_pb2.BREAKER_STATE_OPEN, telemetry_pb2.BREAKER_STATE_HALF_OPEN):
+        request.events.append(
+            telemetry_pb2.Event(kind="breaker", service=CART, to=state, reason="error_rate")
+        )
+    await send(plane, request)
+    response = await plane.admin.ListEvents(admin_pb2.ListEventsRequest(service=CART))
+    assert [one.event.to for one in response.events] == [
+        telemetry_pb2.BREAKER_STATE_OPEN,
+        telemetry_pb2.BREAKER_STATE_HALF_OPEN,
+    ]
+    assert {one.instance for one in response.events} == {"web-0"}
+
+
+async def test_health_pages_say_that_it_lives_and_is_ready(plane: Plane) -> None:
+    assert await page(plane, "/healthz") == "ok\n"
+    assert await page(plane, "/readyz") == "ready\n"
+    assert "ok: registry reachable" in await page(plane, "/readyz?verbose")

@@ -1,0 +1,45 @@
+"""Reports of sidecars, made by hand."""
+
+from collections.abc import Mapping
+
+from controlplane.telemetry.report import Family, LabelValues, MetricType, Point, Report, Shape
+
+SECOND = 1_000_000_000
+EPOCH = 1_000 * SECOND
+REQUESTS = Shape(
+    name="breakwater_requests_total",
+    type=MetricType.COUNTER,
+    labels=("direction", "service", "method", "code_class", "grpc_status", "reason"),
+)
+DURATIONS = Shape(
+    name="breakwater_request_duration_seconds",
+    type=MetricType.HISTOGRAM,
+    labels=("direction", "service"),
+    bounds=(0.01, 0.1, 1.0),
+)
+ATTEMPTS = Shape(name="breakwater_attempts_total", type=MetricType.COUNTER, labels=("service", "result"))
+IN_FLIGHT = Shape(name="breakwater_inflight", type=MetricType.GAUGE, labels=("direction", "service"))
+
+
+def series(
+    service: str = "shop/cart",
+    *,
+    direction: str = "inbound",
+    code: str = "2xx",
+    grpc: str = "",
+    reason: str = "",
+) -> LabelValues:
+    return (direction, service, "GET", code, grpc, reason)
+
+
+def family(shape: Shape, values: Mapping[LabelValues, float]) -> Family:
+    return Family(shape=shape, points={labels: Point(value) for labels, value in values.items()})
+
+
+def report(*families: Family, instance: str = "cart-0", epoch: int = EPOCH) -> Report:
+    return Report(instance=instance, epoch_ns=epoch, families=families)
+
+
+def counted(value: float, *, instance: str = "cart-0", epoch: int = EPOCH) -> Report:
+    """A sidecar that has served `value` requests since its epoch."""
+    return report(family(REQUESTS, {series(): value}), instance=instance, epoch=epoch)

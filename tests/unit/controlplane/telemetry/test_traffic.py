@@ -1,0 +1,110 @@
+"""Traffic over a window."""
+
+import pytest
+
+from controlplane.model.traffic import Traffic
+from controlplane.telemetry.merge import Merge
+from controlplane.telemetry.report import Family, Point
+from controlplane.telemetry.traffic import DELAY_SECONDS, Question, percentile, traffic
+from tests.support.reports import (
+    ATTEMPTS,
+    DURATIONS,
+    EPOCH,
+    IN_FLIGHT,
+    REQUESTS,
+    SECOND,
+    family,
+    report,
+    series,
+)
+
+LABELS = ("inbound", "shop/cart")
+
+
+def read(merge: Merge, question: Question | None = None, seconds: int = 20) -> tuple[Traffic, ...]:
+    """What is read when 20 s of traffic have been reported in full."""
+    return traffic(merge, question or Question(), EPOCH + (seconds + DELAY_SECONDS) * SECOND)
+
+
+def after_20_seconds(*families: Family, instance: str = "cart-0") -> Merge:
+    merge = Merge()
+    merge.take(report(*families, instance=instance), EPOCH + 20 * SECOND)
+    return merge
+
+
+def test_rates_are_per_second_of_the_window() -> None:
+    merge = after_20_seconds(family(REQUESTS, {series(): 200}))
+    [row] = read(merge)
+    assert (row.service, row.peer, row.sidecars) == ("shop/cart", "", 1)
+    assert row.requests == pytest.approx(10)
+    assert row.attempts == pytest.approx(10)
+    assert row.success_ratio == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_success"),
+    [
+        (series(code="2xx", grpc="OK"), True),
+        (series(code="2xx", grpc="UNAVAILABLE"), False),
+        (series(code="2xx", grpc="NOT_FOUND"), True),
+        (series(code="4xx"), True),
+        (series(code="5xx"), False),
+        (series(code="5xx", grpc="RESOURCE_EXHAUSTED"), True),
+    ],
+)
+def test_success_is_told_by_grpc_status_first(labels: tuple[str, ...], *, is_success: bool) -> None:
+    [row] = read(after_20_seconds(family(REQUESTS, {labels: 100})))
+    assert row.success_ratio == is_success
+
+
+def test_refusals_are_counted_by_reason() -> None:
+    refused = series(code="4xx", reason="ratelimit.token")
+    [row] = read(after_20_seconds(family(REQUESTS, {series(): 100, refused: 40})))
+    assert row.requests == pytest.approx(7)
+    assert row.refused == {"ratelimit.token": pytest.approx(2)}
+
+
+def test_callers_see_attempts_beside_requests() -> None:
+    families = (
+        family(REQUESTS, {series(direction="outbound"): 100}),
+        family(ATTEMPTS, {("shop/cart", "success"): 100, ("shop/cart", "failure"): 50}),
+    )
+    [row] = read(after_20_seconds(*families, instance="web-0"), Question(outbound=True))
+    assert row.requests == pytest.approx(5)
+    assert row.attempts == pytest.approx(7.5)
+
+
+def test_only_the_service_asked_for_is_shown() -> None:
+    merge = after_20_seconds(family(REQUESTS, {series(): 10, series("shop/web"): 10}))
+    assert [row.service for row in read(merge)] == ["shop/cart", "shop/web"]
+    assert [row.service for row in read(merge, Question(service="shop/web"))] == ["shop/web"]
+
+
+def test_service_without_requests_in_the_window_is_left_out() -> None:
+    merge = after_20_seconds(family(REQUESTS, {series(): 10}))
+    assert read(merge, seconds=60) == ()
+
+
+def test_latency_and_requests_in_flight_are_shown() -> None:
+    durations = Family(shape=DURATIONS, points={LABELS: Point(10, (90, 9, 1, 0))})
+    in_flight = family(IN_FLIGHT, {LABELS: 4})
+    merge = after_20_seconds(family(REQUESTS, {series(): 100}), durations, in_flight)
+    [row] = traffic(merge, Question(), EPOCH + 23 * SECOND)
+    assert row.latency.p50 == pytest.approx(0.01 * 50 / 90)
+    assert row.latency.p95 == pytest.approx(0.01 + 0.09 * 5 / 9)
+    assert row.latency.p99 == pytest.approx(0.1)
+    assert row.in_flight == 4
+
+
+@pytest.mark.parametrize(
+    ("buckets", "share", "expected"),
+    [
+        ((0, 0, 0, 0), 0.5, 0.0),
+        ((10, 0, 0, 0), 0.5, 0.005),
+        ((0, 10, 0, 0), 1.0, 0.1),
+        ((0, 0, 0, 10), 0.5, 1.0),
+        ((), 0.5, 0.0),
+    ],
+)
+def test_percentile_lies_within_its_bucket(buckets: tuple[int, ...], share: float, expected: float) -> None:
+    assert percentile(DURATIONS.bounds, buckets, share) == pytest.approx(expected)
