@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from controlplane.cli import figures, options
 from controlplane.cli.client import AdminClient
@@ -12,8 +13,22 @@ from controlplane.cli.errors import FindingError
 from controlplane.cli.output import Format, Listing, show
 from controlplane.cli.watch import repeat
 
+if TYPE_CHECKING:
+    from typer._click.core import Context  # what TyperGroup itself is typed with
+
+
+class _ShowsByDefault(TyperGroup):
+    """Takes `breakers [SERVICE]` for `breakers show [SERVICE]`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
-    help="Breaker states; force-open, force-close, disable and reset.", invoke_without_command=True
+    cls=_ShowsByDefault,
+    help="Breaker states: `breakers [SERVICE]`; and force-open, force-close, disable and reset.",
 )
 _For = Annotated[
     str, typer.Option("--for", metavar="DURATION", help="How long the order holds, at most 24h.")
@@ -24,18 +39,16 @@ _Endpoint = Annotated[
 _Service = Annotated[str, typer.Argument(help="The service that is called, such as shop/payments.")]
 
 
-@app.callback()
+@app.command("show")
 def breakers(
-    context: typer.Context,
-    service: Annotated[str, typer.Option("--service", "-s", help="Only those that guard this service.")] = "",
+    service: Annotated[str, typer.Argument(help="Only those that guard this service.")] = "",
+    *,
     namespace: options.Namespace = options.NAMESPACE,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show breaker states of every sidecar, live."""
-    if context.invoked_subcommand is not None:
-        return
     request = {"service": figures.parse_service(service, namespace)} if service else {}
     with AdminClient(admin) as client:
         repeat(lambda: _show(client.call("ListBreakers", request)["breakers"], output), watch=watch)
