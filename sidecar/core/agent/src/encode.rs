@@ -141,19 +141,16 @@ pub(crate) fn limit(status: &report::LimitStatus) -> mesh::LimitStatus {
     }
 }
 
-/// One status for each address of the endpoint.
-pub(crate) fn endpoint(
-    status: &report::EndpointStatus,
-) -> impl Iterator<Item = mesh::EndpointStatus> {
-    status.addresses.iter().map(|address| mesh::EndpointStatus {
+pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus {
+    mesh::EndpointStatus {
         service: Some(service(&status.service)),
         instance: status.instance.to_string(),
-        address: address.to_string(),
+        address: status.address.to_string(),
         ready: status.ready,
         in_flight: status.in_flight,
         latency: duration(status.latency),
         idle_connections: status.idle_connections,
-    })
+    }
 }
 
 pub(crate) fn decision(decision: &report::Decision) -> mesh::Decision {

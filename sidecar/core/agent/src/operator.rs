@@ -103,7 +103,7 @@ impl Operator {
                 .is_none_or(|service| *service == status.service)
         });
         Ok(mesh::ListSidecarEndpointsResponse {
-            endpoints: all.iter().flat_map(encode::endpoint).collect(),
+            endpoints: all.iter().map(encode::endpoint).collect(),
         })
     }
 
