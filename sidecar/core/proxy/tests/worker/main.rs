@@ -6,5 +6,11 @@
     reason = "a test ends where it cannot go on"
 )]
 
+mod bodies;
+mod breakers;
+mod bulkheads;
+mod deadlines;
 mod forward;
+mod limits;
+mod retries;
 mod support;

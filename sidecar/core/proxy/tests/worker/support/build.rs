@@ -99,7 +99,7 @@ pub(crate) fn retry(attempts: u32, when: &[&str]) -> Retry {
             replay_bytes: 65_536,
             honor_retry_after: true,
         },
-        budget: budget(100),
+        budget: budget(1_000),
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod worker;
 
 use std::time::Duration;
 
+pub(crate) use client::Client;
 pub(crate) use upstream::Upstream;
 pub(crate) use worker::Running;
 

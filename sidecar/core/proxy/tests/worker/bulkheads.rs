@@ -1,0 +1,207 @@
+//! Bulkheads of requests and of connections: permits, queues, and their return.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::support::build::{block, bulkhead, cluster, config, pool};
+use crate::support::upstream::response;
+use crate::support::{Running, Upstream, until};
+
+/// An upstream that answers only when a permit is added.
+async fn gated() -> (Upstream, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let shared = Arc::clone(&gate);
+    let upstream = Upstream::scripted(move |mut connection| {
+        let gate = Arc::clone(&shared);
+        async move {
+            while connection.request().await.is_some() {
+                gate.acquire().await.unwrap().forget();
+                connection.send(response(200, "hello")).await;
+            }
+        }
+    })
+    .await;
+    (upstream, gate)
+}
+
+async fn running_and_waiting(running: &Running) -> (f64, f64) {
+    (
+        running
+            .metric("breakwater_bulkhead_inflight", &["shop/cart"])
+            .await,
+        running
+            .metric("breakwater_queue_depth", &["shop/cart"])
+            .await,
+    )
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: cart\r\n\r\n";
+
+#[tokio::test]
+async fn one_runs_one_waits_and_the_next_is_refused() {
+    let (upstream, gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    second.send(GET).await;
+    until(async || running_and_waiting(&running).await == (1.0, 1.0)).await;
+    let refused = running.client().await.get("/").await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(
+        refused.field("proxy-status"),
+        Some(
+            "breakwater; error=connection_limit_reached; details=\"bulkhead.full policy=shop/cart\""
+        )
+    );
+    gate.add_permits(2);
+    assert_eq!(first.answer().await.status, 200);
+    assert_eq!(second.answer().await.status, 200);
+    until(async || running_and_waiting(&running).await == (0.0, 0.0)).await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_refused() {
+    let (upstream, gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 1, Duration::from_millis(50)));
+    let running = Running::with(config(cluster)).await;
+    let mut first = running.client().await;
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    let refused = running.client().await.get("/").await;
+    assert!(
+        refused
+            .field("proxy-status")
+            .unwrap()
+            .contains("bulkhead.wait_timeout")
+    );
+    gate.add_permits(1);
+    assert_eq!((first.answer().await.status, upstream.calls()), (200, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_the_queue_frees_its_place() {
+    let (upstream, gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    second.send(GET).await;
+    until(async || running_and_waiting(&running).await == (1.0, 1.0)).await;
+    drop(second);
+    until(async || running_and_waiting(&running).await == (1.0, 0.0)).await;
+    gate.add_permits(1);
+    assert_eq!((first.answer().await.status, upstream.calls()), (200, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_disconnects_returns_everything_and_ends_the_call() {
+    let (upstream, _gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 0, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    client.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    let left = std::time::Instant::now();
+    drop(client);
+    until(async || running_and_waiting(&running).await == (0.0, 0.0)).await;
+    assert!(left.elapsed() < Duration::from_millis(100));
+    assert_eq!(running.metric("breakwater_inflight", &[]).await, 0.0);
+    assert_eq!(running.handle.endpoints().await.unwrap()[0].in_flight, 0);
+    let cancelled = running
+        .metric("breakwater_requests_total", &["client.cancelled"])
+        .await;
+    assert_eq!(cancelled, 1.0);
+}
+
+#[tokio::test]
+async fn connections_are_capped_and_waited_for_in_order() {
+    let (upstream, gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.pool = block(pool(1));
+    let running = Running::with(config(cluster)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    second.send(GET).await;
+    gate.add_permits(2);
+    assert_eq!(first.answer().await.status, 200);
+    assert_eq!(second.answer().await.status, 200);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_is_waited_for_as_long_as_connecting_may_take() {
+    let (upstream, gate) = gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.pool = block(pool(1));
+    let connect = Duration::from_millis(50);
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect,
+        ..Default::default()
+    });
+    let running = Running::with(config(cluster)).await;
+    let mut first = running.client().await;
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    let refused = running.client().await.get("/").await;
+    assert_eq!(refused.status, 503);
+    assert!(
+        refused
+            .field("proxy-status")
+            .unwrap()
+            .contains("bulkhead.connections policy=shop/cart")
+    );
+    gate.add_permits(1);
+    assert_eq!(first.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_retry_within_a_full_cap_uses_the_place_it_has() {
+    let upstream = Upstream::answering(|request| match request.place {
+        0 => response(503, "not yet"),
+        _ => response(200, "hello"),
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.pool = block(pool(1));
+    cluster.retry = block(crate::support::build::retry(1, &["503"]));
+    let running = Running::with(config(cluster)).await;
+    assert_eq!(
+        (
+            running.client().await.get("/").await.status,
+            upstream.calls()
+        ),
+        (200, 2)
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_to_one_endpoint_makes_room_for_another() {
+    let (one, other) = (
+        Upstream::with_status(200).await,
+        Upstream::with_status(200).await,
+    );
+    let mut cluster = cluster(&[one.address, other.address]);
+    cluster.pool = block(pool(1));
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/").await.status, 200);
+    }
+    assert!(one.calls() > 0 && other.calls() > 0);
+    assert_eq!(
+        running
+            .metric("breakwater_connections", &["upstream_idle"])
+            .await,
+        1.0
+    );
+}

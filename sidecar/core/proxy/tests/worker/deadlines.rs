@@ -1,0 +1,293 @@
+//! Deadlines and timeouts: who is cut when, and what goes on to the next hop.
+
+use std::time::{Duration, Instant};
+
+use proxy::config::Timeouts;
+
+use crate::support::build::{block, breaker, cluster, config, retry, timeouts};
+use crate::support::upstream::{Connection, response};
+use crate::support::worker::beside;
+use crate::support::{Client, Running, Upstream, until};
+
+/// Reads requests and never answers.
+async fn silent(mut connection: Connection) {
+    while connection.request().await.is_some() {}
+}
+
+fn within(request: Duration) -> Timeouts {
+    Timeouts {
+        request: Some(request),
+        ..timeouts()
+    }
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_cut_and_its_call_ends() {
+    let upstream = Upstream::scripted(silent).await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(within(50 * MS));
+    cluster.service_breaker = block(breaker(1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let began = Instant::now();
+    let answer = running.client().await.get("/").await;
+    assert_eq!(answer.status, 504);
+    assert!(
+        (50 * MS..150 * MS).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        answer.field("proxy-status"),
+        Some(
+            "breakwater; error=http_response_timeout; details=\"timeout.request policy=shop/cart\""
+        )
+    );
+    let refused = running.client().await.get("/").await;
+    assert!(
+        refused
+            .field("proxy-status")
+            .unwrap()
+            .contains("breaker.open")
+    );
+}
+
+#[tokio::test]
+async fn a_callers_shorter_deadline_is_not_held_against_the_upstream() {
+    let upstream = Upstream::scripted(silent).await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(within(Duration::from_secs(60)));
+    cluster.service_breaker = block(breaker(1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let request = "GET / HTTP/1.1\r\nHost: cart\r\nbreakwater-deadline-ms: 50\r\n\r\n";
+    assert_eq!(running.client().await.ask(request).await.status, 504);
+    assert_eq!(running.handle.breakers().await.unwrap()[0].counts.calls, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_tried_again() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        while let Some(request) = connection.request().await {
+            if request.place > 0 {
+                connection.send(response(200, "hello")).await;
+            }
+        }
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(Timeouts {
+        per_try: Some(30 * MS),
+        ..within(Duration::from_secs(5))
+    });
+    cluster.retry = block(retry(1, &["PerTryTimeout"]));
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!(
+        (answer.status, answer.field("breakwater-attempts")),
+        (200, Some("2"))
+    );
+}
+
+#[tokio::test]
+async fn tries_that_all_take_too_long_end_as_a_timeout() {
+    let upstream = Upstream::scripted(silent).await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(Timeouts {
+        per_try: Some(20 * MS),
+        ..within(Duration::from_secs(5))
+    });
+    cluster.retry = block(retry(1, &["PerTryTimeout"]));
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!((answer.status, upstream.calls()), (504, 2));
+    assert_eq!(answer.field("breakwater-retry"), Some("exhausted"));
+    assert!(
+        answer
+            .field("proxy-status")
+            .unwrap()
+            .contains("retry.exhausted")
+    );
+}
+
+#[tokio::test]
+async fn what_remains_is_handed_on_less_two_milliseconds() {
+    let upstream = Upstream::with_status(200).await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(within(Duration::from_secs(10)));
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    let handed_on = async |client: &mut Client, head: &str| -> u64 {
+        client
+            .ask(&format!("GET / HTTP/1.1\r\nHost: cart\r\n{head}\r\n"))
+            .await;
+        let last = upstream.requests().pop().unwrap();
+        last.field("breakwater-deadline-ms")
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    assert!((9_900..=9_998).contains(&handed_on(&mut client, "").await));
+    let shorter = handed_on(&mut client, "breakwater-deadline-ms: 1000\r\n").await;
+    assert!((900..=998).contains(&shorter), "{shorter}");
+    let longer = handed_on(&mut client, "breakwater-deadline-ms: 99999999\r\n").await;
+    assert!((9_900..=9_998).contains(&longer), "{longer}");
+    let grpc = handed_on(&mut client, "grpc-timeout: 500m\r\n").await;
+    assert!((400..=498).contains(&grpc), "{grpc}");
+    let lowered = upstream
+        .requests()
+        .pop()
+        .unwrap()
+        .field("grpc-timeout")
+        .unwrap()
+        .to_owned();
+    assert!(
+        lowered.ends_with(['u', 'n']) && upstream.calls() == 4,
+        "{lowered}"
+    );
+}
+
+#[tokio::test]
+async fn what_arrives_with_nothing_left_is_refused_before_any_work() {
+    let upstream = Upstream::with_status(200).await;
+    let running = Running::with(config(cluster(&[upstream.address]))).await;
+    let request = "GET / HTTP/1.1\r\nHost: unknown\r\nbreakwater-deadline-ms: 0\r\n\r\n";
+    let answer = running.client().await.ask(request).await;
+    assert_eq!((answer.status, upstream.calls()), (504, 0));
+    assert!(
+        answer
+            .field("proxy-status")
+            .unwrap()
+            .contains("deadline.exhausted")
+    );
+}
+
+#[tokio::test]
+async fn calls_inherit_the_deadline_of_the_request_they_serve() {
+    let app = Upstream::scripted(silent).await;
+    let upstream = Upstream::with_status(200).await;
+    let running = Running::start(beside(app.address));
+    running
+        .handle
+        .apply(config(cluster(&[upstream.address])))
+        .await
+        .unwrap();
+    let mut client = Client::connect(running.inbound()).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: cart\r\nbreakwater-deadline-ms: 5000\r\n\r\n")
+        .await;
+    until(async || app.calls() == 1).await;
+    let request = app.requests().pop().unwrap();
+    let (parent, id) = (
+        request.field("traceparent").unwrap(),
+        request.field("x-request-id").unwrap(),
+    );
+    for (place, header) in [
+        format!("traceparent: {parent}"),
+        format!("x-request-id: {id}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        running
+            .client()
+            .await
+            .ask(&format!("GET / HTTP/1.1\r\nHost: cart\r\n{header}\r\n\r\n"))
+            .await;
+        let handed_on = upstream.requests()[place]
+            .field("breakwater-deadline-ms")
+            .unwrap()
+            .to_owned();
+        assert!(
+            (3_000..5_000).contains(&handed_on.parse::<u64>().unwrap()),
+            "{handed_on}"
+        );
+    }
+    running.client().await.get("/").await;
+    assert_eq!(upstream.requests()[2].field("breakwater-deadline-ms"), None);
+}
+
+#[tokio::test]
+async fn a_body_that_takes_too_long_is_cut_visibly() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            .await;
+        connection.end().await;
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(within(50 * MS));
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!((answer.status, answer.is_whole), (200, false));
+    until(async || {
+        running
+            .metric("breakwater_requests_total", &["timeout.request"])
+            .await
+            == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_stream_outlives_the_request_timeout_until_it_rests_too_long() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+            .await;
+        connection.send("Transfer-Encoding: chunked\r\n\r\n").await;
+        for _ in 0..6 {
+            connection.send("2\r\nhi\r\n").await;
+            tokio::time::sleep(20 * MS).await;
+        }
+        connection.end().await;
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(Timeouts {
+        stream_idle: Some(60 * MS),
+        ..within(50 * MS)
+    });
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!((answer.text(), answer.is_whole), ("hihihihihihi", false));
+    until(async || {
+        running
+            .metric("breakwater_requests_total", &["timeout.idle"])
+            .await
+            == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connecting_that_takes_too_long_is_refused() {
+    // A listener whose backlog is full takes no more connections.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket
+        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    socket.listen(1).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let _fill: Vec<_> = (0..4)
+        .map(|_| tokio::spawn(tokio::net::TcpStream::connect(address)))
+        .collect();
+    tokio::time::sleep(50 * MS).await;
+    let mut cluster = cluster(&[address]);
+    cluster.timeouts = block(Timeouts {
+        connect: 50 * MS,
+        ..timeouts()
+    });
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer
+            .field("proxy-status")
+            .unwrap()
+            .contains("error=connection_timeout; details=\"timeout.connect")
+    );
+}
