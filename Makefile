@@ -85,7 +85,7 @@ golden: $(CORE_READY) ## rewrite the golden files for review
 	@$(PYTHON) -m tests.support.golden
 
 docs: $(CORE_READY) ## rewrite the generated reference page
-	@$(PYTHON) -m controlplane.policy.reference
+	@$(PYTHON) -m tests.support.reference
 
 wheel: $(VENV_READY) ## build the wheel into dist/
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

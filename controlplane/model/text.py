@@ -40,7 +40,12 @@ def document_text(document: Document, schema: Schema) -> str:
 def value_text(value: Value, field: Field) -> str:
     """A value of `field` as YAML on one line, such as 64Ki, 1m30s or [GET, HEAD]."""
     text = yaml.dump(
-        _plain(value, field), Dumper=_Dumper, default_flow_style=True, width=1 << 20, allow_unicode=True
+        _plain(value, field),
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        width=1 << 20,
+        allow_unicode=True,
     )
     return str(text).removesuffix("\n").removesuffix("\n...")
 

@@ -62,8 +62,9 @@ def endpoints(document: Document) -> tuple[Endpoint, ...]:
 
 def _endpoint(document: Document, endpoint: Tree, ports: list[str]) -> Endpoint:
     address, number = find_text(endpoint, "address"), find_number(endpoint, "port") or 0
+    place = f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
     return Endpoint(
-        instance=InstanceId(f"external/{document.key.qualified_name}/{address}:{number}"),
+        instance=InstanceId(f"external/{document.key.qualified_name}/{place}"),
         address=address,
         ports=dict.fromkeys(sorted(ports), number),
         labels=_labels(endpoint),
