@@ -80,7 +80,8 @@ def _body(body: Body) -> Iterator[str]:
         case Inbound():
             yield from _limits(body.rate_limits)
         case Outbound():
-            yield f"ports {', '.join(f'{port.name} {port.port} {port.protocol.value}' for port in body.ports)}"
+            ports = (f"{port.name} {port.port} {port.protocol.value}" for port in body.ports)
+            yield f"ports {', '.join(ports)}"
             yield f"idempotent {', '.join(body.idempotent_methods) or '-'}"
             for variant in body.variants:
                 yield from _variant(variant)

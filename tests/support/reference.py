@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # it has no types
 
 from controlplane.model.schema import API_VERSION, Block, Field, Format, Kind, Schema, Shape, word
 from controlplane.model.text import value_text
@@ -29,8 +29,8 @@ Generated from the contract in `proto/mesh/v1` by `make docs`. Every document be
 `labels`, `annotations`).
 
 Durations are written as `250ms` or `1m30s`, sizes as `65536` or `64Ki`, percentages as numbers from 0 to 100.
-A default applies only inside a block that is present; a block with the default `{{}}` is always there. What is
-not on this page is refused.
+A default applies only inside a block that is present; a block with the default `{{}}` is always there. What
+is not on this page is refused.
 """
 
 
