@@ -47,9 +47,6 @@ from controlplane.telemetry.prometheus import MergedCollector
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.server import TelemetryServer
 from controlplane.version import program_version
-from mesh.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
-from mesh.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
-from mesh.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 from registry.clock import MonotonicClock
 from registry.errors import StoreError
 from registry.live import LiveCatalog, follow
@@ -199,10 +196,8 @@ def _for_sidecars(parts: _Parts, store: SqliteStore) -> Iterator[Service]:
     registry = RegistryService(Registrar(store), parts.live)
     yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
-    yield Service(
-        "mesh.v1.TelemetryService", partial(add_TelemetryServiceServicer_to_server, parts.telemetry)
-    )
-    yield Service("mesh.v1.RegistryService", partial(add_RegistryServiceServicer_to_server, registry))
+    yield Service("mesh.v1.TelemetryService", parts.telemetry.add_to)
+    yield Service("mesh.v1.RegistryService", registry.add_to)
 
 
 def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
@@ -216,7 +211,7 @@ def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
         schema=parts.schema,
     )
     admin = AdminServer(about, parts.fleet, parts.policies, Sidecars(parts.commands), parts.readings)
-    yield Service("mesh.v1.AdminService", partial(add_AdminServiceServicer_to_server, admin))
+    yield Service("mesh.v1.AdminService", admin.add_to)
 
 
 def _measurements(parts: _Parts, store: SqliteStore) -> CollectorRegistry:

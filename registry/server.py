@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from grpc.aio import ServicerContext
+from grpc.aio import Server, ServicerContext
 
 from mesh.v1 import registry_pb2 as pb
-from mesh.v1.registry_pb2_grpc import RegistryServiceServicer
+from mesh.v1.registry_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from registry.catalog import Catalog
 from registry.codec import (
     decode_name,
@@ -35,6 +35,10 @@ class RegistryService(RegistryServiceServicer):
     def __init__(self, registrar: Registrar, live: LiveCatalog) -> None:
         self._registrar = registrar
         self._live = live
+
+    def add_to(self, server: Server) -> None:
+        """Serves RegistryService."""
+        add_RegistryServiceServicer_to_server(self, server)
 
     async def Register(self, request: pb.RegisterRequest, context: _Context) -> pb.RegisterResponse:
         """Enters or replaces one instance of a service, under a new lease."""

@@ -18,7 +18,7 @@ from controlplane.snapshot.build import Inputs
 from controlplane.snapshot.services import KnownService
 from mesh.v1 import admin_pb2 as pb
 from mesh.v1 import registry_pb2, sidecar_admin_pb2, telemetry_pb2
-from mesh.v1.admin_pb2_grpc import AdminServiceServicer
+from mesh.v1.admin_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
 from registry.codec import encode_endpoint, encode_service
 from registry.model import ServiceName
 
@@ -45,6 +45,10 @@ class AdminServer(AdminServiceServicer):
         self._policies = policies
         self._sidecars = sidecars
         self._readings = readings
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serves AdminService."""
+        add_AdminServiceServicer_to_server(self, server)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         """State of the control plane."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+import grpc.aio
+
 from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.codec import decode_events, decode_report, encode_response
 from controlplane.telemetry.events import Events
@@ -12,8 +14,6 @@ from mesh.v1 import telemetry_pb2, telemetry_pb2_grpc
 
 if TYPE_CHECKING:
     from typing import TypeAlias
-
-    import grpc.aio
 
     Context: TypeAlias = grpc.aio.ServicerContext[telemetry_pb2.ReportRequest, telemetry_pb2.ReportResponse]
 
@@ -35,6 +35,10 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._callers = callers
         self._events = events
         self._now_ns = now_ns
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serves TelemetryService."""
+        telemetry_pb2_grpc.add_TelemetryServiceServicer_to_server(self, server)
 
     async def Report(
         self, request_iterator: AsyncIterator[telemetry_pb2.ReportRequest], context: "Context"
