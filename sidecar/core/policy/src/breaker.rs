@@ -13,6 +13,7 @@
 //! made after their time, [`Breaker::check`] included. Transitions queue up in order until they are taken.
 
 mod params;
+mod permit;
 mod probes;
 mod tally;
 mod transition;
@@ -20,85 +21,15 @@ mod transition;
 use std::collections::VecDeque;
 
 pub use params::{HalfOpen, OpenTime, Params, Trial, Trip, Window};
+pub use permit::{Forced, Permit, Refusal, Standing};
 use probes::{Finding, ProbeEnd, Probes};
 use tally::{Mark, Tally};
 pub use transition::{Cause, Counts, State, TRANSITIONS, Transition};
 
-use crate::{Outcome, Reason, backoff, draw};
+use crate::{Outcome, backoff, draw};
 
 /// Transitions kept for the owner, who takes them after each call; one call makes at most four.
 const KEPT_TRANSITIONS: usize = 16;
-
-/// An admitted call. Give it back once, through [`Breaker::on_result`] or [`Breaker::release`].
-#[derive(Debug)]
-#[must_use = "a permit that is not given back leaves a half-open breaker waiting"]
-pub struct Permit {
-    epoch: u64,
-    probe: Option<u64>,
-}
-
-/// Why a call was not admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Open for a while yet.
-    Open {
-        /// How long.
-        retry_after_ns: u64,
-    },
-    /// Half open, with every probe out.
-    HalfOpenFull,
-    /// Forced open by a person.
-    Forced,
-}
-
-/// A person's decision over a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forced {
-    /// Refuse every call.
-    Open,
-    /// Admit every call and count it.
-    Closed,
-    /// Admit every call and count nothing.
-    Disabled,
-}
-
-impl Permit {
-    /// A permit of no breaker: what comes of it is ignored.
-    pub const fn uncounted() -> Self {
-        Self {
-            epoch: 0,
-            probe: None,
-        }
-    }
-}
-
-impl Refusal {
-    /// What the refusal is called.
-    #[must_use]
-    pub const fn reason(self) -> Reason {
-        match self {
-            Self::Open { .. } => Reason::BreakerOpen,
-            Self::HalfOpenFull => Reason::BreakerHalfOpenFull,
-            Self::Forced => Reason::BreakerForced,
-        }
-    }
-}
-
-/// What the breaker means for the endpoint behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Fit for calls.
-    Healthy,
-    /// Half open, or due to be with the next call: fit for probes.
-    Probing,
-    /// Open.
-    Open {
-        /// When it opened.
-        since_ns: u64,
-        /// When its open time ends.
-        until_ns: u64,
-    },
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -186,7 +117,7 @@ impl Breaker {
     /// Notes that the response headers of an admitted call are there.
     pub fn on_headers(&mut self, permit: &Permit, now_ns: u64, draw: u64) {
         self.check(now_ns, draw);
-        if let Some(probe) = self.current_probe(permit) {
+        if let Some(probe) = permit.probe {
             self.probes.answered(probe);
         }
     }
@@ -230,13 +161,9 @@ impl Breaker {
 
     /// Takes a permit back uncounted: its place is free again.
     pub fn release(&mut self, permit: Permit) {
-        if let Some(probe) = self.current_probe(&permit) {
+        if let Some(probe) = permit.probe {
             self.probes.take_in(probe);
         }
-    }
-
-    fn current_probe(&self, permit: &Permit) -> Option<u64> {
-        permit.probe.filter(|_| permit.epoch == self.epoch)
     }
 
     fn record_call(&mut self, mark: Mark, now_ns: u64, draw: u64) {

@@ -27,6 +27,7 @@ pub(super) enum ProbeEnd {
 
 #[derive(Clone, Copy, Debug)]
 struct Probe {
+    /// Never used again, so that a late answer meets no other probe.
     number: u64,
     since_ns: u64,
     answered: bool,
