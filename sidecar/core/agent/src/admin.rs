@@ -37,10 +37,7 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers until the process ends.
-pub(crate) async fn serve(
-    listener: UnixListener,
-    operator: Operator,
-) -> Result<(), transport::Error> {
+pub(crate) async fn serve(listener: UnixListener, operator: Operator) {
     let (accepted, connections) = mpsc::channel(1);
     let log = operator.log.clone();
     let service = SidecarAdminServiceServer::new(operator);
@@ -48,8 +45,8 @@ pub(crate) async fn serve(
         .add_service(service)
         .serve_with_incoming(ReceiverStream::new(connections));
     tokio::select! {
-        served = serving => served,
-        () = accept(listener, accepted, log) => Ok(()),
+        _ = serving => {} // ends only with its connections
+        () = accept(listener, accepted, log) => {}
     }
 }
 

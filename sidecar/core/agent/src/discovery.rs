@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use proxy::{Demand, Ended, Handle, Supply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
 use tonic::transport::Channel;
 
 use crate::encode;
-use crate::holdings::{Holdings, Response, Standing};
+use crate::holdings::{Holdings, Reach, Response, Standing};
 use crate::log::Log;
 use crate::mesh::discovery_request::Message;
 use crate::mesh::discovery_service_client::DiscoveryServiceClient;
@@ -29,6 +29,10 @@ use crate::status::{Source, Status};
 
 /// Messages that wait to be sent.
 const OUTGOING: usize = 16;
+/// How long a control plane may take to answer a hello.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest response taken, bytes.
+const RESPONSE_BYTES: usize = 16 << 20;
 /// How often idle names are looked for, and how many times of these the worker is asked whom it called.
 const SWEEP: Duration = Duration::from_secs(1);
 const SWEEPS_PER_CALLED: u64 = 30;
@@ -106,11 +110,11 @@ impl Discovery {
     pub(crate) async fn alone<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(other);
         loop {
-            let has_grace = Instant::now() < self.grace;
+            let reach = self.reach_alone();
             tokio::select! {
                 result = &mut other => return Ok(result),
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, has_grace).await?,
-                () = sleep_until(self.grace), if has_grace => {
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, reach).await?,
+                () = sleep_until(self.grace), if reach == Reach::Reconnecting => {
                     self.holdings.give_up();
                     self.waiting.clear(); // unanswered means unavailable
                 }
@@ -118,19 +122,28 @@ impl Discovery {
         }
     }
 
-    /// One stream on `channel`; returns why it ended, and whether the control plane had answered at all.
-    pub(crate) async fn session(&mut self, channel: Channel) -> Result<(Answer, bool), Ended> {
+    fn reach_alone(&self) -> Reach {
+        if Instant::now() < self.grace {
+            Reach::Reconnecting
+        } else {
+            Reach::Alone
+        }
+    }
+
+    /// One stream on `channel`; returns why it ended.
+    pub(crate) async fn session(&mut self, channel: Channel) -> Result<Answer, Ended> {
         let (outgoing, requests) = mpsc::channel(OUTGOING);
         let (incoming, mut news) = mpsc::channel(1);
         self.greet(&outgoing).await;
-        let stream = read(DiscoveryServiceClient::new(channel), requests, incoming);
+        let client = DiscoveryServiceClient::new(channel).max_decoding_message_size(RESPONSE_BYTES);
+        let stream = read(client, requests, incoming);
         tokio::pin!(stream);
         let (mut sweeps, mut ticks) = (0, interval(SWEEP));
         let answer = loop {
             tokio::select! {
                 answer = &mut stream => break answer,
                 Some(news) = news.recv() => self.take(news, &outgoing).await?,
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, true).await?,
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, Reach::Connected).await?,
                 _ = ticks.tick() => {
                     sweeps += 1;
                     self.sweep(sweeps % SWEEPS_PER_CALLED == 0).await?;
@@ -138,7 +151,8 @@ impl Discovery {
             }
             self.tell_changes(&outgoing).await;
         };
-        Ok((answer, self.disconnected()))
+        self.disconnected();
+        Ok(answer)
     }
 
     async fn greet(&mut self, outgoing: &mpsc::Sender<DiscoveryRequest>) {
@@ -205,7 +219,7 @@ impl Discovery {
                 &[("resource", id), ("field", field), ("reason", reason)],
             );
         }
-        let is_first = self.status.borrow().source != Some(Source::Stream);
+        let is_first = self.status.borrow().source.is_none();
         if outcome.is_changed || is_first {
             self.apply(Source::Stream).await?;
         } else {
@@ -236,10 +250,10 @@ impl Discovery {
         });
     }
 
-    async fn demand(&mut self, demand: Demand, can_ask: bool) -> Result<(), Ended> {
+    async fn demand(&mut self, demand: Demand, reach: Reach) -> Result<(), Ended> {
         match self
             .holdings
-            .demand(&demand.wanted, std::time::Instant::now(), can_ask)
+            .demand(&demand.wanted, std::time::Instant::now(), reach)
         {
             Standing::Answered(supply) => drop(demand.reply.send(supply)),
             Standing::Waits => self.waiting.push(demand),
@@ -254,7 +268,7 @@ impl Discovery {
     async fn answer_waiting(&mut self) -> Result<(), Ended> {
         for demand in std::mem::take(&mut self.waiting) {
             if !demand.reply.is_closed() {
-                self.demand(demand, true).await?;
+                self.demand(demand, Reach::Connected).await?;
             }
         }
         Ok(())
@@ -278,17 +292,14 @@ impl Discovery {
         self.status.send_modify(|state| state.is_connected = true);
     }
 
-    /// Returns whether the control plane had been connected.
-    fn disconnected(&mut self) -> bool {
+    fn disconnected(&mut self) {
         self.grace = Instant::now() + GRACE;
-        let was_connected = self.status.borrow().is_connected;
-        if was_connected {
-            self.status.send_modify(|state| {
-                state.is_connected = false;
+        self.status.send_modify(|state| {
+            state.leases.clear();
+            if std::mem::take(&mut state.is_connected) {
                 state.connected_at = std::time::Instant::now();
-            });
-        }
-        was_connected
+            }
+        });
     }
 }
 
@@ -298,9 +309,11 @@ async fn read(
     requests: mpsc::Receiver<DiscoveryRequest>,
     incoming: mpsc::Sender<News>,
 ) -> Answer {
-    let mut stream = match client.stream(ReceiverStream::new(requests)).await {
-        Ok(response) => response.into_inner(),
-        Err(answer) => return answer,
+    let opening = timeout(PATIENCE, client.stream(ReceiverStream::new(requests)));
+    let mut stream = match opening.await {
+        Ok(Ok(response)) => response.into_inner(),
+        Ok(Err(answer)) => return answer,
+        Err(_) => return Answer::deadline_exceeded("the control plane does not answer"),
     };
     let _ = incoming.send(News::Opened).await; // the receiver lives as long as this future
     loop {

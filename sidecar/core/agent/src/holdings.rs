@@ -35,6 +35,17 @@ pub(crate) struct Outcome {
     pub(crate) rejections: Vec<Rejection>,
 }
 
+/// Who is there to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A control plane.
+    Connected,
+    /// Nobody, but somebody may come back any moment.
+    Reconnecting,
+    /// Nobody.
+    Alone,
+}
+
 /// How a demand stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -98,20 +109,18 @@ impl Holdings {
         self.revision = saved.revision;
     }
 
-    /// What a worker wants to know; asks for it when it is unknown and somebody is there to answer.
-    pub(crate) fn demand(&mut self, wanted: &Wanted, now: Instant, can_ask: bool) -> Standing {
+    /// What a worker wants to know; asks for it when it is unknown and somebody may answer.
+    pub(crate) fn demand(&mut self, wanted: &Wanted, now: Instant, reach: Reach) -> Standing {
         let name = name_of(wanted);
         if self.is_served(&name) {
             self.subscription.demand(&name, now);
             return Standing::Answered(Supply::Applied);
         }
-        if !can_ask {
-            let is_restored = self.restore_lapsed(&name, now);
-            return if is_restored {
-                Standing::Restored
-            } else {
-                Standing::Answered(Supply::Unavailable)
-            };
+        if reach != Reach::Connected && self.restore_lapsed(&name, now) {
+            return Standing::Restored;
+        }
+        if reach == Reach::Alone {
+            return Standing::Answered(Supply::Unavailable);
         }
         match self.subscription.demand(&name, now) {
             Demand::Missing => Standing::Answered(Supply::Unknown),

@@ -3,18 +3,22 @@
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
 //! resource says (`decode`), how long to wait (`backoff`), what a file holds (`saved`). Around that are the edges: one
 //! connection (`link`) with its streams (`discovery`, `telemetry`, `command`, `registration`), the disk, the sockets
-//! that answer on this machine (`admin`, `http`), and `run`, which puts them together on one thread.
+//! that answer on this machine (`admin`, `http`). `assembly` connects them, `departure` ends them, `run` is the whole
+//! life on one thread.
 
 mod admin;
 mod archive;
+mod assembly;
 mod backoff;
 #[cfg(test)]
 mod builders;
 mod chance;
 mod command;
 mod decode;
+mod departure;
 mod discovery;
 mod disk;
+mod doors;
 mod encode;
 mod events;
 mod holdings;
@@ -37,7 +41,7 @@ mod status;
 mod subscription;
 mod telemetry;
 
-pub use run::{Error, Remote, Summary, run};
+pub use run::{Error, Outputs, Remote, Summary, run};
 pub use settings::{Contract, OwnPort, OwnService, Problem, Settings, parse as parse_settings};
 
 /// Version of the program.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proxy::Ended;
 use tokio::net::{UdpSocket, lookup_host};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status as Answer};
 
@@ -26,6 +26,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// A silent connection is probed this often, and is dead without an answer in this time.
 const PROBE: Duration = Duration::from_secs(15);
 const PROBE_ANSWER: Duration = Duration::from_secs(10);
+/// A session this long was a good one; a shorter one is followed by a longer rest than the one before.
+const PROVEN: Duration = Duration::from_secs(5);
 /// Flow control windows, bytes: small, since messages are.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -62,9 +64,9 @@ async fn keep(
     for address in addresses.iter().cycle().skip(first) {
         let ended = match discovery.alone(connect(address)).await? {
             Ok(channel) => {
-                let (ended, was_connected) =
-                    session(discovery, companions, channel, address).await?;
-                if was_connected {
+                let begin = Instant::now();
+                let ended = session(discovery, companions, channel, address).await?;
+                if begin.elapsed() > PROVEN {
                     backoff.reset();
                     is_told = false;
                 }
@@ -110,13 +112,13 @@ async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
     endpoint.connect().await
 }
 
-/// All streams on `channel`; returns why discovery's ended, and whether the control plane had answered at all.
+/// All streams on `channel`; returns why discovery's ended.
 async fn session(
     discovery: &mut Discovery,
     companions: &Companions,
     channel: Channel,
     address: &str,
-) -> Result<(Answer, bool), Ended> {
+) -> Result<Answer, Ended> {
     let Companions {
         reporter,
         operator,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
 use tonic::transport::Channel;
@@ -13,7 +13,8 @@ use tonic::transport::Channel;
 use crate::encode;
 use crate::mesh::registry_service_client::RegistryServiceClient;
 use crate::mesh::{
-    Contract, DeregisterRequest, Endpoint, KeepAliveRequest, Protocol, RegisterRequest, ServicePort,
+    Contract, DeregisterRequest, Endpoint, KeepAliveRequest, KeepAliveResponse, Protocol,
+    RegisterRequest, RegisterResponse, ServicePort,
 };
 use crate::settings::{OwnPort, OwnService, Settings};
 use crate::status::Status;
@@ -26,6 +27,8 @@ const RENEWALS: u32 = 3;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 type Client = RegistryServiceClient<Channel>;
+/// What is entered under each lease.
+type Leases<'a> = HashMap<i64, &'a RegisterRequest>;
 
 /// What is entered.
 #[derive(Debug)]
@@ -49,25 +52,32 @@ impl Registration {
     /// once a draining sidecar's workload is taken out.
     pub(crate) async fn run(&self, channel: Channel, address: IpAddr) -> Answer {
         let mut client = RegistryServiceClient::new(channel);
-        let answer = match self.keep(&mut client, address).await {
-            Ok(()) => Answer::ok("taken out"),
-            Err(answer) => answer,
-        };
+        let kept = self.keep(&mut client, address).await;
         self.status.send_modify(|state| state.leases.clear());
-        answer
+        kept.map_or_else(|answer| answer, |()| Answer::ok("taken out"))
     }
 
     async fn keep(&self, client: &mut Client, address: IpAddr) -> Result<(), Answer> {
-        let mut leases: HashMap<i64, &RegisterRequest> = HashMap::new();
-        for entry in &self.entries {
-            leases.insert(register(client, entry, address).await?, entry);
+        if self.entries.is_empty() {
+            return Ok(()); // a workload that only calls
         }
-        let (renewals, outgoing) = mpsc::channel(self.entries.len().max(1));
-        let mut draining = self.status.subscribe();
-        let mut ticks = interval(TTL / RENEWALS);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut leases, mut ttl) = (HashMap::new(), TTL);
+        for entry in &self.entries {
+            let granted = register(client, entry, address).await?;
+            leases.insert(granted.lease_id, entry);
+            ttl = ttl.min(
+                granted
+                    .ttl
+                    .and_then(|ttl| ttl.try_into().ok())
+                    .unwrap_or(TTL),
+            );
+        }
         self.publish(&leases);
-        send(&renewals, &leases).await;
+        let (renewals, outgoing) = mpsc::channel(self.entries.len());
+        let mut draining = self.status.subscribe();
+        let mut ticks = interval_at(Instant::now() + ttl / RENEWALS, ttl / RENEWALS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renew(&renewals, &leases).await;
         let mut answers = client
             .keep_alive(ReceiverStream::new(outgoing))
             .await?
@@ -75,12 +85,11 @@ impl Registration {
         loop {
             tokio::select! {
                 _ = draining.wait_for(|state| state.is_draining) => return take_out(client, &leases).await,
-                _ = ticks.tick() => send(&renewals, &leases).await,
+                _ = ticks.tick() => renew(&renewals, &leases).await,
                 answer = answers.message() => {
                     let answer = answer?.ok_or_else(|| Answer::unavailable("the registry ended the stream"))?;
-                    let is_unknown = answer.ttl.is_none_or(|ttl| ttl.seconds == 0 && ttl.nanos == 0);
-                    if let Some(entry) = leases.remove(&answer.lease_id).filter(|_| is_unknown) {
-                        leases.insert(register(client, entry, address).await?, entry);
+                    if is_unknown(&answer) && let Some(entry) = leases.remove(&answer.lease_id) {
+                        leases.insert(register(client, entry, address).await?.lease_id, entry);
                         self.publish(&leases);
                     }
                 }
@@ -88,7 +97,7 @@ impl Registration {
         }
     }
 
-    fn publish(&self, leases: &HashMap<i64, &RegisterRequest>) {
+    fn publish(&self, leases: &Leases<'_>) {
         self.status
             .send_modify(|state| state.leases = leases.keys().copied().collect());
     }
@@ -98,7 +107,7 @@ async fn register(
     client: &mut Client,
     entry: &RegisterRequest,
     address: IpAddr,
-) -> Result<i64, Answer> {
+) -> Result<RegisterResponse, Answer> {
     let mut entry = entry.clone();
     if let Some(endpoint) = entry
         .endpoint
@@ -107,19 +116,25 @@ async fn register(
     {
         endpoint.address = address.to_string();
     }
-    Ok(client.register(entry).await?.into_inner().lease_id)
+    client
+        .register(entry)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
-async fn send(renewals: &mpsc::Sender<KeepAliveRequest>, leases: &HashMap<i64, &RegisterRequest>) {
+async fn renew(renewals: &mpsc::Sender<KeepAliveRequest>, leases: &Leases<'_>) {
     for lease_id in leases.keys().copied() {
         let _ = renewals.send(KeepAliveRequest { lease_id }).await; // a stream that ended says so itself
     }
 }
 
-async fn take_out(
-    client: &mut Client,
-    leases: &HashMap<i64, &RegisterRequest>,
-) -> Result<(), Answer> {
+fn is_unknown(answer: &KeepAliveResponse) -> bool {
+    answer
+        .ttl
+        .is_none_or(|ttl| ttl.seconds == 0 && ttl.nanos == 0)
+}
+
+async fn take_out(client: &mut Client, leases: &Leases<'_>) -> Result<(), Answer> {
     let farewell = async {
         for lease_id in leases.keys().copied() {
             client.deregister(DeregisterRequest { lease_id }).await?;

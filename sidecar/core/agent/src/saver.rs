@@ -22,37 +22,69 @@ const COMPLAINTS: Duration = Duration::from_secs(60);
 /// Saves what a sidecar applies.
 #[derive(Debug)]
 pub(crate) struct Saver {
-    pub(crate) disk: Disk,
-    pub(crate) instance: String,
-    /// Sequence of the configuration that is on disk; zero when there is none.
-    pub(crate) sequence: u64,
-    pub(crate) log: Log,
+    disk: Disk,
+    instance: String,
+    log: Log,
+    /// Sequence of the last save, and what it held.
+    sequence: u64,
+    saved: Option<State>,
+    complained_at: Option<Instant>,
 }
 
 impl Saver {
-    /// Saves every state that `changes` shows with another configuration than the one before; `first` is on disk.
-    pub(crate) async fn run(mut self, mut changes: watch::Receiver<State>, first: Option<State>) {
-        let mut saved = first;
-        let mut complained_at: Option<Instant> = None;
-        while changes.changed().await.is_ok() {
-            let mut state = changes.borrow_and_update().clone();
-            while is_news(saved.as_ref(), &state) {
-                match self.save(&state).await {
-                    Ok(()) => {
-                        saved = Some(state.clone());
-                        sleep(SPACING).await;
-                    }
-                    Err(error) => {
-                        if complained_at.is_none_or(|at| at.elapsed() >= COMPLAINTS) {
-                            complained_at = Some(Instant::now());
-                            self.log
-                                .error("configuration not saved", &[("reason", &error)]);
-                        }
-                        sleep(AGAIN).await;
-                    }
-                }
-                state = changes.borrow_and_update().clone();
+    /// Nothing is on disk yet.
+    pub(crate) const fn new(disk: Disk, instance: String, log: Log) -> Self {
+        Self {
+            disk,
+            instance,
+            log,
+            sequence: 0,
+            saved: None,
+            complained_at: None,
+        }
+    }
+
+    /// `state` is on disk, with this sequence.
+    pub(crate) fn resume(&mut self, sequence: u64, state: State) {
+        self.sequence = sequence;
+        self.saved = Some(state);
+    }
+
+    /// Saves every state that `changes` shows with another configuration than the one before.
+    pub(crate) async fn run(mut self, mut changes: watch::Receiver<State>) {
+        loop {
+            let state = changes.borrow_and_update().clone();
+            if is_news(self.saved.as_ref(), &state) {
+                let rest = self.keep(state).await;
+                sleep(rest).await;
+            } else if changes.changed().await.is_err() {
+                return;
             }
+        }
+    }
+
+    /// Saves `state`; returns how long to rest.
+    async fn keep(&mut self, state: State) -> Duration {
+        match self.save(&state).await {
+            Ok(()) => {
+                self.saved = Some(state);
+                SPACING
+            }
+            Err(error) => {
+                self.complain(&error);
+                AGAIN
+            }
+        }
+    }
+
+    fn complain(&mut self, error: &std::io::Error) {
+        if self
+            .complained_at
+            .is_none_or(|at| at.elapsed() >= COMPLAINTS)
+        {
+            self.complained_at = Some(Instant::now());
+            self.log
+                .error("configuration not saved", &[("reason", error)]);
         }
     }
 

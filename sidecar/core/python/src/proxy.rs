@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agent::Remote;
+use ::proxy::LogSink;
+use agent::{Outputs, Remote};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -62,11 +63,12 @@ fn parse_settings(values: BTreeMap<String, Vec<String>>) -> Parsed {
 #[pyfunction]
 fn run(python: Python<'_>, settings: &Bound<'_, Settings>) -> PyResult<()> {
     let settings = (*settings.get().0).clone();
-    let result = python.detach(|| {
-        agent::run(settings, std::io::stderr(), |remote| {
-            *running() = Some(remote)
-        })
-    });
+    let outputs = Outputs {
+        log: Box::new(std::io::stderr()),
+        access_log: LogSink::new(std::io::stdout()),
+    };
+    let result =
+        python.detach(|| agent::run(settings, outputs, |remote| *running() = Some(remote)));
     *running() = None;
     result.map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

@@ -46,7 +46,7 @@ fn whole_cart() -> [Resource; 3] {
 /// Holds `cart.shop`, called last at `now`.
 fn with_cart(now: Instant) -> Holdings {
     let mut holdings = holdings();
-    holdings.demand(&cart(), now, true);
+    holdings.demand(&cart(), now, Reach::Connected);
     holdings.accept(response(1, whole_cart()), now);
     holdings
 }
@@ -74,11 +74,14 @@ fn a_demand_is_answered_once_all_that_it_needs_is_held() {
     let now = Instant::now();
     let mut holdings = holdings();
     for resource in whole_cart() {
-        assert_eq!(holdings.demand(&cart(), now, true), Standing::Waits);
+        assert_eq!(
+            holdings.demand(&cart(), now, Reach::Connected),
+            Standing::Waits
+        );
         holdings.accept(response(1, [resource]), now);
     }
     assert_eq!(
-        holdings.demand(&cart(), now, true),
+        holdings.demand(&cart(), now, Reach::Connected),
         Standing::Answered(Supply::Applied)
     );
     assert_eq!(holdings.config().hosts.len(), 1);
@@ -121,7 +124,7 @@ fn the_revision_waits_for_everything_to_be_applied() {
 fn a_service_that_was_refused_is_unavailable_at_once() {
     let now = Instant::now();
     let mut holdings = holdings();
-    holdings.demand(&cart(), now, true);
+    holdings.demand(&cart(), now, Reach::Connected);
     let resources = [
         endpoints("cart"),
         unreadable(Kind::Outbound, "shop/cart"),
@@ -129,7 +132,7 @@ fn a_service_that_was_refused_is_unavailable_at_once() {
     ];
     holdings.accept(response(1, resources), now);
     assert_eq!(
-        holdings.demand(&cart(), now, true),
+        holdings.demand(&cart(), now, Reach::Connected),
         Standing::Answered(Supply::Unavailable)
     );
 }
@@ -148,7 +151,7 @@ fn what_is_held_already_changes_nothing() {
 fn only_the_cluster_that_changed_is_built_anew() {
     let now = Instant::now();
     let mut holdings = with_cart(now);
-    holdings.demand(&Wanted::Host("payments.shop".into()), now, true);
+    holdings.demand(&Wanted::Host("payments.shop".into()), now, Reach::Connected);
     let payments = [
         endpoints("payments"),
         outbound("payments", &[]),
@@ -167,7 +170,7 @@ fn only_the_cluster_that_changed_is_built_anew() {
 fn what_is_missing_is_unknown() {
     let now = Instant::now();
     let mut holdings = holdings();
-    holdings.demand(&cart(), now, true);
+    holdings.demand(&cart(), now, Reach::Connected);
     let missing = vec![Id::new(Kind::Host, "cart.shop")];
     holdings.accept(
         Response {
@@ -178,7 +181,7 @@ fn what_is_missing_is_unknown() {
         now,
     );
     assert_eq!(
-        holdings.demand(&cart(), now, true),
+        holdings.demand(&cart(), now, Reach::Connected),
         Standing::Answered(Supply::Unknown)
     );
 }
@@ -222,14 +225,33 @@ fn an_idle_host_lapses_and_comes_back_when_nobody_can_be_asked() {
     assert!(holdings.resources().is_empty());
     assert_eq!(holdings.lapsed().len(), 3);
     assert_eq!(
-        holdings.demand(&cart(), now + HOUR, false),
+        holdings.demand(&cart(), now + HOUR, Reach::Alone),
         Standing::Restored
     );
     assert_eq!(
-        holdings.demand(&cart(), now + HOUR, false),
+        holdings.demand(&cart(), now + HOUR, Reach::Alone),
         Standing::Answered(Supply::Applied)
     );
     assert!(holdings.lapsed().is_empty());
+}
+
+#[test]
+fn a_lapsed_host_waits_for_nobody_to_come_back() {
+    let now = Instant::now();
+    let mut holdings = with_cart(now);
+    holdings.expire(now + HOUR);
+    assert_eq!(
+        holdings.demand(&cart(), now + HOUR, Reach::Reconnecting),
+        Standing::Restored
+    );
+}
+
+#[test]
+fn an_unknown_host_waits_for_somebody_to_come_back() {
+    assert_eq!(
+        holdings().demand(&cart(), Instant::now(), Reach::Reconnecting),
+        Standing::Waits
+    );
 }
 
 #[test]
@@ -237,7 +259,10 @@ fn a_lapsed_host_is_asked_for_when_somebody_is_there() {
     let now = Instant::now();
     let mut holdings = with_cart(now);
     holdings.expire(now + HOUR);
-    assert_eq!(holdings.demand(&cart(), now + HOUR, true), Standing::Waits);
+    assert_eq!(
+        holdings.demand(&cart(), now + HOUR, Reach::Connected),
+        Standing::Waits
+    );
 }
 
 #[test]
@@ -253,11 +278,11 @@ fn a_service_stays_while_another_host_leads_to_it() {
     let now = Instant::now();
     let mut holdings = with_cart(now);
     let alias = Wanted::Host("basket.shop".into());
-    holdings.demand(&alias, now + HOUR / 2, true);
+    holdings.demand(&alias, now + HOUR / 2, Reach::Connected);
     holdings.accept(response(2, [host("basket.shop", "cart")]), now + HOUR / 2);
     assert!(holdings.expire(now + HOUR));
     assert_eq!(
-        holdings.demand(&alias, now + HOUR, true),
+        holdings.demand(&alias, now + HOUR, Reach::Connected),
         Standing::Answered(Supply::Applied)
     );
 }
@@ -266,7 +291,7 @@ fn a_service_stays_while_another_host_leads_to_it() {
 fn nobody_to_ask_and_nothing_held_is_unavailable() {
     let now = Instant::now();
     assert_eq!(
-        holdings().demand(&cart(), now, false),
+        holdings().demand(&cart(), now, Reach::Alone),
         Standing::Answered(Supply::Unavailable)
     );
 }
@@ -279,7 +304,7 @@ fn a_restart_serves_and_holds_what_was_saved() {
     let mut after = restored(saved(&before), now);
     assert_eq!(after.revision(), 4);
     assert_eq!(
-        after.demand(&cart(), now, false),
+        after.demand(&cart(), now, Reach::Alone),
         Standing::Answered(Supply::Applied)
     );
     let (held, wanted) = after.begin();
@@ -294,7 +319,7 @@ fn a_restart_knows_what_has_lapsed() {
     before.expire(now + HOUR);
     let mut after = restored(saved(&before), now);
     assert!(after.config().hosts.is_empty());
-    assert_eq!(after.demand(&cart(), now, false), Standing::Restored);
+    assert_eq!(after.demand(&cart(), now, Reach::Alone), Standing::Restored);
 }
 
 #[test]
@@ -307,7 +332,7 @@ fn a_port_of_its_own_asks_for_its_service_from_the_start() {
     holdings.accept(response(1, [endpoints("db"), outbound("db", &[])]), now);
     let demand = Wanted::Service(ServiceName::new("shop", "db"));
     assert_eq!(
-        holdings.demand(&demand, now, false),
+        holdings.demand(&demand, now, Reach::Alone),
         Standing::Answered(Supply::Applied)
     );
     assert!(!holdings.expire(now + 2 * HOUR));

@@ -118,7 +118,8 @@ async fn a_restart_without_a_control_plane_serves_what_was_applied() {
     stream.push(4, vec![inbound("storefront")]).await;
     eventually(|| directory.0.join("configuration").exists()).await;
     let address = plane.address;
-    drop((stream, plane, first));
+    first.stop().await;
+    drop((stream, plane));
 
     let begin = Instant::now();
     let second = Sidecar::start(&directory, &[address]);

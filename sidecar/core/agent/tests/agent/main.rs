@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod demands;
 mod discovery;
 mod streams;
 mod support;

@@ -156,7 +156,7 @@ async fn a_known_lease_is_kept() {
     let sidecar = Sidecar::start(&directory, &[plane.address]);
     plane.registered().await;
     let mut renewals = plane.renewals().await;
-    for _ in 0..2 {
+    for _ in 0..4 {
         let lease_id = renewals.next().await.lease_id;
         let ttl = Some(prost_types::Duration {
             seconds: 15,
@@ -171,13 +171,11 @@ async fn a_known_lease_is_kept() {
 async fn a_drain_takes_the_workload_out_first() {
     let mut plane = ControlPlane::start().await;
     let directory = Directory::new("drain");
-    let mut sidecar = Sidecar::start(&directory, &[plane.address]);
+    let sidecar = Sidecar::start(&directory, &[plane.address]);
     plane.registered().await;
     let mut renewals = plane.renewals().await;
     renewals.next().await;
     sidecar.remote.drain(Duration::from_secs(5));
     assert_eq!(plane.deregistered().await, 7);
-    tokio::task::spawn_blocking(move || sidecar.join())
-        .await
-        .unwrap();
+    sidecar.gone().await;
 }

@@ -19,6 +19,11 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Time to live of leases: short, so that renewals follow each other.
+const TTL: prost_types::Duration = prost_types::Duration {
+    seconds: 0,
+    nanos: 150_000_000,
+};
 
 /// One bidirectional stream as its server sees it.
 pub(crate) struct Stream<I, O> {
@@ -174,7 +179,7 @@ impl RegistryService for Services {
         let _ = self.registered.send(request.into_inner()).await;
         Ok(Response::new(RegisterResponse {
             lease_id: 7,
-            ttl: None,
+            ttl: Some(TTL),
         }))
     }
 
@@ -382,4 +387,18 @@ pub(crate) fn host(name: &str) -> Vec<Resource> {
 /// A resource that nobody can read.
 pub(crate) fn unreadable() -> Resource {
     resource(ResourceType::Mesh, "default", vec![0xff; 4])
+}
+
+/// A response that says that a host does not exist.
+pub(crate) fn missing(host: &str) -> DiscoveryResponse {
+    let name = ResourceName {
+        r#type: ResourceType::Host.into(),
+        name: host.to_owned(),
+    };
+    DiscoveryResponse {
+        nonce: "missing".to_owned(),
+        revision: 1,
+        missing: vec![name],
+        ..Default::default()
+    }
 }

@@ -3,5 +3,5 @@
 mod control_plane;
 mod sidecar;
 
-pub(crate) use control_plane::{ControlPlane, host, inbound, unreadable};
+pub(crate) use control_plane::{ControlPlane, host, inbound, missing, unreadable};
 pub(crate) use sidecar::{Directory, Sidecar, eventually};

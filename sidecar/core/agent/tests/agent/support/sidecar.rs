@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use agent::{Remote, Summary};
+use agent::{Outputs, Remote, Summary};
+use proxy::LogSink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -35,6 +36,7 @@ impl Drop for Directory {
 /// A running sidecar of `shop/storefront`.
 pub(crate) struct Sidecar {
     pub(crate) remote: Remote,
+    outbound: SocketAddr,
     http: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,16 +72,17 @@ impl Sidecar {
             .collect();
         let settings = agent::parse_settings(&values).unwrap();
         let (sender, started) = mpsc::channel();
-        let run = move || {
-            agent::run(settings, std::io::sink(), |remote| {
-                sender.send(remote).unwrap()
-            })
-            .unwrap()
+        let outputs = Outputs {
+            log: Box::new(std::io::sink()),
+            access_log: LogSink::none(),
         };
+        let run =
+            move || agent::run(settings, outputs, |remote| sender.send(remote).unwrap()).unwrap();
         let thread = std::thread::spawn(run);
         let remote = started.recv_timeout(PATIENCE).unwrap();
         Self {
             remote,
+            outbound,
             http,
             thread: Some(thread),
         }
@@ -98,18 +101,32 @@ impl Sidecar {
         .await
     }
 
-    /// Waits until the sidecar is gone.
-    pub(crate) fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
+    /// The answer to a call of the workload.
+    pub(crate) async fn call(&self, host: &str) -> String {
+        exchange(
+            self.outbound,
+            &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+        )
+        .await
+    }
+
+    /// Waits until the sidecar is gone by itself.
+    pub(crate) async fn gone(mut self) {
+        let thread = self.thread.take().unwrap();
+        tokio::task::spawn_blocking(|| thread.join().unwrap())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn stop(self) {
+        self.remote.drain(Duration::ZERO);
+        self.gone().await;
     }
 }
 
 impl Drop for Sidecar {
     fn drop(&mut self) {
         self.remote.drain(Duration::ZERO);
-        self.join();
     }
 }
 

@@ -1,0 +1,161 @@
+//! All parts of a sidecar, constructed and connected.
+
+use std::time::{Duration, SystemTime};
+
+use proxy::config::ServiceName;
+use proxy::report::Event;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::admin;
+use crate::discovery::Discovery;
+use crate::disk::Disk;
+use crate::doors::Doors;
+use crate::events::Events;
+use crate::holdings::Holdings;
+use crate::http;
+use crate::identity::Identity;
+use crate::link::{self, Companions};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::operator::Operator;
+use crate::registration::Registration;
+use crate::run::Error;
+use crate::saver::Saver;
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::telemetry::Reporter;
+
+/// A sidecar that listens and serves nothing yet.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    settings: Settings,
+    discovery: Discovery,
+    companions: Companions,
+    http: TcpListener,
+    admin: UnixListener,
+    told: mpsc::Receiver<Event>,
+    status: Status,
+    log: Log,
+}
+
+impl Assembly {
+    pub(crate) fn new(
+        settings: Settings,
+        doors: Doors,
+        drains: mpsc::Sender<Duration>,
+        status: Status,
+        log: Log,
+    ) -> Self {
+        let Doors {
+            http,
+            admin,
+            proxy,
+            demands,
+            told,
+        } = doors;
+        let metrics = Metrics {
+            status: status.clone(),
+            log: log.clone(),
+        };
+        let services: Vec<ServiceName> = settings
+            .services
+            .iter()
+            .map(|service| service.name.clone())
+            .collect();
+        let upstreams = settings
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.service.clone());
+        let holdings = Holdings::new(Identity::new(services.clone()), upstreams);
+        let companions = Companions {
+            reporter: Reporter {
+                instance: settings.instance.clone(),
+                epoch: SystemTime::now(),
+                proxy: proxy.clone(),
+                metrics: metrics.clone(),
+                events: Events::default(),
+                status: status.clone(),
+            },
+            operator: Operator {
+                instance: settings.instance.clone(),
+                services,
+                proxy: proxy.clone(),
+                status: status.clone(),
+                metrics,
+                log: log.clone(),
+                drains,
+            },
+            registration: Registration::new(&settings, status.clone()),
+        };
+        let discovery = Discovery::new(
+            &settings,
+            holdings,
+            (proxy, demands),
+            status.clone(),
+            log.clone(),
+        );
+        Self {
+            settings,
+            discovery,
+            companions,
+            http,
+            admin,
+            told,
+            status,
+            log,
+        }
+    }
+
+    /// Serves the last good configuration, then whatever the control plane says; returns what ended by itself.
+    pub(crate) async fn run(mut self) -> Error {
+        let saver = match self.restore().await {
+            Ok(saver) => saver,
+            Err(error) => return error,
+        };
+        let operator = &self.companions.operator;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(
+            self.companions
+                .reporter
+                .events
+                .clone()
+                .collect(self.told, self.log.clone()),
+        );
+        tasks.spawn(http::serve(self.http, operator.clone()));
+        tasks.spawn(admin::serve(self.admin, operator.clone()));
+        tasks.spawn(saver.run(self.status.subscribe()));
+        self.log.info(
+            "sidecar started",
+            &[
+                ("instance", &self.settings.instance),
+                ("version", &crate::VERSION),
+            ],
+        );
+        tokio::select! {
+            ended = link::run(self.discovery, self.companions, self.settings.controlplane, self.log) => ended.into(),
+            Some(_) = tasks.join_next() => Error::Task,
+        }
+    }
+
+    /// Takes up what is on disk; returns what will write there.
+    async fn restore(&mut self) -> Result<Saver, Error> {
+        let instance = &self.settings.instance;
+        let disk = Disk::new(&self.settings.state_dir);
+        let (saved, refused) = disk.load(instance);
+        for file in refused {
+            self.log.error(
+                "configuration on disk refused",
+                &[("file", &file.file), ("reason", &file.fault)],
+            );
+        }
+        let mut saver = Saver::new(disk, instance.clone(), self.log.clone());
+        if let Some(saved) = saved {
+            let sequence = saved.sequence;
+            self.discovery.restore(saved).await?;
+            saver.resume(sequence, self.status.borrow().clone());
+        }
+        Ok(saver)
+    }
+}
