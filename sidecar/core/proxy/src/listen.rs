@@ -1,12 +1,12 @@
 //! Listening: sockets of a worker's own, and an accept loop that outlives every error.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::connections::Place;
 use crate::settings::StartError;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Silence after which the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A listener at `address`, which other workers may share; needs a runtime's context.
+/// A listener at `address`, which other workers may share.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen(address).map_err(|source| StartError::Listen { address, source })
 }
@@ -35,7 +35,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// What every connection gets, either side: no delay, and an end when the peer is gone without a word.
@@ -47,7 +47,11 @@ pub(crate) fn tune(stream: &TcpStream) {
 }
 
 /// Accepts until draining begins.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, entry: Rc<Entry>) {
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: tokio::net::TcpListener,
+    entry: Rc<Entry>,
+) {
     let draining = worker.connections.drain_begun();
     tokio::pin!(draining);
     loop {

@@ -2,16 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc as threads};
 use std::thread;
 use std::time::Duration;
 
 use http1::Cause;
 use policy::Reason;
 use policy::method::Method;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
@@ -93,14 +93,7 @@ pub(crate) fn spawn(
     outlets: Outlets,
     orders: mpsc::Receiver<Order>,
 ) -> Result<Addresses, StartError> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
-    let (doors, addresses) = {
-        let _context = runtime.enter();
-        open_doors(&settings)?
-    };
+    let (doors, addresses) = open_doors(&settings)?;
     let own = own_addresses(&settings, &addresses)?;
     let journal = Journal::new(outlets.events, settings.log, settings.bounds.max_log_lines)?;
     let start = Start {
@@ -112,10 +105,35 @@ pub(crate) fn spawn(
         own,
         journal,
     };
+    let (started, has_started) = threads::channel();
+    let work = move || match prepare(doors) {
+        Ok((runtime, doors)) => {
+            // Whoever waits to hear this is there, or has gone with the process.
+            let _ = started.send(Ok(()));
+            run(&runtime, start, doors, orders);
+        }
+        Err(error) => drop(started.send(Err(error))),
+    };
     thread::Builder::new()
         .name("breakwater-proxy".into())
-        .spawn(move || run(&runtime, start, doors, orders))?;
+        .spawn(work)?;
+    has_started
+        .recv()
+        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
     Ok(addresses)
+}
+
+/// The event loop, on the thread it belongs to, and the listeners entered into it.
+fn prepare(doors: Vec<Door>) -> io::Result<(Runtime, Vec<(tokio::net::TcpListener, Entry)>)> {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let context = runtime.enter();
+    let enter = |(listener, entry)| Ok((tokio::net::TcpListener::from_std(listener)?, entry));
+    let doors = doors.into_iter().map(enter).collect::<io::Result<_>>()?;
+    drop(context);
+    Ok((runtime, doors))
 }
 
 /// What a worker's thread begins with.
@@ -190,7 +208,12 @@ fn is_among(own: &[SocketAddr], address: SocketAddr) -> bool {
     })
 }
 
-fn run(runtime: &Runtime, start: Start, doors: Vec<Door>, orders: mpsc::Receiver<Order>) {
+fn run(
+    runtime: &Runtime,
+    start: Start,
+    doors: Vec<(tokio::net::TcpListener, Entry)>,
+    orders: mpsc::Receiver<Order>,
+) {
     LocalSet::new().block_on(runtime, async move {
         let worker = Rc::new(Worker::new(start));
         worker.apply(Arc::default());

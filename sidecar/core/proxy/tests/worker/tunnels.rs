@@ -1,0 +1,136 @@
+//! Other protocols through the sidecar: upgrades, and CONNECT to names of the mesh.
+
+use crate::support::build::{block, bulkhead, cluster, config};
+use crate::support::upstream::response;
+use crate::support::worker::beside;
+use crate::support::{Client, Running, Upstream, until};
+
+/// Switches protocols, then echoes in capitals.
+async fn shouting() -> Upstream {
+    Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n")
+            .await;
+        connection.send("Upgrade: echo\r\n\r\n").await;
+        while let Some(bytes) = connection.bytes(2).await {
+            connection.send(bytes.to_ascii_uppercase()).await;
+        }
+    })
+    .await
+}
+
+const UPGRADE: &str =
+    "GET / HTTP/1.1\r\nHost: cart\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
+#[tokio::test]
+async fn an_upgrade_becomes_a_tunnel_that_holds_its_permit() {
+    let upstream = shouting().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 0, std::time::Duration::from_secs(1)));
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    let answer = client.ask(UPGRADE).await;
+    assert_eq!(
+        (answer.status, answer.field("upgrade")),
+        (101, Some("echo"))
+    );
+    client.send("hi").await;
+    assert_eq!(client.bytes(2).await, b"HI");
+    assert_eq!(
+        running.metric("breakwater_bulkhead_inflight", &[]).await,
+        1.0
+    );
+    drop(client);
+    until(async || running.metric("breakwater_bulkhead_inflight", &[]).await == 0.0).await;
+}
+
+#[tokio::test]
+async fn nothing_behind_an_upgrade_goes_upstream_before_its_101() {
+    let upstream = Upstream::with_status(200).await;
+    let running = Running::with(config(cluster(&[upstream.address]))).await;
+    let mut client = running.client().await;
+    client
+        .send(format!(
+            "{UPGRADE}GET /smuggled HTTP/1.1\r\nHost: cart\r\n\r\n"
+        ))
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.answer().await.status, 200);
+    let heads: Vec<_> = upstream
+        .requests()
+        .into_iter()
+        .map(|request| request.head)
+        .collect();
+    assert!(heads[0].contains("upgrade: echo") && heads[1].starts_with("GET /smuggled"));
+}
+
+#[tokio::test]
+async fn an_upgrade_to_http2_is_not_passed_on() {
+    let upstream = Upstream::with_status(200).await;
+    let running = Running::with(config(cluster(&[upstream.address]))).await;
+    let request = "GET / HTTP/1.1\r\nHost: cart\r\nConnection: upgrade, http2-settings\r\n\
+                   Upgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n";
+    assert_eq!(running.client().await.ask(request).await.status, 200);
+    let head = upstream.requests()[0].head.to_ascii_lowercase();
+    assert!(
+        !head.contains("upgrade") && !head.contains("http2-settings"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn connect_to_a_service_reaches_one_of_its_endpoints() {
+    let upstream = Upstream::with_status(200).await;
+    let running = Running::with(config(cluster(&[upstream.address]))).await;
+    let mut client = running.client().await;
+    client
+        .send("CONNECT cart.shop:80 HTTP/1.1\r\nHost: cart.shop:80\r\n\r\n")
+        .await;
+    assert!(
+        client
+            .bytes(19)
+            .await
+            .starts_with(b"HTTP/1.1 200 OK\r\n\r\n")
+    );
+    let answer = client
+        .ask("GET /through HTTP/1.1\r\nHost: whatever\r\n\r\n")
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        upstream.requests()[0].head,
+        "GET /through HTTP/1.1\r\nHost: whatever\r\n\r\n"
+    );
+}
+
+#[tokio::test]
+async fn connect_elsewhere_is_refused() {
+    let upstream = Upstream::with_status(200).await;
+    let mut running = Running::with(config(cluster(&[upstream.address]))).await;
+    let mut client = running.client().await;
+    client
+        .send("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+        .await;
+    running
+        .demands
+        .recv()
+        .await
+        .unwrap()
+        .reply
+        .send(proxy::Supply::Unknown)
+        .unwrap();
+    assert_eq!(client.answer().await.status, 404);
+    let wrong_port = "CONNECT cart.shop:443 HTTP/1.1\r\nHost: cart.shop:443\r\n\r\n";
+    assert_eq!(running.client().await.ask(wrong_port).await.status, 404);
+}
+
+#[tokio::test]
+async fn connect_from_outside_is_refused() {
+    let app = Upstream::answering(|_| response(200, "no")).await;
+    let running = Running::start(beside(app.address));
+    let mut client = Client::connect(running.inbound()).await;
+    let answer = client
+        .ask("CONNECT cart:80 HTTP/1.1\r\nHost: cart:80\r\n\r\n")
+        .await;
+    assert_eq!((answer.status, app.connections()), (404, 0));
+}
