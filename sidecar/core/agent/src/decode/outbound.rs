@@ -84,8 +84,8 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
         resilience::timeouts(wire)
     })?;
     cluster.retry = origins.block("retry", wire.retry, |wire, _| resilience::retry(wire))?;
-    cluster.bulkhead = origins.block("bulkhead", wire.bulkhead, |wire, policy| {
-        resilience::bulkhead(wire, policy)
+    cluster.bulkhead = origins.block("bulkhead", wire.bulkhead, |wire, _| {
+        resilience::bulkhead(wire)
     })?;
     cluster.pool = origins.block("connectionPool", wire.connection_pool, |wire, _| {
         resilience::pool(wire)

@@ -4,7 +4,7 @@ use policy::budget::{self, Rate};
 use policy::condition::Conditions;
 use policy::method::Method;
 use policy::{bulkhead as machine, retry as tries};
-use proxy::config::{Bulkhead, PolicyRef, Pool, Retry, Timeouts};
+use proxy::config::{Bulkhead, Pool, Retry, Timeouts};
 
 use super::Fault;
 use super::read::{
@@ -85,17 +85,12 @@ pub(super) fn conditions(field: &str, words: &[String]) -> Result<Conditions, Fa
         .map_err(|error| Fault::new(field, error.to_string()))
 }
 
-pub(super) fn bulkhead(
-    wire: mesh::Bulkhead,
-    policy: Option<&PolicyRef>,
-) -> Result<Bulkhead, Fault> {
+pub(super) fn bulkhead(wire: mesh::Bulkhead) -> Result<Bulkhead, Fault> {
     let default = match enumeration("preset", wire.preset)? {
         mesh::BulkheadPreset::ThreadPool => 10,
         mesh::BulkheadPreset::Unspecified => 100,
     };
-    let namespace = policy.map_or("", |policy| &policy.namespace);
-    let shared =
-        (!wire.shared_name.is_empty()).then(|| format!("{namespace}/{}", wire.shared_name).into());
+    let shared = (!wire.shared_name.is_empty()).then(|| wire.shared_name.into());
     let params = machine::Params {
         max_concurrent: positive("maxConcurrent", wire.max_concurrent.unwrap_or(default))?,
         max_queue: wire.max_queue,
