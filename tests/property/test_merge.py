@@ -1,116 +1,69 @@
-"""Merging against a model that decides each field by itself, by ranking all that name it."""
+"""Totals against the plain truth, while sidecars count, repeat themselves, restart, fall silent, return."""
 
-from dataclasses import replace
-
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controlplane.model.document import ObjectKey
-from controlplane.model.resource import PolicyRef
-from controlplane.policy.merge import Contribution, Strategy, merge
-from tests.support.builders import SCHEMA
+from controlplane.telemetry.merge import FORGOTTEN_NS, Merge
+from tests.support.reports import EPOCH, SECOND, counted
 
-BLOCK = SCHEMA.blocks["Resilience"]
-FIELDS = (
-    ("timeouts", "request"),
-    ("timeouts", "connect"),
-    ("bulkhead", "maxConcurrent"),
-    ("bulkhead", "maxQueue"),
-)
+INSTANCES = st.sampled_from(("cart-0", "cart-1", "cart-2"))
 
 
-@st.composite
-def contributions(draw: st.DrawFn) -> tuple[Contribution, ...]:
-    """Some policies over three levels, no two of one age; each value names its policy."""
-    count = draw(st.integers(0, 6))
-    found = []
-    for number in range(count):
-        fields = draw(st.sets(st.sampled_from(FIELDS)))
-        settings: dict[str, dict[str, int]] = {}
-        for block, name in sorted(fields):
-            settings.setdefault(block, {})[name] = number
-        contribution = Contribution(
-            policy=PolicyRef(key=ObjectKey("ResiliencePolicy", "shop", f"p{number}"), generation=1),
-            level="",
-            strategy=draw(st.sampled_from(Strategy)),
-            specificity=(draw(st.integers(1, 3)),),
-            age=(number,),
-            settings=settings,
+class Reports(RuleBasedStateMachine):
+    """Every sidecar reports whatever it has counted before it restarts, so that nothing is lost unseen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.merge = Merge()
+        self.now = EPOCH + SECOND
+        self.epochs = dict.fromkeys(("cart-0", "cart-1", "cart-2"), EPOCH)
+        self.counts = dict.fromkeys(self.epochs, 0)
+        self.reported = dict.fromkeys(self.epochs, 0)
+        self.is_known = dict.fromkeys(self.epochs, False)
+        self.last = dict.fromkeys(self.epochs, self.now)
+        self.truth = 0
+
+    @rule(instance=INSTANCES, more=st.integers(0, 5))
+    def count(self, instance: str, more: int) -> None:
+        self.counts[instance] += more
+
+    @rule(instance=INSTANCES)
+    def report(self, instance: str) -> None:
+        """What was counted while a sidecar was forgotten has no known beginning, and is left out."""
+        is_remembered = self.now - self.last[instance] <= FORGOTTEN_NS
+        if is_remembered or not self.is_known[instance]:
+            self.truth += self.counts[instance] - self.reported[instance]
+        self.reported[instance] = self.counts[instance]
+        self.is_known[instance] = True
+        self.last[instance] = self.now
+        self.merge.take(
+            counted(self.counts[instance], instance=instance, epoch=self.epochs[instance]), self.now
         )
-        found.append(contribution)
-    return tuple(draw(st.permutations(found)))
+
+    @rule(instance=INSTANCES)
+    def restart(self, instance: str) -> None:
+        self.report(instance)
+        self.now += SECOND
+        self.epochs[instance] = self.now
+        self.counts[instance] = self.reported[instance] = 0
+        self.is_known[instance] = False
+
+    @rule(instance=INSTANCES)
+    def repeat_an_old_epoch(self, instance: str) -> None:
+        if self.epochs[instance] > EPOCH and self.is_known[instance]:
+            self.merge.take(counted(1_000, instance=instance), self.now)
+
+    @rule(seconds=st.sampled_from((2, 60, 601)))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+        self.merge.forget(self.now)
+
+    @invariant()
+    def totals_are_the_truth(self) -> None:
+        found = (point.value for merged in self.merge.families(self.now) for point in merged.points.values())
+        assert sum(found) == self.truth
 
 
-def beats(one: Contribution, other: Contribution) -> bool:
-    """Whether `one` has the say over `other` in a field that both name."""
-    if one.strategy.overrides != other.strategy.overrides:
-        return one.strategy.overrides
-    if one.specificity != other.specificity:
-        return (one.specificity < other.specificity) == one.strategy.overrides
-    return one.age < other.age
-
-
-def is_shut_out(contribution: Contribution, block: str, everybody: tuple[Contribution, ...]) -> bool:
-    """Whether a block of a contribution is out of force as a whole, because another has it."""
-    others = [each for each in everybody if each is not contribution and block in each.settings]
-    replaced = any(
-        other.strategy is Strategy.ATOMIC_OVERRIDES
-        and other.specificity <= contribution.specificity
-        and beats(other, contribution)
-        for other in others
-    )
-    return replaced or (
-        contribution.strategy is Strategy.ATOMIC_DEFAULTS
-        and any(goes_before(other, contribution) for other in others)
-    )
-
-
-def goes_before(one: Contribution, other: Contribution) -> bool:
-    """Whether `one` is more specific, or states defaults at the same level and is older."""
-    if one.specificity != other.specificity:
-        return one.specificity > other.specificity
-    return not one.strategy.overrides and one.age < other.age
-
-
-def model(everybody: tuple[Contribution, ...]) -> dict[tuple[str, str], Contribution]:
-    winners: dict[tuple[str, str], Contribution] = {}
-    for block, name in FIELDS:
-        for each in everybody:
-            settings = each.settings.get(block)
-            if not isinstance(settings, dict) or name not in settings or is_shut_out(each, block, everybody):
-                continue
-            winner = winners.get((block, name))
-            if winner is None or beats(each, winner):
-                winners[block, name] = each
-    return winners
-
-
-@given(contributions())
-def test_merging_agrees_with_the_model_and_names_who_won(everybody: tuple[Contribution, ...]) -> None:
-    merged = merge(everybody, BLOCK)
-    expected = model(everybody)
-    assert {path: origin.policy for path, origin in merged.origins.items()} == {
-        path: winner.policy for path, winner in expected.items()
-    }
-
-
-@given(contributions())
-def test_the_order_of_arrival_does_not_matter(everybody: tuple[Contribution, ...]) -> None:
-    assert merge(everybody, BLOCK) == merge(everybody[::-1], BLOCK)
-
-
-@given(contributions())
-def test_what_says_nothing_changes_nothing(everybody: tuple[Contribution, ...]) -> None:
-    if everybody:
-        silent = replace(everybody[0], settings={}, age=(99,))
-        assert merge((*everybody, silent), BLOCK) == merge(everybody, BLOCK)
-
-
-@given(contributions())
-def test_every_value_is_the_one_its_origin_says(everybody: tuple[Contribution, ...]) -> None:
-    merged = merge(everybody, BLOCK)
-    for path, origin in merged.origins.items():
-        block = merged.tree[path[0]]
-        assert isinstance(block, dict)
-        assert origin.policy is not None
-        assert origin.policy.key.name == f"p{block[path[1]]}"
+TestReports = Reports.TestCase
+TestReports.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -1,0 +1,93 @@
+"""What people are shown."""
+
+import pytest
+
+from controlplane.admin.views import connected, in_namespace, members, synced, variant_for, warnings
+from controlplane.model.resource import CallerMatch, OutboundVariant
+from controlplane.model.sidecar import Hello, PolicyConvergence, SidecarState, SidecarStatus
+from controlplane.model.value import Duration, Tree
+from registry.model import ServiceName
+
+CART = ServiceName(namespace="shop", name="cart")
+MS = 1_000_000
+
+
+def variant(caller: CallerMatch | None = None) -> OutboundVariant:
+    return OutboundVariant(caller=caller, resilience={}, origins=())
+
+
+def sidecar(instance: str, state: SidecarState = SidecarState.SYNCED) -> SidecarStatus:
+    return SidecarStatus(
+        hello=Hello(instance=instance, services=(CART,), version="1"),
+        state=state,
+        revision=1,
+        lag=0,
+        last_ack_age_seconds=None,
+        rejections=(),
+        pushes=0,
+        convergence=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("convergence", "status", "reason"),
+    [
+        (PolicyConvergence(), False, "NoSidecars"),
+        (PolicyConvergence(targeted=2, applied=2), True, "Synced"),
+        (PolicyConvergence(targeted=2, applied=1), False, "Pending"),
+        (PolicyConvergence(targeted=2, applied=1, rejected=1), False, "Rejected"),
+    ],
+)
+def test_policy_is_synced_when_every_sidecar_concerned_applies_it(
+    convergence: PolicyConvergence, *, status: bool, reason: str
+) -> None:
+    condition = synced(convergence)
+    assert (condition.status, condition.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("caller", "index"),
+    [
+        (CallerMatch(namespace="shop", service="web"), 0),
+        (CallerMatch(namespace="shop", service="cart"), 1),
+        (CallerMatch(namespace="pay"), 2),
+        (CallerMatch(), 2),
+    ],
+)
+def test_caller_gets_the_first_variant_that_matches(caller: CallerMatch, index: int) -> None:
+    variants = (
+        variant(CallerMatch(namespace="shop", service="web")),
+        variant(CallerMatch(namespace="shop")),
+        variant(),
+    )
+    assert variant_for(variants, caller) == index
+
+
+@pytest.mark.parametrize(("per_try", "is_warned"), [(300, False), (400, False), (401, True)])
+def test_attempts_that_do_not_fit_are_warned_about(per_try: int, *, is_warned: bool) -> None:
+    resilience: Tree = {
+        "retry": {"attempts": 1},
+        "timeouts": {"request": Duration(800 * MS), "perTry": Duration(per_try * MS)},
+    }
+    assert [problem.warning for problem in warnings(resilience)] == [True] * is_warned
+
+
+def test_nothing_is_warned_about_without_retries() -> None:
+    assert list(warnings({"timeouts": {"request": Duration(1), "perTry": Duration(2)}})) == []
+
+
+def test_members_that_are_synced_are_asked_first_and_offline_ones_never() -> None:
+    sidecars = [
+        sidecar("cart-0", SidecarState.STALE),
+        sidecar("cart-1"),
+        sidecar("cart-2", SidecarState.OFFLINE),
+    ]
+    assert members(sidecars, CART) == ("cart-1", "cart-0")
+    assert connected(sidecars) == ("cart-0", "cart-1")
+    assert members(sidecars, ServiceName(namespace="shop", name="web")) == ()
+
+
+def test_sidecar_belongs_to_the_namespaces_of_its_services() -> None:
+    assert in_namespace(sidecar("cart-0"), "shop")
+    assert in_namespace(sidecar("cart-0"), "")
+    assert not in_namespace(sidecar("cart-0"), "pay")

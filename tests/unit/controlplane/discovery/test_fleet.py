@@ -1,0 +1,76 @@
+"""The fleet, on a clock that the test moves."""
+
+import pytest
+
+from controlplane.discovery import fleet as fleets
+from controlplane.discovery.codec import Wish, frame
+from controlplane.discovery.desired import Published
+from controlplane.discovery.fleet import OFFLINE_NS, Fleet
+from controlplane.discovery.subscription import MAX_WANTED
+from controlplane.errors import TooManyResourcesError
+from controlplane.metrics import Metrics
+from controlplane.model.sidecar import Hello, SidecarState
+from controlplane.snapshot.attachments import Attachments
+from controlplane.snapshot.build import Inputs, Snapshot
+from registry.model import ServiceName
+from tests.support.clock import FakeClock
+from tests.support.desired import host
+
+WEB = ServiceName(namespace="shop", name="web")
+
+
+def hello(instance: str = "web-0") -> Hello:
+    return Hello(instance=instance, services=(WEB,), version="1")
+
+
+def empty_fleet(clock: FakeClock) -> Fleet:
+    snapshot = Snapshot(inputs=Inputs(), attachments=Attachments(root_namespace="root"), resources={})
+    return Fleet(Published(snapshot, is_settled=True, frame=frame), clock=clock, metrics=Metrics())
+
+
+def states(fleet: Fleet) -> dict[str, SidecarState]:
+    return {status.hello.instance: status.state for status in fleet.sidecars()}
+
+
+def test_sidecar_that_left_is_offline_and_forgotten_after_an_hour() -> None:
+    clock = FakeClock()
+    fleet = empty_fleet(clock)
+    with fleet.joined(hello(), {}):
+        assert states(fleet) == {"web-0": SidecarState.SYNCED}
+    assert states(fleet) == {"web-0": SidecarState.OFFLINE}
+    clock.jump(OFFLINE_NS / 1e9 + 1)
+    assert states(fleet) == {}
+
+
+def test_sidecars_that_left_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleets, "OFFLINE_MAX", 2)
+    fleet = empty_fleet(FakeClock())
+    for number in range(4):
+        with fleet.joined(hello(f"web-{number}"), {}):
+            pass
+    assert set(states(fleet)) == {"web-2", "web-3"}
+
+
+def test_newer_stream_of_an_instance_outlives_the_older() -> None:
+    fleet = empty_fleet(FakeClock())
+    older, newer = fleet.joined(hello(), {}), fleet.joined(hello(), {})
+    first = older.__enter__()
+    newer.__enter__()
+    assert first.replaced.is_set()
+    older.__exit__(None, None, None)
+    assert states(fleet) == {"web-0": SidecarState.SYNCED}
+
+
+def test_stream_that_left_is_no_reader_any_more() -> None:
+    fleet = empty_fleet(FakeClock())
+    with fleet.joined(hello(), {}) as stream:
+        fleet.subscribe(stream, Wish(wanted=(host("cart.shop"),), unwanted=()))
+        assert fleet.readers(host("cart.shop")) == ("web-0",)
+    assert fleet.readers(host("cart.shop")) == ()
+
+
+def test_sidecar_that_asks_for_too_much_is_refused() -> None:
+    fleet = empty_fleet(FakeClock())
+    names = tuple(host(f"{number}.shop") for number in range(MAX_WANTED + 1))
+    with fleet.joined(hello(), {}) as stream, pytest.raises(TooManyResourcesError):
+        fleet.subscribe(stream, Wish(wanted=names, unwanted=()))

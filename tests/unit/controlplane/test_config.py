@@ -1,0 +1,96 @@
+"""Settings out of flags, environment and file."""
+
+from pathlib import Path
+
+import pytest
+
+from controlplane.config import Address, Settings, read_settings
+from controlplane.errors import SettingsError
+
+HOME = {"HOME": "/home/anna"}
+
+
+def problems(*arguments: str, **environment: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(arguments, {**HOME, **environment})
+    return list(caught.value.problems)
+
+
+def written(directory: Path, text: str) -> str:
+    path = directory / "settings.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
+    settings = read_settings([], HOME)
+    assert settings == Settings(
+        store=settings.store,
+        policies=None,
+        listen=Address(host="127.0.0.1", port=15010),
+        admin=Address(host="127.0.0.1", port=15020),
+        http=Address(host="127.0.0.1", port=15014),
+        trust_domain="cluster.local",
+    )
+    assert settings.store.path == Path("/home/anna/.local/state/breakwater/registry.db")
+
+
+def test_state_directory_of_the_user_is_respected() -> None:
+    assert read_settings([], {**HOME, "XDG_STATE_HOME": "/state"}).store.path == Path(
+        "/state/breakwater/registry.db"
+    )
+
+
+def test_flags_win_over_environment_and_that_over_file(tmp_path: Path) -> None:
+    file = written(tmp_path, 'listen = "127.0.0.1:1"\nadmin = "127.0.0.1:1"\nhttp = "127.0.0.1:1"\n')
+    environment = {**HOME, "BREAKWATER_ADMIN": "127.0.0.1:2", "BREAKWATER_HTTP": "127.0.0.1:2"}
+    settings = read_settings(["--config", file, "--http", "127.0.0.1:3"], environment)
+    assert (settings.listen.port, settings.admin.port, settings.http.port) == (1, 2, 3)
+
+
+def test_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
+    file = written(tmp_path, 'trust-domain = "example.org"\n')
+    assert read_settings([], {**HOME, "BREAKWATER_CONFIG": file}).trust_domain == "example.org"
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    file = written(tmp_path, 'colour = "red"\n')
+    found = problems(
+        "--config", file, "--store", "x", "--listen", "here", "--wat", BREAKWATER_ADMIN="0.0.0.0:1"
+    )
+    assert [text.split(":")[0] for text in found] == [
+        "expected one of the flags of --help, found '--wat'",
+        file,
+        "--store",
+        "--listen",
+        "--admin 0.0.0.0",
+    ]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.1.2.3:1", "example.org:1"])
+def test_plain_text_off_loopback_must_be_asked_for(address: str) -> None:
+    assert problems("--admin", address) == [
+        f"--admin {address}: plain text off loopback; use a loopback address, or say --insecure"
+    ]
+    assert str(read_settings(["--admin", address, "--insecure"], HOME).admin) == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:5", "localhost:5"])
+def test_loopback_needs_no_leave(address: str) -> None:
+    assert str(read_settings(["--http", address], HOME).http) == address
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", ":80", "127.0.0.1:http", "127.0.0.1:65536", "a:-1"])
+def test_address_that_is_none_is_refused(address: str) -> None:
+    assert problems(f"--http={address}") == [f"--http: expected HOST:PORT, found {address!r}"]
+
+
+def test_unreadable_file_is_a_problem(tmp_path: Path) -> None:
+    assert problems("--config", written(tmp_path, "listen ="))[0].startswith("--config")
+    assert "No such file" in problems("--config", str(tmp_path / "nope.toml"))[0]
+
+
+def test_insecure_in_a_file_is_a_boolean(tmp_path: Path) -> None:
+    file = written(tmp_path, 'insecure = true\nadmin = "0.0.0.0:1"\n')
+    assert read_settings(["--config", file], HOME).admin.host == "0.0.0.0"  # noqa: S104 (nothing listens)
+    assert problems(BREAKWATER_INSECURE="maybe") == ["--insecure: expected true or false, found 'maybe'"]
