@@ -166,6 +166,7 @@ fn entry(settings: &Settings, service: &OwnService) -> RegisterRequest {
                 .iter()
                 .map(|port| (port.name.clone(), port.listen.port().into()))
                 .collect(),
+            has_sidecar: true,
             ..Endpoint::default()
         }),
         ttl: TTL.try_into().ok(),

@@ -127,6 +127,7 @@ async fn the_workload_is_registered_where_it_is_reached() {
         (endpoint.instance.as_str(), endpoint.address.as_str()),
         ("storefront-0", "127.0.0.1")
     );
+    assert!(endpoint.has_sidecar);
     assert_eq!(entry.ports.len(), 1);
     assert!(endpoint.ports.contains_key(&entry.ports[0].name));
     assert_eq!(plane.renewals().await.next().await.lease_id, 7);
