@@ -19,7 +19,7 @@ metadata: {{name: {name}, namespace: shop}}
 spec: {{hosts: [{host}], ports: [{{name: http, port: 80}}], endpoints: [{{address: 10.0.0.1, port: {port}}}]}}
 """
 
-# At most one of each row is in force at a time: rows are objects, and their members what an edit makes of them.
+# At most one of each row is in force at a time: a row is an object, its members what edits make of it.
 OBJECTS: tuple[tuple[Document, ...], ...] = (
     (policy("timeouts: {request: 1s}"), policy("timeouts: {request: 2s}\nmode: Disabled")),
     (
