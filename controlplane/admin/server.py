@@ -14,7 +14,7 @@ from controlplane.model.document import ObjectKey
 from controlplane.model.event import BreakerState
 from controlplane.model.resource import ResourceName, ResourceType
 from controlplane.model.sidecar import SidecarState
-from controlplane.snapshot.build import Inputs
+from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.services import KnownService
 from mesh.v1 import admin_pb2 as pb
 from mesh.v1 import registry_pb2, sidecar_admin_pb2, telemetry_pb2

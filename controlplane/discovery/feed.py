@@ -17,8 +17,9 @@ from controlplane.discovery.desired import Published
 from controlplane.discovery.fleet import Fleet
 from controlplane.metrics import Metrics
 from controlplane.model.document import Document, ObjectKey
-from controlplane.snapshot.build import Compiler, Inputs, Snapshot, build
+from controlplane.snapshot.build import Compiler, Snapshot, build
 from controlplane.snapshot.diff import Difference, diff
+from controlplane.snapshot.inputs import Inputs
 from registry.catalog import Catalog, Changes
 
 SWITCH_SECONDS = 0.001

@@ -7,10 +7,9 @@ changed themselves; everything else is carried over.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.document import Document, ObjectKey
 from controlplane.model.resource import (
     Body,
     Endpoints,
@@ -22,47 +21,23 @@ from controlplane.model.resource import (
     ResourceType,
     Version,
 )
-from controlplane.policy import external_service, mesh, target
-from controlplane.snapshot.attachments import MESH, Attachments, shared_bulkhead
+from controlplane.policy import mesh
+from controlplane.snapshot.affected import affected, hosts_change
+from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
 from controlplane.snapshot.hosts import bind_hosts
+from controlplane.snapshot.inputs import MESH_KEY, Inputs
 from controlplane.snapshot.outbound import build_outbound, limits
-from controlplane.snapshot.services import KnownService, external_key, find_service
-from registry.model import ServiceName
+from controlplane.snapshot.services import KnownService, external_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from controlplane.model.document import Document, ObjectKey
     from controlplane.model.schema import Schema
-    from controlplane.policy.target import Target
-    from registry.catalog import Service
+    from registry.model import ServiceName
 
-MESH_KEY: Final = ObjectKey(kind=mesh.KIND, namespace="", name="default")
 _PER_SERVICE: Final = (ResourceType.OUTBOUND, ResourceType.ENDPOINTS, ResourceType.INBOUND)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What a snapshot is a function of; `revision` counts the changes of `documents`."""
-
-    documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
-    services: Mapping[ServiceName, Service] = field(default_factory=dict)
-    revision: int = 0
-    trust_domain: str = "cluster.local"
-
-    @property
-    def mesh(self) -> Document | None:
-        """The Mesh, if there is one."""
-        return self.documents.get(MESH_KEY)
-
-    def find_service(self, name: ServiceName) -> KnownService | None:
-        """The service of that name, registered or outside the mesh, or `None`."""
-        return find_service(name, self.services, self.documents)
-
-    def names(self) -> Iterator[ServiceName]:
-        """The names of all services; one that is registered and described comes twice."""
-        yield from self.services
-        yield from (_service_of(document.key) for document in _external(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +68,13 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     removed, added = changes(before.inputs.documents, inputs.documents)
     documents = [*removed.values(), *added.values()]
     attachments = before.attachments.replace(removed.values(), added.values())
-    names = _affected(before, inputs, attachments, documents)
     resources = dict(before.resources)
-    for name in names:
+    for name in affected(before.inputs, inputs, documents, (before.attachments, attachments)):
         _replace_service(resources, name, inputs, attachments, compiler)
-    if previous is not before or _hosts_change(before.inputs, inputs, documents):
+    if previous is not before or hosts_change(before.inputs, inputs, documents):
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
-        _put(
-            resources,
-            ResourceName(ResourceType.MESH, "default"),
-            _settings(inputs, compiler),
-            compiler,
-            [MESH_KEY],
-        )
+        _replace_mesh(resources, inputs, compiler)
     return Snapshot(inputs=inputs, attachments=attachments, resources=resources)
 
 
@@ -118,31 +86,6 @@ def _shares_mesh(before: Inputs, after: Inputs) -> bool:
 def _empty(inputs: Inputs) -> Snapshot:
     attachments = Attachments(root_namespace=mesh.root_namespace(inputs.mesh))
     return Snapshot(inputs=Inputs(), attachments=attachments, resources={})
-
-
-def _affected(
-    before: Snapshot, inputs: Inputs, attachments: Attachments, documents: Iterable[Document]
-) -> set[ServiceName]:
-    """The services whose resources may differ."""
-    went, came = changes(before.inputs.services, inputs.services)
-    names = {*went, *came}
-    places: set[Target] = set()
-    for document in documents:
-        places.update(target.targets(document))
-        if document.key.kind == external_service.KIND:
-            names.add(_service_of(document.key))
-        for index in (before.attachments, attachments):
-            for sharer in index.by_bulkhead.get(shared_bulkhead(document), ()):
-                places.update(target.targets(sharer))
-    return names | set(_governed(places, inputs))
-
-
-def _governed(places: set[Target], inputs: Inputs) -> Iterator[ServiceName]:
-    """The services that lie at some of the places."""
-    namespaces = {place.name for place in places if place.kind == "Namespace"}
-    yield from (ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace)
-    if MESH in places or namespaces:
-        yield from (name for name in inputs.names() if MESH in places or name.namespace in namespaces)
 
 
 def _replace_service(
@@ -189,14 +132,8 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
         yield from (rules.policy.key for rules in body.rate_limits)
 
 
-def _hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document]) -> bool:
-    if any(document.key.kind == external_service.KIND for document in documents):
-        return True
-    return before.services is not after.services and before.services.keys() != after.services.keys()
-
-
 def _replace_hosts(resources: dict[ResourceName, Resource], inputs: Inputs, compiler: Compiler) -> None:
-    bindings = bind_hosts(inputs.services, _external(inputs))
+    bindings = bind_hosts(inputs.services, inputs.external())
     for name in [name for name in resources if name.type is ResourceType.HOST and name.name not in bindings]:
         del resources[name]
     for host, binding in bindings.items():
@@ -205,10 +142,11 @@ def _replace_hosts(resources: dict[ResourceName, Resource], inputs: Inputs, comp
         _put(resources, ResourceName(ResourceType.HOST, host), binding, compiler, policies)
 
 
-def _settings(inputs: Inputs, compiler: Compiler) -> MeshSettings:
-    return MeshSettings(
-        trust_domain=inputs.trust_domain, access_log=mesh.access_log(inputs.mesh, compiler.schema)
-    )
+def _replace_mesh(resources: dict[ResourceName, Resource], inputs: Inputs, compiler: Compiler) -> None:
+    access_log = mesh.access_log(inputs.mesh, compiler.schema)
+    settings = MeshSettings(trust_domain=inputs.trust_domain, access_log=access_log)
+    policies = [MESH_KEY] if inputs.mesh else []
+    _put(resources, ResourceName(ResourceType.MESH, "default"), settings, compiler, policies)
 
 
 def _put(
@@ -230,11 +168,3 @@ def _put(
 
 def _version(encoded: bytes) -> Version:
     return Version(hashlib.sha256(encoded).digest()[:16].hex())
-
-
-def _external(inputs: Inputs) -> Iterator[Document]:
-    return (document for document in inputs.documents.values() if document.key.kind == external_service.KIND)
-
-
-def _service_of(key: ObjectKey) -> ServiceName:
-    return ServiceName(namespace=key.namespace, name=key.name)

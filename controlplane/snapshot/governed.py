@@ -5,25 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controlplane.policy import rate_limit, target
-from controlplane.snapshot.attachments import MESH
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controlplane.model.document import Document
-    from controlplane.snapshot.build import Inputs, Snapshot
+    from controlplane.snapshot.build import Snapshot
+    from controlplane.snapshot.inputs import Inputs
     from controlplane.snapshot.services import KnownService
 
 
 def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownService]:
     """The services that a policy is attached to, each once, sorted by name."""
     places = target.targets(document)
-    names = {ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace}
-    namespaces = {place.name for place in places if place.kind == "Namespace"}
-    if MESH in places or namespaces:
-        names.update(name for name in inputs.names() if MESH in places or name.namespace in namespaces)
-    for name in sorted(names):
+    for name in sorted(inputs.names_at(places)):
         service = inputs.find_service(name)
         if service and any(_is_at(place, service) for place in places):
             yield service

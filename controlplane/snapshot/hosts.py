@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.resource import HostBinding
 from controlplane.policy import external_service
-from registry.model import ServiceName
+from controlplane.snapshot.services import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from controlplane.model.document import Document
+    from registry.model import ServiceName
 
 
 def own_host(name: ServiceName) -> str:
@@ -27,7 +28,6 @@ def bind_hosts(services: Iterable[ServiceName], external: Iterable[Document]) ->
     """The binding of every host; `external` are the documents of services outside the mesh."""
     bindings = {own_host(name): HostBinding(service=name) for name in services}
     for document in sorted(external, key=lambda each: each.age):
-        name = ServiceName(namespace=document.key.namespace, name=document.key.name)
         for host in external_service.hosts(document):
-            bindings.setdefault(host, HostBinding(service=name))
+            bindings.setdefault(host, HostBinding(service=service_of(document)))
     return bindings

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.document import Document, ObjectKey
 from controlplane.policy import external_service
+from registry.model import ServiceName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from registry.catalog import Service
-    from registry.model import Endpoint, ServiceName, ServicePort
+    from registry.model import Endpoint, ServicePort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,11 @@ class KnownService:
 def external_key(name: ServiceName) -> ObjectKey:
     """The key of the document that would describe a service outside the mesh."""
     return ObjectKey(kind=external_service.KIND, namespace=name.namespace, name=name.name)
+
+
+def service_of(document: Document) -> ServiceName:
+    """The name of the service that an ExternalService describes."""
+    return ServiceName(namespace=document.key.namespace, name=document.key.name)
 
 
 def find_service(

@@ -11,7 +11,7 @@ from controlplane.policy import external_service, mesh, resilience, target
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
-from registry.model import ServiceName
+from controlplane.snapshot.services import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from controlplane.model.document import Document
     from controlplane.snapshot.build import Snapshot
     from controlplane.snapshot.services import KnownService
+    from registry.model import ServiceName
 
 _HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
 _SHOWN: Final = 3
@@ -75,7 +76,7 @@ def _figures(document: Document) -> object:
 
 
 def _external(snapshot: Snapshot, document: Document) -> Condition:
-    name = ServiceName(namespace=document.key.namespace, name=document.key.name)
+    name = service_of(document)
     if name in snapshot.inputs.services:
         return _accepted("Conflicted", f"a service registered as {name} hides it")
     hosts = external_service.hosts(document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.descriptor import FieldDescriptor
 
 from controlplane.model.schema import Block, Field, Format, Kind, Rules, Schema, Shape, word
-from controlplane.sources.reader import read_value
+from controlplane.sources.blocks import read_value
 from mesh.v1 import policy_pb2, schema_pb2
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ more. Hidden files and directories are left alone.
 from __future__ import annotations
 
 import asyncio
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -113,7 +114,9 @@ def _sign(path: Path) -> _Signature | None:
         status = path.stat()
     except OSError:
         return None
-    return _Signature(status.st_ino, status.st_size, status.st_mtime_ns) if path.is_file() else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _Signature(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _parse_file(path: Path, schema: Schema) -> Parsed:

@@ -1,6 +1,6 @@
 """Documents drawn from the schema itself: what is written is read again, and no text breaks the reader."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model.conditions import WORDS
@@ -86,7 +86,6 @@ def documents(draw: st.DrawFn) -> Document:
     )
 
 
-@settings(max_examples=200)
 @given(documents())
 def test_what_is_written_is_read_again(document: Document) -> None:
     parsed = parse(document_text(document, SCHEMA), "x", SCHEMA)
@@ -99,20 +98,17 @@ def test_what_is_written_is_read_again(document: Document) -> None:
         assert parsed.documents == (document,)
 
 
-@settings(max_examples=100)
 @given(documents())
 def test_every_document_is_a_message(document: Document) -> None:
     assert encode_policy(document).WhichOneof("spec") is not None
 
 
-@settings(max_examples=200)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     parsed = parse(text, "x", SCHEMA)
     assert parsed.documents == ()
 
 
-@settings(max_examples=200)
 @given(documents(), st.data())
 def test_no_cut_breaks_the_reader(document: Document, data: st.DataObject) -> None:
     text = document_text(document, SCHEMA)

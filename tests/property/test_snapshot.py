@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model.document import Document
-from controlplane.snapshot.build import Inputs, Snapshot, build
+from controlplane.snapshot.build import Snapshot, build
+from controlplane.snapshot.inputs import Inputs
 from registry.catalog import Service
 from tests.support.builders import COMPILER, documents, inputs, mesh, policy, service
 
@@ -76,7 +77,6 @@ def choice(rows: tuple[tuple[object, ...], ...]) -> st.SearchStrategy[tuple[int 
 STEPS = st.lists(st.builds(Step, choice(OBJECTS), choice(SERVICES)), min_size=1, max_size=5)
 
 
-@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_step_by_step_is_as_all_at_once(steps: list[Step]) -> None:
     built: Snapshot | None = None
@@ -87,7 +87,6 @@ def test_step_by_step_is_as_all_at_once(steps: list[Step]) -> None:
         assert built.attachments == fresh.attachments
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.builds(Step, choice(OBJECTS), choice(SERVICES)))
 def test_the_same_again_keeps_every_resource(step: Step) -> None:
     before = build(step.inputs(1), COMPILER)

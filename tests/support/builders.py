@@ -5,8 +5,9 @@ from textwrap import dedent, indent
 
 from controlplane.model.document import Document
 from controlplane.model.resource import Body, ResourceName, ResourceType
-from controlplane.snapshot.build import Compiler, Inputs, Snapshot, build
+from controlplane.snapshot.build import Compiler, Snapshot, build
 from controlplane.snapshot.codec import encode
+from controlplane.snapshot.inputs import Inputs
 from controlplane.sources.codec import load_schema
 from controlplane.sources.reader import Parsed, parse
 from registry.catalog import Service

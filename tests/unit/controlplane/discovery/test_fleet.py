@@ -11,7 +11,8 @@ from controlplane.errors import TooManyResourcesError
 from controlplane.metrics import Metrics
 from controlplane.model.sidecar import Hello, SidecarState
 from controlplane.snapshot.attachments import Attachments
-from controlplane.snapshot.build import Inputs, Snapshot
+from controlplane.snapshot.build import Snapshot
+from controlplane.snapshot.inputs import Inputs
 from registry.model import ServiceName
 from tests.support.clock import FakeClock
 from tests.support.desired import host

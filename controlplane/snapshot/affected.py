@@ -1,0 +1,51 @@
+"""Which services a change of documents or of the catalogue may concern."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.policy import external_service, target
+from controlplane.snapshot.attachments import shared_bulkhead
+from controlplane.snapshot.changes import changes
+from controlplane.snapshot.services import service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from controlplane.model.document import Document
+    from controlplane.policy.target import Target
+    from controlplane.snapshot.attachments import Attachments
+    from controlplane.snapshot.inputs import Inputs
+    from registry.model import ServiceName
+
+
+def affected(
+    before: Inputs, after: Inputs, documents: Iterable[Document], indexes: tuple[Attachments, Attachments]
+) -> set[ServiceName]:
+    """The services whose resources may differ.
+
+    `documents` are those that went or came, `indexes` the attachments before and after.
+    """
+    places: set[Target] = set()
+    names: set[ServiceName] = set()
+    for document in documents:
+        places.update(_places(document, indexes))
+        if document.key.kind == external_service.KIND:
+            names.add(service_of(document))
+    went, came = changes(before.services, after.services)
+    return names | went.keys() | came.keys() | after.names_at(places)
+
+
+def hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document]) -> bool:
+    """Whether host names may lead elsewhere."""
+    if any(document.key.kind == external_service.KIND for document in documents):
+        return True
+    return before.services is not after.services and before.services.keys() != after.services.keys()
+
+
+def _places(document: Document, indexes: tuple[Attachments, Attachments]) -> Iterator[Target]:
+    """Where a document is attached, and where those are with which it shares a bulkhead."""
+    yield from target.targets(document)
+    for index in indexes:
+        for sharer in index.by_bulkhead.get(shared_bulkhead(document), ()):
+            yield from target.targets(sharer)

@@ -1,0 +1,56 @@
+"""What a snapshot is a function of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.document import Document, ObjectKey
+from controlplane.policy import external_service, mesh
+from controlplane.snapshot.attachments import MESH
+from controlplane.snapshot.services import KnownService, find_service, service_of
+from registry.model import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from controlplane.policy.target import Target
+    from registry.catalog import Service
+
+MESH_KEY: Final = ObjectKey(kind=mesh.KIND, namespace="", name="default")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Documents and services; `revision` counts the changes of `documents`."""
+
+    documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
+    services: Mapping[ServiceName, Service] = field(default_factory=dict)
+    revision: int = 0
+    trust_domain: str = "cluster.local"
+
+    @property
+    def mesh(self) -> Document | None:
+        """The Mesh, if there is one."""
+        return self.documents.get(MESH_KEY)
+
+    def external(self) -> Iterator[Document]:
+        """The documents of services outside the mesh."""
+        return (each for each in self.documents.values() if each.key.kind == external_service.KIND)
+
+    def find_service(self, name: ServiceName) -> KnownService | None:
+        """The service of that name, registered or outside the mesh, or `None`."""
+        return find_service(name, self.services, self.documents)
+
+    def names_at(self, places: Collection[Target]) -> set[ServiceName]:
+        """The names of services that lie at some of the places, be they there or not."""
+        names = {ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace}
+        namespaces = {place.name for place in places if place.kind == "Namespace"}
+        if MESH in places or namespaces:
+            names.update(name for name in self.names() if MESH in places or name.namespace in namespaces)
+        return names
+
+    def names(self) -> Iterator[ServiceName]:
+        """The names of all services; one that is registered and described comes twice."""
+        yield from self.services
+        yield from (service_of(document) for document in self.external())
