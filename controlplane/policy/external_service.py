@@ -36,8 +36,14 @@ def validate(document: Document) -> Iterator[Problem]:
 
 
 def hosts(document: Document) -> tuple[str, ...]:
-    """The names that callers use in Host."""
-    return texts(document.spec, "hosts")
+    """The names that callers use in Host, each in the one form that sidecars look up."""
+    return tuple(_canonical(host, document.key.namespace) for host in texts(document.spec, "hosts"))
+
+
+def _canonical(host: str, namespace: str) -> str:
+    """Return `host` without what Kubernetes adds; a name without a dot is one of the document's namespace."""
+    name = host.removesuffix(".svc.cluster.local").removesuffix(".svc")
+    return name if "." in name else f"{name}.{namespace}"
 
 
 def ports(document: Document) -> tuple[ServicePort, ...]:

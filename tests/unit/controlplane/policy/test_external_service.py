@@ -34,6 +34,20 @@ def test_ports_and_endpoints_are_those_of_a_service() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "looked_up"),
+    [
+        ("bank.example", "bank.example"),
+        ("bank", "bank.shop"),
+        ("bank.pay.svc", "bank.pay"),
+        ("bank.pay.svc.cluster.local", "bank.pay"),
+    ],
+)
+def test_a_host_is_found_however_it_is_written(written: str, looked_up: str) -> None:
+    [document] = documents(TEXT.replace("[bank.example]", f"[{written}]"))
+    assert external_service.hosts(document) == (looked_up,)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         (
@@ -48,6 +62,7 @@ def test_ports_and_endpoints_are_those_of_a_service() -> None:
         ("port: 79", "port: 80", "spec.ports[1].port: 80 is taken by ports[0]"),
         ("name: grpc", "name: http", "spec.ports[1].name: http is taken by ports[0]"),
         ("[bank.example]", "[bank.example, bank.example]", "spec.hosts[1]: the same as hosts[0]"),
+        ("[bank.example]", "[bank, bank.shop]", "spec.hosts[1]: the same as hosts[0]"),
     ],
 )
 def test_rules_between_fields(old: str, new: str, problem: str) -> None:
