@@ -121,7 +121,8 @@ class Fleet:
         if response and ack.stage is Stage.APPLIED:
             self._measure(stream, response, ack, now_ns)
         self._note_pending(stream)
-        stream.wake.set()
+        if stream.state.due:
+            stream.wake.set()
 
     def respond(self, stream: Stream) -> Response | None:
         """The response to send to a sidecar now, if there is one."""
