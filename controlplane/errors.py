@@ -21,16 +21,9 @@
 """
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import ClassVar
 
-
-class Origin(Enum):
-    """Whose doing an error was."""
-
-    DOWNSTREAM = "downstream"
-    UPSTREAM = "upstream"
-    INTERNAL = "internal"
+from registry.errors import Origin
 
 
 class ControlPlaneError(Exception):

@@ -93,6 +93,8 @@ class CommandServer:
         first = await anext(results, None)
         if first is None:
             return
+        if not first.instance:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
         await context.send_initial_metadata(())  # tells it that it is attached, though nothing is asked yet
         attached = _Attached()
         if earlier := self._attached.get(first.instance):

@@ -18,6 +18,9 @@ _STATES = {telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{state.name}"): stat
 MAX_EVENTS = 1_000
 """Events that one report may carry."""
 
+MAX_CALLED = 4_096
+"""Services that one sidecar may say it calls."""
+
 
 def decode_report(request: telemetry_pb2.ReportRequest) -> Report:
     """What a sidecar reports; families of types that we do not know are left out."""
@@ -25,7 +28,7 @@ def decode_report(request: telemetry_pb2.ReportRequest) -> Report:
         instance=request.instance,
         epoch_ns=request.epoch.ToNanoseconds(),
         families=tuple(_family(one) for one in request.families if one.type in _TYPES),
-        called=tuple(map(_service, request.called)),
+        called=tuple(map(_service, request.called[:MAX_CALLED])),
         resident_bytes=request.resident_bytes,
     )
 

@@ -33,6 +33,7 @@ Series: TypeAlias = tuple[str, LabelValues]
 class Bounds:
     """How much is kept."""
 
+    instances: int = 20_000
     families: int = 256
     series_per_family: int = 10_000
     series_per_instance: int = 10_000
@@ -87,8 +88,14 @@ class Merge:
         self.dropped = 0
 
     def take(self, report: Report, now_ns: int) -> None:
-        """Adds what `report`, which came at the wall-clock instant `now_ns`, says beyond the one before."""
+        """Adds what `report`, which came at the wall-clock instant `now_ns`, says beyond the one before.
+
+        Past the bound on sidecars, those that are new are left out.
+        """
         known = self._instances.get(report.instance)
+        if known is None and len(self._instances) >= self._bounds.instances:
+            self.dropped += sum(len(family.points) for family in report.families)
+            return
         if report.epoch_ns < (known.epoch_ns if known else self._epochs.get(report.instance, 0)):
             return
         same = known is not None and known.epoch_ns == report.epoch_ns

@@ -44,8 +44,9 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request_iterator: AsyncIterator[telemetry_pb2.ReportRequest], context: "Context"
     ) -> AsyncIterator[telemetry_pb2.ReportResponse]:
         """Takes one sidecar's reports, and answers each with its pace and its shares."""
-        del context
         async for request in request_iterator:
+            if not request.instance:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
             yield self._take(request)
 
     async def tidy(self) -> None:

@@ -101,6 +101,14 @@ def test_one_sidecar_cannot_keep_more_series_than_its_share() -> None:
     assert (total(merge), merge.dropped) == (2, 3)
 
 
+def test_sidecars_past_the_bound_are_left_out() -> None:
+    merge = Merge(Bounds(instances=1))
+    merge.take(counted(1), NOW)
+    merge.take(counted(5, instance="cart-1"), NOW)
+    merge.take(counted(2), NOW + SECOND)
+    assert (total(merge), merge.dropped) == (2, 1)
+
+
 def test_measurement_of_another_shape_is_dropped() -> None:
     merge = Merge()
     merge.take(counted(1), NOW)
