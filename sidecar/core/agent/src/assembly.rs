@@ -34,7 +34,7 @@ pub(crate) struct Assembly {
     discovery: Discovery,
     companions: Companions,
     http: TcpListener,
-    admin: UnixListener,
+    admin: Option<UnixListener>,
     told: mpsc::Receiver<Event>,
     status: Status,
     log: Log,
@@ -69,13 +69,14 @@ impl Assembly {
             .iter()
             .map(|upstream| upstream.service.clone());
         let holdings = Holdings::new(Identity::new(services.clone()), upstreams);
+        let events = Events::default();
         let companions = Companions {
             reporter: Reporter {
                 instance: settings.instance.clone(),
                 epoch: SystemTime::now(),
                 proxy: proxy.clone(),
                 metrics: metrics.clone(),
-                events: Events::default(),
+                events: events.clone(),
                 status: status.clone(),
             },
             operator: Operator {
@@ -94,7 +95,7 @@ impl Assembly {
             holdings,
             (proxy, demands),
             status.clone(),
-            log.clone(),
+            (events, log.clone()),
         );
         Self {
             settings,
@@ -124,7 +125,9 @@ impl Assembly {
                 .collect(self.told, self.log.clone()),
         );
         tasks.spawn(http::serve(self.http, operator.clone()));
-        tasks.spawn(admin::serve(self.admin, operator.clone()));
+        if let Some(listener) = self.admin {
+            tasks.spawn(admin::serve(listener, operator.clone()));
+        }
         tasks.spawn(saver.run(self.status.subscribe()));
         self.log.info(
             "sidecar started",

@@ -14,6 +14,7 @@ use tonic::Status as Answer;
 use tonic::transport::Channel;
 
 use crate::encode;
+use crate::events::Events;
 use crate::holdings::{Holdings, Reach, Response, Standing};
 use crate::log::Log;
 use crate::mesh::discovery_request::Message;
@@ -58,6 +59,7 @@ pub(crate) struct Discovery {
     /// Until when somebody may come back to answer.
     grace: Instant,
     status: Status,
+    events: Events,
     log: Log,
 }
 
@@ -67,7 +69,7 @@ impl Discovery {
         holdings: Holdings,
         (proxy, demands): (Handle, mpsc::Receiver<Demand>),
         status: Status,
-        log: Log,
+        (events, log): (Events, Log),
     ) -> Self {
         let hello = Hello {
             instance: settings.instance.clone(),
@@ -93,6 +95,7 @@ impl Discovery {
             waiting: Vec::new(),
             grace,
             status,
+            events,
             log,
         }
     }
@@ -218,6 +221,7 @@ impl Discovery {
                 "resource refused",
                 &[("resource", id), ("field", field), ("reason", reason)],
             );
+            self.events.refused(rejection);
         }
         let is_first = self.status.borrow().source.is_none();
         if outcome.is_changed || is_first {

@@ -1,11 +1,15 @@
 //! Everything that listens, opened before anything is served.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use proxy::report::Event;
 use proxy::{Bounds, Demand, Handle, LogSink, Outlets};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 
 use crate::admin;
+use crate::log::Log;
 use crate::run::Error;
 use crate::settings::Settings;
 
@@ -17,22 +21,24 @@ const EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) http: TcpListener,
-    pub(crate) admin: UnixListener,
+    /// `None` where nothing can be written: traffic does not depend on being asked.
+    pub(crate) admin: Option<UnixListener>,
     pub(crate) proxy: Handle,
     pub(crate) demands: mpsc::Receiver<Demand>,
     pub(crate) told: mpsc::Receiver<Event>,
 }
 
 impl Doors {
-    pub(crate) async fn open(settings: &Settings, access_log: LogSink) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        settings: &Settings,
+        access_log: LogSink,
+        log: &Log,
+    ) -> Result<Self, Error> {
         let (address, path) = (settings.http, &settings.admin);
         let http = TcpListener::bind(address)
             .await
             .map_err(|source| Error::Http { address, source })?;
-        let admin = admin::listen(path).map_err(|source| Error::Admin {
-            path: path.clone(),
-            source,
-        })?;
+        let admin = open_admin(path, log)?;
         let (demand, demands) = mpsc::channel(DEMANDS);
         let (events, told) = mpsc::channel(EVENTS);
         let proxy = proxy::start(
@@ -50,6 +56,30 @@ impl Doors {
             told,
         })
     }
+}
+
+fn open_admin(path: &Path, log: &Log) -> Result<Option<UnixListener>, Error> {
+    match admin::listen(path) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if is_unwritable(error.kind()) => {
+            log.error(
+                "administration not served",
+                &[("path", &path.display()), ("reason", &error)],
+            );
+            Ok(None)
+        }
+        Err(source) => Err(Error::Admin {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+const fn is_unwritable(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied | ErrorKind::StorageFull
+    )
 }
 
 fn worker(settings: &Settings, access_log: LogSink) -> proxy::Settings {

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use proxy::ServiceName;
 use proxy::report::{Event, EventKind};
 use tokio::sync::mpsc;
 
 use crate::encode;
 use crate::log::Log;
 use crate::mesh;
+use crate::resource::Rejection;
 
 /// Events kept; the newest stay.
 const KEPT: usize = 1_000;
@@ -33,6 +36,20 @@ impl Events {
             write(&log, &event);
             self.put(encode::event(&event));
         }
+    }
+
+    /// A resource was refused.
+    pub(crate) fn refused(&self, rejection: &Rejection) {
+        let Rejection {
+            id, field, reason, ..
+        } = rejection;
+        self.put(mesh::Event {
+            at: Some(encode::timestamp(SystemTime::now())),
+            kind: "configuration".to_owned(),
+            service: ServiceName::parse(&id.name).as_ref().map(encode::service),
+            reason: format!("{id} {field}: {reason}"),
+            ..mesh::Event::default()
+        });
     }
 
     fn put(&self, event: mesh::Event) {

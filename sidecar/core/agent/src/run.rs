@@ -133,7 +133,7 @@ async fn serve(
 ) -> Result<(), Error> {
     let signals = Signals::take()?;
     let status = status::begin();
-    let doors = Doors::open(&settings, access_log).await?;
+    let doors = Doors::open(&settings, access_log, log).await?;
     let (drains, ordered) = mpsc::channel(1);
     let departure = Departure {
         signals,

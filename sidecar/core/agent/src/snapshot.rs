@@ -1,6 +1,6 @@
 //! What the sidecar applies: resources with what they say, and the configuration that they make. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use proxy::config::{Cluster, Config, Inbound, ServiceName};
@@ -13,8 +13,8 @@ use crate::resource::{Id, Kind, Rejection, Resource};
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     held: BTreeMap<Id, Held>,
-    /// Own services of which nobody has anything to enforce.
-    unruled: BTreeSet<ServiceName>,
+    /// Own services for which there is nothing to enforce.
+    unruled: BTreeMap<ServiceName, Arc<Inbound>>,
     built: HashMap<ServiceName, Built>,
 }
 
@@ -60,9 +60,13 @@ impl Snapshot {
         self.held.remove(id).map(|held| held.resource)
     }
 
-    /// Nobody has anything to enforce for `service`, one of our own.
+    /// There is nothing to enforce for `service`, one of our own. False when that is known already.
     pub(crate) fn set_unruled(&mut self, service: ServiceName) -> bool {
-        self.unruled.insert(service)
+        let nothing = Arc::new(Inbound {
+            service: service.clone(),
+            limits: Vec::new(),
+        });
+        self.unruled.insert(service, nothing).is_none()
     }
 
     /// Everything held, sorted by id.
@@ -149,20 +153,15 @@ impl Snapshot {
     }
 
     fn inbound(&self, identity: &Identity) -> HashMap<ServiceName, Arc<Inbound>> {
-        let of = |service: &ServiceName| match self
+        let of = |service| match &self
             .held
-            .get(&Id::new(Kind::Inbound, service.as_str()))
+            .get(&Id::new(Kind::Inbound, ServiceName::as_str(service)))?
+            .decoded
         {
-            Some(Held {
-                decoded: Decoded::Inbound(inbound),
-                ..
-            }) => Some(inbound.clone()),
-            _ if self.unruled.contains(service) => Some(Arc::new(Inbound {
-                service: service.clone(),
-                limits: Vec::new(),
-            })),
+            Decoded::Inbound(inbound) => Some(inbound),
             _ => None,
         };
+        let of = |service| of(service).or_else(|| self.unruled.get(service)).cloned();
         identity
             .services()
             .iter()

@@ -157,3 +157,15 @@ async fn a_control_plane_that_never_answers_is_not_connected() {
     assert!(!sidecar.summary().is_connected);
     assert!(sidecar.page("/ready").await.starts_with("HTTP/1.1 503"));
 }
+
+#[tokio::test]
+async fn a_state_directory_that_cannot_be_written_keeps_nobody_from_serving() {
+    let mut plane = ControlPlane::start().await;
+    let directory = Directory("/sys/breakwater".into());
+    let sidecar = Sidecar::start(&directory, &[plane.address]);
+    let mut stream = plane.discovery().await;
+    stream.hello().await;
+    stream.subscription().await;
+    stream.push(1, vec![inbound("storefront")]).await;
+    assert!(sidecar.summary().is_ready);
+}

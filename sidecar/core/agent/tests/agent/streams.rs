@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{ControlPlane, Directory, Sidecar, eventually};
+use crate::support::{ControlPlane, Directory, Sidecar, eventually, unreadable};
 use agent::mesh::command::Command as Order;
 use agent::mesh::command_result::Result as Answer;
 use agent::mesh::{
@@ -39,6 +39,33 @@ async fn each_response_paces_the_next_report() {
         })
         .await;
     assert_eq!(stream.next().await.epoch, first.epoch);
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_event_in_the_next_report() {
+    let mut plane = ControlPlane::start().await;
+    let directory = Directory::new("event");
+    let _sidecar = Sidecar::start(&directory, &[plane.address]);
+    let mut discovery = plane.discovery().await;
+    discovery.hello().await;
+    discovery.subscription().await;
+    let mut reports = plane.telemetry().await;
+    reports.next().await;
+    discovery.push(1, vec![unreadable()]).await;
+    reports
+        .send(ReportResponse {
+            interval: soon(),
+            callers: Vec::new(),
+        })
+        .await;
+    let events = reports.next().await.events;
+    assert_eq!(
+        events
+            .iter()
+            .map(|event| event.kind.as_str())
+            .collect::<Vec<_>>(),
+        ["configuration"]
+    );
 }
 
 #[tokio::test]
