@@ -1,0 +1,105 @@
+"""The sidecar's program as a user meets it: settings, start, signals, and the way in for who embeds it."""
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.mesh import controlplane
+from tests.support.mesh import sidecar as beside
+from tests.support.ports import free_ports
+from tests.support.process import Process
+from tests.support.rawclient import RawClient
+from tests.support.readiness import Condition, answering, until
+from tests.support.upstream import ScriptedUpstream, slow
+
+EMBEDDED = """
+import sys, threading, time
+from sidecar import config, proxy
+
+settings = config.read(sys.argv[1:], {})
+assert proxy.status() is None
+served = threading.Thread(target=proxy.run, args=(settings,))
+served.start()
+while (status := proxy.status()) is None:
+    time.sleep(0.01)
+print(status.is_ready, status.is_connected, status.revision)
+proxy.drain(1.0)
+served.join()
+assert proxy.status() is None
+"""
+
+
+def flags(scratch: Path, *, http: int | None = None) -> list[str]:
+    """Return good settings of a sidecar without a control plane."""
+    inbound, outbound, free = free_ports(3)
+    return [
+        *("--service", "test/app", "--instance", "app", "--state-dir", str(scratch)),
+        *("--app", "127.0.0.1:9", "--inbound", f"127.0.0.1:{inbound}"),
+        *("--outbound", f"127.0.0.1:{outbound}", "--http", f"127.0.0.1:{http or free}"),
+    ]
+
+
+def program(scratch: Path, *argv: str) -> Process:
+    return Process((sys.executable, "-m", "sidecar.main", *argv), log=scratch / "sidecar.log")
+
+
+async def test_wrong_settings_are_told_together_with_status_2(tmp_path: Path) -> None:
+    async with program(tmp_path, "--service", "app", "--outbound", "nowhere", "--bogus") as process:
+        assert await process.wait() == 2
+    problems = process.output().splitlines()
+    assert [problem.split(": ")[1] for problem in problems] == ["--bogus", "--service", "--outbound"]
+
+
+async def test_a_port_in_use_is_named_with_status_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with program(tmp_path, *flags(tmp_path, http=port)) as process:
+            assert await process.wait() == 1
+    assert f"--http 127.0.0.1:{port}" in process.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
+    settings = flags(tmp_path)
+    async with program(tmp_path, *settings) as process:
+        await process.ready(answering(int(settings[-1].rpartition(":")[2]), path="/live"))
+        process.send(number)
+        assert await process.wait() == 0
+    assert "Traceback" not in process.output()
+
+
+async def test_a_second_signal_hastens_the_drain(tmp_path: Path) -> None:
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    async with (
+        ScriptedUpstream(lambda _: slow(30)) as upstream,
+        controlplane(tmp_path, policies) as plane,
+        beside(tmp_path, "test/app", app_port=upstream.port, discovery=plane.discovery) as sidecar,
+    ):
+        await sidecar.ready()
+        async with RawClient(sidecar.inbound) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: app\r\n\r\n")
+            await until(reached(upstream))
+            sidecar.process.send(signal.SIGTERM)
+            await asyncio.sleep(1)
+            assert sidecar.process.is_running, "what is in flight has 25 s"
+            sidecar.process.send(signal.SIGTERM)
+            assert await sidecar.process.wait(timeout_seconds=2) == 0
+
+
+def reached(upstream: ScriptedUpstream) -> Condition:
+    async def holds() -> bool:
+        return bool(upstream.requests)
+
+    return holds
+
+
+async def test_another_thread_can_ask_and_drain_it(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", EMBEDDED, *flags(tmp_path))
+    async with Process(command, log=tmp_path / "embedded.log") as process:
+        assert await process.wait() == 0, process.output()
+    assert "False False 0" in process.output()
