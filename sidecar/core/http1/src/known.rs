@@ -73,6 +73,7 @@ known! {
 
     BreakwaterDeadlineMs = "breakwater-deadline-ms", Protected;
     BreakwaterAttempts = "breakwater-attempts", Protected;
+    BreakwaterVia = "breakwater-via", Protected;
     BreakwaterRetry = "breakwater-retry", Protected;
     BreakwaterCriticality = "breakwater-criticality", Protected;
     BreakwaterAdmitRate = "breakwater-admit-rate", Protected;

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Silence after which the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A listener at `address`, which other workers may share.
+/// A listener at `address`. Not shared: with one worker, a second one there is a mistake that should show.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     listen(address).map_err(|source| StartError::Listen { address, source })
 }
@@ -31,7 +31,6 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

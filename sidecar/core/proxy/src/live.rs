@@ -30,6 +30,8 @@ const CONNECTION_QUEUE: u32 = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) config: Arc<Config>,
+    /// What the workload calls, by the canonical names of hosts.
+    pub(crate) hosts: HashMap<Box<str>, Rc<Cluster>>,
     /// What the workload calls.
     pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
@@ -70,6 +72,11 @@ impl Live {
             };
             next.keep_shared(&live);
             next.clusters.insert(name.clone(), live);
+        }
+        for (host, service) in &config.hosts {
+            if let Some(cluster) = next.clusters.get(service) {
+                next.hosts.insert(host.clone(), Rc::clone(cluster));
+            }
         }
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);

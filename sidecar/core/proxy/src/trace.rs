@@ -23,16 +23,24 @@ pub(crate) struct Trace {
 impl Trace {
     /// Reads the identifiers of a request, and begins those that it lacks.
     pub(crate) fn of(request: &dyn Request, chance: &Chance) -> Self {
-        let parent = request.known(Known::Traceparent).and_then(parse);
-        let (id, span) = parent.unwrap_or_else(|| (chance.draw_wide() | 1, chance.draw() | 1));
-        let has_request_id = request
-            .known(Known::XRequestId)
-            .is_some_and(|id| !id.is_empty());
+        let mut trace = Self::begin(chance);
+        if let Some((id, span)) = request.known(Known::Traceparent).and_then(parse) {
+            (trace.id, trace.span, trace.is_begun) = (id, span, false);
+        }
+        let request_id = request.known(Known::XRequestId);
+        if request_id.is_some_and(|id| !id.is_empty()) {
+            trace.new_request_id = None;
+        }
+        trace
+    }
+
+    /// Identifiers of what brought none.
+    pub(crate) fn begin(chance: &Chance) -> Self {
         Self {
-            id,
-            span,
-            is_begun: parent.is_none(),
-            new_request_id: (!has_request_id).then(|| chance.draw_wide()),
+            id: chance.draw_wide() | 1,
+            span: chance.draw() | 1,
+            is_begun: true,
+            new_request_id: Some(chance.draw_wide()),
         }
     }
 

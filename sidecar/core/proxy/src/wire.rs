@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 /// Bytes read at once from a body.
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Buffers kept for the next message, and the largest kept.
-const KEPT_BUFFERS: usize = 256;
+const KEPT_BUFFERS: usize = 64;
 const LARGEST_KEPT: usize = 16 * 1024;
 
 /// Memory that connections share: they hold some only while a message is incomplete.
@@ -110,6 +110,13 @@ impl Wire {
             self.input.extend_from_slice(&read.filled()[len..]);
         }
         Poll::Ready(Ok(result))
+    }
+
+    /// Has memory at hand for what is to be written.
+    pub(crate) fn reserve_output(&mut self, memory: &Memory) {
+        if self.output.capacity() == 0 {
+            self.output = memory.take();
+        }
     }
 
     /// Drops the first `len` bytes of input.

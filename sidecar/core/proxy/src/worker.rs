@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http1::Cause;
 use policy::Reason;
-use policy::method::Method;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
@@ -27,11 +26,12 @@ use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
 use crate::listen;
 use crate::live::Live;
-use crate::report::{Decision, Direction};
+use crate::report::Direction;
 use crate::settings::{InboundListener, Settings, StartError};
 use crate::stages::Refusal;
+use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
-use crate::tally::{Ended, Tally};
+use crate::tally::Tally;
 use crate::wire::Memory;
 
 /// How often connections that rest are looked at.
@@ -283,7 +283,7 @@ impl Worker {
         each(Direction::Outbound, None, &self.unrouted[1]);
     }
 
-    /// Counts what is no request, and answers it.
+    /// Records what is no request, and answers it.
     pub(crate) fn refuse_malformed(
         &self,
         direction: Direction,
@@ -291,28 +291,12 @@ impl Worker {
         status: u16,
     ) -> Answer {
         self.journal.count_malformed(cause);
-        let reason = Reason::ProtocolInvalid;
-        let class = (status / 100) as u8;
-        let ended = Ended {
-            method: Method::Other,
-            class,
-            code: None,
-            reason: Some(reason),
-        };
-        self.tally(direction, None).count(ended, 0);
-        self.journal.remember(Decision {
-            at: self.clock.wall(self.clock.now_ns()),
-            direction,
-            service: None,
-            reason,
-            policy: None,
-            limit: None,
-            status,
-        });
         let refusal = Refusal {
             status: Some(status),
-            ..Refusal::new(reason)
+            ..Refusal::new(Reason::ProtocolInvalid)
         };
+        let record = Record::of_malformed(self, direction, &refusal);
+        record.close(self, record.started_ns);
         rescue::answer(&refusal, Taste::Problem, &self.chance)
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(super) alarm: Alarm,
     pub(super) entry: Rc<Entry>,
     pub(super) peer: IpAddr,
+    /// When the last exchange ended, or the connection began.
+    pub(super) now_ns: u64,
     parser: RequestParser,
     place: Place,
 }
@@ -70,14 +72,14 @@ impl Client {
         peer: IpAddr,
         place: Place,
     ) -> Self {
-        let parser = RequestParser::new(limits());
         Self {
+            now_ns: worker.clock.now_ns(),
             worker,
             wire,
             alarm: Alarm::default(),
             entry,
             peer,
-            parser,
+            parser: RequestParser::new(limits()),
             place,
         }
     }
@@ -103,7 +105,7 @@ impl Client {
         if !self.wire.input.is_empty() {
             return Ok(());
         }
-        let until_ns = self.worker.clock.now_ns().saturating_add(REST_NS);
+        let until_ns = self.now_ns.saturating_add(REST_NS);
         std::future::poll_fn(|cx| self.poll_rest(cx, until_ns)).await
     }
 
@@ -136,8 +138,8 @@ impl Client {
 
     /// Reads the request's head; its bytes go into `kit`, what follows them stays as input.
     async fn read_head(&mut self, kit: &mut Kit) -> Result<(), NoRequest> {
-        let began_ns = self.worker.clock.now_ns();
-        let len = std::future::poll_fn(|cx| self.poll_head(cx, kit, began_ns)).await?;
+        let mut began_ns = None;
+        let len = std::future::poll_fn(|cx| self.poll_head(cx, kit, &mut began_ns)).await?;
         std::mem::swap(&mut self.wire.input, &mut kit.bytes);
         self.wire.input.clear();
         self.wire.input.extend_from_slice(&kit.bytes[len..]);
@@ -149,7 +151,7 @@ impl Client {
         &mut self,
         cx: &mut Context<'_>,
         kit: &mut Kit,
-        began_ns: u64,
+        began_ns: &mut Option<u64>,
     ) -> Poll<Result<usize, NoRequest>> {
         loop {
             match self.parser.parse(&self.wire.input, &mut kit.request) {
@@ -164,6 +166,8 @@ impl Client {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(NoRequest::Over)),
                 Poll::Pending => {
+                    let clock = &self.worker.clock;
+                    let began_ns = began_ns.get_or_insert_with(|| clock.now_ns());
                     let until_ns = began_ns.saturating_add(HEAD_NS);
                     ready!(self.alarm.poll(cx, &self.worker.clock, Some(until_ns)));
                     return Poll::Ready(Err(NoRequest::Late));

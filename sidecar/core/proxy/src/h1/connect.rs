@@ -33,7 +33,7 @@ pub(super) async fn connect(
     fresh: bool,
 ) -> Result<Peer, NoConnection> {
     take_place(exchange, &to.cluster).await?;
-    let now_ns = worker.clock.now_ns();
+    let now_ns = exchange.now_ns();
     let retirement = Retirement::of(&to.cluster);
     let resting = if fresh {
         None

@@ -20,7 +20,7 @@ pub(crate) struct Kit {
 pub(crate) struct Kits(RefCell<Vec<Box<Kit>>>);
 
 /// Kits kept for the next exchanges, and the largest head whose memory is kept.
-const KEPT: usize = 256;
+const KEPT: usize = 64;
 const LARGEST_KEPT: usize = 16 * 1024;
 
 impl Kits {

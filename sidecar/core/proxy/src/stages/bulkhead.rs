@@ -1,5 +1,6 @@
 //! Bulkhead: so many requests of this sidecar run at once towards a service, so many wait, the rest is refused.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,31 +9,31 @@ use policy::deadline::Deadline;
 use tokio::time::timeout;
 
 use super::Refusal;
-use crate::gate::{Entry, Permit};
+use crate::gate::{Entry, Gate, Permit};
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 
-/// A permit, at once or after a wait in line; `None` where there is no bulkhead.
+/// A permit, at once or after a wait in line; whether there was one.
 pub(crate) async fn enter(
+    gate: &Rc<Gate>,
     cluster: &Cluster,
     deadline: Option<Deadline>,
     now_ns: u64,
-) -> Result<Option<Permit>, Refusal> {
-    let Some(gate) = &cluster.bulkhead else {
-        return Ok(None);
-    };
+) -> Result<(Permit, bool), Refusal> {
     match gate.enter() {
-        Entry::Open(permit) => Ok(Some(permit)),
+        Entry::Open(permit) => Ok((permit, false)),
         Entry::Full => Err(refusal(cluster, Reason::BulkheadFull)),
         Entry::Wait(wait) => {
             let left_ns = deadline.map_or(u64::MAX, |deadline| deadline.left_ns(now_ns));
             let patience_ns = gate.queue_timeout_ns(deadline.map(|_| left_ns));
             let longest = Duration::from_nanos(patience_ns.min(left_ns));
-            let waited = timeout(longest, wait).await;
-            waited.map(Some).map_err(|_| match patience_ns < left_ns {
-                true => refusal(cluster, Reason::BulkheadWaitTimeout),
-                false => Refusal::new(Reason::TimeoutRequest),
-            })
+            match timeout(longest, wait).await {
+                Ok(permit) => Ok((permit, true)),
+                Err(_) if patience_ns < left_ns => {
+                    Err(refusal(cluster, Reason::BulkheadWaitTimeout))
+                }
+                Err(_) => Err(Refusal::new(Reason::TimeoutRequest)),
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod line;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http1::Known;
 use policy::Reason;
 use policy::grpc::Code;
 use policy::method::Method;
@@ -14,6 +15,7 @@ use super::Refusal;
 use crate::config::{AccessLog, AccessLogMode};
 use crate::name::{PolicyRef, ServiceName};
 use crate::report::{Decision, Direction};
+use crate::request::Request;
 use crate::tally::{Ended, Flight};
 use crate::trace::Trace;
 use crate::worker::Worker;
@@ -45,6 +47,59 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The beginning of a request's record.
+    pub(crate) fn of(
+        request: &dyn Request,
+        worker: &Worker,
+        direction: Direction,
+        now_ns: u64,
+    ) -> Self {
+        let request_id = request.known(Known::XRequestId).unwrap_or_default();
+        Self {
+            method: Method::from_bytes(request.method()),
+            protocol: request.protocol(),
+            request_id: SmallVec::from_slice(request_id),
+            ..Self::new(
+                worker,
+                direction,
+                Trace::of(request, &worker.chance),
+                now_ns,
+            )
+        }
+    }
+
+    /// The record of what was no request.
+    pub(crate) fn of_malformed(worker: &Worker, direction: Direction, refusal: &Refusal) -> Self {
+        let trace = Trace::begin(&worker.chance);
+        let mut record = Self::new(worker, direction, trace, worker.clock.now_ns());
+        record.refuse(refusal, false);
+        record
+    }
+
+    fn new(worker: &Worker, direction: Direction, trace: Trace, now_ns: u64) -> Self {
+        Self {
+            direction,
+            service: None,
+            flight: Flight::begin(&worker.tally(direction, None), now_ns),
+            method: Method::Other,
+            protocol: "",
+            started_ns: now_ns,
+            trace,
+            request_id: SmallVec::new(),
+            status: 0,
+            code: None,
+            reason: None,
+            policy: None,
+            limit: None,
+            attempts: 0,
+            upstream: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            queue_ns: 0,
+            upstream_ns: 0,
+        }
+    }
+
     /// Notes a refusal as what became of the request.
     pub(crate) fn refuse(&mut self, refusal: &Refusal, is_grpc: bool) {
         self.status = if is_grpc { 200 } else { refusal.http_status() };

@@ -82,10 +82,6 @@ impl Tries {
         self.request.body_bytes = self.request.body_bytes.max(body_bytes);
     }
 
-    pub(crate) const fn method(&self) -> Method {
-        self.request.method
-    }
-
     /// Whether a failed attempt is made again, and after how long.
     pub(crate) fn decide(
         &mut self,

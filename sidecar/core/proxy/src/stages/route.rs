@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http1::Known;
 use policy::Reason;
 use policy::method::Method;
 
@@ -11,11 +12,9 @@ use super::endpoint::EndpointSet;
 use crate::handle::{Supply, Wanted};
 use crate::host;
 use crate::live::{Cluster, Live};
-use crate::request::Request;
+use crate::report::Direction;
+use crate::request::{Edit, Request};
 use crate::worker::{Entry, Worker};
-
-/// What outbound requests carry, so that one which comes back is recognised: the instances it went through.
-pub(crate) const VIA: &str = "breakwater-via";
 
 /// Where a request goes.
 #[derive(Clone, Debug)]
@@ -32,23 +31,26 @@ enum Found {
     Nowhere,
 }
 
-/// Finds where a request goes; asks for what the configuration lacks.
+/// The longest name that DNS knows, and that anybody is asked about.
+const LONGEST_HOST: usize = 253;
+
+/// Finds where a request goes; asks for what the configuration lacks. Tells whether that took a wait.
 pub(crate) async fn find(
     worker: &Rc<Worker>,
     entry: &Entry,
     request: &dyn Request,
     left_ns: Option<u64>,
-) -> Result<Route, Refusal> {
+) -> Result<(Route, bool), Refusal> {
     if is_loop(worker, entry, request) {
         return Err(Refusal::new(Reason::ProxyLoop));
     }
     match look(worker, entry, request) {
-        Found::Here(route) => Ok(route),
+        Found::Here(route) => Ok((route, false)),
         Found::Nowhere => Err(Refusal::new(Reason::RouteNone)),
         Found::Missing(wanted) => {
             let left = left_ns.map(Duration::from_nanos);
             match worker.demands.ask(&wanted, left).await {
-                Supply::Applied => find_again(worker, entry, request),
+                Supply::Applied => Ok((find_again(worker, entry, request)?, true)),
                 Supply::Unknown => Err(Refusal::new(Reason::RouteNone)),
                 Supply::Unavailable => Err(Refusal::new(Reason::ConfigMissing)),
             }
@@ -67,13 +69,21 @@ fn find_again(worker: &Worker, entry: &Entry, request: &dyn Request) -> Result<R
 /// Whether an outbound request went through this sidecar before.
 fn is_loop(worker: &Worker, entry: &Entry, request: &dyn Request) -> bool {
     let mut is_loop = false;
-    if !matches!(entry, Entry::Inbound { .. }) {
-        request.visit(VIA, &mut |via| {
+    if entry.direction() == Direction::Outbound {
+        request.visit(Known::BreakwaterVia.as_str(), &mut |via| {
             let mut instances = via.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
             is_loop |= instances.any(|instance| instance == worker.instance.as_bytes());
         });
     }
     is_loop
+}
+
+/// Signs a request, so that one which comes back is recognised: the instances it went through, and this one.
+pub(crate) fn sign(worker: &Worker, request: &dyn Request, edit: &mut dyn Edit) {
+    request.visit(Known::BreakwaterVia.as_str(), &mut |via| {
+        edit.add(Known::BreakwaterVia.as_str(), via);
+    });
+    edit.add(Known::BreakwaterVia.as_str(), worker.instance.as_bytes());
 }
 
 fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
@@ -99,13 +109,9 @@ fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {
     let Ok(host) = std::str::from_utf8(&host) else {
         return Found::Nowhere;
     };
-    let cluster = live
-        .config
-        .hosts
-        .get(host)
-        .and_then(|service| live.clusters.get(service));
-    match cluster {
+    match live.hosts.get(host) {
         Some(cluster) => at_port(cluster, request.port()),
+        None if host.len() > LONGEST_HOST => Found::Nowhere,
         None => missing(worker, Wanted::Host(host.into())),
     }
 }
@@ -132,30 +138,4 @@ fn missing(worker: &Worker, wanted: Wanted) -> Found {
         return Found::Nowhere;
     }
     Found::Missing(wanted)
-}
-
-/// What a request carries on, so that a loop is seen: the instances it went through, and this one.
-pub(crate) fn via(worker: &Worker, request: &dyn Request) -> Vec<u8> {
-    let mut via = Vec::new();
-    request.visit(VIA, &mut |value| {
-        via.extend_from_slice(value);
-        via.extend_from_slice(b", ");
-    });
-    via.extend_from_slice(worker.instance.as_bytes());
-    via
-}
-
-/// Whether a peer's field can have come from a sidecar at all.
-pub(crate) fn is_ours(value: &[u8]) -> bool {
-    value.trim_ascii_start().starts_with(b"breakwater")
-}
-
-/// Whether an answer says that it was made by a sidecar, and for what reason.
-pub(crate) fn peer_reason(proxy_status: Option<&[u8]>) -> Option<&str> {
-    let value = std::str::from_utf8(proxy_status?).ok()?;
-    let details = value
-        .strip_prefix("breakwater;")?
-        .split_once("details=\"")?
-        .1;
-    details.split(['"', ' ']).next()
 }

@@ -1,0 +1,99 @@
+//! What the sidecar changes in heads, and the answers of its own.
+
+use http1::Known;
+use policy::Reason;
+use policy::grpc::Code;
+
+use super::{Exchange, peer};
+use crate::across::Hop;
+use crate::report::Direction;
+use crate::request::{Edit, Request, Response};
+use crate::stages::rescue::{self, Answer, Taste};
+use crate::stages::retry::EXHAUSTED;
+use crate::stages::{Refusal, deadline, route};
+use crate::trace::hex;
+
+impl Exchange {
+    /// Edits the head of the request that goes upstream.
+    pub(crate) fn edit_request(&self, request: &dyn Request, edit: &mut dyn Edit) {
+        edit.remove_internal();
+        deadline::hand_on(self.deadline, request, self.now_ns, edit);
+        if self.record.direction == Direction::Outbound {
+            route::sign(&self.worker, request, edit);
+        }
+        if self.record.trace.is_begun {
+            edit.set(Known::Traceparent, &self.record.trace.header());
+        }
+        if let Some(id) = self.record.trace.new_request_id {
+            edit.set(Known::XRequestId, &hex(id));
+        }
+    }
+
+    /// Edits the head of the answer that goes downstream.
+    pub(crate) fn edit_response(&mut self, response: &dyn Response, edit: &mut dyn Edit) {
+        if !self.is_from_sidecar {
+            remove_forged(response, edit);
+        }
+        self.quota.tell(edit);
+        self.mark(response.status(), edit);
+        if let Some(reason) = self.tries.reason() {
+            let refusal = Refusal {
+                last: None,
+                ..self.given_up(Refusal::new(reason))
+            };
+            edit.add(
+                Known::ProxyStatus.as_str(),
+                rescue::proxy_status(&refusal).as_bytes(),
+            );
+            self.record.blame(&refusal);
+        } else if self.is_from_sidecar {
+            // A peer's own answer is what became of this request too.
+            self.record.reason = peer::reason(response).and_then(Reason::parse);
+        }
+    }
+
+    /// Says how many attempts there were, and that whoever called should not start over.
+    fn mark(&self, status: u16, edit: &mut dyn Edit) {
+        if self.record.attempts > 1 {
+            let mut digits = itoa::Buffer::new();
+            edit.set(
+                Known::BreakwaterAttempts,
+                digits.format(self.record.attempts).as_bytes(),
+            );
+        }
+        if self.is_exhausted(status) {
+            edit.set(Known::BreakwaterRetry, EXHAUSTED);
+        }
+    }
+
+    /// Whether this answer, or a call behind it, was retried in vain.
+    fn is_exhausted(&self, status: u16) -> bool {
+        let has_failed = status >= 500 || self.record.code.is_some_and(|code| code != Code::Ok);
+        let is_marked = self.hop.as_ref().is_some_and(Hop::is_exhausted);
+        self.tries.given_up.is_some() || (is_marked && has_failed)
+    }
+
+    /// The answer to a refusal, in the form that the request asks for. What the exchange holds is given back now;
+    /// finish it when the answer is written.
+    pub(crate) fn refuse(&mut self, refusal: &Refusal, request: &dyn Request) -> Answer {
+        self.current = None;
+        self.bulkhead = None;
+        self.connection = None;
+        self.record.refuse(refusal, self.traits.is_grpc);
+        let mut answer = rescue::answer(refusal, Taste::of(request), &self.worker.chance);
+        self.quota.tell(&mut answer);
+        self.mark(refusal.http_status(), &mut answer);
+        answer
+    }
+}
+
+/// Leaves out what only sidecars may say.
+fn remove_forged(response: &dyn Response, edit: &mut dyn Edit) {
+    edit.remove_internal();
+    if response
+        .known(Known::ProxyStatus)
+        .is_some_and(peer::is_of_sidecar)
+    {
+        edit.remove(Known::ProxyStatus);
+    }
+}

@@ -1,0 +1,74 @@
+//! The end of an exchange: settled and recorded once, on every path.
+
+use policy::Reason;
+use policy::ending::Ending;
+
+use super::{End, Exchange};
+use crate::stages::{Refusal, timeout};
+use crate::tally::AttemptResult;
+
+impl Exchange {
+    /// The exchange ended, `bytes_out` bytes of body after its answer began; when.
+    pub(crate) fn finish(mut self, end: End, bytes_out: u64) -> u64 {
+        self.now_ns = self.worker.clock.now_ns();
+        self.record.bytes_out = bytes_out;
+        self.end_attempt(end);
+        self.settle();
+        match end {
+            End::Complete { .. } => {}
+            End::Truncated => self.record.blame(&Refusal::new(Reason::UpstreamReset)),
+            End::ClientLeft => self.record.blame(&Refusal::new(Reason::ClientCancelled)),
+            End::TimedOut(reason) => self.record.blame(&self.refusal_of(reason)),
+        }
+        self.close();
+        self.now_ns
+    }
+
+    /// What the body tells of how the attempt ended.
+    fn end_attempt(&mut self, end: End) {
+        let (deadline, is_stream) = (self.deadline, self.is_stream);
+        let Some(attempt) = &mut self.current else {
+            return;
+        };
+        match (end, &mut attempt.ending) {
+            (
+                End::Complete {
+                    code: Some(trailing),
+                },
+                Ending::Response { code, .. },
+            ) => {
+                *code = Some(trailing);
+                self.record.code = Some(trailing);
+            }
+            (End::Truncated, ending) => *ending = Ending::Truncated,
+            (End::TimedOut(Reason::TimeoutRequest), ending) if !is_stream => {
+                *ending = deadline.map_or(Ending::RequestTimeout, timeout::deadline_ending);
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) {
+        self.is_recorded = true;
+        self.record.close(&self.worker, self.now_ns);
+    }
+}
+
+/// Whoever drops an exchange before its end does so because the client left.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.is_recorded {
+            return;
+        }
+        if let (Some(_), Some(route)) = (&self.current, &self.route) {
+            route.cluster.tally.count_attempt(AttemptResult::Cancelled);
+        }
+        let refusal = Refusal::new(Reason::ClientCancelled);
+        if self.record.status == 0 {
+            self.record.refuse(&refusal, self.traits.is_grpc);
+        }
+        self.record.blame(&refusal);
+        self.now_ns = self.worker.clock.now_ns();
+        self.close();
+    }
+}

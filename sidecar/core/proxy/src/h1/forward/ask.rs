@@ -1,0 +1,189 @@
+//! An attempt: the request sent, and its answer's head awaited.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http1::{Asked, Cause, Framing, Version};
+use policy::Reason;
+use policy::ending::Ending;
+
+use super::{Forward, Unanswered};
+use crate::exchange::Destination;
+use crate::h1::client::{Client, Interrupt};
+use crate::h1::connect::{self, NoConnection};
+use crate::h1::kit::Kit;
+use crate::h1::peer::{NoHead, Peer};
+use crate::h1::upload::NoBody;
+use crate::h1::view::{Draft, RequestView};
+
+impl Forward<'_> {
+    /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.
+    pub(super) async fn ask(&mut self, to: &Destination) -> Result<(Peer, usize), Unanswered> {
+        let mut fresh = false;
+        loop {
+            let mut peer = self.connect(to, fresh).await?;
+            self.send_head(&mut peer);
+            match std::future::poll_fn(|cx| self.poll_answer(cx, &mut peer)).await {
+                Ok(head_len) => return Ok((peer, head_len)),
+                Err(Unanswered::Failed(Ending::Reset, _)) if self.is_stale(&peer) => fresh = true,
+                Err(unanswered) => return Err(unanswered),
+            }
+        }
+    }
+
+    /// Whether a connection had been closed while it rested, and the request may go on another one for free.
+    fn is_stale(&mut self, peer: &Peer) -> bool {
+        peer.is_reused && !peer.has_spoken && self.exchange.take_free()
+    }
+
+    pub(super) async fn connect(
+        &mut self,
+        to: &Destination,
+        fresh: bool,
+    ) -> Result<Peer, Unanswered> {
+        let worker = Rc::clone(&self.client.worker);
+        let until_ns = self.exchange.headers_by_ns();
+        let connecting = connect::connect(&worker, &mut self.exchange, to, fresh);
+        match self.client.beside(until_ns, connecting).await {
+            Ok(Ok(peer)) => Ok(peer),
+            Ok(Err(NoConnection::NoPlace)) => Err(Unanswered::NoPlace),
+            Ok(Err(NoConnection::Failed(ending, reason))) => {
+                Err(Unanswered::Failed(ending, reason))
+            }
+            Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
+            Err(Interrupt::ClientLeft) => Err(Unanswered::ClientLeft),
+        }
+    }
+
+    fn send_head(&mut self, peer: &mut Peer) {
+        let Kit {
+            bytes,
+            request,
+            writer,
+            ..
+        } = &mut *self.kit;
+        peer.expect(Asked {
+            method: request.method,
+            upgrade: request.upgrade.is_some(),
+        });
+        writer.begin(&request.fields);
+        let view = RequestView {
+            head: request,
+            bytes,
+            peer: self.client.peer,
+        };
+        self.exchange.edit_request(
+            &view,
+            &mut Draft {
+                writer,
+                fields: &request.fields,
+            },
+        );
+        writer.finish_request(bytes, request, request.framing);
+        peer.wire.reserve_output(&self.client.worker.memory);
+        writer.copy_to(bytes, &mut peer.wire.output);
+        self.upload.begin(&mut peer.wire);
+        if self.client.wire.input.is_empty() {
+            // Whoever waits for a 100 needs the head to be there; an error shows when the answer is read.
+            let _ = peer.wire.write(&[]);
+        }
+    }
+
+    /// Passes the body on and reads, until the final response head is whole.
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: &mut Peer,
+    ) -> Poll<Result<usize, Unanswered>> {
+        if let Poll::Ready(Err(gone)) = self.poll_upload(cx, peer) {
+            return Poll::Ready(Err(gone));
+        }
+        loop {
+            match peer.poll_head(cx, &self.client.worker.memory, &mut self.kit.response) {
+                Poll::Ready(Ok(len)) if self.kit.response.is_interim() => {
+                    self.pass_on_interim(peer, len);
+                }
+                Poll::Ready(Ok(len)) => return Poll::Ready(Ok(len)),
+                Poll::Ready(Err(no_head)) => return Poll::Ready(Err(self.unanswered(no_head))),
+                Poll::Pending => break,
+            }
+        }
+        // What waits of an interim answer goes on by itself; whether the client takes it, time tells.
+        let _ = self.client.wire.poll_flush(cx);
+        self.poll_patience(cx)
+    }
+
+    /// Ready when the attempt's time is over, or the client's.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Unanswered>> {
+        let (headers_by_ns, stalled_ns) = (self.exchange.headers_by_ns(), self.stalled_at_ns());
+        let until_ns = headers_by_ns.into_iter().chain(stalled_ns).min();
+        let Client { alarm, worker, .. } = &mut *self.client;
+        if alarm.poll(cx, &worker.clock, until_ns).is_ready() {
+            let has_expired = headers_by_ns.is_some() && until_ns == headers_by_ns;
+            let over = if has_expired {
+                Unanswered::Expired
+            } else {
+                Unanswered::ClientLeft
+            };
+            return Poll::Ready(Err(over));
+        }
+        self.poll_client(cx).map(|()| Err(Unanswered::ClientLeft))
+    }
+
+    /// Ready when the client has left; while its body is read, reading it tells.
+    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.upload.is_read() {
+            self.client.poll_left(cx)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    pub(super) fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: &mut Peer,
+    ) -> Poll<Result<(), Unanswered>> {
+        let Client { wire, worker, .. } = &mut *self.client;
+        let polled = self.upload.poll(cx, wire, &mut peer.wire, &worker.memory);
+        if self.upload.seen > 0 {
+            self.exchange.note_body(self.upload.seen);
+        }
+        polled.map_err(|no_body| match no_body {
+            NoBody::ClientLeft => Unanswered::ClientLeft,
+            NoBody::Malformed(cause) => Unanswered::Malformed(cause),
+        })
+    }
+
+    fn unanswered(&self, no_head: NoHead) -> Unanswered {
+        match no_head {
+            NoHead::Gone | NoHead::Malformed(Cause::Truncated) => {
+                Unanswered::Failed(Ending::Reset, Reason::UpstreamReset)
+            }
+            NoHead::Malformed(cause) => {
+                self.client.worker.journal.count_malformed(cause);
+                Unanswered::Failed(Ending::Reset, Reason::UpstreamProtocol)
+            }
+        }
+    }
+
+    /// Passes an interim answer on to a client that understands it.
+    fn pass_on_interim(&mut self, peer: &mut Peer, len: usize) {
+        let Kit {
+            request,
+            response,
+            writer,
+            ..
+        } = &mut *self.kit;
+        if request.version == Version::Http11 {
+            writer.begin(&response.fields);
+            writer.remove_internal(&response.fields);
+            writer.finish_response(&peer.wire.input, response, Framing::None, false);
+            writer.copy_to(&peer.wire.input, &mut self.client.wire.output);
+            // A client that takes nothing shows when the final answer is written.
+            let _ = self.client.wire.write(&[]);
+            self.exchange.note_passed_on();
+        }
+        peer.wire.consume(len);
+    }
+}
