@@ -48,6 +48,14 @@ enum News {
     Response(DiscoveryResponse),
 }
 
+/// How a stream ended.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) answer: Answer,
+    /// How long the control plane had been connected; zero when it never answered.
+    pub(crate) connected_for: Duration,
+}
+
 /// Everything that discovery owns.
 #[derive(Debug)]
 pub(crate) struct Discovery {
@@ -58,6 +66,7 @@ pub(crate) struct Discovery {
     waiting: Vec<Demand>,
     /// Until when somebody may come back to answer.
     grace: Instant,
+    connected_at: Option<Instant>,
     status: Status,
     events: Events,
     log: Log,
@@ -94,6 +103,7 @@ impl Discovery {
             demands,
             waiting: Vec::new(),
             grace,
+            connected_at: None,
             status,
             events,
             log,
@@ -113,11 +123,11 @@ impl Discovery {
     pub(crate) async fn alone<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(other);
         loop {
-            let reach = self.reach_alone();
+            let has_grace = self.reach() == Reach::Reconnecting;
             tokio::select! {
                 result = &mut other => return Ok(result),
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, reach).await?,
-                () = sleep_until(self.grace), if reach == Reach::Reconnecting => {
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?).await?,
+                () = sleep_until(self.grace), if has_grace => {
                     self.holdings.give_up();
                     self.waiting.clear(); // unanswered means unavailable
                 }
@@ -125,16 +135,18 @@ impl Discovery {
         }
     }
 
-    fn reach_alone(&self) -> Reach {
-        if Instant::now() < self.grace {
+    fn reach(&self) -> Reach {
+        if self.connected_at.is_some() {
+            Reach::Connected
+        } else if Instant::now() < self.grace {
             Reach::Reconnecting
         } else {
             Reach::Alone
         }
     }
 
-    /// One stream on `channel`; returns why it ended.
-    pub(crate) async fn session(&mut self, channel: Channel) -> Result<Answer, Ended> {
+    /// One stream on `channel`, until it ends.
+    pub(crate) async fn session(&mut self, channel: Channel) -> Result<Closing, Ended> {
         let (outgoing, requests) = mpsc::channel(OUTGOING);
         let (incoming, mut news) = mpsc::channel(1);
         self.greet(&outgoing).await;
@@ -146,7 +158,7 @@ impl Discovery {
             tokio::select! {
                 answer = &mut stream => break answer,
                 Some(news) = news.recv() => self.take(news, &outgoing).await?,
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?, Reach::Connected).await?,
+                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?).await?,
                 _ = ticks.tick() => {
                     sweeps += 1;
                     self.sweep(sweeps % SWEEPS_PER_CALLED == 0).await?;
@@ -154,8 +166,10 @@ impl Discovery {
             }
             self.tell_changes(&outgoing).await;
         };
-        self.disconnected();
-        Ok(answer)
+        Ok(Closing {
+            answer,
+            connected_for: self.disconnected(),
+        })
     }
 
     async fn greet(&mut self, outgoing: &mpsc::Sender<DiscoveryRequest>) {
@@ -254,7 +268,8 @@ impl Discovery {
         });
     }
 
-    async fn demand(&mut self, demand: Demand, reach: Reach) -> Result<(), Ended> {
+    async fn demand(&mut self, demand: Demand) -> Result<(), Ended> {
+        let reach = self.reach();
         match self
             .holdings
             .demand(&demand.wanted, std::time::Instant::now(), reach)
@@ -272,13 +287,16 @@ impl Discovery {
     async fn answer_waiting(&mut self) -> Result<(), Ended> {
         for demand in std::mem::take(&mut self.waiting) {
             if !demand.reply.is_closed() {
-                self.demand(demand, Reach::Connected).await?;
+                self.demand(demand).await?;
             }
         }
         Ok(())
     }
 
     async fn sweep(&mut self, asks_called: bool) -> Result<(), Ended> {
+        if self.reach() != Reach::Connected {
+            return Ok(()); // nobody could give again what would lapse
+        }
         let now = std::time::Instant::now();
         if asks_called {
             for service in self.proxy.stats().await?.called {
@@ -291,12 +309,14 @@ impl Discovery {
         Ok(())
     }
 
-    fn connected(&self) {
+    fn connected(&mut self) {
+        self.connected_at = Some(Instant::now());
         self.log.info("control plane connected", &[]);
         self.status.send_modify(|state| state.is_connected = true);
     }
 
-    fn disconnected(&mut self) {
+    /// Returns how long the control plane had been connected.
+    fn disconnected(&mut self) -> Duration {
         self.grace = Instant::now() + GRACE;
         self.status.send_modify(|state| {
             state.leases.clear();
@@ -304,6 +324,9 @@ impl Discovery {
                 state.connected_at = std::time::Instant::now();
             }
         });
+        self.connected_at
+            .take()
+            .map_or(Duration::ZERO, |at| at.elapsed())
     }
 }
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use proxy::Ended;
 use tokio::net::{UdpSocket, lookup_host};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status as Answer};
 
 use crate::backoff::Backoff;
 use crate::chance;
 use crate::command;
-use crate::discovery::Discovery;
+use crate::discovery::{Closing, Discovery};
 use crate::log::Log;
 use crate::operator::Operator;
 use crate::registration::Registration;
@@ -64,13 +64,15 @@ async fn keep(
     for address in addresses.iter().cycle().skip(first) {
         let ended = match discovery.alone(connect(address)).await? {
             Ok(channel) => {
-                let begin = Instant::now();
-                let ended = session(discovery, companions, channel, address).await?;
-                if begin.elapsed() > PROVEN {
+                let Closing {
+                    answer,
+                    connected_for,
+                } = session(discovery, companions, channel, address).await?;
+                if connected_for > PROVEN {
                     backoff.reset();
                     is_told = false;
                 }
-                ended
+                answer
             }
             Err(error) => Answer::unavailable(reasons(&error)),
         };
@@ -112,13 +114,13 @@ async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
     endpoint.connect().await
 }
 
-/// All streams on `channel`; returns why discovery's ended.
+/// All streams on `channel`, until discovery's ends.
 async fn session(
     discovery: &mut Discovery,
     companions: &Companions,
     channel: Channel,
     address: &str,
-) -> Result<Answer, Ended> {
+) -> Result<Closing, Ended> {
     let Companions {
         reporter,
         operator,

@@ -1,6 +1,10 @@
 //! Calls to names that are not known yet.
 
+use std::time::Duration;
+
 use agent::mesh::DiscoveryResponse;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 
 use crate::support::{ControlPlane, Directory, Sidecar, host, inbound, missing};
 
@@ -46,5 +50,18 @@ async fn without_a_control_plane_an_unknown_name_is_refused_at_once() {
     let directory = Directory::new("alone");
     let sidecar = Sidecar::start(&directory, &[]);
     let answer = sidecar.call("cart.shop").await;
+    assert!(answer.contains("config.missing"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_control_plane_that_hangs_holds_no_call_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let directory = Directory::new("hangs");
+    let sidecar = Sidecar::start(&directory, &[listener.local_addr().unwrap()]);
+    let _connection = listener.accept().await.unwrap();
+    sleep(Duration::from_millis(1_100)).await;
+    let answer = timeout(Duration::from_millis(500), sidecar.call("cart.shop"))
+        .await
+        .unwrap();
     assert!(answer.contains("config.missing"), "{answer}");
 }
