@@ -96,7 +96,7 @@ pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
                     ready,
                     in_flight: endpoint.load.in_flight(),
                     latency: Duration::from_nanos(endpoint.load.latency_ns(now_ns)),
-                    idle_connections: endpoint.pool.idle() as u32,
+                    idle_connections: endpoint.pools.idle() as u32,
                 });
             });
         }

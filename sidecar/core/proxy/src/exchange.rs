@@ -51,6 +51,7 @@ use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
 use crate::trace::{Key, hex};
+use crate::upstream::Pools;
 use crate::worker::{Entry, Worker};
 
 /// One request.
@@ -98,7 +99,7 @@ struct Attempt {
 #[derive(Clone, Debug)]
 pub(crate) struct Destination {
     pub(crate) address: SocketAddr,
-    pub(crate) pool: Rc<crate::h1::Pool>,
+    pub(crate) pools: Rc<Pools>,
     pub(crate) cluster: Rc<Cluster>,
 }
 

@@ -15,7 +15,7 @@ mod view;
 
 pub(crate) use client::Client;
 pub(crate) use kit::Kits;
-pub(crate) use pool::{Pool, Retirement};
+pub(crate) use pool::Pool;
 
 use http1::Limits;
 

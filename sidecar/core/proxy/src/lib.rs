@@ -31,6 +31,7 @@ mod settings;
 mod stages;
 mod tally;
 mod trace;
+mod upstream;
 mod wire;
 mod worker;
 

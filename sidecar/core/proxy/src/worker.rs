@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
-use crate::h1::{Kits, Retirement};
+use crate::h1::Kits;
 use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
 use crate::listen;
@@ -32,6 +32,7 @@ use crate::stages::Refusal;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::tally::Tally;
+use crate::upstream::Retirement;
 use crate::wire::Memory;
 
 /// How often connections that rest are looked at.
@@ -309,7 +310,7 @@ impl Worker {
                 let retirement = Retirement::of(cluster);
                 for endpoints in &cluster.ports {
                     endpoints.visit(&self, cluster, |endpoint, _| {
-                        endpoint.pool.sweep(&retirement, now_ns)
+                        endpoint.pools.sweep(&retirement, now_ns)
                     });
                 }
                 cluster

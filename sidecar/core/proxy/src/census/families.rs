@@ -387,7 +387,7 @@ fn connections(worker: &Worker) -> Family {
     let mut idle = 0;
     for cluster in worker.live.borrow().all() {
         for set in &cluster.ports {
-            set.visit(worker, cluster, |endpoint, _| idle += endpoint.pool.idle());
+            set.visit(worker, cluster, |endpoint, _| idle += endpoint.pools.idle());
         }
     }
     family.push([word("downstream")], worker.connections.count() as f64);

@@ -45,7 +45,7 @@ impl Exchange {
             .pick(&self.worker, &cluster, self.tried, self.now_ns)?;
         let destination = Destination {
             address: picked.address,
-            pool: Rc::clone(&picked.pool),
+            pools: Rc::clone(&picked.pools),
             cluster,
         };
         self.tried = Some(picked.id);

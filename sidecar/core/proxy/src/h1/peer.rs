@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 use http1::{Asked, BodyDecoder, Cause, ResponseHead, ResponseParser, Step};
 use tokio::net::TcpStream;
 
-use super::pool::{Pool, Retirement, Socket};
+use super::pool::Socket;
 use super::{HEAD_READ_BYTES, limits};
+use crate::upstream::{Pools, Retirement};
 use crate::wire::{Memory, Wire};
 
 /// A connection to an upstream.
@@ -16,7 +17,7 @@ pub(super) struct Peer {
     pub(super) wire: Wire,
     parser: ResponseParser,
     /// Where it rests afterwards, and under what rules.
-    home: Rc<Pool>,
+    home: Rc<Pools>,
     retirement: Retirement,
     born_ns: u64,
     served: u32,
@@ -38,7 +39,7 @@ pub(super) enum NoHead {
 impl Peer {
     pub(super) fn new(
         stream: TcpStream,
-        home: &Rc<Pool>,
+        home: &Rc<Pools>,
         retirement: Retirement,
         now_ns: u64,
     ) -> Self {
@@ -51,11 +52,11 @@ impl Peer {
     }
 
     /// A connection out of the pool.
-    pub(super) fn reused(socket: Socket, home: &Rc<Pool>, retirement: Retirement) -> Self {
+    pub(super) fn reused(socket: Socket, home: &Rc<Pools>, retirement: Retirement) -> Self {
         Self::wake(socket, home, retirement, true)
     }
 
-    fn wake(socket: Socket, home: &Rc<Pool>, retirement: Retirement, is_reused: bool) -> Self {
+    fn wake(socket: Socket, home: &Rc<Pools>, retirement: Retirement, is_reused: bool) -> Self {
         Self {
             wire: Wire::new(socket.stream),
             parser: ResponseParser::new(limits(), Asked::default()),
@@ -104,7 +105,7 @@ impl Peer {
             born_ns: self.born_ns,
             served: self.served,
         };
-        self.home.put(socket, &self.retirement, now_ns);
+        self.home.h1.put(socket, &self.retirement, now_ns);
     }
 
     /// Gives up an answer whose head takes `head_len` bytes: the connection rests if all of the answer is here.

@@ -5,15 +5,13 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use crate::clock::nanoseconds;
-use crate::config;
-use crate::live::Cluster;
+use crate::upstream::Retirement;
 
 /// Connections to one endpoint that rest, at most.
 const MOST_IDLE: usize = 1_024;
 
 /// The resting connections to one endpoint.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
     /// Whether the endpoint is gone, so that nothing comes back.
@@ -34,34 +32,17 @@ pub(crate) struct Socket {
     pub(crate) served: u32,
 }
 
-/// When a connection is not used again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Retirement {
-    idle_ns: u64,
-    age_ns: u64,
-    requests: u32,
-}
-
-impl Retirement {
-    pub(crate) fn of(cluster: &Cluster) -> Self {
-        let pool = cluster.config.pool.as_ref().map(|block| &block.params);
-        let age = pool.and_then(|pool: &config::Pool| pool.max_age);
-        Self {
-            idle_ns: nanoseconds(cluster.timeouts.idle),
-            age_ns: age.map_or(u64::MAX, nanoseconds),
-            requests: pool.and_then(|pool| pool.max_requests).unwrap_or(u32::MAX),
-        }
-    }
-
-    const fn is_due(&self, socket: &Socket, now_ns: u64) -> bool {
-        now_ns.saturating_sub(socket.born_ns) >= self.age_ns || socket.served >= self.requests
-    }
-}
-
 impl Idle {
     fn is_fit(&self, retirement: &Retirement, now_ns: u64) -> bool {
-        let has_rested = now_ns.saturating_sub(self.since_ns) >= retirement.idle_ns;
-        !has_rested && !retirement.is_due(&self.socket, now_ns) && is_quiet(&self.socket.stream)
+        !retirement.has_rested(self.since_ns, now_ns)
+            && !self.socket.is_due(retirement, now_ns)
+            && is_quiet(&self.socket.stream)
+    }
+}
+
+impl Socket {
+    const fn is_due(&self, retirement: &Retirement, now_ns: u64) -> bool {
+        retirement.is_due(self.born_ns, self.served, now_ns)
     }
 }
 
@@ -72,13 +53,6 @@ fn is_quiet(stream: &TcpStream) -> bool {
 }
 
 impl Pool {
-    pub(crate) const fn new() -> Self {
-        Self {
-            idle: RefCell::new(Vec::new()),
-            is_closed: Cell::new(false),
-        }
-    }
-
     /// The youngest resting connection that is fit.
     pub(crate) fn take(&self, retirement: &Retirement, now_ns: u64) -> Option<Socket> {
         let mut idle = self.idle.borrow_mut();
@@ -93,7 +67,7 @@ impl Pool {
     /// Has a connection rest, unless it is to be used no more.
     pub(crate) fn put(&self, socket: Socket, retirement: &Retirement, now_ns: u64) {
         let mut idle = self.idle.borrow_mut();
-        if !self.is_closed.get() && idle.len() < MOST_IDLE && !retirement.is_due(&socket, now_ns) {
+        if !self.is_closed.get() && idle.len() < MOST_IDLE && !socket.is_due(retirement, now_ns) {
             idle.push(Idle {
                 socket,
                 since_ns: now_ns,

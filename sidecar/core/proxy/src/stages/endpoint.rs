@@ -13,9 +13,9 @@ use policy::{Outcome, Reason};
 
 use super::Refusal;
 use super::breaker::{self, Guard};
-use crate::h1::Pool;
 use crate::live::Cluster;
 use crate::report::{Event, EventKind};
+use crate::upstream::Pools;
 use crate::worker::Worker;
 
 /// The endpoints of one port of a service, and the verdicts over them.
@@ -41,7 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) has_sidecar: bool,
     pub(crate) load: Load,
     pub(crate) guard: Option<Guard>,
-    pub(crate) pool: Rc<Pool>,
+    pub(crate) pools: Rc<Pools>,
 }
 
 impl Member for Endpoint {
@@ -74,7 +74,7 @@ pub(crate) struct Picked {
     permit: Option<Permit>,
     pub(crate) address: SocketAddr,
     pub(crate) has_sidecar: bool,
-    pub(crate) pool: Rc<Pool>,
+    pub(crate) pools: Rc<Pools>,
 }
 
 impl EndpointSet {
@@ -115,7 +115,7 @@ impl EndpointSet {
             reconfigure_guard(&mut endpoint.guard, breaker);
             endpoints.push(endpoint);
         }
-        old.iter().for_each(|gone| gone.pool.close());
+        old.iter().for_each(|gone| gone.pools.close());
         self.has_own.set(has_own);
         self.readiness.borrow_mut().invalidate();
     }
@@ -129,7 +129,7 @@ impl EndpointSet {
             has_sidecar: want.has_sidecar,
             load: Load::new(now_ns),
             guard: None,
-            pool: Rc::new(Pool::new()),
+            pools: Rc::default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl EndpointSet {
             permit: Some(picked.permit),
             address: endpoint.address,
             has_sidecar: endpoint.has_sidecar,
-            pool: Rc::clone(&endpoint.pool),
+            pools: Rc::clone(&endpoint.pools),
         })
     }
 

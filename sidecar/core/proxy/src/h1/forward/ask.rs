@@ -10,11 +10,12 @@ use policy::ending::Ending;
 use super::{Forward, Unanswered};
 use crate::exchange::Destination;
 use crate::h1::client::{Client, Interrupt};
-use crate::h1::connect::{self, NoConnection};
+use crate::h1::connect;
 use crate::h1::kit::Kit;
 use crate::h1::peer::{NoHead, Peer};
 use crate::h1::upload::NoBody;
 use crate::h1::view::{Draft, RequestView};
+use crate::upstream::NoConnection;
 
 impl Forward<'_> {
     /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.

@@ -1,0 +1,114 @@
+//! Connections to upstreams, whatever is spoken over them: those that rest, when they are not used again, and the cap
+//! that a cluster has on them.
+//!
+//! A cluster's cap counts connections in use by the permits of its gate; those that rest are counted apart, and make
+//! room for a new one when there is none.
+
+mod dial;
+
+use std::rc::Rc;
+
+pub(crate) use dial::{NoConnection, dial};
+
+use crate::clock::nanoseconds;
+use crate::config;
+use crate::h1;
+use crate::live::Cluster;
+use crate::worker::Worker;
+
+/// The connections to one endpoint, by protocol.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    pub(crate) h1: h1::Pool,
+}
+
+impl Pools {
+    /// Closes what has rested for too long, is old, or was closed by the endpoint.
+    pub(crate) fn sweep(&self, retirement: &Retirement, now_ns: u64) {
+        self.h1.sweep(retirement, now_ns);
+    }
+
+    /// Closes everything that rests; nothing comes back.
+    pub(crate) fn close(&self) {
+        self.h1.close();
+    }
+
+    /// How many connections rest.
+    pub(crate) fn idle(&self) -> usize {
+        self.h1.idle()
+    }
+
+    /// Since when the longest resting connection rests.
+    fn oldest_ns(&self) -> Option<u64> {
+        self.h1.oldest_ns()
+    }
+
+    /// Closes the longest resting connection.
+    fn evict_oldest(&self) {
+        self.h1.evict_oldest();
+    }
+}
+
+/// When a connection is not used again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retirement {
+    idle_ns: u64,
+    age_ns: u64,
+    requests: u32,
+}
+
+impl Retirement {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let pool = cluster.config.pool.as_ref().map(|block| &block.params);
+        let age = pool.and_then(|pool: &config::Pool| pool.max_age);
+        Self {
+            idle_ns: nanoseconds(cluster.timeouts.idle),
+            age_ns: age.map_or(u64::MAX, nanoseconds),
+            requests: pool.and_then(|pool| pool.max_requests).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether a connection carries no further request.
+    pub(crate) const fn is_due(&self, born_ns: u64, served: u32, now_ns: u64) -> bool {
+        now_ns.saturating_sub(born_ns) >= self.age_ns || served >= self.requests
+    }
+
+    /// Whether a connection has rested for too long.
+    pub(crate) const fn has_rested(&self, since_ns: u64, now_ns: u64) -> bool {
+        now_ns.saturating_sub(since_ns) >= self.idle_ns
+    }
+}
+
+/// Closes connections that rest, the longest first, until one more stays within the cap.
+pub(crate) fn make_room(worker: &Worker, cluster: &Cluster) {
+    let Some(gate) = &cluster.connections else {
+        return;
+    };
+    let (most, used) = gate.look(|gate| (gate.params().max_concurrent, gate.in_flight()));
+    while let Some((resting, oldest)) = resting(worker, cluster)
+        && used as usize + resting > most as usize
+    {
+        oldest.evict_oldest();
+    }
+}
+
+/// How many connections of the cluster rest, and where the longest resting one does.
+fn resting(worker: &Worker, cluster: &Cluster) -> Option<(usize, Rc<Pools>)> {
+    let (mut count, mut oldest) = (0, None);
+    for endpoints in &cluster.ports {
+        endpoints.visit(worker, cluster, |endpoint, _| {
+            count += endpoint.pools.idle();
+            let since = endpoint.pools.oldest_ns();
+            let since = since.map(|since_ns| (since_ns, Rc::clone(&endpoint.pools)));
+            let is_older = |(since_ns, _): &(u64, _)| {
+                oldest
+                    .as_ref()
+                    .is_none_or(|(oldest_ns, _)| since_ns < oldest_ns)
+            };
+            if let Some(older) = since.filter(is_older) {
+                oldest = Some(older);
+            }
+        });
+    }
+    oldest.map(|(_, pools)| (count, pools))
+}
