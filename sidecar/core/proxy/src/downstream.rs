@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::h1::Client;
+use crate::h2;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -41,7 +42,8 @@ pub(crate) async fn serve(
                 .serve()
                 .await
         }
-        Protocol::Http2 | Protocol::None => {}
+        Protocol::Http2 => h2::serve(worker, wire, entry, peer.ip(), place).await,
+        Protocol::None => {}
     }
 }
 

@@ -18,6 +18,7 @@ mod exchange;
 mod explain;
 mod gate;
 mod h1;
+mod h2;
 mod handle;
 mod host;
 mod journal;

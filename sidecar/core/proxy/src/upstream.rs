@@ -12,40 +12,48 @@ pub(crate) use dial::{NoConnection, dial};
 
 use crate::clock::nanoseconds;
 use crate::config;
-use crate::h1;
 use crate::live::Cluster;
 use crate::worker::Worker;
+use crate::{h1, h2};
 
 /// The connections to one endpoint, by protocol.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     pub(crate) h1: h1::Pool,
+    pub(crate) h2: h2::Pool,
 }
 
 impl Pools {
     /// Closes what has rested for too long, is old, or was closed by the endpoint.
     pub(crate) fn sweep(&self, retirement: &Retirement, now_ns: u64) {
         self.h1.sweep(retirement, now_ns);
+        self.h2.sweep(retirement, now_ns);
     }
 
     /// Closes everything that rests; nothing comes back.
     pub(crate) fn close(&self) {
         self.h1.close();
+        self.h2.close();
     }
 
     /// How many connections rest.
     pub(crate) fn idle(&self) -> usize {
-        self.h1.idle()
+        self.h1.idle() + self.h2.idle()
     }
 
     /// Since when the longest resting connection rests.
     fn oldest_ns(&self) -> Option<u64> {
-        self.h1.oldest_ns()
+        let oldest = self.h1.oldest_ns().into_iter().chain(self.h2.oldest_ns());
+        oldest.min()
     }
 
     /// Closes the longest resting connection.
     fn evict_oldest(&self) {
-        self.h1.evict_oldest();
+        match (self.h1.oldest_ns(), self.h2.oldest_ns()) {
+            (Some(h1), Some(h2)) if h1 < h2 => self.h1.evict_oldest(),
+            (_, Some(_)) => self.h2.evict_oldest(),
+            _ => self.h1.evict_oldest(),
+        }
     }
 }
 

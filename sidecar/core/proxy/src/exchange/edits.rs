@@ -52,6 +52,14 @@ impl Exchange {
         }
     }
 
+    /// Edits the trailers that go downstream.
+    pub(crate) fn edit_trailers(&self, edit: &mut dyn Edit) {
+        if !self.is_from_sidecar {
+            edit.remove_internal();
+            edit.remove(Known::ProxyStatus);
+        }
+    }
+
     /// Says how many attempts there were, and that whoever called should not start over.
     fn mark(&self, status: u16, edit: &mut dyn Edit) {
         if self.record.attempts > 1 {

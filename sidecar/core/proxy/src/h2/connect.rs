@@ -1,0 +1,127 @@
+//! A stream's place on a connection: one with room, else one that rests, else a new one, within the cluster's cap.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::h2::client::SendRequest;
+use policy::Reason;
+use policy::ending::Ending;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::caller;
+use super::link::Link;
+use super::parcel::Parcel;
+use super::pool::Slot;
+use crate::exchange::Destination;
+use crate::gate::{Entry, Permit};
+use crate::upstream::{NoConnection, Pools, Retirement, dial, make_room};
+use crate::worker::Worker;
+
+/// A place on a connection to `to`, and what requests are sent with there.
+pub(super) async fn connect(
+    worker: &Rc<Worker>,
+    to: &Destination,
+) -> Result<(SendRequest<Parcel>, Slot), NoConnection> {
+    let slot = match find_busy(worker, to) {
+        Some(slot) => slot,
+        None => match enter(worker, to).await? {
+            Entered::Joined(slot) => slot,
+            Entered::Place(place) => open(worker, to, place),
+        },
+    };
+    Ok((slot.link.connected().await?, slot))
+}
+
+/// What came of waiting for a connection.
+enum Entered {
+    /// There was room on one in use.
+    Joined(Slot),
+    /// There may be one more in use.
+    Place(Option<Permit>),
+}
+
+fn find_busy(worker: &Worker, to: &Destination) -> Option<Slot> {
+    let retirement = Retirement::of(&to.cluster);
+    let link = to.pools.h2.find_busy(&retirement, worker.clock.now_ns())?;
+    Some(Slot::take(link, &to.pools, worker.clock, None))
+}
+
+/// Takes one of the cluster's places, waiting for it, or for room on a connection, as long as connecting may take.
+async fn enter(worker: &Worker, to: &Destination) -> Result<Entered, NoConnection> {
+    let Some(gate) = &to.cluster.connections else {
+        return Ok(Entered::Place(None));
+    };
+    let wait = match gate.enter() {
+        Entry::Open(place) => return Ok(Entered::Place(Some(place))),
+        Entry::Full => return Err(NoConnection::NoPlace),
+        Entry::Wait(wait) => wait,
+    };
+    let either = async {
+        tokio::select! {
+            biased;
+            slot = room(worker, to) => Entered::Joined(slot),
+            place = wait => Entered::Place(Some(place)),
+        }
+    };
+    let waited = timeout(to.cluster.timeouts.connect, either).await;
+    waited.map_err(|_| NoConnection::NoPlace)
+}
+
+/// Room on a connection in use, once there is some.
+async fn room(worker: &Worker, to: &Destination) -> Slot {
+    loop {
+        to.pools.h2.freed().await;
+        if let Some(slot) = find_busy(worker, to) {
+            // There may be room for another one that waits.
+            to.pools.h2.tell_freed();
+            return slot;
+        }
+    }
+}
+
+/// Puts a connection in use that was not.
+fn open(worker: &Rc<Worker>, to: &Destination, place: Option<Permit>) -> Slot {
+    let (retirement, now_ns) = (Retirement::of(&to.cluster), worker.clock.now_ns());
+    let resting = to.pools.h2.find_resting(&retirement, now_ns);
+    let link = resting.unwrap_or_else(|| {
+        make_room(worker, &to.cluster);
+        begin(to, now_ns)
+    });
+    to.pools.h2.tell_freed();
+    Slot::take(link, &to.pools, worker.clock, place)
+}
+
+/// Begins a connection; a task of its own carries it to its end, whoever asked for it.
+fn begin(to: &Destination, now_ns: u64) -> Rc<Link> {
+    let link = Link::new(now_ns);
+    to.pools.h2.add(&link);
+    let within = to.cluster.timeouts.connect;
+    spawn_local(carry(
+        Rc::clone(&link),
+        Rc::clone(&to.pools),
+        to.address,
+        within,
+    ));
+    link
+}
+
+async fn carry(link: Rc<Link>, pools: Rc<Pools>, address: SocketAddr, within: Duration) {
+    let connected = match dial(address, within).await {
+        Ok(stream) => caller().handshake(stream).await.map_err(|_| BROKEN),
+        Err(why) => Err(why),
+    };
+    match connected {
+        Ok((send, connection)) => {
+            link.settle(Ok(send));
+            // How it ended, its streams were told.
+            let _ = connection.await;
+        }
+        Err(why) => link.settle(Err(why)),
+    }
+    pools.h2.forget(&link);
+}
+
+/// The connection broke before it was one.
+const BROKEN: NoConnection = NoConnection::Failed(Ending::ConnectFailure, Reason::UpstreamConnect);

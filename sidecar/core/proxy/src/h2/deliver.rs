@@ -1,0 +1,165 @@
+//! An answer passed on: its head, its body beside what is left of the request's, its trailers.
+
+use std::task::{Context, Poll};
+
+use ::h2::{Reason as Code, SendStream};
+use http::{HeaderMap, Response};
+use http1::Known;
+use policy::{Reason, grpc};
+
+use super::attempt::Answered;
+use super::forward::Forward;
+use super::parcel::Parcel;
+use super::relay::{BodyEnd, Relay};
+use super::upload::ClientLeft;
+use super::view::{Draft, ResponseView, clean_trailers, field};
+use super::{STALL_NS, answer};
+use crate::exchange::{End, Exchange};
+use crate::request::Request;
+use crate::stages::Refusal;
+use crate::stages::rescue::{self, Taste};
+use crate::stages::timeout::BodyBounds;
+
+/// An answer on its way to the client.
+struct Delivery {
+    forward: Forward,
+    relay: Relay,
+    /// Where the answer goes.
+    to: SendStream<Parcel>,
+    /// Where the rest of the request goes.
+    request: SendStream<Parcel>,
+    bounds: BodyBounds,
+    moved_ns: u64,
+}
+
+impl Forward {
+    /// Passes an answer on, head and body.
+    pub(super) async fn deliver(mut self, answered: Answered) {
+        let is_bare = answered.body.is_end_stream();
+        let head = edited(&mut self.exchange, &answered);
+        let Ok(to) = self.client.respond.send_response(head, is_bare) else {
+            return;
+        };
+        if is_bare {
+            return self.finish(End::Complete { code: None }, 0);
+        }
+        let Answered {
+            body,
+            request,
+            slot: _slot,
+            ..
+        } = answered;
+        let delivery = Delivery {
+            bounds: self.exchange.body_bounds(),
+            moved_ns: self.exchange.now_ns(),
+            forward: self,
+            relay: Relay::new(body),
+            to,
+            request,
+        };
+        delivery.run().await;
+    }
+
+    fn finish(mut self, end: End, bytes_out: u64) {
+        if end != End::ClientLeft {
+            self.client.presence.ended();
+        }
+        self.exchange.finish(end, bytes_out);
+    }
+}
+
+fn edited(exchange: &mut Exchange, answered: &Answered) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = answered.head.status;
+    response.headers_mut().clone_from(&answered.head.headers);
+    let draft = &mut Draft(response.headers_mut());
+    exchange.edit_response(&ResponseView(&answered.head), draft);
+    response
+}
+
+impl Delivery {
+    async fn run(mut self) {
+        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let end = self.end(end);
+        self.forward.finish(end, self.relay.bytes());
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyEnd> {
+        let seen = self.forward.upload.seen();
+        if let Poll::Ready(Err(ClientLeft)) = self.forward.upload.poll(cx, &mut self.request) {
+            return Poll::Ready(BodyEnd::ClientLeft);
+        }
+        self.forward.exchange.note_body(self.forward.upload.seen());
+        if let Poll::Ready(end) = self.relay.poll(cx, &mut self.to) {
+            return Poll::Ready(end);
+        }
+        if std::mem::take(&mut self.relay.has_moved) || seen < self.forward.upload.seen() {
+            self.moved_ns = self.forward.client.presence.now_ns();
+        }
+        if let Poll::Ready(reason) = self.poll_bounds(cx) {
+            return Poll::Ready(BodyEnd::TimedOut(reason));
+        }
+        self.to.poll_reset(cx).map(|_| BodyEnd::ClientLeft)
+    }
+
+    /// Ready when the body is out of time.
+    fn poll_bounds(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        let idle_ns = match self.relay.is_blocked {
+            true => Some(self.bounds.idle_ns.unwrap_or(STALL_NS)),
+            false => self.bounds.idle_ns,
+        };
+        let idle = idle_ns.map(|idle_ns| self.moved_ns.saturating_add(idle_ns));
+        let idle = idle.map(|at_ns| (at_ns, Reason::TimeoutIdle));
+        let bounds = self.bounds.until.into_iter().chain(idle);
+        let Some((at_ns, reason)) = bounds.min_by_key(|bound| bound.0) else {
+            return Poll::Pending;
+        };
+        let presence = &mut self.forward.client.presence;
+        presence.poll_alarm(cx, Some(at_ns)).map(|()| reason)
+    }
+
+    /// Tells the client how the body ended. What is not whole never looks so.
+    fn end(&mut self, end: BodyEnd) -> End {
+        match end {
+            BodyEnd::Complete => End::Complete { code: None },
+            BodyEnd::Trailers(trailers) => self.pass_on(trailers),
+            BodyEnd::ClientLeft => End::ClientLeft,
+            BodyEnd::Truncated => {
+                self.to.send_reset(Code::INTERNAL_ERROR);
+                End::Truncated
+            }
+            BodyEnd::TimedOut(reason) => {
+                self.cut(reason);
+                End::TimedOut(reason)
+            }
+        }
+    }
+
+    fn pass_on(&mut self, mut trailers: HeaderMap) -> End {
+        let status = field(&trailers, Known::GrpcStatus).filter(|_| self.is_grpc());
+        let code = status.map(grpc::Code::from_status_field);
+        clean_trailers(&mut trailers);
+        self.forward
+            .exchange
+            .edit_trailers(&mut Draft(&mut trailers));
+        match self.to.send_trailers(trailers) {
+            Ok(()) => End::Complete { code },
+            Err(_) => End::ClientLeft,
+        }
+    }
+
+    /// Ends a body for want of time: a gRPC call with a status, if its client takes what is sent.
+    fn cut(&mut self, reason: Reason) {
+        if self.relay.is_blocked || !self.is_grpc() {
+            return self.to.send_reset(Code::CANCEL);
+        }
+        let worker = &self.forward.client.presence.session.worker;
+        let answer = rescue::answer(&Refusal::new(reason), Taste::Grpc, &worker.chance);
+        // A client that left needs no status.
+        let _ = self.to.send_trailers(answer::trailers(&answer));
+    }
+
+    fn is_grpc(&self) -> bool {
+        self.forward.view().is_grpc()
+    }
+}

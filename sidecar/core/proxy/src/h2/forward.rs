@@ -1,0 +1,218 @@
+//! One exchange over HTTP/2: what the stages decide, done with streams.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use ::h2::RecvStream;
+use ::h2::server::SendResponse;
+use http::Method;
+use http::request::Parts;
+use http::response::Parts as ResponseParts;
+use http1::Known;
+
+use super::answer;
+use super::attempt::{Answered, Attempt, Unanswered};
+use super::client::{Client, Interrupt};
+use super::connect::connect;
+use super::parcel::Parcel;
+use super::session::Session;
+use super::upload::Upload;
+use super::view::{Draft, RequestView, ResponseView, field};
+use crate::exchange::{Course, Destination, End, Exchange};
+use crate::stages::Refusal;
+use crate::upstream::NoConnection;
+
+/// One exchange.
+pub(super) struct Forward {
+    pub(super) client: Client,
+    pub(super) head: Parts,
+    pub(super) exchange: Exchange,
+    pub(super) upload: Upload,
+}
+
+impl Forward {
+    /// Begins with a request that was checked.
+    pub(super) fn new(
+        session: &Rc<Session>,
+        head: Parts,
+        body: RecvStream,
+        respond: SendResponse<Parcel>,
+    ) -> Self {
+        let presence = session.enter();
+        let exchange = Exchange::begin(&session.worker, &session.entry, &view(&head, session.peer));
+        Self {
+            client: Client { presence, respond },
+            head,
+            exchange,
+            upload: Upload::new(body),
+        }
+    }
+
+    /// Serves the request. Where it just returns, the client has left.
+    pub(super) async fn run(mut self) {
+        match self.admit().await {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => return self.refuse(refusal),
+            Err(_) => return,
+        }
+        self.keep_body();
+        match self.exchange.attempt() {
+            Ok(to) => self.attempts(to).await,
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    async fn admit(&mut self) -> Result<Result<(), Refusal>, Interrupt> {
+        let session = Rc::clone(&self.client.presence.session);
+        let request = view(&self.head, session.peer);
+        let admitting = self.exchange.admit(&session.entry, &request);
+        self.client.beside(None, admitting).await
+    }
+
+    /// Keeps the body for another attempt, now that the policy is known.
+    fn keep_body(&mut self) {
+        self.upload.keep(self.exchange.replay_bytes());
+        let length = field(&self.head.headers, Known::ContentLength);
+        let length = length.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        self.exchange.note_body_length(length.unwrap_or_default());
+    }
+
+    /// Makes attempts until an answer is to be passed on, or a refusal.
+    async fn attempts(mut self, mut to: Destination) {
+        loop {
+            let (course, answer) = match self.ask(&to).await {
+                Ok(answer) => {
+                    let course = self.exchange.answered(&ResponseView(&answer.head));
+                    (course, Some(answer))
+                }
+                Err(Unanswered::ClientLeft) => return,
+                Err(Unanswered::NoPlace) => {
+                    let refusal = self.exchange.withdraw();
+                    return self.refuse(refusal);
+                }
+                Err(Unanswered::Expired) => (self.exchange.expired(), None),
+                Err(Unanswered::Failed { ending, reason, .. }) => {
+                    (self.exchange.failed(ending, reason), None)
+                }
+            };
+            match (course, answer) {
+                (Course::Deliver, Some(answer)) => return self.deliver(answer).await,
+                (Course::Deliver, None) => return,
+                (Course::Refuse(refusal), _) => return self.refuse(refusal),
+                (Course::Retry { delay_ns }, answer) => {
+                    if self.pause(delay_ns).await == Interrupt::ClientLeft {
+                        return;
+                    }
+                    match (self.exchange.retry(), answer) {
+                        (Ok(next), _) => to = next,
+                        (Err(_), Some(answer)) => return self.deliver(answer).await,
+                        (Err(refusal), None) => return self.refuse(refusal),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn pause(&mut self, delay_ns: u64) -> Interrupt {
+        if delay_ns == 0 {
+            return Interrupt::OutOfTime;
+        }
+        let until_ns = Some(self.exchange.now_ns().saturating_add(delay_ns));
+        std::future::poll_fn(|cx| self.client.poll_interrupt(cx, until_ns)).await
+    }
+
+    /// Sends the request and waits for the head of its answer.
+    async fn ask(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
+        loop {
+            match self.ask_once(to).await {
+                Err(Unanswered::Failed { is_stale: true, .. }) if self.exchange.take_free() => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask_once(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
+        let mut attempt = self.connect(to).await?;
+        let answer = std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await?;
+        Ok(attempt.answered(answer))
+    }
+
+    async fn connect(&mut self, to: &Destination) -> Result<Attempt, Unanswered> {
+        let worker = Rc::clone(&self.client.presence.session.worker);
+        let until_ns = self.exchange.headers_by_ns();
+        let connecting = connect(&worker, to);
+        let (send, slot) = match self.client.beside(until_ns, connecting).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(why)) => return Err(why.into()),
+            Err(interrupt) => return Err(interrupt.into()),
+        };
+        self.upload.begin();
+        Attempt::begin(self.edited_head(), self.upload.is_empty(), send, slot)
+    }
+
+    fn edited_head(&self) -> Parts {
+        let mut edited = self.head.clone();
+        let draft = &mut Draft(&mut edited.headers);
+        self.exchange.edit_request(&self.view(), draft);
+        edited
+    }
+
+    /// The request's head as the stages see it.
+    pub(super) fn view(&self) -> RequestView<'_> {
+        view(&self.head, self.client.presence.session.peer)
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &mut Attempt,
+    ) -> Poll<Result<(ResponseParts, RecvStream), Unanswered>> {
+        let polled = attempt.poll(cx, &mut self.upload);
+        self.exchange.note_body(self.upload.seen());
+        if polled.is_ready() {
+            return polled;
+        }
+        let until_ns = self.exchange.headers_by_ns();
+        let interrupt = self.client.poll_interrupt(cx, until_ns);
+        interrupt.map(|interrupt| Err(interrupt.into()))
+    }
+
+    fn refuse(mut self, refusal: Refusal) {
+        let request = view(&self.head, self.client.presence.session.peer);
+        let answer = self.exchange.refuse(&refusal, &request);
+        let is_head = self.head.method == Method::HEAD;
+        let end = match answer::send(&answer, is_head, &mut self.client.respond) {
+            Ok(()) => End::Complete { code: None },
+            Err(_) => End::ClientLeft,
+        };
+        self.client.presence.ended();
+        self.exchange.finish(end, answer.body.len() as u64);
+    }
+}
+
+const fn view(head: &Parts, peer: IpAddr) -> RequestView<'_> {
+    RequestView { head, peer }
+}
+
+impl From<NoConnection> for Unanswered {
+    fn from(why: NoConnection) -> Self {
+        match why {
+            NoConnection::NoPlace => Self::NoPlace,
+            NoConnection::Failed(ending, reason) => Self::Failed {
+                ending,
+                reason,
+                is_stale: false,
+            },
+        }
+    }
+}
+
+impl From<Interrupt> for Unanswered {
+    fn from(interrupt: Interrupt) -> Self {
+        match interrupt {
+            Interrupt::ClientLeft => Self::ClientLeft,
+            Interrupt::OutOfTime => Self::Expired,
+        }
+    }
+}
