@@ -54,6 +54,16 @@ impl Relay {
         client: &mut Wire,
         memory: &Memory,
     ) -> Poll<RelayEnd> {
+        if self.bytes == 0 && !self.decoder.is_done() && !peer.input.is_empty() {
+            // What came with the head goes out with the head, in one write.
+            match self.feed_input(peer, client) {
+                Ok(()) => self.has_moved = true,
+                Err(end) => {
+                    let _ = client.write(&[]);
+                    return Poll::Ready(end);
+                }
+            }
+        }
         loop {
             if !self.is_done && self.decoder.is_done() && self.end(client).is_err() {
                 return Poll::Ready(RelayEnd::ClientLeft);
@@ -72,6 +82,12 @@ impl Relay {
                 Err(_) => return Poll::Ready(RelayEnd::Truncated),
             }
         }
+    }
+
+    fn feed_input(&mut self, peer: &mut Wire, client: &mut Wire) -> Result<(), RelayEnd> {
+        let (used, fed) = self.feed(&peer.input, client);
+        peer.consume(used);
+        fed
     }
 
     fn feed(&mut self, bytes: &[u8], client: &mut Wire) -> (usize, Result<(), RelayEnd>) {
