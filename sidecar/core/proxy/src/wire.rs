@@ -112,6 +112,11 @@ impl Wire {
         Poll::Ready(Ok(result))
     }
 
+    /// Whether bytes were read and not used yet.
+    pub(crate) const fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Has memory at hand for what is to be written.
     pub(crate) fn reserve_output(&mut self, memory: &Memory) {
         if self.output.capacity() == 0 {

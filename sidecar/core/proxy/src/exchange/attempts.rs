@@ -208,7 +208,7 @@ impl Exchange {
     fn decide(&mut self, ending: Ending, asked: Asked) -> Option<u64> {
         let cluster = Rc::clone(&self.route.as_ref()?.cluster);
         let delay_ns = match (&cluster.config.retry, &cluster.budget) {
-            (Some(block), Some(budget)) => {
+            (Some(block), Some(budget)) if retry::concerns(&block.params, &ending, &asked) => {
                 let standing = self.standing(&cluster);
                 let draw = self.worker.chance.draw();
                 self.tries

@@ -9,7 +9,7 @@ use crate::tally::AttemptResult;
 
 impl Exchange {
     /// The exchange ended, `bytes_out` bytes of body after its answer began; when.
-    pub(crate) fn finish(mut self, end: End, bytes_out: u64) -> u64 {
+    pub(crate) fn finish(&mut self, end: End, bytes_out: u64) -> u64 {
         self.now_ns = self.worker.clock.now_ns();
         self.record.bytes_out = bytes_out;
         self.end_attempt(end);

@@ -15,7 +15,7 @@ pub(super) async fn connect(
     exchange: &mut Exchange,
     to: &Destination,
     fresh: bool,
-) -> Result<Peer, NoConnection> {
+) -> Result<Box<Peer>, NoConnection> {
     take_place(exchange, &to.cluster).await?;
     let now_ns = exchange.now_ns();
     let retirement = Retirement::of(&to.cluster);
@@ -24,12 +24,14 @@ pub(super) async fn connect(
     } else {
         to.pools.h1.take(&retirement, now_ns)
     };
-    if let Some(socket) = resting {
-        return Ok(Peer::reused(socket, &to.pools, retirement));
+    if let Some(mut peer) = resting {
+        peer.wake(retirement);
+        return Ok(peer);
     }
     make_room(worker, &to.cluster);
     let stream = dial(to.address, to.cluster.timeouts.connect).await?;
-    Ok(Peer::new(stream, &to.pools, retirement, now_ns))
+    let peer = Peer::new(stream, &to.pools, retirement, now_ns);
+    Ok(Box::new(peer))
 }
 
 /// Takes one of the cluster's places, waiting in line for it as long as connecting may take.

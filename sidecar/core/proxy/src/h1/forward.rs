@@ -58,7 +58,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Serves the request.
-    pub(super) async fn run(mut self) -> Next {
+    pub(super) async fn run(&mut self) -> Next {
         match self.admit().await {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return self.refuse(refusal).await,
@@ -91,7 +91,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Makes attempts until an answer is to be passed on, or a refusal.
-    async fn attempts(mut self, mut to: Destination) -> Next {
+    async fn attempts(&mut self, mut to: Destination) -> Next {
         loop {
             let (course, answer) = match self.attempt(&to).await {
                 Ok(tried) => tried,
@@ -128,7 +128,7 @@ impl<'a> Forward<'a> {
     async fn attempt(
         &mut self,
         to: &Destination,
-    ) -> Result<(Course, Option<(Peer, usize)>), Unanswered> {
+    ) -> Result<(Course, Option<(Box<Peer>, usize)>), Unanswered> {
         match self.ask(to).await {
             Ok((peer, head_len)) => {
                 let course = self.exchange.answered(&answer(self.kit, &peer));
@@ -158,7 +158,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Gives up an answer that another attempt replaces.
-    fn forget(&mut self, answer: Option<(Peer, usize)>) {
+    fn forget(&mut self, answer: Option<(Box<Peer>, usize)>) {
         if let Some((peer, head_len)) = answer.filter(|_| self.upload.is_whole()) {
             let memory = &self.client.worker.memory;
             peer.forget(&self.kit.response, head_len, memory, self.exchange.now_ns());

@@ -1,12 +1,12 @@
 //! A connection to an upstream while it carries an exchange.
 
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use http1::{Asked, BodyDecoder, Cause, ResponseHead, ResponseParser, Step};
 use tokio::net::TcpStream;
 
-use super::pool::Socket;
 use super::{HEAD_READ_BYTES, limits};
 use crate::upstream::{Pools, Retirement};
 use crate::wire::{Memory, Wire};
@@ -37,36 +37,42 @@ pub(super) enum NoHead {
 }
 
 impl Peer {
+    /// A connection just made.
     pub(super) fn new(
         stream: TcpStream,
         home: &Rc<Pools>,
         retirement: Retirement,
         now_ns: u64,
     ) -> Self {
-        let socket = Socket {
-            stream,
-            born_ns: now_ns,
-            served: 0,
-        };
-        Self::wake(socket, home, retirement, false)
-    }
-
-    /// A connection out of the pool.
-    pub(super) fn reused(socket: Socket, home: &Rc<Pools>, retirement: Retirement) -> Self {
-        Self::wake(socket, home, retirement, true)
-    }
-
-    fn wake(socket: Socket, home: &Rc<Pools>, retirement: Retirement, is_reused: bool) -> Self {
         Self {
-            wire: Wire::new(socket.stream),
+            wire: Wire::new(stream),
             parser: ResponseParser::new(limits(), Asked::default()),
             home: Rc::clone(home),
             retirement,
-            born_ns: socket.born_ns,
-            served: socket.served + 1,
-            is_reused,
+            born_ns: now_ns,
+            served: 1,
+            is_reused: false,
             has_spoken: false,
         }
+    }
+
+    /// Begins to carry another exchange.
+    pub(super) const fn wake(&mut self, retirement: Retirement) {
+        self.retirement = retirement;
+        self.served += 1;
+        (self.is_reused, self.has_spoken) = (true, false);
+    }
+
+    /// Whether it is not to carry another exchange.
+    pub(super) const fn is_due(&self, retirement: &Retirement, now_ns: u64) -> bool {
+        retirement.is_due(self.born_ns, self.served, now_ns)
+    }
+
+    /// Whether nothing came while it rested: an end, an error or bytes that nobody asked for all make it unfit.
+    /// Costs no system call unless something came.
+    pub(super) fn is_quiet(&self) -> bool {
+        let read = self.wire.stream.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Begins to expect the answer to `asked`.
@@ -98,19 +104,15 @@ impl Peer {
     }
 
     /// Has the connection rest for the next exchange.
-    pub(super) fn rest(mut self, memory: &Memory, now_ns: u64) {
+    pub(super) fn rest(mut self: Box<Self>, memory: &Memory, now_ns: u64) {
         self.wire.rest(memory);
-        let socket = Socket {
-            stream: self.wire.stream,
-            born_ns: self.born_ns,
-            served: self.served,
-        };
-        self.home.h1.put(socket, &self.retirement, now_ns);
+        let (home, retirement) = (Rc::clone(&self.home), self.retirement);
+        home.h1.put(self, &retirement, now_ns);
     }
 
     /// Gives up an answer whose head takes `head_len` bytes: the connection rests if all of the answer is here.
     pub(super) fn forget(
-        mut self,
+        mut self: Box<Self>,
         head: &ResponseHead,
         head_len: usize,
         memory: &Memory,

@@ -1,10 +1,8 @@
 //! Connections to one endpoint that rest between two requests, the youngest used first.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 
-use tokio::net::TcpStream;
-
+use super::peer::Peer;
 use crate::upstream::Retirement;
 
 /// Connections to one endpoint that rest, at most.
@@ -20,58 +18,36 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    socket: Socket,
+    peer: Box<Peer>,
     since_ns: u64,
-}
-
-/// A connection with its history.
-#[derive(Debug)]
-pub(crate) struct Socket {
-    pub(crate) stream: TcpStream,
-    pub(crate) born_ns: u64,
-    pub(crate) served: u32,
 }
 
 impl Idle {
     fn is_fit(&self, retirement: &Retirement, now_ns: u64) -> bool {
         !retirement.has_rested(self.since_ns, now_ns)
-            && !self.socket.is_due(retirement, now_ns)
-            && is_quiet(&self.socket.stream)
+            && !self.peer.is_due(retirement, now_ns)
+            && self.peer.is_quiet()
     }
-}
-
-impl Socket {
-    const fn is_due(&self, retirement: &Retirement, now_ns: u64) -> bool {
-        retirement.is_due(self.born_ns, self.served, now_ns)
-    }
-}
-
-/// Whether nothing came on a resting connection: an end, an error or bytes that nobody asked for all make it unfit.
-/// Costs no system call unless something came.
-fn is_quiet(stream: &TcpStream) -> bool {
-    matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Pool {
     /// The youngest resting connection that is fit.
-    pub(crate) fn take(&self, retirement: &Retirement, now_ns: u64) -> Option<Socket> {
+    pub(super) fn take(&self, retirement: &Retirement, now_ns: u64) -> Option<Box<Peer>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(next) = idle.pop() {
             if next.is_fit(retirement, now_ns) {
-                return Some(next.socket);
+                return Some(next.peer);
             }
         }
         None
     }
 
     /// Has a connection rest, unless it is to be used no more.
-    pub(crate) fn put(&self, socket: Socket, retirement: &Retirement, now_ns: u64) {
+    pub(super) fn put(&self, peer: Box<Peer>, retirement: &Retirement, now_ns: u64) {
         let mut idle = self.idle.borrow_mut();
-        if !self.is_closed.get() && idle.len() < MOST_IDLE && !socket.is_due(retirement, now_ns) {
-            idle.push(Idle {
-                socket,
-                since_ns: now_ns,
-            });
+        if !self.is_closed.get() && idle.len() < MOST_IDLE && !peer.is_due(retirement, now_ns) {
+            let since_ns = now_ns;
+            idle.push(Idle { peer, since_ns });
         }
     }
 

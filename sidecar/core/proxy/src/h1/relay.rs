@@ -15,6 +15,8 @@ pub(super) struct Relay {
     towards: Framing,
     /// Bytes of body passed on.
     pub(super) bytes: u64,
+    /// Whether the first of the body, which goes out together with the head, was looked for.
+    has_begun: bool,
     is_done: bool,
     /// Whether the upstream sent more than the body.
     pub(super) has_surplus: bool,
@@ -39,6 +41,7 @@ impl Relay {
             decoder,
             towards,
             bytes: 0,
+            has_begun: false,
             is_done: false,
             has_surplus: false,
             is_blocked: false,
@@ -54,24 +57,17 @@ impl Relay {
         client: &mut Wire,
         memory: &Memory,
     ) -> Poll<RelayEnd> {
-        if self.bytes == 0 && !self.decoder.is_done() && !peer.input.is_empty() {
-            // What came with the head goes out with the head, in one write.
-            match self.feed_input(peer, client) {
-                Ok(()) => self.has_moved = true,
-                Err(end) => {
-                    let _ = client.write(&[]);
-                    return Poll::Ready(end);
-                }
-            }
-        }
         loop {
             if !self.is_done && self.decoder.is_done() && self.end(client).is_err() {
                 return Poll::Ready(RelayEnd::ClientLeft);
             }
-            let flushed = client.poll_flush(cx);
-            self.is_blocked = flushed.is_pending();
-            if ready!(flushed).is_err() {
-                return Poll::Ready(RelayEnd::ClientLeft);
+            let is_first = !std::mem::replace(&mut self.has_begun, true);
+            if !(is_first && !self.is_done && peer.has_input()) {
+                let flushed = client.poll_flush(cx);
+                self.is_blocked = flushed.is_pending();
+                if ready!(flushed).is_err() {
+                    return Poll::Ready(RelayEnd::ClientLeft);
+                }
             }
             if self.is_done {
                 return Poll::Ready(RelayEnd::Complete);
@@ -82,12 +78,6 @@ impl Relay {
                 Err(_) => return Poll::Ready(RelayEnd::Truncated),
             }
         }
-    }
-
-    fn feed_input(&mut self, peer: &mut Wire, client: &mut Wire) -> Result<(), RelayEnd> {
-        let (used, fed) = self.feed(&peer.input, client);
-        peer.consume(used);
-        fed
     }
 
     fn feed(&mut self, bytes: &[u8], client: &mut Wire) -> (usize, Result<(), RelayEnd>) {
@@ -112,7 +102,11 @@ impl Relay {
                     at += used;
                     break;
                 }
-                Err(_) => return (at, Err(RelayEnd::Truncated)),
+                Err(_) => {
+                    // What was good goes out, so that the client sees where the answer broke.
+                    let _ = client.write(&[]);
+                    return (at, Err(RelayEnd::Truncated));
+                }
             }
         }
         self.has_surplus = self.decoder.is_done() && at < bytes.len();

@@ -23,6 +23,8 @@ pub(super) struct Upload {
     is_sent: bool,
     /// Whether this attempt's connection takes no more.
     is_refused: bool,
+    /// Whether the first of the body, which goes out together with the head, was looked for.
+    has_begun: bool,
 }
 
 /// Why the body does not go on.
@@ -55,6 +57,7 @@ impl Upload {
             is_read: is_empty,
             is_sent: false,
             is_refused: false,
+            has_begun: false,
         }
     }
 
@@ -92,7 +95,7 @@ impl Upload {
 
     /// Begins an attempt, after its head: sends again what came so far.
     pub(super) fn begin(&mut self, peer: &mut Wire) {
-        (self.is_sent, self.is_refused) = (false, false);
+        (self.is_sent, self.is_refused, self.has_begun) = (false, false, false);
         if let Some(replay) = self.replay.take() {
             self.send(&replay, peer);
             self.replay = Some(replay);
@@ -111,7 +114,8 @@ impl Upload {
         memory: &Memory,
     ) -> Poll<Result<(), NoBody>> {
         while !self.is_over() {
-            if ready!(peer.poll_flush(cx)).is_err() {
+            let is_first = !std::mem::replace(&mut self.has_begun, true);
+            if !(is_first && client.has_input()) && ready!(peer.poll_flush(cx)).is_err() {
                 self.is_refused = true;
                 break;
             }

@@ -44,6 +44,13 @@ pub(crate) struct Endpoint {
     pub(crate) pools: Rc<Pools>,
 }
 
+/// An endpoint that goes closes its connections; those in use are not kept afterwards.
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.pools.close();
+    }
+}
+
 impl Member for Endpoint {
     fn breaker(&self) -> Option<&Breaker> {
         self.guard.as_ref().map(|guard| &guard.machine)
@@ -115,7 +122,6 @@ impl EndpointSet {
             reconfigure_guard(&mut endpoint.guard, breaker);
             endpoints.push(endpoint);
         }
-        old.iter().for_each(|gone| gone.pools.close());
         self.has_own.set(has_own);
         self.readiness.borrow_mut().invalidate();
     }

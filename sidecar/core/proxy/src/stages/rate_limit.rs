@@ -7,10 +7,12 @@ mod subject;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::RandomState;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use policy::Reason;
 use policy::rate_limit::{Ask, Limiter, Verdict, admit};
+use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
 use subject::Subject;
@@ -37,6 +39,7 @@ pub(crate) struct Rule {
     limit: config::Limit,
     exempt: Arc<[config::Exemption]>,
     response: config::LimitResponse,
+    label: Rc<Label>,
     pub(crate) counts: Counts,
 }
 
@@ -110,7 +113,7 @@ impl Limits {
         self.count(&asks, verdict);
         for ask in asks.bound.iter().chain(&asks.exempt) {
             let view = limiters[ask.limiter()].view_after(ask, now_ns);
-            self.rules[ask.limiter()].tell(view, quota);
+            quota.note(&self.rules[ask.limiter()].label, view);
         }
         match verdict {
             Verdict::Admitted => Ok(()),
@@ -220,6 +223,11 @@ impl Rule {
             limit: limit.clone(),
             exempt: Arc::clone(&exempt),
             response: rules.response,
+            label: Rc::new(Label::new(
+                rules.response.headers,
+                &limit.name,
+                &limit.params.rate,
+            )),
             counts: Counts::default(),
         })
     }
@@ -235,15 +243,6 @@ impl Rule {
 
     pub(crate) const fn rate(&self) -> policy::rate_limit::Rate {
         self.limit.params.rate
-    }
-
-    fn tell(&self, view: policy::rate_limit::View, quota: &mut Quota) {
-        quota.note(
-            self.response.headers,
-            &self.name,
-            &self.limit.params.rate,
-            view,
-        );
     }
 
     pub(crate) fn refusal(&self, retry_after_ns: Option<u64>) -> Refusal {

@@ -179,6 +179,12 @@ fn parse_seconds(field: &[u8]) -> Option<u64> {
     Some(seconds.saturating_mul(1_000_000_000))
 }
 
+/// Whether an attempt that ended so can be retried or given up at all; most attempts succeed.
+pub(crate) fn concerns(retry: &config::Retry, ending: &Ending, asked: &Asked) -> bool {
+    let is_refusal = matches!(ending, Ending::PeerRefusal { .. });
+    asked.is_exhausted || is_refusal || retry.params.when.cover(ending)
+}
+
 /// The budget's figures for this sidecar: its share of the floor that the whole fleet has, or, before anybody
 /// told how many callers there are, the smaller of one a second and all of it.
 pub(crate) fn share_of(params: &Params, live_callers: Option<u32>) -> Params {

@@ -19,7 +19,7 @@ use crate::upstream::NoConnection;
 
 impl Forward<'_> {
     /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.
-    pub(super) async fn ask(&mut self, to: &Destination) -> Result<(Peer, usize), Unanswered> {
+    pub(super) async fn ask(&mut self, to: &Destination) -> Result<(Box<Peer>, usize), Unanswered> {
         let mut fresh = false;
         loop {
             let mut peer = self.connect(to, fresh).await?;
@@ -41,7 +41,7 @@ impl Forward<'_> {
         &mut self,
         to: &Destination,
         fresh: bool,
-    ) -> Result<Peer, Unanswered> {
+    ) -> Result<Box<Peer>, Unanswered> {
         let worker = Rc::clone(&self.client.worker);
         let until_ns = self.exchange.headers_by_ns();
         let connecting = connect::connect(&worker, &mut self.exchange, to, fresh);

@@ -17,7 +17,7 @@ use crate::stages::timeout::BodyBounds;
 
 impl Forward<'_> {
     /// Passes an answer on, head and body.
-    pub(super) async fn deliver(mut self, mut peer: Peer, head_len: usize) -> Next {
+    pub(super) async fn deliver(&mut self, mut peer: Box<Peer>, head_len: usize) -> Next {
         let head = &self.kit.response;
         let towards = head.framing.towards(self.kit.request.version);
         if towards == Framing::Tunnel {
@@ -127,7 +127,7 @@ impl Forward<'_> {
     }
 
     /// Ends the exchange; what becomes of both connections.
-    fn finish(self, peer: Peer, relay: &Relay, end: End, close: bool) -> Next {
+    fn finish(&mut self, peer: Box<Peer>, relay: &Relay, end: End, close: bool) -> Next {
         let now_ns = self.exchange.finish(end, relay.bytes);
         self.client.now_ns = now_ns;
         if !matches!(end, End::Complete { .. }) {

@@ -18,7 +18,7 @@ const DISCARD_NS: u64 = 1_000_000_000;
 
 impl Forward<'_> {
     /// Answers with a refusal; the connection goes on if the rest of the body is short.
-    pub(super) async fn refuse(self, refusal: Refusal) -> Next {
+    pub(super) async fn refuse(&mut self, refusal: Refusal) -> Next {
         let is_short = self
             .upload
             .unread()
@@ -32,7 +32,7 @@ impl Forward<'_> {
     }
 
     /// The client's body broke the protocol: nothing complete went upstream.
-    pub(super) async fn refuse_malformed(self, cause: Cause) -> Next {
+    pub(super) async fn refuse_malformed(&mut self, cause: Cause) -> Next {
         self.client.worker.journal.count_malformed(cause);
         let refusal = Refusal {
             status: Some(cause.status()),
@@ -42,12 +42,12 @@ impl Forward<'_> {
     }
 
     /// The cluster's connections are all in use.
-    pub(super) async fn refuse_connection(mut self) -> Next {
+    pub(super) async fn refuse_connection(&mut self) -> Next {
         let refusal = self.exchange.withdraw();
         self.refuse(refusal).await
     }
 
-    async fn answer(mut self, refusal: Refusal, close: bool) -> Next {
+    async fn answer(&mut self, refusal: Refusal, close: bool) -> Next {
         let answer = self
             .exchange
             .refuse(&refusal, &view(self.kit, self.client.peer));

@@ -13,13 +13,13 @@ use crate::request::Response;
 
 impl Forward<'_> {
     /// A 101: from here on, both sides speak another protocol.
-    pub(super) async fn switch_protocols(mut self, mut peer: Peer, head_len: usize) -> Next {
+    pub(super) async fn switch_protocols(&mut self, mut peer: Box<Peer>, head_len: usize) -> Next {
         self.write_head(&mut peer, head_len, Framing::Tunnel, false);
         self.tunnel(peer).await
     }
 
     /// CONNECT: a connection to one of the service's endpoints, whatever is spoken over it.
-    pub(super) async fn connect_through(mut self, to: Destination) -> Next {
+    pub(super) async fn connect_through(&mut self, to: Destination) -> Next {
         match self.connect(&to, true).await {
             Ok(peer) => {
                 self.exchange.answered(&Established);
@@ -43,7 +43,7 @@ impl Forward<'_> {
     }
 
     /// A tunnel is tried once: what would be tried again is refused as well.
-    async fn refuse_course(mut self, course: Course) -> Next {
+    async fn refuse_course(&mut self, course: Course) -> Next {
         let refusal = match course {
             Course::Refuse(refusal) => refusal,
             _ => self.exchange.take_failure(),
@@ -51,7 +51,7 @@ impl Forward<'_> {
         self.refuse(refusal).await
     }
 
-    async fn tunnel(mut self, mut peer: Peer) -> Next {
+    async fn tunnel(&mut self, mut peer: Box<Peer>) -> Next {
         let bounds = self.exchange.body_bounds();
         let mut tunnel = Tunnel::default();
         let mut moved_ns = self.exchange.now_ns();

@@ -1,7 +1,6 @@
 //! What clients are told about their quota, on admitted requests too (draft-ietf-httpapi-ratelimit-headers).
 
-use std::fmt::Write;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use policy::rate_limit::{Rate, View};
 use smallvec::SmallVec;
@@ -11,69 +10,92 @@ use crate::request::Edit;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// What a limit says of itself: written once, sent often.
+#[derive(Clone, Debug)]
+pub(crate) struct Label {
+    headers: LimitHeaders,
+    /// `"per-user"`.
+    name: Box<str>,
+    /// `"per-user";q=100;w=1`; a window that is no whole number of seconds cannot be said.
+    policy: Box<str>,
+    requests: u64,
+}
+
 /// What each limit that applied has left.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Quota(SmallVec<[Line; 2]>);
 
 #[derive(Clone, Debug)]
 struct Line {
-    headers: LimitHeaders,
-    name: Arc<str>,
-    rate: Rate,
-    view: View,
+    label: Rc<Label>,
+    remaining: u64,
+    /// Seconds until there is more.
+    next_seconds: u64,
+}
+
+impl Label {
+    pub(super) fn new(headers: LimitHeaders, name: &str, rate: &Rate) -> Self {
+        let name = format!("\"{name}\"");
+        let mut policy = format!("{name};q={}", rate.requests());
+        if rate.per_ns().is_multiple_of(SECOND_NS) {
+            policy.push_str(&format!(";w={}", rate.per_ns() / SECOND_NS));
+        }
+        Self {
+            headers,
+            name: name.into(),
+            policy: policy.into(),
+            requests: rate.requests(),
+        }
+    }
+
+    fn is_told(&self, form: LimitHeaders) -> bool {
+        self.headers == form || self.headers == LimitHeaders::Both
+    }
 }
 
 impl Quota {
-    pub(super) fn note(&mut self, headers: LimitHeaders, name: &Arc<str>, rate: &Rate, view: View) {
-        if headers != LimitHeaders::None {
+    pub(super) fn note(&mut self, label: &Rc<Label>, view: View) {
+        if label.headers != LimitHeaders::None {
             self.0.push(Line {
-                headers,
-                name: Arc::clone(name),
-                rate: *rate,
-                view,
+                label: Rc::clone(label),
+                remaining: view.remaining,
+                next_seconds: view.next_token_ns.div_ceil(SECOND_NS),
             });
-            self.0.sort_by_key(|line| line.view.remaining);
+            self.0.sort_by_key(|line| line.remaining);
         }
     }
 
     /// Adds the fields to an answer, the most restrictive limit first. Fields of the application stay beside them.
     pub(crate) fn tell(&self, edit: &mut dyn Edit) {
-        if self.0.is_empty() {
-            return;
-        }
-        let has = |line: &&Line, form| line.headers == form || line.headers == LimitHeaders::Both;
-        let standard = || {
-            self.0
-                .iter()
-                .filter(|line| has(line, LimitHeaders::Standard))
-        };
-        if standard().next().is_some() {
+        let told = |form| self.0.iter().filter(move |line| line.label.is_told(form));
+        if told(LimitHeaders::Standard).next().is_some() {
+            let policies = list(told(LimitHeaders::Standard), Line::write_policy);
+            edit.add("ratelimit-policy", policies.as_bytes());
             edit.add(
-                "ratelimit-policy",
-                list(standard(), Line::policy).as_bytes(),
+                "ratelimit",
+                list(told(LimitHeaders::Standard), Line::write_left).as_bytes(),
             );
-            edit.add("ratelimit", list(standard(), Line::left).as_bytes());
         }
-        if let Some(line) = self.0.iter().find(|line| has(line, LimitHeaders::Legacy)) {
+        if let Some(line) = told(LimitHeaders::Legacy).next() {
             let mut digits = itoa::Buffer::new();
             edit.add(
                 "x-ratelimit-limit",
-                digits.format(line.rate.requests()).as_bytes(),
+                digits.format(line.label.requests).as_bytes(),
             );
             edit.add(
                 "x-ratelimit-remaining",
-                digits.format(line.view.remaining).as_bytes(),
+                digits.format(line.remaining).as_bytes(),
             );
             edit.add(
                 "x-ratelimit-reset",
-                digits.format(line.next_seconds()).as_bytes(),
+                digits.format(line.next_seconds).as_bytes(),
             );
         }
     }
 }
 
 fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: fn(&Line, &mut String)) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(64);
     for line in lines {
         if !text.is_empty() {
             text.push_str(", ");
@@ -84,22 +106,20 @@ fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: fn(&Line, &mut String)
 }
 
 impl Line {
-    /// `"per-user";q=100;w=1`; a window that is no whole number of seconds cannot be said.
-    fn policy(&self, text: &mut String) {
-        let _ = write!(text, "\"{}\";q={}", self.name, self.rate.requests());
-        if self.rate.per_ns().is_multiple_of(SECOND_NS) {
-            let _ = write!(text, ";w={}", self.rate.per_ns() / SECOND_NS);
-        }
+    fn write_policy(&self, text: &mut String) {
+        text.push_str(&self.label.policy);
     }
 
     /// `"per-user";r=39;t=1`.
-    fn left(&self, text: &mut String) {
-        let (left, next) = (self.view.remaining, self.next_seconds());
-        let _ = write!(text, "\"{}\";r={left};t={next}", self.name);
-    }
-
-    /// Seconds until there is more.
-    const fn next_seconds(&self) -> u64 {
-        self.view.next_token_ns.div_ceil(SECOND_NS)
+    fn write_left(&self, text: &mut String) {
+        let mut digits = itoa::Buffer::new();
+        text.push_str(&self.label.name);
+        text.push_str(";r=");
+        text.push_str(digits.format(self.remaining));
+        text.push_str(";t=");
+        text.push_str(digits.format(self.next_seconds));
     }
 }
+
+#[cfg(test)]
+mod tests;

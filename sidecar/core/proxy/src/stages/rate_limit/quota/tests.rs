@@ -1,0 +1,83 @@
+use std::rc::Rc;
+
+use policy::rate_limit::{Rate, View};
+
+use super::{Label, Quota};
+use crate::config::LimitHeaders;
+use crate::stages::rescue::Answer;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+fn view(remaining: u64, next_token_ns: u64) -> View {
+    View {
+        capacity: 100,
+        remaining,
+        next_token_ns,
+        refill_ns: 0,
+    }
+}
+
+fn label(headers: LimitHeaders, name: &str, rate: &Rate) -> Rc<Label> {
+    Rc::new(Label::new(headers, name, rate))
+}
+
+fn told(quota: &Quota) -> Vec<(&'static str, String)> {
+    let mut answer = Answer {
+        status: 200,
+        fields: Vec::new(),
+        body: String::new(),
+    };
+    quota.tell(&mut answer);
+    answer.fields
+}
+
+#[test]
+fn every_limit_is_told_the_most_restrictive_first() {
+    let mut quota = Quota::default();
+    let rate = Rate::new(100, SECOND_NS, None);
+    quota.note(
+        &label(LimitHeaders::Standard, "total", &rate),
+        view(70, SECOND_NS / 100),
+    );
+    quota.note(
+        &label(LimitHeaders::Standard, "per-user", &rate),
+        view(39, 0),
+    );
+    let expected = [
+        (
+            "ratelimit-policy",
+            "\"per-user\";q=100;w=1, \"total\";q=100;w=1".to_owned(),
+        ),
+        (
+            "ratelimit",
+            "\"per-user\";r=39;t=0, \"total\";r=70;t=1".to_owned(),
+        ),
+    ];
+    assert_eq!(told(&quota), expected);
+}
+
+#[test]
+fn a_window_below_a_second_is_left_out() {
+    let mut quota = Quota::default();
+    let rate = Rate::new(1, SECOND_NS / 2, None);
+    quota.note(&label(LimitHeaders::Standard, "burst", &rate), view(1, 0));
+    assert_eq!(told(&quota)[0].1, "\"burst\";q=1");
+}
+
+#[test]
+fn the_older_form_and_silence_are_told_as_asked() {
+    let rate = Rate::new(100, 60 * SECOND_NS, None);
+    let mut quota = Quota::default();
+    quota.note(&label(LimitHeaders::None, "hidden", &rate), view(1, 0));
+    assert!(told(&quota).is_empty());
+    quota.note(
+        &label(LimitHeaders::Legacy, "old", &rate),
+        view(2, 3 * SECOND_NS),
+    );
+    let expected = [
+        ("x-ratelimit-limit", "100".to_owned()),
+        ("x-ratelimit-remaining", "2".to_owned()),
+        ("x-ratelimit-reset", "3".to_owned()),
+    ];
+    assert_eq!(told(&quota), expected);
+}
