@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS = 1.0
 _PLAIN_SECONDS = 10.0
+_PLAIN_WIDTH = 200
 _COLUMNS = ("SERVICE", "RPS", "SUCCESS", "P50", "P99", "RETRIES", "BREAKER", "LIMITED", "FILL")
 
 
@@ -30,7 +31,8 @@ class Screen:
     def __init__(self, mesh: Mesh) -> None:
         """Show `mesh` once entered."""
         self._mesh = mesh
-        self._console = Console(highlight=False, markup=False)
+        width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+        self._console = Console(highlight=False, markup=False, width=width)
         self._live = Live(console=self._console, auto_refresh=False) if sys.stdout.isatty() else None
         self._task: asyncio.Task[None] | None = None
         self.title = ""

@@ -104,7 +104,7 @@ async def payments_recover(story: Story) -> None:
     """Payments recovers: the breaker probes, and closes."""
     await story.mesh.behave(delay_ms=2, failing=False)
     took = await _breaker_is(story, "CLOSED")
-    states = [state for state in await _transitions(story) if state]
+    states = await _transitions_to(story, "CLOSED")
     path = " -> ".join(state.lower() for state in states)
     held = states[-2:] == ["HALF_OPEN", "CLOSED"] and states[0] == "OPEN"
     story.expect("open, then half-open, then closed", f"{path}, after {took:.1f} s", held=held)
@@ -233,7 +233,15 @@ async def _breaker_is(story: Story, state: str) -> float:
     return await until(reached, f"the breaker over payments to be {state}", processes=story.mesh.processes)
 
 
-async def _transitions(story: Story) -> list[str]:
-    answer = await story.mesh.ask("ListEvents", {"service": _service("payments")})
-    events = [one["event"] for one in answer["events"] if one["event"]["kind"] == "breaker"]
-    return [event["to"].removeprefix("BREAKER_STATE_") for event in events]
+async def _transitions_to(story: Story, state: str) -> list[str]:
+    """Return the reported transitions of the breaker over payments, once the last of them is to `state`."""
+    states: list[str] = []
+
+    async def reported() -> bool:
+        answer = await story.mesh.ask("ListEvents", {"service": _service("payments")})
+        events = [one["event"] for one in answer["events"] if one["event"]["kind"] == "breaker"]
+        states[:] = [event["to"].removeprefix("BREAKER_STATE_") for event in events]
+        return states[-1:] == [state]
+
+    await until(reported, f"a report of the breaker being {state}", processes=story.mesh.processes)
+    return states
