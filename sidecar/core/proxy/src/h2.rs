@@ -25,6 +25,7 @@ mod server;
 mod session;
 mod upload;
 mod view;
+mod window;
 
 pub(crate) use pool::Pool;
 pub(crate) use server::serve;
@@ -35,7 +36,7 @@ use ::h2::{client as upstream, server as downstream};
 
 /// Bytes of body that a stream may have on its way.
 const STREAM_WINDOW: u32 = 64 * 1024 - 1;
-/// The same of all streams of a connection.
+/// The same of all streams of a connection, while they are few.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes that a stream may have written and not sent.
 const SEND_BUFFER: usize = 64 * 1024;

@@ -1,12 +1,14 @@
 //! A stream's place on a connection: one with room, else one that rests, else a new one, within the cluster's cap.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ::h2::client::SendRequest;
+use ::h2::client::{Connection, SendRequest};
 use policy::Reason;
 use policy::ending::Ending;
+use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -14,6 +16,7 @@ use super::caller;
 use super::link::Link;
 use super::parcel::Parcel;
 use super::pool::Slot;
+use super::window::Window;
 use crate::exchange::Destination;
 use crate::gate::{Entry, Permit};
 use crate::upstream::{NoConnection, Pools, Retirement, dial, make_room};
@@ -115,12 +118,23 @@ async fn carry(link: Rc<Link>, pools: Rc<Pools>, address: SocketAddr, within: Du
     match connected {
         Ok((send, connection)) => {
             link.settle(Ok(send));
-            // How it ended, its streams were told.
-            let _ = connection.await;
+            drive(&link, connection).await;
         }
         Err(why) => link.settle(Err(why)),
     }
     pools.h2.forget(&link);
+}
+
+async fn drive(link: &Link, mut connection: Connection<TcpStream, Parcel>) {
+    let mut window = Window::default();
+    std::future::poll_fn(|cx| {
+        if let Some(size) = window.grow(link.streams()) {
+            connection.set_target_window_size(size);
+        }
+        // How it ended, its streams were told.
+        Pin::new(&mut connection).poll(cx).map(drop)
+    })
+    .await;
 }
 
 /// The connection broke before it was one.

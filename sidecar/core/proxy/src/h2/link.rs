@@ -118,6 +118,11 @@ impl Link {
         self.is_retired.get() || retirement.is_due(self.born_ns, self.served.get(), now_ns)
     }
 
+    /// How many streams it carries.
+    pub(super) const fn streams(&self) -> usize {
+        self.streams.get()
+    }
+
     /// Whether it carries no stream.
     pub(super) const fn rests(&self) -> bool {
         self.streams.get() == 0

@@ -13,6 +13,7 @@ use super::forward::Forward;
 use super::io::Prefixed;
 use super::parcel::Parcel;
 use super::session::Session;
+use super::window::Window;
 use super::{LEAVE_NS, REST_NS, answer, check, server};
 use crate::alarm::Alarm;
 use crate::connections::Place;
@@ -24,6 +25,7 @@ struct Server {
     connection: Connection<Prefixed, Parcel>,
     session: Rc<Session>,
     place: Place,
+    window: Window,
     alarm: Alarm,
     /// Since when it carries no stream.
     rests_since_ns: Option<u64>,
@@ -48,6 +50,7 @@ pub(crate) async fn serve(
         connection,
         session: Session::new(worker, entry, peer),
         place,
+        window: Window::default(),
         alarm: Alarm::default(),
         rests_since_ns: None,
         leaves_since_ns: None,
@@ -73,6 +76,9 @@ impl Server {
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
+        }
+        if let Some(size) = self.window.grow(self.session.streams()) {
+            self.connection.set_target_window_size(size);
         }
         self.place.watch(cx.waker());
         self.poll_rest(cx)

@@ -66,6 +66,11 @@ impl Session {
         }
     }
 
+    /// How many streams it carries.
+    pub(super) const fn streams(&self) -> usize {
+        self.streams.get()
+    }
+
     /// Whether it carries no stream.
     pub(super) const fn rests(&self) -> bool {
         self.streams.get() == 0

@@ -6,7 +6,9 @@
     reason = "a test ends where it cannot go on"
 )]
 
+mod cancelling;
 mod peers;
+mod streaming;
 #[path = "../worker/support/mod.rs"]
 mod support;
 mod unary;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 pub(crate) use caller::Caller;
-pub(crate) use upstream::Upstream;
+pub(crate) use upstream::{Call, Upstream};
 
 /// Fields as a map.
 pub(crate) fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
