@@ -7,7 +7,12 @@
 )]
 
 mod cancelling;
+mod connections;
+mod deadlines;
+mod floods;
 mod peers;
+mod retries;
+mod statuses;
 mod streaming;
 #[path = "../worker/support/mod.rs"]
 mod support;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "tests of every subject use their part")]
 
 pub(crate) mod caller;
+pub(crate) mod frames;
 pub(crate) mod upstream;
 
 use bytes::Bytes;

@@ -1,0 +1,192 @@
+//! Calls made again, counted at the upstream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::Request;
+
+use crate::peers::caller::grpc;
+use crate::peers::{Call, Caller, Upstream};
+use crate::support::Running;
+use crate::support::build::{block, cluster, config, retry};
+
+async fn retrying(upstream: &Upstream, retries: proxy::config::Retry) -> (Running, Caller) {
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.retry = block(retries);
+    cluster.idempotent_methods = vec!["shop.Cart/Get".into()];
+    let running = Running::with(config(cluster)).await;
+    let caller = Caller::connect(running.outbound()).await;
+    (running, caller)
+}
+
+fn unavailable(call: &mut Call) {
+    call.answer_bare(&[("content-type", "application/grpc"), ("grpc-status", "14")]);
+}
+
+#[tokio::test]
+async fn a_status_that_came_with_the_head_is_tried_again() {
+    let upstream = Upstream::scripted(|mut call| async move {
+        call.read().await;
+        match call.place < 2 {
+            true => unavailable(&mut call),
+            false => call.answer("0", "answer"),
+        }
+    })
+    .await;
+    let (_running, caller) = retrying(&upstream, retry(2, &["Unavailable"])).await;
+    let answer = caller.grpc().await;
+    assert_eq!(
+        (answer.grpc_status(), answer.field("breakwater-attempts")),
+        (Some("0"), Some("3"))
+    );
+    assert_eq!(upstream.bodies(), vec![b"question"; 3]);
+    assert_eq!(upstream.connections_seen(), 1);
+}
+
+#[tokio::test]
+async fn the_last_answer_goes_back_when_tries_run_out() {
+    let upstream = Upstream::scripted(|mut call| async move { unavailable(&mut call) }).await;
+    let (_running, caller) = retrying(&upstream, retry(1, &["Unavailable"])).await;
+    let answer = caller.grpc().await;
+    assert_eq!(
+        (answer.grpc_status(), answer.field("breakwater-retry")),
+        (Some("14"), Some("exhausted"))
+    );
+    assert_eq!(upstream.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_status_in_trailers_comes_too_late_to_be_tried_again() {
+    let upstream = Upstream::answering("14", "").await;
+    let (_running, caller) = retrying(&upstream, retry(2, &["Unavailable"])).await;
+    assert_eq!(caller.grpc().await.grpc_status(), Some("14"));
+    assert_eq!(upstream.calls(), 1);
+}
+
+fn post() -> Request<()> {
+    Request::post("http://cart/").body(()).unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_tried_again_whatever_the_method() {
+    let upstream = Upstream::scripted(|mut call| async move {
+        match call.place {
+            0 => call.respond.send_reset(h2::Reason::REFUSED_STREAM),
+            _ => {
+                call.read().await;
+                call.answer("0", "answer");
+            }
+        }
+    })
+    .await;
+    let (running, caller) = retrying(&upstream, retry(1, &["RefusedStream"])).await;
+    let answer = caller.call(post(), "body").await.unwrap();
+    assert_eq!(
+        (answer.status, answer.body.as_slice()),
+        (200, b"answer".as_slice())
+    );
+    assert_eq!(
+        (upstream.calls(), upstream.bodies()),
+        (2, vec![b"body".to_vec()])
+    );
+    assert_eq!(
+        running
+            .metric("breakwater_attempts_total", &["refused"])
+            .await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn any_other_reset_is_not_tried_again_for_a_post() {
+    let upstream = Upstream::scripted(|mut call| async move {
+        call.respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    })
+    .await;
+    let (_running, caller) = retrying(&upstream, retry(1, &["Reset"])).await;
+    let answer = caller.call(post(), "body").await.unwrap();
+    assert_eq!((answer.status, upstream.calls()), (502, 1));
+    let answer = caller.get("/").await;
+    assert_eq!((answer.status, upstream.calls()), (502, 3));
+    assert_eq!(
+        answer
+            .field("proxy-status")
+            .map(|field| field.contains("retry.exhausted")),
+        Some(true)
+    );
+}
+
+/// Takes one call of its first connection, and goes away below the second.
+async fn departing(stream: tokio::net::TcpStream, is_first: bool) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let (head, _body) = request.into_parts();
+        if is_first && head.uri.path() == "/second" {
+            // The library takes no more streams than it has told, so this one is above the last.
+            drop(respond);
+            return;
+        }
+        respond
+            .send_response(http::Response::new(()), true)
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_gone_is_noticed_before_the_next_call() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&seen);
+    let upstream = Upstream::connections(move |stream| {
+        departing(stream, counted.fetch_add(1, Ordering::SeqCst) == 0)
+    })
+    .await;
+    let (_running, caller) = retrying(&upstream, retry(0, &[])).await;
+    assert_eq!(caller.get("/first").await.status, 200);
+    // A safe call on a connection that breaks under it is silently made again.
+    assert_eq!(caller.get("/second").await.status, 200);
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_body_of_replay_bytes_is_sent_again_and_a_longer_one_is_not() {
+    let upstream = Upstream::scripted(|mut call| async move {
+        call.read().await;
+        let response = http::Response::builder().status(503).body(()).unwrap();
+        call.respond.send_response(response, true).unwrap();
+    })
+    .await;
+    let (_running, caller) = retrying(&upstream, retry(1, &["503"])).await;
+    for (length, calls) in [(65_536, 2), (65_537, 3)] {
+        let request = Request::put("http://cart/").body(()).unwrap();
+        let answer = caller.call(request, vec![7; length]).await.unwrap();
+        assert_eq!((answer.status, upstream.calls()), (503, calls));
+        assert!(
+            upstream
+                .bodies()
+                .iter()
+                .skip(calls - 1)
+                .all(|body| body.len() == length)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_came_while_an_attempt_failed_is_sent_again_before_what_comes_next() {
+    let upstream = Upstream::scripted(|mut call| async move {
+        if call.place == 0 {
+            call.body.data().await.unwrap().unwrap();
+            return unavailable(&mut call);
+        }
+        call.read().await;
+        call.answer("0", "");
+    })
+    .await;
+    let (_running, caller) = retrying(&upstream, retry(1, &["Unavailable"])).await;
+    let (response, mut stream) = caller.open(grpc()).await;
+    stream.send_data(Bytes::from("one "), false).unwrap();
+    crate::support::until(async || upstream.calls() == 2).await;
+    stream.send_data(Bytes::from("two"), true).unwrap();
+    assert_eq!(crate::support::soon(response).await.unwrap().status(), 200);
+    assert_eq!(upstream.bodies(), [b"one two"]);
+}
