@@ -51,3 +51,6 @@ impl Alarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -270,3 +270,6 @@ impl Exchange {
         timeout::body_bounds(timeouts, self.deadline, self.is_stream, self.now_ns)
     }
 }
+
+#[cfg(test)]
+mod tests;

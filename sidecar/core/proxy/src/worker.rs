@@ -320,3 +320,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -53,3 +53,6 @@ pub(super) fn has_failed(ending: &Ending) -> bool {
     }
     FAILURES.with(|failures| ending.outcome(failures) == Outcome::Failure)
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,3 +59,6 @@ pub(crate) fn hand_on(
         edit.set(Known::GrpcTimeout, left.to_string().as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -370,3 +370,6 @@ impl Drop for Picked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

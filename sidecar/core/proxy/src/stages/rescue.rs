@@ -159,3 +159,6 @@ pub(crate) const fn phrase(status: u16) -> &'static str {
         _ => "Refused",
     }
 }
+
+#[cfg(test)]
+mod tests;

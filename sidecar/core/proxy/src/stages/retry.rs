@@ -210,3 +210,6 @@ pub(crate) fn share_of(params: &Params, live_callers: Option<u32>) -> Params {
 pub(crate) fn policy_of(cluster: &config::Cluster) -> Option<Arc<PolicyRef>> {
     cluster.retry.as_ref()?.policy.clone()
 }
+
+#[cfg(test)]
+mod tests;

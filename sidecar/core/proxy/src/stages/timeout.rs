@@ -101,3 +101,6 @@ impl Traits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

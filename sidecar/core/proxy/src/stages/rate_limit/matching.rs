@@ -81,3 +81,6 @@ fn contains(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,6 @@ pub(super) fn cost(cost: &Cost, request: &dyn Request) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

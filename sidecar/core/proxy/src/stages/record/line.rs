@@ -124,3 +124,6 @@ const fn date(days: u64) -> (u64, u64, u64) {
     let year = year_of_cycle + cycle * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+use std::rc::Rc;
+
+use http1::Known;
+use policy::bulkhead::Params;
+use policy::{Outcome, Reason};
+
+use super::{Course, End, Exchange};
+use crate::config::Bulkhead;
+use crate::live::Cluster;
+use crate::report::{Direction, Question};
+use crate::request::Response;
+use crate::tally::AttemptResult;
+use crate::worker::tests::{SECOND_NS, block, breaker, cart, cluster, serve, worker};
+use crate::worker::{Entry, Worker};
+
+struct Head(u16);
+
+impl Response for Head {
+    fn status(&self) -> u16 {
+        self.0
+    }
+
+    fn known(&self, _: Known) -> Option<&[u8]> {
+        None
+    }
+}
+
+fn request() -> Question {
+    Question {
+        direction: Direction::Outbound,
+        service: cart(),
+        method: "GET".into(),
+        path: "/".into(),
+        headers: Vec::new(),
+    }
+}
+
+/// An exchange that was admitted.
+async fn admitted(worker: &Rc<Worker>) -> Exchange {
+    let (entry, request) = (Entry::Outbound, request());
+    let mut exchange = Exchange::begin(worker, &entry, &request);
+    exchange.admit(&entry, &request).await.unwrap();
+    exchange
+}
+
+/// A cluster whose every stage holds something.
+fn guarded(worker: &Rc<Worker>) -> Rc<Cluster> {
+    let params = Params {
+        max_concurrent: 1,
+        max_queue: Some(0),
+        queue_timeout_ns: None,
+    };
+    serve(
+        worker,
+        crate::config::Cluster {
+            bulkhead: block(Bulkhead {
+                params,
+                shared: None,
+            }),
+            service_breaker: breaker(),
+            endpoint_breaker: breaker(),
+            ..cluster(2)
+        },
+    )
+}
+
+/// Permits and gauges that are out: bulkhead, in flight, endpoints.
+fn held(worker: &Worker, cluster: &Cluster) -> (u32, u32, u32) {
+    let bulkhead = cluster
+        .bulkhead
+        .as_ref()
+        .map_or(0, |gate| gate.look(|gate| gate.in_flight()));
+    let mut load = 0;
+    cluster.ports[0].visit(worker, cluster, |endpoint, _| {
+        load += endpoint.load.in_flight()
+    });
+    (bulkhead, cluster.tally.in_flight.get(), load)
+}
+
+/// How many requests ended for this reason.
+fn ended(cluster: &Cluster, reason: Option<Reason>) -> u64 {
+    let mut total = 0;
+    cluster.tally.visit_requests(|ended, count| {
+        total += if ended.reason == reason { count } else { 0 };
+    });
+    total
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_dropped_at_any_point_returns_everything_and_is_recorded_once() {
+    let worker = worker();
+    let cluster = guarded(&worker);
+    let steps: [fn(&mut Exchange); 3] = [
+        |_| {},
+        |exchange| drop(exchange.attempt().unwrap()),
+        |exchange| {
+            exchange.attempt().unwrap();
+            exchange.answered(&Head(200));
+        },
+    ];
+    for (place, step) in steps.into_iter().enumerate() {
+        let mut exchange = admitted(&worker).await;
+        step(&mut exchange);
+        drop(exchange);
+        assert_eq!(held(&worker, &cluster), (0, 0, 0));
+        assert_eq!(
+            ended(&cluster, Some(Reason::ClientCancelled)),
+            place as u64 + 1
+        );
+    }
+    let counts = cluster
+        .breaker
+        .as_ref()
+        .unwrap()
+        .borrow_mut()
+        .machine
+        .counts(SECOND_NS);
+    assert_eq!(
+        (
+            counts.calls,
+            cluster.tally.attempts(AttemptResult::Cancelled)
+        ),
+        (0, 2)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_exchange_is_counted_once_with_all_its_parts() {
+    let worker = worker();
+    let cluster = guarded(&worker);
+    let mut exchange = admitted(&worker).await;
+    exchange.attempt().unwrap();
+    assert_eq!(held(&worker, &cluster), (1, 1, 1));
+    assert!(matches!(exchange.answered(&Head(200)), Course::Deliver));
+    exchange.finish(End::Complete { code: None }, 5);
+    drop(exchange);
+    assert_eq!(held(&worker, &cluster), (0, 0, 0));
+    assert_eq!(
+        (
+            ended(&cluster, None),
+            ended(&cluster, Some(Reason::ClientCancelled))
+        ),
+        (1, 0)
+    );
+    assert_eq!(cluster.tally.attempts(AttemptResult::Success), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_returns_everything() {
+    let worker = worker();
+    let cluster = guarded(&worker);
+    let shared = Rc::clone(&worker);
+    let task = tokio::task::LocalSet::new();
+    let panicked = task
+        .run_until(async move {
+            tokio::task::spawn_local(async move {
+                let mut exchange = admitted(&shared).await;
+                exchange.attempt().unwrap();
+                panic!("as a bug would");
+            })
+            .await
+        })
+        .await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(held(&worker, &cluster), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_a_later_stage_refuses_leaves_its_place_free() {
+    let worker = worker();
+    let mut config = cluster(0);
+    config.service_breaker = breaker();
+    let cluster = serve(&worker, config);
+    let guard = cluster.breaker.clone().unwrap();
+    {
+        let machine = &mut guard.borrow_mut().machine;
+        let now_ns = worker.clock.now_ns();
+        let permit = machine.admit(now_ns, 0).unwrap();
+        machine.on_result(permit, Outcome::Failure, 0, now_ns, 0);
+    }
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    for _ in 0..3 {
+        let mut exchange = admitted(&worker).await;
+        let refusal = exchange.attempt().unwrap_err();
+        assert_eq!(refusal.reason, Reason::UpstreamNoEndpoints);
+        assert_eq!(guard.borrow().machine.probes_in_flight(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_of_a_call_begun_before_the_breaker_opened_changes_nothing() {
+    let worker = worker();
+    let mut config = cluster(1);
+    config.service_breaker = breaker();
+    let cluster = serve(&worker, config);
+    let (mut slow, mut failing) = (admitted(&worker).await, admitted(&worker).await);
+    slow.attempt().unwrap();
+    failing.attempt().unwrap();
+    failing.answered(&Head(503));
+    failing.finish(End::Complete { code: None }, 0);
+    slow.answered(&Head(200));
+    slow.finish(End::Complete { code: None }, 0);
+    let state = cluster.breaker.as_ref().unwrap().borrow().machine.state();
+    assert_eq!(state, policy::breaker::State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_is_a_failure_whatever_its_status() {
+    let worker = worker();
+    let mut config = cluster(1);
+    config.service_breaker = breaker();
+    let cluster = serve(&worker, config);
+    let mut exchange = admitted(&worker).await;
+    exchange.attempt().unwrap();
+    exchange.answered(&Head(200));
+    exchange.finish(End::Truncated, 3);
+    let guard = cluster.breaker.as_ref().unwrap().borrow();
+    assert_eq!(guard.machine.state(), policy::breaker::State::Open);
+    assert_eq!(ended(&cluster, Some(Reason::UpstreamReset)), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grpc_status_of_the_trailers_decides() {
+    let worker = worker();
+    let mut config = cluster(1);
+    config.service_breaker = breaker();
+    let cluster = serve(&worker, config);
+    let grpc = ("content-type".to_owned(), "application/grpc".to_owned());
+    let request = Question {
+        headers: vec![grpc],
+        ..request()
+    };
+    let mut exchange = Exchange::begin(&worker, &Entry::Outbound, &request);
+    exchange.admit(&Entry::Outbound, &request).await.unwrap();
+    exchange.attempt().unwrap();
+    exchange.answered(&Head(200));
+    let code = Some(policy::grpc::Code::Unavailable);
+    exchange.finish(End::Complete { code }, 0);
+    let guard = cluster.breaker.as_ref().unwrap().borrow();
+    assert_eq!(guard.machine.state(), policy::breaker::State::Open);
+}

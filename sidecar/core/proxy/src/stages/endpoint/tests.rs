@@ -1,0 +1,94 @@
+use std::rc::Rc;
+
+use policy::Outcome;
+
+use super::Settlement;
+use crate::live::Cluster;
+use crate::worker::Worker;
+use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
+
+fn failure() -> Settlement {
+    Settlement {
+        outcome: Outcome::Failure,
+        latency_ns: 1,
+        load_ns: 1,
+        has_failed: true,
+        retry_after_ns: None,
+    }
+}
+
+/// Fails one call to each endpoint but the last `spared`; the live cluster.
+fn failed_but(worker: &Rc<Worker>, spared: usize) -> Rc<Cluster> {
+    let mut config = cluster(4);
+    config.endpoint_breaker = breaker();
+    let live = serve(worker, config);
+    let mut failed = 0;
+    while failed < 4 - spared {
+        let picked = live.ports[0].pick(worker, &live, None, SECOND_NS).unwrap();
+        if usize::from(picked.address.port() - 9_000) < 4 - spared {
+            picked.settle(worker, &live, failure(), SECOND_NS);
+            failed += 1;
+        }
+    }
+    live
+}
+
+fn ready(worker: &Worker, cluster: &Cluster) -> usize {
+    let mut count = 0;
+    cluster.ports[0].visit(worker, cluster, |_, is_ready| {
+        count += usize::from(is_ready)
+    });
+    count
+}
+
+#[test]
+fn one_endpoint_of_few_may_be_taken_out() {
+    let worker = worker();
+    let live = failed_but(&worker, 3);
+    assert_eq!(ready(&worker, &live), 3);
+    for _ in 0..100 {
+        let picked = live.ports[0].pick(&worker, &live, None, SECOND_NS).unwrap();
+        assert_ne!(picked.address.port(), 9_000);
+    }
+}
+
+#[test]
+fn an_endpoint_that_stays_keeps_its_state_and_one_that_returns_starts_clean() {
+    let worker = worker();
+    failed_but(&worker, 3);
+    let mut config = cluster(4);
+    config.endpoint_breaker = breaker();
+    let live = serve(&worker, config.clone());
+    assert_eq!(ready(&worker, &live), 3);
+    let mut without = config.clone();
+    without.endpoints.remove(0);
+    serve(&worker, without);
+    let live = serve(&worker, config);
+    assert_eq!(ready(&worker, &live), 4);
+}
+
+#[test]
+fn a_call_to_an_endpoint_that_is_gone_ends_without_a_trace() {
+    let worker = worker();
+    let live = failed_but(&worker, 4);
+    let picked = live.ports[0].pick(&worker, &live, None, SECOND_NS).unwrap();
+    let live = serve(&worker, cluster(0));
+    picked.settle(&worker, &live, failure(), SECOND_NS);
+    assert!(live.ports[0].pick(&worker, &live, None, SECOND_NS).is_err());
+}
+
+#[test]
+fn the_endpoint_just_tried_is_avoided_while_another_is_ready() {
+    let worker = worker();
+    let live = serve(&worker, cluster(3));
+    let tried = live.ports[0]
+        .pick(&worker, &live, None, SECOND_NS)
+        .unwrap()
+        .id;
+    for _ in 0..100 {
+        let picked = live.ports[0]
+            .pick(&worker, &live, Some(tried), SECOND_NS)
+            .unwrap();
+        assert_ne!(picked.id, tried);
+    }
+}

@@ -1,0 +1,127 @@
+//! A worker without sockets, for tests of what requests meet.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use policy::Percent;
+use policy::backoff::Multiplier;
+use policy::breaker::{HalfOpen, OpenTime, Params, Trial, Trip, Window};
+use policy::ending::default_failures;
+use tokio::sync::mpsc;
+
+use super::{Start, Worker, is_among};
+use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port};
+use crate::journal::Journal;
+use crate::name::ServiceName;
+use crate::settings::{Bounds, LogSink};
+
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+
+pub(crate) fn worker() -> Rc<Worker> {
+    let (events, _) = mpsc::channel(1);
+    let (demands, _) = mpsc::channel(1);
+    Rc::new(Worker::new(Start {
+        instance: "web-1".into(),
+        namespace: "shop".into(),
+        inbound: Vec::new(),
+        bounds: Bounds::default(),
+        demands,
+        own: Vec::new(),
+        journal: Journal::new(events, LogSink::none(), 1).unwrap(),
+    }))
+}
+
+pub(crate) fn cart() -> ServiceName {
+    ServiceName::new("shop", "cart")
+}
+
+/// `shop/cart` with so many endpoints and no policy.
+pub(crate) fn cluster(endpoints: u16) -> Cluster {
+    let endpoint = |place: u16| Endpoint {
+        instance: format!("cart-{place}").into(),
+        addresses: vec![Some(([127, 0, 0, 1], 9_000 + place).into())],
+        has_sidecar: false,
+    };
+    Cluster {
+        service: cart(),
+        ports: vec![Port {
+            name: "http".into(),
+            number: 80,
+        }],
+        idempotent_methods: Vec::new(),
+        timeouts: None,
+        retry: None,
+        service_breaker: None,
+        endpoint_breaker: None,
+        bulkhead: None,
+        pool: None,
+        limits: Vec::new(),
+        endpoints: (0..endpoints).map(endpoint).collect(),
+    }
+}
+
+/// Has the worker serve this cluster; the live one.
+pub(crate) fn serve(worker: &Rc<Worker>, cluster: Cluster) -> Rc<crate::live::Cluster> {
+    let mut config = Config::default();
+    config.hosts.insert("cart.shop".into(), cart());
+    config.clusters.insert(cart(), Arc::new(cluster));
+    worker.apply(Arc::new(config));
+    Rc::clone(&worker.live.borrow().clusters[&cart()])
+}
+
+pub(crate) fn block<T>(params: T) -> Option<Block<T>> {
+    Some(Block {
+        params,
+        policy: None,
+    })
+}
+
+/// Opens after one failure, for a second; one success closes it.
+pub(crate) fn breaker() -> Option<Block<Breaker>> {
+    block(Breaker {
+        params: Params {
+            window: Window::Count { size: 10 },
+            minimum_requests: 10,
+            trip: Trip {
+                error_rate: None,
+                slow_rate: None,
+                slow_after_ns: None,
+                consecutive_failures: Some(1),
+            },
+            reset_timeout_ns: 60 * SECOND_NS,
+            open: OpenTime {
+                base_ns: SECOND_NS,
+                multiplier: Multiplier::from_thousandths(1_000),
+                max_ns: SECOND_NS,
+                jitter: Percent::new(0),
+            },
+            half_open: HalfOpen {
+                trial: Trial::Successes(1),
+                max_wait_ns: 30 * SECOND_NS,
+            },
+        },
+        failures: default_failures(),
+    })
+}
+
+#[test]
+fn a_listener_on_every_address_is_reached_at_loopback_and_not_elsewhere() {
+    let own = [
+        "0.0.0.0:15006".parse().unwrap(),
+        "10.0.0.1:80".parse().unwrap(),
+    ];
+    for (address, is_own) in [
+        ("127.0.0.1:15006", true),
+        ("127.9.9.9:15006", true),
+        ("10.0.0.2:15006", false),
+        ("127.0.0.1:15007", false),
+        ("10.0.0.1:80", true),
+        ("10.0.0.2:80", false),
+    ] {
+        assert_eq!(
+            is_among(&own, address.parse().unwrap()),
+            is_own,
+            "{address}"
+        );
+    }
+}
