@@ -1,0 +1,165 @@
+"""gRPC from client to application through both sidecars: the caller's outbound, the callee's inbound half."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import pytest
+
+from tests.support.grpc_app import SERVICE, TRAILER, GrpcApp, grpc_app
+from tests.support.mesh import controlplane, sidecar
+from tests.support.ports import free_port
+from tests.support.readiness import Condition, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+OPTIONS = (("grpc.default_authority", "echo.test"),)
+
+
+class Client:
+    """Calls the application's methods over one channel to the caller's sidecar."""
+
+    def __init__(self, channel: grpc.aio.Channel, outbound: str) -> None:
+        """Call over `channel` to the sidecar's outbound address."""
+        self.channel = channel
+        self.outbound = outbound
+
+    def unary(self, name: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
+        """Return a method with one request and one answer."""
+        return self.channel.unary_unary(f"/{SERVICE}/{name}")
+
+    async def failing(
+        self, name: str, request: bytes, *, deadline_seconds: float | None = None
+    ) -> grpc.aio.AioRpcError:
+        """Return the error that a call ends with."""
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.unary(name)(request, timeout=deadline_seconds)
+        return caught.value
+
+
+@asynccontextmanager
+async def mesh(scratch: Path) -> AsyncIterator[tuple[Client, GrpcApp]]:
+    """Run the application, a sidecar on each side, and a client whose calls go through both."""
+    policies = scratch / "policies"
+    policies.mkdir()
+    async with (
+        grpc_app() as app,
+        controlplane(scratch, policies) as plane,
+        sidecar(scratch, "test/echo", app_port=app.port, discovery=plane.discovery) as callee,
+        sidecar(scratch, "test/caller", app_port=free_port(), discovery=plane.discovery) as caller,
+        grpc.aio.insecure_channel(f"127.0.0.1:{caller.outbound}", options=OPTIONS) as channel,
+    ):
+        client = Client(channel, f"127.0.0.1:{caller.outbound}")
+        await callee.ready()
+        await caller.ready()
+        await until(lambda: _answers(client))
+        app.metadata.clear()
+        yield client, app
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        return await client.unary("echo")(b"ready") == b"ready"
+    except grpc.aio.AioRpcError:
+        return False
+
+
+async def test_unary_calls_keep_message_and_metadata(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, app):
+        call = client.unary("echo")(b"hello", metadata=(("x-ask", "this"), ("x-bin-bin", b"\x00\xff")))
+        assert await call == b"hello"
+        assert ("x-initial", "sent") in tuple(await call.initial_metadata() or ())
+        trailing = tuple(await call.trailing_metadata() or ())
+        assert TRAILER in trailing
+        assert ("x-asked", "this") in trailing
+        assert app.metadata[0]["x-bin-bin"] == str(b"\x00\xff")
+        assert not any(key.startswith("breakwater-via") for key, _ in trailing)
+
+
+async def test_statuses_and_their_messages_pass_through(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        for code in set(grpc.StatusCode) - {grpc.StatusCode.OK}:
+            error = await client.failing("fail", str(code.value[0]).encode())
+            assert error.code() is code
+            assert error.details() == f"asked for {code.name}: 100 %"
+            assert TRAILER in tuple(error.trailing_metadata() or ())
+
+
+async def test_a_deadline_ends_the_call_on_both_sides(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, app):
+        began = time.monotonic()
+        error = await client.failing("hang", b"", deadline_seconds=0.3)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert time.monotonic() - began < 0.5
+        await until(_has_cancelled(app))
+
+
+async def test_a_client_that_cancels_has_the_call_cancelled_at_the_application(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, app):
+        call = client.unary("hang")(b"")
+        await asyncio.sleep(0.2)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await until(_has_cancelled(app), timeout_seconds=1)
+
+
+async def test_streams_from_the_server_arrive_whole_and_in_order(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        count: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = client.channel.unary_stream(
+            f"/{SERVICE}/count"
+        )
+        numbers = [int.from_bytes(message[:4], "big") async for message in count(b"2000")]
+        assert numbers == list(range(2000))
+
+
+async def test_streams_from_the_client_arrive_whole(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        total: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = client.channel.stream_unary(
+            f"/{SERVICE}/total"
+        )
+        assert await total(iter([b"x" * 100_000] * 30)) == b"3000000"
+
+
+async def test_both_sides_talk_in_turn(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = client.channel.stream_stream(
+            f"/{SERVICE}/chat"
+        )
+        chat = method()
+        for number in range(50):
+            await chat.write(str(number).encode())
+            assert await chat.read() == str(number).encode()
+        await chat.done_writing()
+        assert await chat.read() is grpc.aio.EOF
+        assert await chat.code() is grpc.StatusCode.OK
+
+
+async def test_many_calls_at_once_all_come_back(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        echo = client.unary("echo")
+        answers = await asyncio.gather(*(echo(str(number).encode()) for number in range(500)))
+        assert answers == [str(number).encode() for number in range(500)]
+
+
+async def test_a_refusal_of_the_sidecar_names_its_reason(tmp_path: Path) -> None:
+    async with mesh(tmp_path) as (client, _):
+        options = (("grpc.default_authority", "nobody.test"),)
+        async with grpc.aio.insecure_channel(client.outbound, options=options) as channel:
+            error = await Client(channel, client.outbound).failing("echo", b"", deadline_seconds=5)
+        assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert error.details() == "route.none"
+
+
+def _has_cancelled(app: GrpcApp) -> Condition:
+    async def holds() -> bool:
+        return app.cancelled > 0
+
+    return holds
