@@ -38,11 +38,11 @@ pub(crate) async fn serve(
     let mut wire = Wire::new(stream);
     match detect(&worker, &mut wire, &place).await {
         Protocol::Http1 => {
-            Client::new(worker, wire, entry, peer.ip(), place)
-                .serve()
-                .await
+            let mut client = Client::new(worker, wire, entry, peer.ip(), place);
+            client.serve().await;
         }
-        Protocol::Http2 => h2::serve(worker, wire, entry, peer.ip(), place).await,
+        // Apart, so that a connection of HTTP/1.1 does not pay for what this one holds.
+        Protocol::Http2 => Box::pin(h2::serve(worker, wire, entry, peer.ip(), place)).await,
         Protocol::None => {}
     }
 }
@@ -74,3 +74,6 @@ async fn detect(worker: &Worker, wire: &mut Wire, place: &Place) -> Protocol {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// Serves requests until the connection ends.
-    pub(crate) async fn serve(mut self) {
+    pub(crate) async fn serve(&mut self) {
         loop {
             let next = match self.rest().await {
                 Ok(()) => Box::pin(self.serve_one()).await,
@@ -94,7 +94,7 @@ impl Client {
             match next {
                 Next::Request => self.wire.rest(&self.worker.memory),
                 Next::Close => return,
-                Next::Linger => return self.linger().await,
+                Next::Linger => return Box::pin(self.linger()).await,
                 Next::Reset => return self.wire.reset_on_close(),
             }
         }
@@ -241,7 +241,7 @@ impl Client {
     }
 
     /// Ends the sending side, and takes in for a while what the client still sends.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         let until_ns = self.worker.clock.now_ns().saturating_add(LINGER_NS);
         let mut left = LINGER_BYTES;
         std::future::poll_fn(|cx| {

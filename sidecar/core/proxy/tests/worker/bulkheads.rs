@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proxy::config::Bulkhead;
 use tokio::sync::Semaphore;
 
 use crate::support::build::{block, bulkhead, cluster, config, pool};
@@ -204,4 +205,37 @@ async fn an_idle_connection_to_one_endpoint_makes_room_for_another() {
             .await,
         1.0
     );
+}
+
+#[tokio::test]
+async fn bulkheads_of_one_name_share_their_permits() {
+    let (upstream, gate) = gated().await;
+    let shared = Bulkhead {
+        shared: Some("shop/pool".into()),
+        ..bulkhead(1, 0, Duration::from_secs(1))
+    };
+    let mut one = cluster(&[upstream.address]);
+    one.bulkhead = block(shared);
+    let mut other = one.clone();
+    other.service = proxy::ServiceName::new("shop", "prices");
+    let mut both = (*config(one)).clone();
+    both.hosts
+        .insert("prices.shop".into(), other.service.clone());
+    both.clusters.insert(other.service.clone(), other.into());
+    let running = Running::with(both.into()).await;
+    let mut first = running.client().await;
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    let mut second = running.client().await;
+    let refused = second.ask("GET / HTTP/1.1\r\nHost: prices\r\n\r\n").await;
+    assert!(
+        refused
+            .field("proxy-status")
+            .unwrap()
+            .contains("bulkhead.full")
+    );
+    gate.add_permits(2);
+    assert_eq!(first.answer().await.status, 200);
+    let answer = second.ask("GET / HTTP/1.1\r\nHost: prices\r\n\r\n").await;
+    assert_eq!(answer.status, 200);
 }

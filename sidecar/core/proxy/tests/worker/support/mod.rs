@@ -1,5 +1,5 @@
 //! A worker with real sockets, upstreams that do as a test says, and clients that say what they see.
-#![allow(dead_code, reason = "tests of every stage use their part")]
+#![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod build;
 pub(crate) mod client;
