@@ -20,6 +20,7 @@ mod link;
 mod parcel;
 mod patience;
 mod pool;
+mod pulse;
 mod relay;
 mod server;
 mod session;

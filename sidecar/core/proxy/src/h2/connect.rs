@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ::h2::client::{Connection, SendRequest};
@@ -16,6 +17,7 @@ use super::caller;
 use super::link::Link;
 use super::parcel::Parcel;
 use super::pool::Slot;
+use super::pulse::Pulse;
 use super::window::Window;
 use crate::exchange::Destination;
 use crate::gate::{Entry, Permit};
@@ -118,16 +120,21 @@ async fn carry(link: Rc<Link>, pools: Rc<Pools>, address: SocketAddr, within: Du
     match connected {
         Ok((send, connection)) => {
             link.settle(Ok(send));
-            drive(&link, connection).await;
+            drive(&link, connection, within).await;
         }
         Err(why) => link.settle(Err(why)),
     }
     pools.h2.forget(&link);
 }
 
-async fn drive(link: &Link, mut connection: Connection<TcpStream, Parcel>) {
+/// Carries a connection to its end, which is also there when the upstream gives no sign of life `within` so long.
+async fn drive(link: &Link, mut connection: Connection<TcpStream, Parcel>, within: Duration) {
     let mut window = Window::default();
+    let mut pulse = Pulse::new(connection.ping_pong(), within);
     std::future::poll_fn(|cx| {
+        if pulse.poll(cx, link.take_doubt()).is_ready() {
+            return Poll::Ready(());
+        }
         if let Some(size) = window.grow(link.streams()) {
             connection.set_target_window_size(size);
         }

@@ -15,7 +15,6 @@ use super::upload::ClientLeft;
 use super::view::{Draft, ResponseView, clean_trailers, field};
 use super::{STALL_NS, answer};
 use crate::exchange::{End, Exchange};
-use crate::request::Request;
 use crate::stages::Refusal;
 use crate::stages::rescue::{self, Taste};
 use crate::stages::timeout::BodyBounds;
@@ -110,7 +109,9 @@ impl Delivery {
         };
         let idle = idle_ns.map(|idle_ns| self.moved_ns.saturating_add(idle_ns));
         let idle = idle.map(|at_ns| (at_ns, Reason::TimeoutIdle));
-        let bounds = self.bounds.until.into_iter().chain(idle);
+        let stalled = self.forward.stalled_at_ns();
+        let stalled = stalled.map(|at_ns| (at_ns, Reason::TimeoutIdle));
+        let bounds = self.bounds.until.into_iter().chain(idle).chain(stalled);
         let Some((at_ns, reason)) = bounds.min_by_key(|bound| bound.0) else {
             return Poll::Pending;
         };
@@ -136,7 +137,7 @@ impl Delivery {
     }
 
     fn pass_on(&mut self, mut trailers: HeaderMap) -> End {
-        let status = field(&trailers, Known::GrpcStatus).filter(|_| self.is_grpc());
+        let status = field(&trailers, Known::GrpcStatus).filter(|_| self.forward.is_grpc);
         let code = status.map(grpc::Code::from_status_field);
         clean_trailers(&mut trailers);
         self.forward
@@ -150,16 +151,12 @@ impl Delivery {
 
     /// Ends a body for want of time: a gRPC call with a status, if its client takes what is sent.
     fn cut(&mut self, reason: Reason) {
-        if self.relay.is_blocked || !self.is_grpc() {
+        if self.relay.is_blocked || !self.forward.is_grpc {
             return self.to.send_reset(Code::CANCEL);
         }
         let worker = &self.forward.client.presence.session.worker;
         let answer = rescue::answer(&Refusal::new(reason), Taste::Grpc, &worker.chance);
         // A client that left needs no status.
         let _ = self.to.send_trailers(answer::trailers(&answer));
-    }
-
-    fn is_grpc(&self) -> bool {
-        self.forward.view().is_grpc()
     }
 }

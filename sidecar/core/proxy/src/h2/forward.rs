@@ -11,7 +11,6 @@ use http::request::Parts;
 use http::response::Parts as ResponseParts;
 use http1::Known;
 
-use super::answer;
 use super::attempt::{Answered, Attempt, Unanswered};
 use super::client::{Client, Interrupt};
 use super::connect::connect;
@@ -19,7 +18,9 @@ use super::parcel::Parcel;
 use super::session::Session;
 use super::upload::Upload;
 use super::view::{Draft, RequestView, ResponseView, field};
+use super::{STALL_NS, answer};
 use crate::exchange::{Course, Destination, End, Exchange};
+use crate::request::Request;
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
 
@@ -29,6 +30,9 @@ pub(super) struct Forward {
     pub(super) head: Parts,
     pub(super) exchange: Exchange,
     pub(super) upload: Upload,
+    pub(super) is_grpc: bool,
+    /// When the client last sent some of its body, and how much it had sent by then.
+    progress: (u64, u64),
 }
 
 impl Forward {
@@ -40,9 +44,12 @@ impl Forward {
         respond: SendResponse<Parcel>,
     ) -> Self {
         let presence = session.enter();
-        let exchange = Exchange::begin(&session.worker, &session.entry, &view(&head, session.peer));
+        let request = view(&head, session.peer);
+        let exchange = Exchange::begin(&session.worker, &session.entry, &request);
         Self {
             client: Client { presence, respond },
+            is_grpc: request.is_grpc(),
+            progress: (exchange.now_ns(), 0),
             head,
             exchange,
             upload: Upload::new(body),
@@ -134,8 +141,15 @@ impl Forward {
 
     async fn ask_once(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
         let mut attempt = self.connect(to).await?;
-        let answer = std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await?;
-        Ok(attempt.answered(answer))
+        match std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await {
+            Ok(answer) => Ok(attempt.answered(answer)),
+            Err(unanswered) => {
+                if matches!(unanswered, Unanswered::Expired) {
+                    attempt.slot.link.doubt();
+                }
+                Err(unanswered)
+            }
+        }
     }
 
     async fn connect(&mut self, to: &Destination) -> Result<Attempt, Unanswered> {
@@ -154,13 +168,9 @@ impl Forward {
     fn edited_head(&self) -> Parts {
         let mut edited = self.head.clone();
         let draft = &mut Draft(&mut edited.headers);
-        self.exchange.edit_request(&self.view(), draft);
+        let request = view(&self.head, self.client.presence.session.peer);
+        self.exchange.edit_request(&request, draft);
         edited
-    }
-
-    /// The request's head as the stages see it.
-    pub(super) fn view(&self) -> RequestView<'_> {
-        view(&self.head, self.client.presence.session.peer)
     }
 
     fn poll_answer(
@@ -173,9 +183,24 @@ impl Forward {
         if polled.is_ready() {
             return polled;
         }
-        let until_ns = self.exchange.headers_by_ns();
+        let (headers_by_ns, stalled_ns) = (self.exchange.headers_by_ns(), self.stalled_at_ns());
+        let until_ns = headers_by_ns.into_iter().chain(stalled_ns).min();
         let interrupt = self.client.poll_interrupt(cx, until_ns);
-        interrupt.map(|interrupt| Err(interrupt.into()))
+        interrupt.map(|interrupt| match interrupt {
+            Interrupt::OutOfTime if until_ns == headers_by_ns => Err(Unanswered::Expired),
+            _ => Err(Unanswered::ClientLeft),
+        })
+    }
+
+    /// When the client has sent nothing for too long of a body that is waited for; gRPC calls may rest.
+    pub(super) fn stalled_at_ns(&mut self) -> Option<u64> {
+        if !self.upload.awaits_client() || self.is_grpc {
+            return None;
+        }
+        if self.progress.1 != self.upload.seen() {
+            self.progress = (self.client.presence.now_ns(), self.upload.seen());
+        }
+        Some(self.progress.0.saturating_add(STALL_NS))
     }
 
     fn refuse(mut self, refusal: Refusal) {

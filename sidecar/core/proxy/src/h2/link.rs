@@ -21,6 +21,7 @@ pub(super) struct Link {
     /// Tells when it is connected, or never will be.
     settled: Notify,
     is_retired: Cell<bool>,
+    is_doubted: Cell<bool>,
     streams: Cell<usize>,
     served: Cell<u32>,
     born_ns: u64,
@@ -47,6 +48,7 @@ impl Link {
             state: RefCell::new(State::Connecting),
             settled: Notify::new(),
             is_retired: Cell::new(false),
+            is_doubted: Cell::new(false),
             streams: Cell::new(0),
             served: Cell::new(0),
             born_ns: now_ns,
@@ -76,6 +78,16 @@ impl Link {
     /// Lets the connection go: nobody else holds on to it, so it says good-bye and ends.
     fn close(&self) {
         self.state.replace(State::Over(GONE));
+    }
+
+    /// A call waited in vain: is there anybody?
+    pub(super) fn doubt(&self) {
+        self.is_doubted.set(true);
+    }
+
+    /// Whether a call waited in vain since this was last asked.
+    pub(super) fn take_doubt(&self) -> bool {
+        self.is_doubted.take()
     }
 
     /// What requests are sent with, once it is connected.

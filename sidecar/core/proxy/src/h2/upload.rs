@@ -63,6 +63,11 @@ impl Upload {
         self.source.read as u64
     }
 
+    /// Whether nothing but the client holds it up.
+    pub(super) fn awaits_client(&self) -> bool {
+        !self.is_read && !self.is_refused && self.held.is_empty()
+    }
+
     /// Whether there is none, so that the head is all of the request.
     pub(super) const fn is_empty(&self) -> bool {
         self.is_read && self.source.read == 0 && self.trailers.is_none()

@@ -143,3 +143,16 @@ async fn an_answer_shorter_than_it_said_never_looks_whole() {
     let request = http::Request::get("http://cart/").body(()).unwrap();
     assert!(caller.call(request, "").await.is_err());
 }
+
+#[tokio::test]
+async fn a_request_that_is_shorter_than_it_said_never_looks_whole_upstream() {
+    let upstream = silent().await;
+    let (running, caller) = running(&upstream).await;
+    let request = http::Request::post("http://cart/").header("content-length", "10");
+    let (response, mut stream) = caller.open(request.body(()).unwrap()).await;
+    until(async || upstream.calls() == 1).await;
+    stream.send_data(Bytes::from("short"), true).unwrap();
+    assert!(soon(response).await.is_err());
+    until(async || upstream.resets() == [h2::Reason::CANCEL]).await;
+    all_is_given_back(&running).await;
+}

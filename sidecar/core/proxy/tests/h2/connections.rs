@@ -224,6 +224,58 @@ async fn a_stream_above_the_last_one_taken_is_tried_again_whatever_the_method() 
     );
 }
 
+/// Takes calls and says nothing, on its first connection not even to a PING.
+async fn dumb(stream: TcpStream, is_first: bool) {
+    let mut wire = Wire::accept(stream).await;
+    while let Some(head) = wire.next_of(HEADERS).await {
+        if !is_first {
+            wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, head.stream, OK))
+                .await;
+        }
+    }
+}
+
+static DUMBFOUNDED: LazyLock<AtomicUsize> = LazyLock::new(AtomicUsize::default);
+
+#[tokio::test]
+async fn a_connection_that_lost_its_other_end_swallows_no_more_calls() {
+    let upstream = Upstream::connections(|stream| {
+        dumb(stream, DUMBFOUNDED.fetch_add(1, Ordering::SeqCst) == 0)
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_millis(200),
+        per_try: Some(Duration::from_millis(100)),
+        ..timeouts()
+    });
+    let (_running, caller) = serve(cluster).await;
+    assert_eq!(caller.get("/").await.status, 504);
+    until(async || caller.get("/").await.status == 200).await;
+    assert_eq!(upstream.connections_seen(), 2);
+}
+
+/// Answers a PING and nothing else.
+async fn slow(mut call: crate::peers::Call) {
+    call.reset().await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_other_end_is_slow_is_kept() {
+    let upstream = Upstream::scripted(slow).await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_millis(50),
+        per_try: Some(Duration::from_millis(100)),
+        ..timeouts()
+    });
+    let (_running, caller) = serve(cluster).await;
+    for _ in 0..5 {
+        assert_eq!(caller.get("/").await.status, 504);
+    }
+    assert_eq!(upstream.connections_seen(), 1);
+}
+
 #[tokio::test]
 async fn nobody_who_listens_is_a_failure_to_connect() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")
