@@ -14,7 +14,8 @@
 //!    - [`Course::Retry`]: wait so long, then call [`Exchange::retry`] for the next destination; if that refuses,
 //!      the answer at hand (or, without one, the refusal) goes back.
 //!    - [`Course::Refuse`]: answer with what [`Exchange::refuse`] makes of it.
-//! 4. The body, within [`Exchange::body_bounds`]; [`Exchange::note_body`] as request bytes come.
+//! 4. The body, within [`Exchange::body_bounds`]; [`Exchange::note_body`] as request bytes come. Trailers are
+//!    edited by [`Exchange::edit_trailers`].
 //! 5. [`Exchange::finish`] with how it ended.
 //!
 //! Dropping an exchange at any point, also by a panic, returns whatever it holds, uncounted, exactly once, and records

@@ -120,6 +120,7 @@ async fn carry(link: Rc<Link>, pools: Rc<Pools>, address: SocketAddr, within: Du
     match connected {
         Ok((send, connection)) => {
             link.settle(Ok(send));
+            pools.h2.tell_freed();
             drive(&link, connection, within).await;
         }
         Err(why) => link.settle(Err(why)),
