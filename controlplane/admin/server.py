@@ -56,7 +56,7 @@ class AdminServer(AdminServiceServicer):
         counts = self._fleet.count()
         status = pb.GetStatusResponse(
             version=self._about.version,
-            revision=self._policies.desired.revision,
+            revision=self._fleet.snapshot.revision,
             store=self._about.store,
             store_ready=self._about.is_store_ready(),
             connected_sidecars=views.connected_count(counts),
