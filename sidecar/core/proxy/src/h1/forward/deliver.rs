@@ -133,9 +133,8 @@ impl Forward<'_> {
         if !matches!(end, End::Complete { .. }) {
             return Next::Reset;
         }
-        let is_reusable =
-            self.kit.response.keep_alive && !relay.has_surplus && self.upload.is_whole();
-        if is_reusable {
+        let has_surplus = relay.has_surplus || !peer.wire.input.is_empty();
+        if self.kit.response.keep_alive && !has_surplus && self.upload.is_whole() {
             peer.rest(&self.client.worker.memory, now_ns);
         }
         match (close, self.upload.is_read()) {
