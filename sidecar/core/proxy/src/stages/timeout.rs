@@ -4,6 +4,7 @@ use http1::Known;
 use policy::Reason;
 use policy::deadline::Deadline;
 use policy::ending::Ending;
+use policy::method::Method;
 
 use crate::clock::nanoseconds;
 use crate::config::Timeouts;
@@ -74,30 +75,32 @@ pub(crate) fn body_bounds(
     }
 }
 
-/// Whether the deadline ends with the response headers: upgrades, event streams, gRPC calls that set themselves
-/// no timeout.
+/// Whether the deadline ends with the response headers: upgrades, tunnels, event streams, gRPC calls that set
+/// themselves no timeout.
 pub(crate) fn is_stream(request: &Traits, response: &dyn Response) -> bool {
     let is_events = || {
         let kind = response.known(Known::ContentType);
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
     };
-    request.is_untimed_grpc || response.status() == 101 || is_events()
+    request.is_open_ended || response.status() == 101 || is_events()
 }
 
 /// What of the request decides whether its answer streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
     pub(crate) is_grpc: bool,
-    is_untimed_grpc: bool,
+    /// Whether its answer streams whatever it says.
+    is_open_ended: bool,
 }
 
 impl Traits {
     pub(crate) fn of(request: &dyn Request) -> Self {
         let is_grpc = request.is_grpc();
         let has_timeout = request.known(Known::GrpcTimeout).is_some();
+        let is_tunnel = Method::from_bytes(request.method()) == Method::Connect;
         Self {
             is_grpc,
-            is_untimed_grpc: is_grpc && !has_timeout,
+            is_open_ended: is_tunnel || (is_grpc && !has_timeout),
         }
     }
 }
