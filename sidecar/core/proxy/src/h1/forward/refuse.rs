@@ -17,7 +17,8 @@ const MOST_DISCARDED: u64 = 64 * 1024;
 const DISCARD_NS: u64 = 1_000_000_000;
 
 impl Forward<'_> {
-    /// Answers with a refusal; the connection goes on if the rest of the body is short.
+    /// Answers with a refusal; the connection goes on if the rest of the body is short. Behind a CONNECT comes what
+    /// was meant for the tunnel: no request, whatever it looks like.
     pub(super) async fn refuse(&mut self, refusal: Refusal) -> Next {
         let is_short = self
             .upload
@@ -27,7 +28,8 @@ impl Forward<'_> {
         let close = !self.kit.request.keep_alive
             || self.client.worker.connections.is_draining()
             || !is_short
-            || may_never_come;
+            || may_never_come
+            || self.kit.request.method == Method::Connect;
         self.answer(refusal, close).await
     }
 
