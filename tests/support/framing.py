@@ -31,6 +31,20 @@ class Message:
         """Return every value of a field, in order; `name` is in lower case."""
         return tuple(value for key, value in self.fields if key == name)
 
+    def text(self, name: str) -> str | None:
+        """Return the value of a field that is there at most once, in words; `name` is in lower case.
+
+        Raises:
+            ValueError: It is there more than once.
+        """
+        match self.values(name.encode()):
+            case ():
+                return None
+            case (value,):
+                return value.decode()
+            case several:
+                raise ValueError(f"expected one {name}, found {several}")
+
 
 def first_message(data: bytes, *, has_body: bool = True) -> Message | None:
     """Return the first message once it is whole; one that states no length has no body.

@@ -8,8 +8,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeAlias
 
 import aiohttp
@@ -54,7 +56,27 @@ async def offer(call: Call, *, rate_per_second: float, seconds: float, seed: int
 
     A call that is due while 2,000 are in flight is not made and counts as a failure, `overrun`.
     """
-    report, began_ns, in_flight = LoadReport(), time.monotonic_ns(), 0
+    report = LoadReport()
+    await _arrive(call, arrivals_ns(rate_per_second, seconds, seed), report)
+    return report
+
+
+@asynccontextmanager
+async def offering(call: Call, *, rate_per_second: float, seed: int = 0) -> AsyncIterator[LoadReport]:
+    """Offer calls as `offer` does until the block ends; the report is whole once it has ended."""
+    report, ended = LoadReport(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_arrive(call, arrivals_ns(rate_per_second, inf, seed), report, ended))
+        try:
+            yield report
+        finally:
+            ended.set()
+
+
+async def _arrive(
+    call: Call, offsets_ns: Iterator[int], report: LoadReport, ended: asyncio.Event | None = None
+) -> None:
+    began_ns, in_flight = time.monotonic_ns(), 0
 
     async def one(due_ns: int) -> None:
         nonlocal in_flight
@@ -65,13 +87,14 @@ async def offer(call: Call, *, rate_per_second: float, seconds: float, seed: int
             in_flight -= 1
 
     async with asyncio.TaskGroup() as calls:
-        for offset_ns in arrivals_ns(rate_per_second, seconds, seed):
+        for offset_ns in offsets_ns:
             await asyncio.sleep((began_ns + offset_ns - time.monotonic_ns()) / 1e9)
+            if ended is not None and ended.is_set():
+                break
             if in_flight < MAX_IN_FLIGHT:
                 calls.create_task(one(began_ns + offset_ns))
             else:
                 report.failures["overrun"] += 1
-    return report
 
 
 def arrivals_ns(rate_per_second: float, seconds: float, seed: int) -> Iterator[int]:

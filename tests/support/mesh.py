@@ -11,6 +11,7 @@ from tests.support.process import Process
 from tests.support.readiness import answering
 
 READY_TIMEOUT_SECONDS = 30
+SIDECAR = ("-m", "sidecar.main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,13 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """A sidecar that was started, and the ports it listens on; `ready` waits for its configuration."""
+    """A sidecar that was started, the ports it listens on, and its state directory; `ready` waits for it."""
 
     process: Process
     inbound: int
     outbound: int
     http: int
+    state: Path
 
     async def ready(self) -> None:
         """Return once it has a configuration and serves it.
@@ -58,20 +60,33 @@ async def controlplane(
 
 
 @asynccontextmanager
-async def sidecar(
-    scratch: Path, service: str, *, app_port: int, discovery: int, prefix: Sequence[str] = ()
+async def sidecar(  # noqa: PLR0913 (a program's flags are its parameters)
+    scratch: Path,
+    service: str,
+    *,
+    app_port: int,
+    discovery: int,
+    port_name: str = "http",
+    program: Sequence[str] = SIDECAR,
+    prefix: Sequence[str] = (),
 ) -> AsyncIterator[Sidecar]:
     """Run a sidecar beside the application on `app_port`; its state and log are in `scratch`."""
-    name = service.replace("/", "-")
+    name = instance(service)
     inbound, outbound, http = free_ports(3)
+    app = f"{port_name}={_loopback(app_port)}"
     command: tuple[str | Path, ...] = (
-        *(*prefix, sys.executable, "-m", "sidecar.main"),
+        *(*prefix, sys.executable, *program),
         *("--service", service, "--instance", name, "--state-dir", scratch / name),
-        *("--controlplane", _loopback(discovery), "--app", _loopback(app_port), "--advertise", "127.0.0.1"),
+        *("--controlplane", _loopback(discovery), "--app", app, "--advertise", "127.0.0.1"),
         *("--inbound", _loopback(inbound), "--outbound", _loopback(outbound), "--http", _loopback(http)),
     )
     async with Process(command, log=scratch / f"{name}.log") as process:
-        yield Sidecar(process=process, inbound=inbound, outbound=outbound, http=http)
+        yield Sidecar(process=process, inbound=inbound, outbound=outbound, http=http, state=scratch / name)
+
+
+def instance(service: str) -> str:
+    """Return the name in the mesh of the one sidecar of a service."""
+    return service.replace("/", "-")
 
 
 def _loopback(port: int) -> str:

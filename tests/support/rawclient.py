@@ -32,7 +32,11 @@ class RawClient:
         self._socket.setblocking(False)  # noqa: FBT003 (the socket's own signature)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
-        await loop.sock_connect(self._socket, ("127.0.0.1", self._port))
+        try:
+            await loop.sock_connect(self._socket, ("127.0.0.1", self._port))
+        except OSError:
+            self._socket.close()
+            raise
         self._reading = loop.create_task(self._read())
         return self
 
@@ -87,6 +91,14 @@ class RawClient:
         rest, self._unread = self._unread, b""
         return rest
 
+    async def ask(
+        self, path: str = "/", *, host: str, method: str = "GET", body: str = "", **headers: str
+    ) -> None:
+        """Send one request; `_` in the name of a header stands for `-`."""
+        fields = {"host": host, **headers, **({"content-length": str(len(body))} if body else {})}
+        lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        await self.send("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", body]).encode())
+
     async def _write(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
@@ -104,3 +116,12 @@ class RawClient:
             self.was_reset = True
         self._has_ended = True
         self._news.set()
+
+
+async def fetch(
+    port: int, path: str = "/", *, host: str, method: str = "GET", body: str = "", **headers: str
+) -> Message:
+    """Return the response to one request on a connection of its own; raises as `RawClient.response` does."""
+    async with RawClient(port) as client:
+        await client.ask(path, host=host, method=method, body=body, **headers)
+        return await client.response(method=method)

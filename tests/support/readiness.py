@@ -20,6 +20,24 @@ async def until(condition: Condition, *, timeout_seconds: float = 10) -> None:
             await asyncio.sleep(POLL_SECONDS)
 
 
+def that(fact: Callable[[], bool]) -> Condition:
+    """Return the condition that a plain fact is true."""
+
+    async def holds() -> bool:
+        return fact()
+
+    return holds
+
+
+def no_longer(condition: Condition) -> Condition:
+    """Return the condition that another one does not hold."""
+
+    async def holds() -> bool:
+        return not await condition()
+
+    return holds
+
+
 def listening(port: int) -> Condition:
     """Return the condition that somebody accepts connections on a loopback port."""
 

@@ -29,6 +29,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """Do nothing until the test lets it go on."""
+
+    event: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """End the connection with RST, as a crash does."""
 
@@ -38,7 +45,7 @@ class Close:
     """End the connection with FIN."""
 
 
-Step: TypeAlias = Send | Pause | Reset | Close
+Step: TypeAlias = Send | Pause | Until | Reset | Close
 Script: TypeAlias = tuple[Step, ...]
 Answer: TypeAlias = Callable[[Message], Script]
 
@@ -166,6 +173,8 @@ async def _play(
                 log.received += data
         case Pause(float() | int() as seconds):
             await asyncio.sleep(seconds)
+        case Until(event):
+            await event.wait()
         case Reset():
             reset_when_closed(writer.get_extra_info("socket"))
             writer.transport.abort()

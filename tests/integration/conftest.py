@@ -1,0 +1,15 @@
+"""Fixtures that several integration tests share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.caller import Caller, calling
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def caller(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
+    """A caller's sidecar and its control plane, one for each module."""
+    async with calling(tmp_path_factory.mktemp("caller")) as running:
+        yield running

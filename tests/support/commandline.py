@@ -1,0 +1,37 @@
+"""The command line as a process, against a control plane on loopback."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+
+CODE = "from controlplane.cli.main import run; run()"
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    talk: str
+
+
+async def breakwater(*words: str, admin: int) -> Outcome:
+    """Return what became of one command asked of the control plane on the `admin` port."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CODE, *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "BREAKWATER_ADMIN": f"127.0.0.1:{admin}", "NO_COLOR": "1"},
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            out, talk = await child.communicate()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+        raise
+    return Outcome(code=child.returncode or 0, out=out.decode(), talk=talk.decode())

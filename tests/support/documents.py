@@ -1,0 +1,51 @@
+"""Builders of policy documents in namespace `test`; figures are written as in YAML."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import yaml
+
+Document: TypeAlias = Mapping[str, Any]
+Target: TypeAlias = Mapping[str, str]
+
+NAMESPACE = "test"
+
+
+def text(*documents: Document) -> str:
+    """Return the documents as one file holds them."""
+    return "---\n".join(yaml.safe_dump(dict(document)) for document in documents)
+
+
+def external_service(name: str, *ports: int, protocol: str = "HTTP") -> Document:
+    """Return a service outside the mesh, called by its name, with an endpoint on each loopback port."""
+    spec = {
+        "hosts": [name],
+        "ports": [{"name": protocol.lower(), "port": 80, "protocol": protocol}],
+        "endpoints": [{"address": "127.0.0.1", "port": port} for port in ports],
+    }
+    return _document("ExternalService", name, spec)
+
+
+def external(name: str) -> Target:
+    """Return the reference to an external service."""
+    return {"group": "breakwater.dev", "kind": "ExternalService", "name": name}
+
+
+def service(name: str) -> Target:
+    """Return the reference to a service of the mesh."""
+    return {"kind": "Service", "name": name}
+
+
+def resilience(name: str, *targets: Target, **spec: Any) -> Document:
+    """Return a ResiliencePolicy; `spec` is the rest of it."""
+    return _document("ResiliencePolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
+
+
+def rate_limit(name: str, *targets: Target, **spec: Any) -> Document:
+    """Return a RateLimitPolicy; `spec` is the rest of it."""
+    return _document("RateLimitPolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
+
+
+def _document(kind: str, name: str, spec: Mapping[str, Any]) -> Document:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "breakwater.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}

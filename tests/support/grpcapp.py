@@ -1,0 +1,97 @@
+"""A small gRPC application, and a client that says all it learnt of a refusal."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import grpc
+import grpc.aio
+from google.rpc import error_details_pb2, status_pb2
+
+SERVICE = "test.Probe"
+ECHO, FAIL, HOLD = (f"/{SERVICE}/{method}" for method in ("Echo", "Fail", "Hold"))
+
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+
+@dataclass(slots=True)
+class GrpcApp:
+    """What it was asked, and what it waits for: `Hold` answers once `release` is set."""
+
+    port: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    seconds_left: list[float | None] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def echo(self, request: bytes, context: Context) -> bytes:
+        self._count("Echo", context)
+        return request
+
+    async def fail(self, _: bytes, context: Context) -> bytes:
+        self._count("Fail", context)
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+
+    async def hold(self, request: bytes, context: Context) -> bytes:
+        self._count("Hold", context)
+        await self.release.wait()
+        return request
+
+    def _count(self, method: str, context: Context) -> None:
+        self.calls[method] += 1
+        self.seconds_left.append(context.time_remaining())
+
+
+@asynccontextmanager
+async def grpc_app() -> AsyncIterator[GrpcApp]:
+    """Serve an application on a loopback port."""
+    app = GrpcApp()
+    methods = {"Echo": app.echo, "Fail": app.fail, "Hold": app.hold}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    app.port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield app
+    finally:
+        app.release.set()
+        await server.stop(grace=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a call ended, with the metadata that came last and the details of its status."""
+
+    code: grpc.StatusCode
+    metadata: dict[str, str | bytes]
+    error: error_details_pb2.ErrorInfo | None = None
+    retry: error_details_pb2.RetryInfo | None = None
+
+
+async def call(port: int, method: str, *, host: str, timeout_seconds: float | None = 10) -> Answer:
+    """Return how one call through a loopback port ended; it is made once."""
+    options = (("grpc.default_authority", host), ("grpc.enable_retries", 0))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        try:
+            running = ask(b"hello", timeout=timeout_seconds)
+            await running
+        except grpc.aio.AioRpcError as error:
+            return _answer(error.code(), dict(error.trailing_metadata() or ()))
+        return _answer(grpc.StatusCode.OK, dict(await running.trailing_metadata() or ()))
+
+
+def _answer(code: grpc.StatusCode, metadata: dict[str, str | bytes]) -> Answer:
+    details = status_pb2.Status.FromString(bytes(metadata.get("grpc-status-details-bin", b"")))  # type: ignore[arg-type]
+    error, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    return Answer(
+        code=code,
+        metadata=metadata,
+        error=error if any(one.Unpack(error) for one in details.details) else None,
+        retry=retry if any(one.Unpack(retry) for one in details.details) else None,
+    )

@@ -1,0 +1,37 @@
+"""The state directory of a sidecar, and ways for it to go bad while the sidecar is down."""
+
+import shutil
+from pathlib import Path
+
+CURRENT, PREVIOUS = "configuration", "configuration.previous"
+SHORTEST_BYTES = 64
+
+
+def empty(file: Path) -> None:
+    """Leave nothing of a file but its name, as a crash of the machine may."""
+    file.write_bytes(b"")
+
+
+def truncate(file: Path) -> None:
+    """Cut off the second half."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip(file: Path) -> None:
+    """Change one bit near the end."""
+    data = bytearray(file.read_bytes())
+    data[-SHORTEST_BYTES // 2] ^= 1
+    file.write_bytes(data)
+
+
+def only_current(state: Path) -> Path:
+    """Return the newest generation, once it is the only one."""
+    (state / PREVIOUS).unlink(missing_ok=True)
+    return state / CURRENT
+
+
+def copy(source: Path, target: Path) -> None:
+    """Put the generations of one sidecar in the place of another's."""
+    for name in (CURRENT, PREVIOUS):
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)
