@@ -1,0 +1,185 @@
+"""Traffic never depends on the control plane: it dies, a sidecar restarts, and nobody else notices."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.documents import rate_limit, service
+from tests.support.fleet import Fleet, fleet
+from tests.support.load import LoadReport, getting, offering
+from tests.support.mesh import Sidecar, sidecar
+from tests.support.ports import free_port
+from tests.support.rawclient import fetch
+from tests.support.readiness import Condition, answering, listening, that, until
+from tests.support.refusal import refusal
+from tests.support.state import CURRENT, PREVIOUS, copy, empty, flip, only_current, truncate
+from tests.support.upstream import ScriptedUpstream
+
+RATE_PER_SECOND = 100
+RESTART_SECONDS = 1  # what the project promises
+LIMITS = [{"name": "all", "requests": 100_000, "per": "1s"}]
+MANY_CALLS = 60
+QUOTA = re.compile(r";q=(\d+)")
+
+
+async def test_a_killed_control_plane_and_a_restarted_sidecar_fail_nobody_else(tmp_path: Path) -> None:
+    async with (
+        ScriptedUpstream() as upstream,
+        fleet(tmp_path, store=f"sqlite:{tmp_path / 'registry.db'}") as mesh,
+        aiohttp.ClientSession() as session,
+    ):
+        caller = await mesh.join("test/caller", app_port=upstream.port)
+        await mesh.join("test/steady", app_port=upstream.port)
+        restarted = await mesh.join("test/restarted", app_port=upstream.port)
+        await mesh.put("limits", rate_limit("limits", service("restarted"), limits=LIMITS))
+        url = f"http://127.0.0.1:{caller.outbound}/"
+        assert (await fetch(caller.outbound, host="restarted")).status == 200
+
+        async with offering(getting(session, url, host="steady"), rate_per_second=RATE_PER_SECOND) as steady:
+            await more(steady)
+            await mesh.plane.process.kill()
+            await more(steady)
+            await restarted.process.kill()
+            took = await restart(restarted)
+            await more(steady)
+            call = getting(session, url, host="restarted")
+            async with offering(call, rate_per_second=RATE_PER_SECOND, seed=1) as after:
+                await more(after)
+                await mesh.plane.process.start()
+                await until(all_back(mesh, 3), timeout_seconds=30)
+                await more(after)
+                await more(steady)
+    assert took <= RESTART_SECONDS
+    assert (steady.statuses, steady.failures) == ({200: steady.offered}, {})
+    assert (after.statuses, after.failures) == ({200: after.offered}, {})
+
+
+async def restart(member: Sidecar) -> float:
+    """Return the seconds from the start of a sidecar until it enforces its policy."""
+    clock = asyncio.get_running_loop()
+    began = clock.time()
+    await member.process.start()
+
+    async def enforces() -> bool:
+        try:
+            response = await fetch(member.inbound, host="restarted")
+        except (OSError, EOFError):
+            return False
+        return response.status == 200 and response.text("ratelimit-policy") is not None
+
+    await until(enforces)
+    return clock.time() - began
+
+
+async def more(report: LoadReport) -> None:
+    """Return once `MANY_CALLS` more have ended, well or badly."""
+    wanted = report.offered + MANY_CALLS
+    await until(that(lambda: report.offered >= wanted), timeout_seconds=30)
+
+
+def all_back(mesh: Fleet, members: int) -> Condition:
+    async def holds() -> bool:
+        if not await listening(mesh.plane.admin)():
+            return False
+        status = await mesh.ask("GetStatus")
+        return bool(status["connectedSidecars"] == status["convergedSidecars"] == members)
+
+    return holds
+
+
+async def test_a_sidecar_that_never_had_a_configuration_says_so(tmp_path: Path) -> None:
+    async with sidecar(tmp_path, "test/alone", app_port=free_port(), discovery=free_port()) as alone:
+        await until(listening(alone.outbound))
+        refused = refusal(await fetch(alone.outbound, host="svc"))
+        assert (refused.status, refused.reason) == (503, "config.missing")
+        assert not await answering(alone.http, path="/ready")()
+
+
+@asynccontextmanager
+async def left_alone(scratch: Path) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
+    """Run two sidecars until both have on disk a limit of 2,000 where there was 1,000; then end them all."""
+    async with ScriptedUpstream() as upstream, fleet(scratch) as mesh:
+        left = await mesh.join("test/left", app_port=upstream.port)
+        right = await mesh.join("test/right", app_port=upstream.port)
+        for requests in (1000, 2000):
+            name, both = f"limit-{requests}", (service("left"), service("right"))
+            limits = [{"name": "all", "requests": requests, "per": "1s"}]
+            await mesh.put("limits", rate_limit(name, *both, limits=limits))
+            for member in (left, right):
+                await until(saved(member.state, name))
+        await mesh.plane.process.kill()
+        for member in (left, right):
+            await member.process.kill()
+        yield left, right
+
+
+def saved(state: Path, policy: str) -> Condition:
+    return that(lambda: policy in policies(state / CURRENT))
+
+
+def policies(file: Path) -> str:
+    """Return the text in which the names of all policies of one generation are found."""
+    return file.read_bytes().decode(errors="replace") if file.exists() else ""
+
+
+async def quota(member: Sidecar) -> int | None:
+    """Return the limit that a sidecar states on live traffic."""
+    found = QUOTA.search((await fetch(member.inbound, host="left")).text("ratelimit-policy") or "")
+    return int(found[1]) if found else None
+
+
+async def starts_without_configuration(member: Sidecar) -> None:
+    """Check that a sidecar refuses to use what is on its disk, and says so."""
+    await member.process.start()
+    await until(listening(member.outbound))
+    assert refusal(await fetch(member.outbound, host="right")).reason == "config.missing"
+    assert not await answering(member.http, path="/ready")()
+    assert "configuration on disk refused" in member.process.output()
+
+
+async def test_a_sidecar_serves_from_disk_when_nobody_is_there(tmp_path: Path) -> None:
+    async with left_alone(tmp_path) as (left, _):
+        await left.process.start()
+        await left.ready()
+        assert await quota(left) == 2000
+
+
+@pytest.mark.parametrize("spoil", [empty, truncate, flip], ids=["empty", "truncated", "flipped"])
+async def test_the_generation_before_serves_when_the_newest_is_corrupt(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    async with left_alone(tmp_path) as (left, _):
+        spoil(left.state / CURRENT)
+        expected = 1000 if "limit-1000" in policies(left.state / PREVIOUS) else 2000
+        await left.process.start()
+        await left.ready()
+        assert await quota(left) == expected
+        assert "configuration on disk refused" in left.process.output()
+
+
+async def test_a_corrupt_configuration_is_never_served(tmp_path: Path) -> None:
+    async with left_alone(tmp_path) as (left, _):
+        flip(only_current(left.state))
+        await starts_without_configuration(left)
+
+
+async def test_the_configuration_of_another_sidecar_is_never_served(tmp_path: Path) -> None:
+    async with left_alone(tmp_path) as (left, right):
+        copy(right.state, left.state)
+        await starts_without_configuration(left)
+
+
+async def test_an_older_configuration_never_takes_the_place_of_a_newer_one(tmp_path: Path) -> None:
+    async with left_alone(tmp_path) as (left, _):
+        newest, before = left.state / CURRENT, left.state / PREVIOUS
+        swapped = before.read_bytes(), newest.read_bytes()
+        newest.write_bytes(swapped[0])
+        before.write_bytes(swapped[1])
+        await left.process.start()
+        await left.ready()
+        assert await quota(left) == 2000
