@@ -205,11 +205,16 @@ impl Holdings {
         self.rejections.remove(id);
         self.archive.take(id);
         self.subscription.miss(id, now);
-        let is_unruled = match ServiceName::parse(&id.name) {
-            Some(service) if id.kind == Kind::Inbound => self.snapshot.set_unruled(service),
-            _ => false,
-        };
-        self.snapshot.remove(id).is_some() || is_unruled
+        match ServiceName::parse(&id.name) {
+            Some(service) if id.kind == Kind::Inbound => self.leave_catalogue(id, service),
+            _ => self.snapshot.remove(id).is_some(),
+        }
+    }
+
+    /// Nobody of our own service is registered, as while we leave: the rules that it had hold on, since it is here;
+    /// without any, it serves without. True when the configuration is another one now.
+    fn leave_catalogue(&mut self, id: &Id, service: ServiceName) -> bool {
+        !self.snapshot.has(id) && self.snapshot.set_unruled(service)
     }
 
     /// `service` was called.

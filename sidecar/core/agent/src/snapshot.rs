@@ -55,6 +55,11 @@ impl Snapshot {
         Ok(true)
     }
 
+    /// Whether `id` is held.
+    pub(crate) fn has(&self, id: &Id) -> bool {
+        self.held.contains_key(id)
+    }
+
     /// Gives up `id`; returns it when it was held.
     pub(crate) fn remove(&mut self, id: &Id) -> Option<Arc<Resource>> {
         self.held.remove(id).map(|held| held.resource)

@@ -218,6 +218,16 @@ fn an_own_service_without_rules_has_none_to_enforce() {
 }
 
 #[test]
+fn the_rules_of_an_own_service_hold_on_when_nobody_of_it_is_registered() {
+    let now = Instant::now();
+    let mut holdings = holdings();
+    holdings.accept(response(1, [inbound("storefront")]), now);
+    let gone = removal(&[(Kind::Inbound, "shop/storefront")]);
+    assert!(!holdings.accept(gone, now).is_changed);
+    assert_eq!(holdings.resources().len(), 1);
+}
+
+#[test]
 fn an_idle_host_lapses_and_comes_back_when_nobody_can_be_asked() {
     let now = Instant::now();
     let mut holdings = with_cart(now);
