@@ -15,6 +15,7 @@ from controlplane.cli import figures
 from controlplane.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from controlplane.demo.mesh import Mesh
@@ -85,13 +86,13 @@ async def rows(mesh: Mesh) -> list[list[str]]:
         )
     except CommandError:
         return [["(the control plane is away; traffic goes on)", *[""] * (len(_COLUMNS) - 1)]]
-    retries = {figures.service(one["service"]): _retries(one) for one in outbound["traffic"]}
+    retries = _retries(outbound["traffic"])
     return [_row(one, retries, breakers["breakers"], limits["limits"]) for one in inbound["traffic"]]
 
 
 def _row(
     traffic: dict[str, Any],
-    retries: dict[str, str],
+    retries: Mapping[str, float],
     breakers: list[dict[str, Any]],
     limits: list[dict[str, Any]],
 ) -> list[str]:
@@ -110,7 +111,7 @@ def _row(
         figures.percent(traffic["successRatio"]),
         figures.latency(traffic.get("p50")),
         figures.latency(traffic.get("p99")),
-        retries.get(name, "-"),
+        f"{retries[name]:.1f}/s" if retries.get(name) else "-",
         "/".join(sorted(states)) or "-",
         f"{limited:.0f}/s" if limited else "-",
         _fill([one["limit"] for one in limits if figures.service(one["limit"]["service"]) == name]),
@@ -122,6 +123,11 @@ def _fill(limits: list[dict[str, Any]]) -> str:
     return f"{max(used):.0%}" if used else "-"
 
 
-def _retries(traffic: dict[str, Any]) -> str:
-    extra = traffic["attemptsPerSecond"] - traffic["requestsPerSecond"]
-    return f"{extra:.1f}/s" if extra > 0 else "-"
+def _retries(outbound: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the retries per second of all callers by the service called."""
+    found: dict[str, float] = {}
+    for one in outbound:
+        name = figures.service(one["service"])
+        extra = max(0.0, one["attemptsPerSecond"] - one["requestsPerSecond"])
+        found[name] = found.get(name, 0.0) + extra
+    return found

@@ -21,7 +21,11 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
         yield plane
 
 
-def reported(instance: str, requests: float, *, epoch_seconds: float) -> telemetry_pb2.ReportRequest:
+def reported(
+    instance: str, requests: float, *, epoch_seconds: float, peer: str = ""
+) -> telemetry_pb2.ReportRequest:
+    """Requests to `shop/cart` as it sees them; with `peer`, as that caller does."""
+    way = ["outbound" if peer else "inbound", "shop/cart", peer]
     request = telemetry_pb2.ReportRequest(
         instance=instance,
         called=[CART],
@@ -30,19 +34,15 @@ def reported(instance: str, requests: float, *, epoch_seconds: float) -> telemet
             telemetry_pb2.MetricFamily(
                 name="breakwater_requests_total",
                 type=telemetry_pb2.METRIC_TYPE_COUNTER,
-                labels=["direction", "service", "code_class", "grpc_status", "reason"],
-                points=[
-                    telemetry_pb2.MetricPoint(labels=["inbound", "shop/cart", "2xx", "", ""], value=requests)
-                ],
+                labels=["direction", "service", "peer", "code_class", "grpc_status", "reason"],
+                points=[telemetry_pb2.MetricPoint(labels=[*way, "2xx", "", ""], value=requests)],
             ),
             telemetry_pb2.MetricFamily(
                 name="breakwater_request_duration_seconds",
                 type=telemetry_pb2.METRIC_TYPE_HISTOGRAM,
-                labels=["direction", "service"],
+                labels=["direction", "service", "peer"],
                 bounds=[0.01, 0.1],
-                points=[
-                    telemetry_pb2.MetricPoint(labels=["inbound", "shop/cart"], value=1.5, buckets=[1, 2, 3])
-                ],
+                points=[telemetry_pb2.MetricPoint(labels=way, value=1.5, buckets=[1, 2, 3])],
             ),
         ],
     )
@@ -71,12 +71,10 @@ async def test_metrics_page_shows_the_sum_over_sidecars(plane: Plane) -> None:
     )
     await send(plane, reported("cart-1", 5, epoch_seconds=epoch))
     lines = (await page(plane)).splitlines()
-    labels = 'code_class="2xx",direction="inbound",grpc_status="",reason="",service="shop/cart"'
+    labels = 'code_class="2xx",direction="inbound",grpc_status="",peer="",reason="",service="shop/cart"'
     assert f"breakwater_requests_total{{{labels}}} 17.0" in lines
-    bucket = (
-        'breakwater_request_duration_seconds_bucket{direction="inbound",le="+Inf",service="shop/cart"} 12.0'
-    )
-    assert bucket in lines
+    labels = 'direction="inbound",le="+Inf",peer="",service="shop/cart"'
+    assert f"breakwater_request_duration_seconds_bucket{{{labels}}} 12.0" in lines
     assert "breakwater_controlplane_registry_up 1.0" in lines
     assert 'breakwater_controlplane_streams{state="synced"} 0.0' in lines
 
@@ -96,6 +94,15 @@ async def test_traffic_is_what_was_reported_of_the_window(plane: Plane) -> None:
     assert (traffic.service, traffic.success_ratio, traffic.sidecars) == (CART, 1.0, 1)
     assert traffic.requests_per_second == pytest.approx(10, rel=0.05)
     assert traffic.p50.ToTimedelta().total_seconds() > 0
+
+
+async def test_outbound_traffic_has_a_row_for_each_caller(plane: Plane) -> None:
+    epoch = time.time() - 40
+    await send(plane, reported("web-0", 400, epoch_seconds=epoch, peer="shop/web"))
+    await send(plane, reported("batch-0", 40, epoch_seconds=epoch, peer="shop/batch"))
+    response = await plane.admin.ListTraffic(admin_pb2.ListTrafficRequest(service=CART, outbound=True))
+    assert [(one.service, one.peer) for one in response.traffic] == [(CART, "shop/batch"), (CART, "shop/web")]
+    assert [one.requests_per_second for one in response.traffic] == pytest.approx([1, 10], rel=0.05)
 
 
 async def test_events_are_kept_in_the_order_of_their_reports(plane: Plane) -> None:

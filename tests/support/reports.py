@@ -9,27 +9,30 @@ EPOCH = 1_000 * SECOND
 REQUESTS = Shape(
     name="breakwater_requests_total",
     type=MetricType.COUNTER,
-    labels=("direction", "service", "method", "code_class", "grpc_status", "reason"),
+    labels=("direction", "service", "peer", "method", "code_class", "grpc_status", "reason"),
 )
 DURATIONS = Shape(
     name="breakwater_request_duration_seconds",
     type=MetricType.HISTOGRAM,
-    labels=("direction", "service"),
+    labels=("direction", "service", "peer"),
     bounds=(0.01, 0.1, 1.0),
 )
-ATTEMPTS = Shape(name="breakwater_attempts_total", type=MetricType.COUNTER, labels=("service", "result"))
-IN_FLIGHT = Shape(name="breakwater_inflight", type=MetricType.GAUGE, labels=("direction", "service"))
+ATTEMPTS = Shape(
+    name="breakwater_attempts_total", type=MetricType.COUNTER, labels=("service", "peer", "result")
+)
+IN_FLIGHT = Shape(name="breakwater_inflight", type=MetricType.GAUGE, labels=("direction", "service", "peer"))
 
 
 def series(
     service: str = "shop/cart",
     *,
-    direction: str = "inbound",
+    peer: str = "",
     code: str = "2xx",
     grpc: str = "",
     reason: str = "",
 ) -> LabelValues:
-    return (direction, service, "GET", code, grpc, reason)
+    """Requests to a service as it sees them; with `peer`, as that caller does."""
+    return ("outbound" if peer else "inbound", service, peer, "GET", code, grpc, reason)
 
 
 def family(shape: Shape, values: Mapping[LabelValues, float]) -> Family:

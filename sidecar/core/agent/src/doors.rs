@@ -86,6 +86,7 @@ fn worker(settings: &Settings, access_log: LogSink) -> proxy::Settings {
     proxy::Settings {
         instance: settings.instance.as_str().into(),
         namespace: settings.namespace().into(),
+        peer: settings.peer().into(),
         inbound: settings.inbound(),
         outbound: Some(settings.outbound),
         upstreams: settings.upstreams.clone(),

@@ -78,6 +78,14 @@ impl Settings {
             .map_or("", |service| service.name.namespace())
     }
 
+    /// The service that measurements of its calls name, the first.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        self.services
+            .first()
+            .map_or("", |service| service.name.as_str())
+    }
+
     /// The ports of the workload, as the proxy listens for them.
     pub(crate) fn inbound(&self) -> Vec<InboundListener> {
         let listener = |service: &OwnService, port: &OwnPort| InboundListener {

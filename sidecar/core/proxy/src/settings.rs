@@ -14,6 +14,8 @@ pub struct Settings {
     pub instance: Arc<str>,
     /// Namespace in which names without one are looked up.
     pub namespace: Arc<str>,
+    /// The workload's own service as metrics of its calls name it, `namespace/name`.
+    pub peer: Arc<str>,
     /// Where others reach the workload.
     pub inbound: Vec<InboundListener>,
     /// Where the workload sends its calls, by name of service.

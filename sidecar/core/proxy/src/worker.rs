@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     pub(crate) chance: Chance,
     pub(crate) instance: Arc<str>,
     pub(crate) namespace: Arc<str>,
+    /// The workload's own service, in metrics of its calls.
+    pub(crate) peer: Arc<str>,
     pub(crate) inbound: Vec<InboundListener>,
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
@@ -100,6 +102,7 @@ pub(crate) fn spawn(
     let start = Start {
         instance: settings.instance,
         namespace: settings.namespace,
+        peer: settings.peer,
         inbound: settings.inbound,
         bounds: settings.bounds,
         demands: outlets.demands,
@@ -141,6 +144,7 @@ fn prepare(doors: Vec<Door>) -> io::Result<(Runtime, Vec<(tokio::net::TcpListene
 struct Start {
     instance: Arc<str>,
     namespace: Arc<str>,
+    peer: Arc<str>,
     inbound: Vec<InboundListener>,
     bounds: crate::settings::Bounds,
     demands: mpsc::Sender<crate::handle::Demand>,
@@ -234,6 +238,7 @@ impl Worker {
             chance: Chance::from_system(),
             instance: start.instance,
             namespace: start.namespace,
+            peer: start.peer,
             inbound: start.inbound,
             own: start.own,
             live: RefCell::default(),

@@ -91,7 +91,7 @@ def test_series_past_the_bound_go_to_one_called_other() -> None:
         merge.take(report(family(REQUESTS, {series(f"shop/s{number}"): 1}), instance=f"s{number}"), NOW)
     found = values(merge)
     assert len(found) == 3
-    assert found[(OTHER,) * 6] == 8
+    assert found[(OTHER,) * 7] == 8
     assert merge.overflowed == 8
 
 
@@ -114,14 +114,14 @@ def test_measurement_of_another_shape_is_dropped() -> None:
     merge.take(counted(1), NOW)
     odd = Shape(name=REQUESTS.name, type=MetricType.COUNTER, labels=("colour",))
     merge.take(report(family(odd, {("red",): 5}), instance="cart-1"), NOW)
-    short = Family(shape=DURATIONS, points={("inbound", "shop/cart"): Point(1.0, (1.0,))})
+    short = Family(shape=DURATIONS, points={("inbound", "shop/cart", ""): Point(1.0, (1.0,))})
     merge.take(report(short, instance="cart-2"), NOW)
     assert (total(merge), values(merge, DURATIONS), merge.dropped) == (1, {}, 2)
 
 
 def test_gauges_are_of_live_sidecars_only() -> None:
     merge = Merge()
-    labels = ("inbound", "shop/cart")
+    labels = ("inbound", "shop/cart", "")
     merge.take(report(family(IN_FLIGHT, {labels: 3})), NOW)
     merge.take(report(family(IN_FLIGHT, {labels: 4}), instance="cart-1"), NOW + LIVE_NS)
     assert values(merge, IN_FLIGHT, NOW) == {labels: 7}
@@ -148,7 +148,7 @@ def test_gauges_of_sidecars_combine_as_their_unit_says(name: str, expected: floa
 
 def test_histograms_add_up_bucket_by_bucket() -> None:
     merge = Merge()
-    labels = ("inbound", "shop/cart")
+    labels = ("inbound", "shop/cart", "")
     for instance in ("cart-0", "cart-1"):
         merge.take(
             report(Family(shape=DURATIONS, points={labels: Point(0.5, (1, 2, 0, 1))}), instance=instance), NOW

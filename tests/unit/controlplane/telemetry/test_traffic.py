@@ -18,7 +18,7 @@ from tests.support.reports import (
     series,
 )
 
-LABELS = ("inbound", "shop/cart")
+LABELS = ("inbound", "shop/cart", "")
 
 
 def read(merge: Merge, question: Question | None = None, seconds: int = 20) -> tuple[Traffic, ...]:
@@ -64,14 +64,46 @@ def test_refusals_are_counted_by_reason() -> None:
     assert row.refused == {"ratelimit.token": pytest.approx(2)}
 
 
-def test_callers_see_attempts_beside_requests() -> None:
-    families = (
-        family(REQUESTS, {series(direction="outbound"): 100}),
-        family(ATTEMPTS, {("shop/cart", "success"): 100, ("shop/cart", "failure"): 50}),
+def called_by(peer: str, *, requests: float, failures: float) -> tuple[Family, ...]:
+    """What a sidecar of `peer` reports that called once more for each failure."""
+    return (
+        family(REQUESTS, {series(peer=peer): requests}),
+        family(
+            ATTEMPTS,
+            {("shop/cart", peer, "success"): requests, ("shop/cart", peer, "failure"): failures},
+        ),
+        family(IN_FLIGHT, {("outbound", "shop/cart", peer): 2}),
     )
-    [row] = read(after_20_seconds(*families, instance="web-0"), Question(outbound=True))
+
+
+def test_callers_see_attempts_beside_requests() -> None:
+    merge = after_20_seconds(*called_by("shop/web", requests=100, failures=50), instance="web-0")
+    [row] = read(merge, Question(outbound=True))
+    assert (row.service, row.peer) == ("shop/cart", "shop/web")
     assert row.requests == pytest.approx(5)
     assert row.attempts == pytest.approx(7.5)
+
+
+def test_each_caller_has_a_row_sorted_after_the_service() -> None:
+    merge = after_20_seconds(*called_by("shop/web", requests=100, failures=0), instance="web-0")
+    for instance in ("batch-0", "batch-1"):
+        batch = report(*called_by("shop/batch", requests=20, failures=20), instance=instance)
+        merge.take(batch, EPOCH + 20 * SECOND)
+    rows = traffic(merge, Question(outbound=True), EPOCH + 23 * SECOND)
+    assert [(row.peer, row.sidecars, row.in_flight) for row in rows] == [
+        ("shop/batch", 2, 4),
+        ("shop/web", 1, 2),
+    ]
+    assert [row.attempts for row in rows] == [pytest.approx(4), pytest.approx(5)]
+
+
+def test_a_service_itself_adds_all_its_callers_up() -> None:
+    families = (
+        family(REQUESTS, {series(): 100, series(peer="shop/db"): 100}),
+        family(IN_FLIGHT, {LABELS: 1, ("outbound", "shop/db", "shop/cart"): 5}),
+    )
+    [row] = traffic(after_20_seconds(*families), Question(), EPOCH + 23 * SECOND)
+    assert (row.service, row.peer, row.in_flight) == ("shop/cart", "", 1)
 
 
 def test_only_the_service_asked_for_is_shown() -> None:

@@ -88,14 +88,22 @@ fn text(text: impl ToString) -> Label {
     Cow::Owned(text.to_string())
 }
 
-fn service_of(service: Option<&crate::ServiceName>) -> Label {
-    service.map_or(word(""), text)
+/// Direction, service and peer: who is called outbound, and which service of ours calls. Who calls inbound is not
+/// verified, and so not told.
+fn way(worker: &Worker, direction: Direction, service: Option<&crate::ServiceName>) -> [Label; 3] {
+    let peer = match direction {
+        Direction::Inbound => word(""),
+        Direction::Outbound => text(&worker.peer),
+    };
+    let service = service.map_or(word(""), text);
+    [word(direction.as_str()), service, peer]
 }
 
 fn requests(worker: &Worker) -> Family {
     let labels = &[
         "direction",
         "service",
+        "peer",
         "method",
         "code_class",
         "grpc_status",
@@ -104,12 +112,8 @@ fn requests(worker: &Worker) -> Family {
     let mut family = counter("breakwater_requests_total", labels);
     worker.visit_tallies(|direction, service, tally| {
         tally.visit_requests(|ended, count| {
-            let [method, class, code, reason] = ended_labels(ended);
-            let lead = [word(direction.as_str()), service_of(service)];
-            family.push(
-                lead.into_iter().chain([method, class, code, reason]),
-                count as f64,
-            );
+            let labels = way(worker, direction, service);
+            family.push(labels.into_iter().chain(ended_labels(ended)), count as f64);
         });
     });
     family
@@ -136,13 +140,13 @@ fn durations(worker: &Worker) -> Family {
         ..family(
             "breakwater_request_duration_seconds",
             MetricKind::Histogram,
-            &["direction", "service"],
+            &["direction", "service", "peer"],
         )
     };
     worker.visit_tallies(|direction, service, tally| {
         let histogram = tally.durations.borrow();
         family.points.push(Point {
-            labels: vec![word(direction.as_str()), service_of(service)],
+            labels: way(worker, direction, service).into(),
             value: histogram.sum_ns() as f64 / 1e9,
             buckets: histogram.counts().to_vec(),
         });
@@ -151,23 +155,25 @@ fn durations(worker: &Worker) -> Family {
 }
 
 fn attempts(worker: &Worker) -> Family {
-    let mut family = counter("breakwater_attempts_total", &["service", "result"]);
+    let labels = &["service", "peer", "result"];
+    let mut family = counter("breakwater_attempts_total", labels);
     worker.visit_tallies(|direction, service, tally| {
-        let Some(service) = service.filter(|_| direction == Direction::Outbound) else {
+        if direction == Direction::Inbound || service.is_none() {
             return;
-        };
+        }
         for result in AttemptResult::ALL {
+            let [_, service, peer] = way(worker, direction, service);
             let count = tally.attempts(result) as f64;
-            family.push([text(service), word(result.as_str())], count);
+            family.push([service, peer, word(result.as_str())], count);
         }
     });
     family
 }
 
 fn in_flight(worker: &Worker) -> Family {
-    let mut family = gauge("breakwater_inflight", &["direction", "service"]);
+    let mut family = gauge("breakwater_inflight", &["direction", "service", "peer"]);
     worker.visit_tallies(|direction, service, tally| {
-        let labels = [word(direction.as_str()), service_of(service)];
+        let labels = way(worker, direction, service);
         family.push(labels, f64::from(tally.in_flight.get()));
     });
     family

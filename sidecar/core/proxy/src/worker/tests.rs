@@ -23,6 +23,7 @@ pub(crate) fn worker() -> Rc<Worker> {
     Rc::new(Worker::new(Start {
         instance: "web-1".into(),
         namespace: "shop".into(),
+        peer: "shop/web".into(),
         inbound: Vec::new(),
         bounds: Bounds::default(),
         demands,

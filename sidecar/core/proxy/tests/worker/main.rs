@@ -13,6 +13,7 @@ mod deadlines;
 mod forward;
 mod lifecycle;
 mod limits;
+mod measures;
 mod peers;
 mod retries;
 mod routes;

@@ -77,6 +77,13 @@ fn several_services_have_an_app_each() {
 }
 
 #[test]
+fn the_first_of_several_services_is_the_peer_of_those_called() {
+    let apps: &[&str] = &["127.0.0.1:9000", "127.0.0.1:9001@15007"];
+    let settings = settings(&[("service", &["shop/cart", "shop/basket"]), ("app", apps)]);
+    assert_eq!(settings.peer(), "shop/cart");
+}
+
+#[test]
 fn several_services_without_an_app_each_are_a_problem() {
     assert_eq!(
         problems(&[

@@ -27,6 +27,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         instance: "web-1".into(),
         namespace: "shop".into(),
+        peer: "shop/web".into(),
         inbound: Vec::new(),
         outbound: Some(any()),
         upstreams: Vec::new(),
