@@ -79,7 +79,7 @@ integration: $(CORE_READY) ## only the tests with real sockets and processes
 	@$(PYTHON) -m pytest tests/integration $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
-	@$(PYTHON) -m tests.bench $(ARGS)
+	@$(PYTHON) -m tests.bench --bar 0.60 $(ARGS)
 
 golden: $(CORE_READY) ## rewrite the golden files for review
 	@$(PYTHON) -m tests.support.golden

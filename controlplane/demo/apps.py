@@ -81,7 +81,7 @@ class Behaviour:
     async def charge(self, _: web.Request) -> web.Response:
         """Answer as told."""
         await asyncio.sleep(self.delay_seconds)
-        return web.json_response({"charged": not self.failing}, status=500 if self.failing else 200)
+        return web.json_response({"charged": not self.failing}, status=503 if self.failing else 200)
 
     async def behave(self, request: web.Request) -> web.Response:
         """Take new orders."""
