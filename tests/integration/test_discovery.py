@@ -48,11 +48,15 @@ async def statuses(plane: Plane, instance: str = "") -> list[admin_pb2.SidecarSt
     return list(response.sidecars)
 
 
-async def until_state(plane: Plane, instance: str, state: str) -> admin_pb2.SidecarStatus:
+async def until_state(
+    plane: Plane, instance: str, state: str, *, resources: int = 0
+) -> admin_pb2.SidecarStatus:
+    """Return where a sidecar stands once it is in that state and wants at least so many resources."""
     async with asyncio.timeout(5):
         while True:
             for status in await statuses(plane, instance):
-                if admin_pb2.SidecarState.Name(status.state) == f"SIDECAR_STATE_{state}":
+                is_there = admin_pb2.SidecarState.Name(status.state) == f"SIDECAR_STATE_{state}"
+                if is_there and status.resources >= resources:
                     return status
             await asyncio.sleep(0.02)
 
@@ -123,7 +127,7 @@ async def test_reconnecting_sidecar_is_sent_nothing_that_it_holds(plane: Plane) 
         held = dict(sidecar.held)
     await until_state(plane, "web-0", "OFFLINE")
     async with light_sidecar(plane.sidecars, "web-0", HOST, MESH, held=held) as sidecar:
-        status = await until_state(plane, "web-0", "SYNCED")
+        status = await until_state(plane, "web-0", "SYNCED", resources=4)
         assert (sidecar.responses, status.pushes, status.resources) == ([], 0, 4)
 
 
