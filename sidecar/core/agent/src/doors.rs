@@ -8,10 +8,10 @@ use proxy::{Bounds, Demand, Handle, LogSink, Outlets};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 
-use crate::admin;
 use crate::log::Log;
 use crate::run::Error;
 use crate::settings::Settings;
+use crate::{admin, descriptors};
 
 /// Demands and events of the worker that wait for the agent.
 const DEMANDS: usize = 64;
@@ -42,7 +42,7 @@ impl Doors {
         let (demand, demands) = mpsc::channel(DEMANDS);
         let (events, told) = mpsc::channel(EVENTS);
         let proxy = proxy::start(
-            worker(settings, access_log),
+            worker(settings, access_log, bounds(settings, log)),
             Outlets {
                 demands: demand,
                 events,
@@ -82,7 +82,22 @@ const fn is_unwritable(kind: ErrorKind) -> bool {
     )
 }
 
-fn worker(settings: &Settings, access_log: LogSink) -> proxy::Settings {
+/// What the worker may cost, given the descriptors that the process may have.
+fn bounds(settings: &Settings, log: &Log) -> Bounds {
+    let limit = descriptors::raise();
+    let listeners = settings.inbound().len() + settings.upstreams.len() + 1;
+    let bounds = descriptors::bounds(limit, listeners);
+    if bounds.max_connections < Bounds::default().max_connections {
+        let connections = bounds.max_connections;
+        log.warn(
+            "connections bounded by descriptors",
+            &[("limit", &limit), ("connections", &connections)],
+        );
+    }
+    bounds
+}
+
+fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Settings {
     proxy::Settings {
         instance: settings.instance.as_str().into(),
         namespace: settings.namespace().into(),
@@ -91,7 +106,7 @@ fn worker(settings: &Settings, access_log: LogSink) -> proxy::Settings {
         outbound: Some(settings.outbound),
         upstreams: settings.upstreams.clone(),
         own_addresses: vec![settings.http],
-        bounds: Bounds::default(),
+        bounds,
         log: access_log,
     }
 }

@@ -16,6 +16,7 @@ mod chance;
 mod command;
 mod decode;
 mod departure;
+mod descriptors;
 mod discovery;
 mod disk;
 mod doors;

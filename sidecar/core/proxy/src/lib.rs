@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 mod connections;
 mod demand;
+mod descriptors;
 mod downstream;
 mod exchange;
 mod explain;

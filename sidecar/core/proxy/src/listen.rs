@@ -66,6 +66,9 @@ pub(crate) async fn accept(
 }
 
 fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entry: &Rc<Entry>) {
+    if !worker.descriptors.admit(&stream) {
+        return worker.descriptors.count_missed();
+    }
     let Some(place) = worker.connections.enter() else {
         worker
             .refused_connections
@@ -86,7 +89,7 @@ async fn after_failure(worker: &Worker, error: &io::Error) {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     ) {
-        worker.accept_failures.set(worker.accept_failures.get() + 1);
+        worker.descriptors.count_missed();
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -57,6 +57,8 @@ pub struct UpstreamListener {
 pub struct Bounds {
     /// Connections accepted at once, over all listeners.
     pub max_connections: usize,
+    /// Descriptors in use, in the whole process, from which on no connection is begun or accepted.
+    pub max_descriptors: usize,
     /// Unknown names that are asked for at once.
     pub max_demands: usize,
     /// Names remembered as unknown.
@@ -71,6 +73,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             max_connections: 16_384,
+            max_descriptors: usize::MAX,
             max_demands: 64,
             max_unknown: 4_096,
             max_traces: 16_384,

@@ -93,30 +93,45 @@ pub(crate) fn make_room(worker: &Worker, cluster: &Cluster) {
         return;
     };
     let (most, used) = gate.look(|gate| (gate.params().max_concurrent, gate.in_flight()));
-    while let Some((resting, oldest)) = resting(worker, cluster)
+    while let Some((resting, oldest)) = resting(worker, [cluster])
         && used as usize + resting > most as usize
     {
         oldest.evict_oldest();
     }
 }
 
-/// How many connections of the cluster rest, and where the longest resting one does.
-fn resting(worker: &Worker, cluster: &Cluster) -> Option<(usize, Rc<Pools>)> {
+/// Closes the connection that rests longest, whomever it leads to.
+fn close_oldest(worker: &Worker) {
+    let live = Rc::clone(&worker.live.borrow());
+    if let Some((_, oldest)) = resting(worker, live.all().map(AsRef::as_ref)) {
+        oldest.evict_oldest();
+    }
+}
+
+/// How many connections of the clusters rest, and where the longest resting one does.
+fn resting<'a>(
+    worker: &Worker,
+    clusters: impl IntoIterator<Item = &'a Cluster>,
+) -> Option<(usize, Rc<Pools>)> {
     let (mut count, mut oldest) = (0, None);
-    for endpoints in &cluster.ports {
-        endpoints.visit(worker, cluster, |endpoint, _| {
-            count += endpoint.pools.idle();
-            let since = endpoint.pools.oldest_ns();
-            let since = since.map(|since_ns| (since_ns, Rc::clone(&endpoint.pools)));
-            let is_older = |(since_ns, _): &(u64, _)| {
-                oldest
-                    .as_ref()
-                    .is_none_or(|(oldest_ns, _)| since_ns < oldest_ns)
-            };
-            if let Some(older) = since.filter(is_older) {
-                oldest = Some(older);
-            }
-        });
+    for cluster in clusters {
+        for endpoints in &cluster.ports {
+            endpoints.visit(worker, cluster, |endpoint, _| {
+                count += endpoint.pools.idle();
+                oldest = older(oldest.take(), &endpoint.pools);
+            });
+        }
     }
     oldest.map(|(_, pools)| (count, pools))
+}
+
+/// The longer resting of `oldest` and what is in `pools`, with the instant since when it rests.
+fn older(oldest: Option<(u64, Rc<Pools>)>, pools: &Rc<Pools>) -> Option<(u64, Rc<Pools>)> {
+    let Some(since_ns) = pools.oldest_ns() else {
+        return oldest;
+    };
+    match oldest {
+        Some(known) if known.0 <= since_ns => Some(known),
+        _ => Some((since_ns, Rc::clone(pools))),
+    }
 }

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
+use crate::descriptors::Descriptors;
 use crate::h1::Kits;
 use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
@@ -53,6 +54,7 @@ pub(crate) struct Worker {
     pub(crate) live: RefCell<Rc<Live>>,
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) descriptors: Descriptors,
     pub(crate) demands: Rc<Demands>,
     pub(crate) across: Rc<Across>,
     pub(crate) journal: Journal,
@@ -63,8 +65,6 @@ pub(crate) struct Worker {
     unrouted: [Rc<Tally>; 2],
     /// Connections refused because there were too many.
     pub(crate) refused_connections: Cell<u64>,
-    /// Accepts that failed for want of descriptors or memory.
-    pub(crate) accept_failures: Cell<u64>,
 }
 
 /// Where a connection came in, which decides what becomes of its requests.
@@ -244,6 +244,7 @@ impl Worker {
             live: RefCell::default(),
             live_callers: RefCell::default(),
             connections: Connections::new(start.bounds.max_connections),
+            descriptors: Descriptors::new(start.bounds.max_descriptors),
             demands: Demands::new(start.demands, &start.bounds, clock),
             across: Across::new(start.bounds.max_traces),
             journal: start.journal,
@@ -252,7 +253,6 @@ impl Worker {
             tallies: RefCell::default(),
             unrouted: Default::default(),
             refused_connections: Cell::new(0),
-            accept_failures: Cell::new(0),
         }
     }
 

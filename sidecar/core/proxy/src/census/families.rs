@@ -357,7 +357,7 @@ fn lost(worker: &Worker) -> Family {
         ("events", events),
         ("log_lines", lines),
         ("connections", worker.refused_connections.get()),
-        ("descriptors", worker.accept_failures.get()),
+        ("descriptors", worker.descriptors.missed()),
         ("demands", worker.demands.size().2),
         ("traces", worker.across.size().1),
     ];

@@ -29,7 +29,7 @@ pub(super) async fn connect(
         return Ok(peer);
     }
     make_room(worker, &to.cluster);
-    let stream = dial(to.address, to.cluster.timeouts.connect).await?;
+    let stream = dial(worker, to.address, to.cluster.timeouts.connect).await?;
     let peer = Peer::new(stream, &to.pools, retirement, now_ns);
     Ok(Box::new(peer))
 }

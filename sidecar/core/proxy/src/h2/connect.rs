@@ -92,28 +92,30 @@ fn open(worker: &Rc<Worker>, to: &Destination, place: Option<Permit>) -> Slot {
     let resting = to.pools.h2.find_resting(&retirement, now_ns);
     let link = resting.unwrap_or_else(|| {
         make_room(worker, &to.cluster);
-        begin(to, now_ns)
+        begin(worker, to, now_ns)
     });
     to.pools.h2.tell_freed();
     Slot::take(link, &to.pools, worker.clock, place)
 }
 
 /// Begins a connection; a task of its own carries it to its end, whoever asked for it.
-fn begin(to: &Destination, now_ns: u64) -> Rc<Link> {
+fn begin(worker: &Rc<Worker>, to: &Destination, now_ns: u64) -> Rc<Link> {
     let link = Link::new(now_ns);
     to.pools.h2.add(&link);
     let within = to.cluster.timeouts.connect;
-    spawn_local(carry(
-        Rc::clone(&link),
-        Rc::clone(&to.pools),
-        to.address,
-        within,
-    ));
+    let (worker, pools) = (Rc::clone(worker), Rc::clone(&to.pools));
+    spawn_local(carry(worker, Rc::clone(&link), pools, to.address, within));
     link
 }
 
-async fn carry(link: Rc<Link>, pools: Rc<Pools>, address: SocketAddr, within: Duration) {
-    let connected = match dial(address, within).await {
+async fn carry(
+    worker: Rc<Worker>,
+    link: Rc<Link>,
+    pools: Rc<Pools>,
+    address: SocketAddr,
+    within: Duration,
+) {
+    let connected = match dial(&worker, address, within).await {
         Ok(stream) => caller().handshake(stream).await.map_err(|_| BROKEN),
         Err(why) => Err(why),
     };

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use policy::Reason;
 use policy::ending::Ending;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use super::close_oldest;
 use crate::listen;
+use crate::worker::Worker;
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,13 @@ pub(crate) enum NoConnection {
 }
 
 /// A new connection to `address`, within so long.
-pub(crate) async fn dial(address: SocketAddr, within: Duration) -> Result<TcpStream, NoConnection> {
-    let (ending, reason) = match timeout(within, TcpStream::connect(address)).await {
+pub(crate) async fn dial(
+    worker: &Worker,
+    address: SocketAddr,
+    within: Duration,
+) -> Result<TcpStream, NoConnection> {
+    let connecting = async { socket(worker, address)?.connect(address).await };
+    let (ending, reason) = match timeout(within, connecting).await {
         Ok(Ok(stream)) => {
             listen::tune(&stream);
             return Ok(stream);
@@ -32,6 +39,27 @@ pub(crate) async fn dial(address: SocketAddr, within: Duration) -> Result<TcpStr
         Err(_) => (Ending::ConnectTimeout, Reason::TimeoutConnect),
     };
     Err(NoConnection::Failed(ending, reason))
+}
+
+/// A socket for a connection to `address`; where descriptors are short, the longest resting connection makes room.
+fn socket(worker: &Worker, address: SocketAddr) -> io::Result<TcpSocket> {
+    for _ in 0..2 {
+        let socket = open(address)?;
+        if worker.descriptors.admit(&socket) {
+            return Ok(socket);
+        }
+        drop(socket);
+        close_oldest(worker);
+    }
+    worker.descriptors.count_missed();
+    Err(io::Error::from_raw_os_error(libc::EMFILE))
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpSocket> {
+    match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }
 }
 
 /// Whether it is this process or host that has no more to give.
