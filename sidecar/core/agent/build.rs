@@ -1,6 +1,6 @@
 //! Compiles the contract in `proto/` with a compiler that is itself a crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sources = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../../proto");
@@ -18,5 +18,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let descriptors = protox::compile(&files, [&sources])?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
-    Ok(())
+    describe_admin(&sources)
+}
+
+/// Writes what reflection tells about the admin socket, without the comments.
+fn describe_admin(sources: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut compiler = protox::Compiler::new([sources])?;
+    compiler.include_source_info(false).include_imports(true);
+    compiler.open_file(sources.join("mesh/v1/sidecar_admin.proto"))?;
+    let target = Path::new(&std::env::var("OUT_DIR")?).join("sidecar_admin.bin");
+    Ok(std::fs::write(
+        target,
+        compiler.encode_file_descriptor_set(),
+    )?)
 }

@@ -1,4 +1,4 @@
-//! `SidecarAdminService` on a Unix socket, for this user and root alone.
+//! `SidecarAdminService` on a Unix socket, with health and reflection, for this user and root alone.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -14,9 +14,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, transport};
 
 use crate::log::Log;
-use crate::mesh::sidecar_admin_service_server::{SidecarAdminService, SidecarAdminServiceServer};
+use crate::mesh::sidecar_admin_service_server::{
+    SERVICE_NAME, SidecarAdminService, SidecarAdminServiceServer,
+};
 use crate::mesh::*;
 use crate::operator::Operator;
+use crate::{health, reflection};
 
 /// Only its owner may connect.
 const MODE: u32 = 0o600;
@@ -40,14 +43,19 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
 /// Answers until the process ends.
 pub(crate) async fn serve(listener: UnixListener, operator: Operator) {
     let (accepted, connections) = mpsc::channel(1);
-    let log = operator.log.clone();
-    let service = SidecarAdminServiceServer::new(operator);
+    let (log, state) = (operator.log.clone(), operator.status.subscribe());
+    let (health, following) = health::service(SERVICE_NAME, state);
+    // Compiled with the program, so there is no error to tell: a test reads it all.
+    let reflection = reflection::service(SERVICE_NAME).ok();
     let serving = transport::Server::builder()
-        .add_service(service)
+        .add_service(SidecarAdminServiceServer::new(operator))
+        .add_service(health)
+        .add_optional_service(reflection)
         .serve_with_incoming(ReceiverStream::new(connections));
     tokio::select! {
         _ = serving => {} // ends only with its connections
         () = accept(listener, accepted, log) => {}
+        () = following => {}
     }
 }
 
