@@ -20,6 +20,7 @@ from controlplane.model.document import Document, ObjectKey
 from controlplane.snapshot.build import Compiler, Snapshot, build
 from controlplane.snapshot.diff import Difference, diff
 from controlplane.snapshot.inputs import Inputs
+from controlplane.snapshot.services import remember
 from registry.catalog import Catalog, Changes
 
 SWITCH_SECONDS = 0.001
@@ -103,9 +104,11 @@ class Feed:
             await fleet.publish(snapshot, difference, is_settled=is_settled)
 
     async def _compile(self, previous: Snapshot | None) -> tuple[Snapshot, Difference]:
+        documents = self._documents.documents
+        known = previous.inputs.services if previous else {}
         inputs = Inputs(
-            documents=self._documents.documents,
-            services=self._catalogue.catalog.services,
+            documents=documents,
+            services=remember(known, self._catalogue.catalog.services, documents),
             revision=self._documents.revision,
             trust_domain=self._trust_domain,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import Document, ObjectKey
 from controlplane.policy import external_service
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from registry.catalog import Service
     from registry.model import Endpoint, ServicePort
+
+DESERTED_MOST: Final = 1_000
+"""Services without an instance that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +67,22 @@ def find_service(
         endpoints=external_service.endpoints(document),
         document=document,
     )
+
+
+def remember(
+    known: Mapping[ServiceName, Service],
+    registered: Mapping[ServiceName, Service],
+    documents: Mapping[ObjectKey, Document],
+) -> Mapping[ServiceName, Service]:
+    """The services that are `registered`, and those `known` before whose last instance is gone.
+
+    Who calls a deserted service is to learn that nobody is there, not that there is no such name; unless
+    `documents` describe it as an ExternalService by now. The last `DESERTED_MOST` are kept.
+    """
+    gone = (name for name in known if name not in registered and external_key(name) not in documents)
+    kept = {name: _deserted(known[name]) for name in list(gone)[-DESERTED_MOST:]}
+    return {**kept, **registered} if kept else registered
+
+
+def _deserted(service: Service) -> Service:
+    return replace(service, endpoints=(), conflicts=(), registered={}) if service.endpoints else service
