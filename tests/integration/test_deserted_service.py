@@ -1,4 +1,4 @@
-"""A service whose last instance is gone is short of capacity, not unknown, and serves again when one returns."""
+"""A service whose last instance is gone is short of capacity, not unknown; it serves again once one returns."""
 
 from pathlib import Path
 
