@@ -1,4 +1,4 @@
-"""A service whose last instance is gone is short of capacity, not unknown; it serves again once one returns."""
+"""A service whose last instance is gone is short of capacity, not unknown."""
 
 from pathlib import Path
 
