@@ -1,6 +1,5 @@
 """Settings of the control plane: flags win, then the environment, then a TOML file, then the defaults."""
 
-import argparse
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from controlplane.errors import SettingsError
+from controlplane.flags import CONFIG, FLAGS, parse_flags, suggestion
 from registry.config import SqliteLocation, parse_location
 from registry.errors import InvalidLocationError
 
-_PREFIX = "BREAKWATER_"
 _MAX_PORT = 65_535
 
 
@@ -46,76 +45,22 @@ class Settings:
     trust_domain: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Option:
-    name: str
-    default: str
-    metavar: str
-    help: str
-
-    @property
-    def variable(self) -> str:
-        return _PREFIX + self.name.upper().replace("-", "_")
-
-
-_STORE = _Option(
-    name="store",
-    default="sqlite:registry.db in the user's state directory",
-    metavar="sqlite:PATH",
-    help="where the registry and applied policies are kept; sqlite::memory: keeps them for this run",
-)
-_OPTIONS = (
-    _STORE,
-    _Option(name="policies", default="", metavar="DIR", help="watched directory of policies, every *.yaml"),
-    _Option(name="listen", default="127.0.0.1:15010", metavar="HOST:PORT", help="where sidecars connect"),
-    _Option(name="admin", default="127.0.0.1:15020", metavar="HOST:PORT", help="where people ask"),
-    _Option(name="http", default="127.0.0.1:15014", metavar="HOST:PORT", help="/metrics /healthz /readyz"),
-    _Option(name="trust-domain", default="cluster.local", metavar="NAME", help="trust domain of identities"),
-)
-_INSECURE = _Option(
-    name="insecure",
-    default="false",
-    metavar="",
-    help="listen in plain text where other machines can reach it",
-)
-
-
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """The settings that the command line, the environment and the file named by `--config` make.
 
     Raises:
         SettingsError: with every problem that there is.
     """
-    parsed, unknown = _parser().parse_known_args(arguments)
-    problems = [f"expected one of the flags of --help, found {word!r}" for word in unknown]
-    texts = {option.name: option.default for option in (*_OPTIONS, _INSECURE)}
-    texts[_STORE.name] = f"sqlite:{_state_directory(environment) / 'registry.db'}"
-    texts |= _from_file(parsed.config or environment.get(_PREFIX + "CONFIG", ""), problems)
-    texts |= {
-        option.name: environment[option.variable]
-        for option in (*_OPTIONS, _INSECURE)
-        if option.variable in environment
-    }
-    texts |= {name.replace("_", "-"): text for name, text in vars(parsed).items() if text is not None}
+    given, problems = parse_flags(arguments)
+    texts = {flag.name: flag.default for flag in FLAGS}
+    texts["store"] = f"sqlite:{_state_directory(environment) / 'registry.db'}"
+    texts |= _from_file(given.get("config") or environment.get(CONFIG.variable, ""), problems)
+    texts |= {flag.name: environment[flag.variable] for flag in FLAGS if environment.get(flag.variable)}
+    texts |= given
     settings = _build(texts, problems)
     if settings is None or problems:
         raise SettingsError(problems)
     return settings
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="breakwater-controlplane",
-        description="Decides what every sidecar should do.",
-        epilog=f"Each flag is also {_PREFIX}<FLAG> in the environment, and a key of the file. Flags win.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", metavar="FILE", help="TOML file with settings")
-    for option in _OPTIONS:
-        text = f"{option.help} (default: {option.default or 'none'})"
-        parser.add_argument(f"--{option.name}", metavar=option.metavar, help=text)
-    parser.add_argument("--insecure", action="store_const", const="true", help=_INSECURE.help)
-    return parser
 
 
 def _state_directory(environment: Mapping[str, str]) -> Path:
@@ -131,10 +76,8 @@ def _from_file(path: str, problems: list[str]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"--config {path}: {error}")
         return {}
-    known = {option.name for option in (*_OPTIONS, _INSECURE)}
-    problems += [
-        f"{path}: expected one of {', '.join(sorted(known))}, found {key!r}" for key in content.keys() - known
-    ]
+    known = {flag.name for flag in FLAGS}
+    problems += [f"{path}: there is no setting {key}; {suggestion(key)}" for key in content.keys() - known]
     return {key: _text(value) for key, value in content.items() if key in known}
 
 

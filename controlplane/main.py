@@ -29,6 +29,7 @@ from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
 from controlplane.discovery.server import DiscoveryServer
 from controlplane.errors import ListenError, SettingsError
+from controlplane.flags import find_answer
 from controlplane.listen import Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics
@@ -66,6 +67,9 @@ log = structlog.get_logger()
 
 def run() -> None:
     """Runs the program; exits 2 when its settings have problems, 1 when it cannot run."""
+    if answer := find_answer(sys.argv[1:]):
+        sys.stdout.write(f"{answer}\n")
+        sys.exit(0)
     try:
         settings = read_settings(sys.argv[1:], os.environ)
     except SettingsError as error:

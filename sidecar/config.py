@@ -9,64 +9,13 @@ from __future__ import annotations
 import os
 
 from sidecar import proxy
+from sidecar.flags import BY_NAME, FLAGS, parse, suggestion
 
 TYPE_CHECKING = False  # as `typing` has it, without the memory that importing it costs
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-PREFIX = "BREAKWATER_"
-
-
-class Flag:
-    """One setting: its name without dashes, what its value looks like, and what it says."""
-
-    __slots__ = ("default", "help", "name", "repeats", "value")
-
-    def __init__(self, name: str, value: str, text: str, *, default: str = "", repeats: bool = False) -> None:
-        self.name = name
-        self.value = value
-        self.help = text
-        self.default = default
-        self.repeats = repeats
-
-    @property
-    def variable(self) -> str:
-        """Return the name of its environment variable."""
-        return PREFIX + self.name.upper().replace("-", "_")
-
-
-FLAGS = (
-    Flag(
-        "service",
-        "NAMESPACE/NAME[:PORT]",
-        "service of this workload and the port it is called at",
-        repeats=True,
-    ),
-    Flag("instance", "ID", "name of this sidecar in the mesh (host name and --inbound port)"),
-    Flag("controlplane", "HOST:PORT[,HOST:PORT...]", "control planes, any one of which will do"),
-    Flag("insecure", "", "allow plain text to a control plane off this machine"),
-    Flag(
-        "app",
-        "[NAME=]ADDR:PORT[@LISTEN]",
-        "the application; each further port has a LISTEN of its own",
-        repeats=True,
-    ),
-    Flag("inbound", "ADDR:PORT", "where others reach the application", default="0.0.0.0:15006"),
-    Flag("advertise", "HOST", "address that is registered (the one that reaches the control plane)"),
-    Flag("outbound", "ADDR:PORT", "where the application sends its calls", default="127.0.0.1:15001"),
-    Flag("upstream", "LISTEN=NAMESPACE/NAME:PORT", "a port of its own for one service", repeats=True),
-    Flag("capture", "explicit", "how traffic gets here", default="explicit"),
-    Flag("admin", "unix:PATH", "socket of SidecarAdminService (admin.sock in the state directory)"),
-    Flag("http", "ADDR:PORT", "/metrics, /ready and /live", default="127.0.0.1:15090"),
-    Flag("state-dir", "DIR", "last good configuration (breakwater/ID in the user's state directory)"),
-    Flag("workers", "1", "event loops that forward traffic", default="1"),
-    Flag("owner", "TEXT", "contract: team or person in charge"),
-    Flag("contract-version", "TEXT", "contract: version of the service"),
-    Flag("idempotent", "METHOD", "contract: a method that may be repeated", repeats=True),
-    Flag("documentation", "URL", "contract: where it is documented"),
-    Flag("config", "FILE", "TOML with these flags as keys"),
-)
-BY_NAME = {flag.name: flag for flag in FLAGS}
+    from sidecar.flags import Flag
 
 
 class Given:
@@ -107,22 +56,8 @@ def gather(argv: Sequence[str], environment: Mapping[str, str]) -> Given:
 
 
 def _take_flags(given: Given, argv: Sequence[str]) -> None:
-    found: dict[str, list[str]] = {}
-    words = iter(argv)
-    for word in words:
-        name, equals, value = word.removeprefix("--").partition("=")
-        flag = BY_NAME.get(name) if word.startswith("--") else None
-        if flag is None:
-            given.problems.append(f"{word}: there is no such flag; --help lists them")
-        elif not flag.value:
-            found[name] = [value if equals else "true"]
-        elif equals or (value := next(words, "")):
-            found.setdefault(name, []).append(value)
-        else:
-            given.problems.append(f"--{name}: expected {flag.value}, found nothing")
+    found, given.problems = parse(argv)
     for name, values in found.items():
-        if len(values) > 1 and not BY_NAME[name].repeats:
-            given.problems.append(f"--{name}: expected once, found {len(values)} times")
         given.take(BY_NAME[name], values, f"--{name}")
 
 
@@ -146,7 +81,7 @@ def _take_file(given: Given, path: str) -> None:
         flag = BY_NAME.get(key)
         values = [_text(item) for item in (value if isinstance(value, list) else [value])]
         if flag is None or flag.name == "config":
-            given.problems.append(f"{path}: there is no setting {key}")
+            given.problems.append(f"{path}: there is no setting {key}; {suggestion(key)}")
         elif "" in values or (len(values) != 1 and not flag.repeats):
             given.problems.append(f"{path}: {key}: expected {flag.value or 'true or false'}, found {value!r}")
         else:
@@ -175,17 +110,3 @@ def _take_defaults(given: Given, environment: Mapping[str, str]) -> None:
 def _state_home(environment: Mapping[str, str]) -> str:
     """Return where a user's programs keep state (XDG base directories)."""
     return environment.get("XDG_STATE_HOME") or environment.get("HOME", "/var") + "/.local/state"
-
-
-def usage() -> Iterator[str]:
-    """Yield the lines of `--help`."""
-    yield "Usage: breakwater-sidecar --service NAMESPACE/NAME --app ADDR:PORT [flags]"
-    yield ""
-    yield f"Every flag is also {PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
-    yield ""
-    for flag in FLAGS:
-        notes = ("; repeatable" if flag.repeats else "") + (
-            f" (default {flag.default})" if flag.default else ""
-        )
-        yield f"  --{flag.name} {flag.value}".rstrip()
-        yield f"        {flag.help}{notes}"

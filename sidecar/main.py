@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sidecar import config, proxy
+from sidecar import config, flags, proxy
 from sidecar.errors import CoreError
 
 TYPE_CHECKING = False  # as `typing` has it, without the memory that importing it costs
@@ -18,7 +18,7 @@ MISUSED = 2
 def main(argv: Sequence[str]) -> int:
     """Return the exit status: 0 after a drain, 1 when the core failed, 2 for bad settings."""
     if "--help" in argv or "-h" in argv:
-        sys.stdout.write("\n".join(config.usage()) + "\n")
+        sys.stdout.write("\n".join(flags.usage()) + "\n")
         return 0
     if "--version" in argv:
         sys.stdout.write(f"breakwater-sidecar {proxy.VERSION}\n")

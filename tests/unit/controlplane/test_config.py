@@ -59,7 +59,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         "--config", file, "--store", "x", "--listen", "here", "--wat", BREAKWATER_ADMIN="0.0.0.0:1"
     )
     assert [text.split(":")[0] for text in found] == [
-        "expected one of the flags of --help, found '--wat'",
+        "--wat",
         file,
         "--store",
         "--listen",
@@ -80,9 +80,18 @@ def test_loopback_needs_no_leave(address: str) -> None:
     assert str(read_settings(["--http", address], HOME).http) == address
 
 
-@pytest.mark.parametrize("address", ["", "127.0.0.1", ":80", "127.0.0.1:http", "127.0.0.1:65536", "a:-1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", ":80", "127.0.0.1:http", "127.0.0.1:65536", "a:-1"])
 def test_address_that_is_none_is_refused(address: str) -> None:
     assert problems(f"--http={address}") == [f"--http: expected HOST:PORT, found {address!r}"]
+
+
+def test_empty_variable_says_nothing() -> None:
+    assert read_settings([], {**HOME, "BREAKWATER_HTTP": ""}).http.port == 15014
+
+
+def test_mistyped_setting_in_the_file_gets_a_suggestion(tmp_path: Path) -> None:
+    file = written(tmp_path, 'lisen = "127.0.0.1:1"\n')
+    assert problems("--config", file) == [f"{file}: there is no setting lisen; did you mean listen?"]
 
 
 def test_unreadable_file_is_a_problem(tmp_path: Path) -> None:

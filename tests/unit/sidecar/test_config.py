@@ -72,24 +72,15 @@ def test_every_problem_names_where_the_value_came_from(tmp_path: Path) -> None:
     ]
 
 
-def test_unknown_flags_and_missing_values_are_told_together() -> None:
-    found = problems("--outbond", "--http")
-    assert found == [
-        "--outbond: there is no such flag; --help lists them",
-        "--http: expected ADDR:PORT, found nothing",
-    ]
-
-
-def test_a_flag_given_twice_is_a_problem() -> None:
-    assert problems("--http", "127.0.0.1:1", "--http", "127.0.0.1:2") == [
-        "--http: expected once, found 2 times"
-    ]
-
-
 def test_an_unreadable_file_is_a_problem(tmp_path: Path) -> None:
     assert len(problems("--config", str(tmp_path / "absent.toml"))) == 1
 
 
-def test_help_names_every_flag() -> None:
-    text = "\n".join(config.usage())
-    assert all(f"--{flag.name}" in text for flag in config.FLAGS)
+def test_a_mistyped_setting_in_the_file_gets_a_suggestion(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.toml"
+    file.write_text('outbond = "127.0.0.1:1"\n')
+    assert problems("--config", str(file)) == [f"{file}: there is no setting outbond; did you mean outbound?"]
+
+
+def test_a_switch_is_true_or_false() -> None:
+    assert problems("--insecure=maybe") == ['--insecure: expected true or false, found "maybe"']

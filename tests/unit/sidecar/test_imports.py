@@ -27,7 +27,7 @@ def resident_kib(program: str) -> int:
 
 
 def test_only_the_programs_own_modules_are_loaded() -> None:
-    own = {"config", "errors", "main", "proxy", "_core"}
+    own = {"config", "errors", "flags", "main", "proxy", "_core"}
     assert loaded() - {"__future__"} <= {"sidecar"} | {f"sidecar.{name}" for name in own}
 
 

@@ -89,7 +89,7 @@ fn bounds(settings: &Settings, log: &Log) -> Bounds {
     let bounds = descriptors::bounds(limit, listeners);
     if bounds.max_connections < Bounds::default().max_connections {
         let connections = bounds.max_connections;
-        log.warn(
+        log.info(
             "connections bounded by descriptors",
             &[("limit", &limit), ("connections", &connections)],
         );

@@ -122,10 +122,7 @@ impl Reader<'_> {
     }
 
     fn controlplane(&mut self) -> Vec<String> {
-        let insecure = self
-            .any("insecure")
-            .first()
-            .is_some_and(|value| value == "true");
+        let insecure = self.each("insecure", switch).pop() == Some(true);
         let list = self
             .any("controlplane")
             .iter()
@@ -315,6 +312,11 @@ fn upstream(text: &str) -> Result<UpstreamListener, String> {
         })
     };
     read().ok_or_else(|| format!("expected LISTEN=NAMESPACE/NAME:PORT, found {text:?}"))
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| format!("expected true or false, found {text:?}"))
 }
 
 fn socket_path(text: &str) -> Result<PathBuf, String> {

@@ -127,6 +127,11 @@ fn plain_text_off_the_machine_must_be_asked_for() {
 }
 
 #[test]
+fn a_switch_is_true_or_false() {
+    assert_eq!(problems(&[("insecure", &["maybe"])]), ["insecure"]);
+}
+
+#[test]
 fn loopback_needs_no_flag() {
     let addresses: &[&str] = &["127.0.0.1:15010,[::1]:15010", "localhost:15011"];
     assert_eq!(

@@ -1,0 +1,107 @@
+"""Flags of the control plane: what there is, what a command line gives, and what `--help` says."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from controlplane.version import program_version
+
+_PROGRAM = "breakwater-controlplane"
+_PREFIX = "BREAKWATER_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One setting: name without dashes, what its value looks like (a switch has none), what it says."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The name of its environment variable."""
+        return _PREFIX + self.name.upper().replace("-", "_")
+
+
+FLAGS = (
+    Flag(
+        name="store",
+        metavar="sqlite:PATH",
+        help="where the registry and applied policies are kept; sqlite::memory: keeps them for this run",
+        default="sqlite:registry.db in the user's state directory",
+    ),
+    Flag(name="policies", metavar="DIR", help="watched directory of policies, every *.yaml"),
+    Flag(name="listen", metavar="HOST:PORT", help="where sidecars connect", default="127.0.0.1:15010"),
+    Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
+    Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),
+    Flag(name="trust-domain", metavar="NAME", help="trust domain of identities", default="cluster.local"),
+    Flag(
+        name="insecure",
+        metavar="",
+        help="listen in plain text where other machines can reach it",
+        default="false",
+    ),
+)
+CONFIG = Flag(name="config", metavar="FILE", help="TOML with these flags as keys")
+_BY_WORD = {f"--{flag.name}": flag for flag in (*FLAGS, CONFIG)}
+
+
+def parse_flags(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The values of a command line by flag, and everything that is wrong with it."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    waiting = deque(words)
+    while waiting:
+        word, equals, value = waiting.popleft().partition("=")
+        flag = _BY_WORD.get(word)
+        if not equals and flag and not flag.metavar:
+            value = "true"
+        elif not equals and word.startswith("-"):
+            value = _next_value(waiting)  # that of an unknown flag as well, which is no problem of its own
+        if flag is None:
+            problems.append(_unknown(word))
+        elif not value:
+            problems.append(f"{word}: expected {flag.metavar or 'true or false'}, found nothing")
+        elif values.setdefault(flag.name, value) != value:
+            problems.append(f"{word}: expected once, found {values[flag.name]} and {value}")
+    return values, problems
+
+
+def suggestion(name: str) -> str:
+    """What was probably meant by the name of a flag that there is not; else where to look."""
+    near = get_close_matches(name, [flag.name for flag in _BY_WORD.values()], n=1)
+    return f"did you mean {near[0]}?" if near else "--help lists what there is"
+
+
+def find_answer(words: Sequence[str]) -> str | None:
+    """What answers a question about the program itself, if the words ask one."""
+    if "--help" in words or "-h" in words:
+        return "\n".join(_usage())
+    return f"{_PROGRAM} {program_version()}" if "--version" in words else None
+
+
+def _next_value(waiting: deque[str]) -> str:
+    return waiting.popleft() if waiting and not waiting[0].startswith("-") else ""
+
+
+def _unknown(word: str) -> str:
+    if not word.startswith("-"):
+        return f"{word}: expected a flag; --help lists what there is"
+    return f"{word}: there is no such flag; {suggestion(word.lstrip('-'))}"
+
+
+def _usage() -> Iterator[str]:
+    yield f"Usage: {_PROGRAM} [flags]"
+    yield ""
+    yield f"Every flag is also {_PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
+    yield ""
+    for word, flag in _BY_WORD.items():
+        yield f"  {word} {flag.metavar}".rstrip()
+        yield f"        {flag.help} (default: {flag.default or 'none'})"
+    yield "  --version"
+    yield "        print the version, and exit"
+    yield "  --help"
+    yield "        print this, and exit"
