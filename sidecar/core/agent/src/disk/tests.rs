@@ -1,4 +1,4 @@
-//! Faults of the state directory (RELIABILITY F23).
+//! Faults of the state directory: full, read-only, corrupt, another's.
 
 use std::os::unix::fs::symlink;
 
