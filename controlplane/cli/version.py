@@ -8,9 +8,10 @@ import typer
 
 from controlplane.cli import options
 from controlplane.cli.client import AdminClient
-from controlplane.cli.errors import UnreachableError
 from controlplane.cli.output import Format, print_lines, show_document
 from controlplane.version import program_version
+
+_NAMES = {"client": "client", "controlPlane": "control plane"}
 
 
 def version(
@@ -21,19 +22,20 @@ def version(
 ) -> None:
     """Show this program's version and the control plane's."""
     versions = {"client": program_version(), "controlPlane": ""}
-    if not client:
-        versions["controlPlane"] = _control_plane(admin)
-    if output in {Format.JSON, Format.YAML}:
-        show_document({"kind": "Version", **versions}, output)
-    else:
-        print_lines([f"client         {versions['client']}"])
+    try:
         if not client:
-            print_lines([f"control plane  {versions['controlPlane'] or f'not reachable at {admin}'}"])
+            versions["controlPlane"] = _control_plane(admin)
+    finally:
+        _show(versions, output)
 
 
 def _control_plane(admin: str) -> str:
-    try:
-        with AdminClient(admin, timeout_seconds=3) as client:
-            return str(client.call("GetStatus")["version"])
-    except UnreachableError:
-        return ""
+    with AdminClient(admin, timeout_seconds=3) as client:
+        return str(client.call("GetStatus")["version"])
+
+
+def _show(versions: dict[str, str], output: Format) -> None:
+    if output in {Format.JSON, Format.YAML}:
+        show_document({"kind": "Version", **versions}, output)
+    else:
+        print_lines(f"{_NAMES[program]:14} {found}" for program, found in versions.items() if found)
