@@ -6,10 +6,11 @@ Exit codes: 0 ok, 1 finding, 2 usage, 3 cannot reach the control plane.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from controlplane.cli import breakers, describe, policy
+from controlplane.cli import breakers, describe, output, policy
 from controlplane.cli.check import check
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
@@ -25,6 +26,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _options(
+    *,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR says the same.")] = False,
+) -> None:
+    if no_color:
+        output.forgo_colour()
+
+
 for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
     app.command(verb.__name__.replace("_", "-"))(verb)
 app.add_typer(describe.app, name="describe")

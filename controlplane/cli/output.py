@@ -52,10 +52,15 @@ class Listing:
     empty: str = "nothing found"
 
 
+def forgo_colour() -> None:
+    """Print no colours from now on, as NO_COLOR has it; what is started from here does as it says."""
+    os.environ["NO_COLOR"] = "1"
+
+
 def console() -> Console:
-    """Return standard output for tables; colour only on a terminal and without NO_COLOR."""
+    """Return standard output for tables; colour only on a terminal, and not where NO_COLOR says something."""
     width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(no_color="NO_COLOR" in os.environ, highlight=False, width=width, markup=False)
+    return Console(highlight=False, width=width, markup=False)
 
 
 def show(listing: Listing, form: Format) -> None:
