@@ -73,7 +73,8 @@ def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
     rows = []
     for limit in rules["limits"]:
         fleet = f", {int(limit['requests']) * enforcers} in all" if enforcers > 1 else ""
-        figure = f"{limit['requests']}/{limit.get('per', '?')} b{limit.get('burst', '?')} per sidecar{fleet}"
+        rate = f"{limit['requests']}/{figures.span(limit.get('per'))} b{limit.get('burst', '?')}"
+        figure = f"{rate} per sidecar{fleet}"
         rows.append(
             [f"limit {policy['namespace']}/{policy['name']}/{limit['name']}", figure, figures.policy(policy)]
         )

@@ -24,14 +24,24 @@ def seconds(text: str | None) -> float | None:
 def age(text: str | None) -> str:
     """Return an age as `2s`, `3m10s` or `5h2m`: at most two units; `-` when unknown."""
     whole = seconds(text)
-    if whole is None:
+    return "-" if whole is None else "".join(_parts(whole)[:2])
+
+
+def span(text: str | None) -> str:
+    """Return a length of time as policies write it, such as `1h`, `1m30s` or `500ms`; `-` when unknown."""
+    value = seconds(text)
+    if value is None:
         return "-"
+    return f"{value * 1e3:.0f}ms" if value % 1 else "".join(_parts(value))
+
+
+def _parts(whole: float) -> list[str]:
     left, parts = int(whole), []
     for size, letter in _UNITS:
         if left >= size:
             parts.append(f"{left // size}{letter}")
             left %= size
-    return "".join(parts[:2]) or "0s"
+    return parts or ["0s"]
 
 
 def latency(text: str | None) -> str:

@@ -47,7 +47,7 @@ def _row(instance: str, limit: dict[str, Any]) -> list[str]:
         f"{reference.get('namespace', '-')}/{reference.get('name', '-')}/{limit['limit']}",
         figures.service(limit["service"]),
         instance,
-        f"{limit['requests']}/{limit.get('per', '?')} b{capacity}",
+        f"{limit['requests']}/{figures.span(limit.get('per'))} b{capacity}",
         f"{used:.0%}",
         str(limit["keys"]),
         limit["allowed"],

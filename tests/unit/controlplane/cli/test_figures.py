@@ -46,3 +46,11 @@ def test_policy_of_a_kind_without_namespace_has_no_slash() -> None:
         == "ResiliencePolicy shop/cart"
     )
     assert figures.policy(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("3600s", "1h"), ("3661s", "1h1m1s"), ("0.500s", "500ms"), ("1.500s", "1500ms"), (None, "-")],
+)
+def test_span_is_written_as_in_policies(text: str | None, expected: str) -> None:
+    assert figures.span(text) == expected
