@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import pty
 import sys
 from dataclasses import dataclass
 
 CODE = "from controlplane.cli.main import run; run()"
 TIMEOUT_SECONDS = 30
+TERMINAL = {"TERM": "xterm-256color", "COLUMNS": "200", "NO_COLOR": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,25 @@ class Outcome:
     code: int
     out: str
     talk: str
+
+
+async def on_terminal(*words: str, admin: int, **environment: str) -> str:
+    """Return what one command writes to a terminal, both streams as they come."""
+    ours, theirs = pty.openpty()
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", CODE, *words),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, **TERMINAL, "BREAKWATER_ADMIN": f"127.0.0.1:{admin}", **environment},
+        )
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await child.wait()
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 async def breakwater(*words: str, admin: int) -> Outcome:
