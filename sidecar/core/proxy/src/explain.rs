@@ -249,7 +249,12 @@ impl Telling<'_> {
         }
         let text = format!("p2c over {ready} of {all} endpoints");
         if ready == 0 {
-            return self.refuse("endpoint", text, &Refusal::new(Reason::UpstreamNoEndpoints));
+            let none = Reason::UpstreamNoEndpoints;
+            let refusal = match cluster.ports.first() {
+                Some(set) => set.refusal(cluster, none),
+                None => Refusal::new(none),
+            };
+            return self.refuse("endpoint", text, &refusal);
         }
         let policy = breaker::policy_of(cluster, true);
         self.pass("endpoint", text, policy);

@@ -171,7 +171,8 @@ impl EndpointSet {
         })
     }
 
-    fn refusal(&self, cluster: &Cluster, reason: Reason) -> Refusal {
+    /// The refusal of a pick; where only our own addresses are left out, the call would come back to us.
+    pub(crate) fn refusal(&self, cluster: &Cluster, reason: Reason) -> Refusal {
         match reason {
             Reason::UpstreamNoEndpoints if self.has_own.get() => Refusal::new(Reason::ProxyLoop),
             Reason::UpstreamNoEndpoints => Refusal::new(reason),

@@ -8,7 +8,7 @@ use policy::breaker::{Forced, State};
 use proxy::Force;
 use proxy::report::EventKind;
 
-use crate::support::build::{block, breaker, cart, cluster, config};
+use crate::support::build::{block, breaker, cart, cluster, config, question};
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, soon};
 
@@ -80,16 +80,6 @@ async fn the_service_breaker_opens_refuses_and_closes_after_a_probe() {
             ("half_open", "closed", "probes_passed"),
         ]
     );
-}
-
-fn question() -> proxy::report::Question {
-    proxy::report::Question {
-        direction: proxy::report::Direction::Outbound,
-        service: cart(),
-        method: "GET".into(),
-        path: "/".into(),
-        headers: Vec::new(),
-    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proxy::config::{Config, Port};
 use proxy::{Settings, Supply, Wanted};
 
-use crate::support::build::{cart, cluster, config};
+use crate::support::build::{cart, cluster, config, question};
 use crate::support::worker::{settings, upstream_listener};
 use crate::support::{Client, Running, Upstream, soon};
 
@@ -165,6 +165,8 @@ async fn the_sidecars_own_addresses_are_no_endpoints() {
             .unwrap()
             .contains("error=proxy_loop_detected; details=\"proxy.loop\"")
     );
+    let explained = running.handle.explain(question()).await.unwrap();
+    assert_eq!(explained.refusal, Some((policy::Reason::ProxyLoop, 508)));
     running
         .handle
         .apply(config(cluster(&[outbound, upstream.address])))

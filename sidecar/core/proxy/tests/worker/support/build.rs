@@ -191,3 +191,14 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
         },
     }
 }
+
+/// A plain call of `cart`, to be explained.
+pub(crate) fn question() -> proxy::report::Question {
+    proxy::report::Question {
+        direction: proxy::report::Direction::Outbound,
+        service: cart(),
+        method: "GET".into(),
+        path: "/".into(),
+        headers: Vec::new(),
+    }
+}
