@@ -23,6 +23,7 @@ mod h2;
 mod handle;
 mod host;
 mod journal;
+pub mod json_line;
 mod listen;
 mod live;
 mod name;

@@ -1,6 +1,6 @@
 //! The form of a line.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 

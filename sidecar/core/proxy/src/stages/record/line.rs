@@ -1,9 +1,9 @@
 //! One line of the access log: a JSON object, formatted only when it is written.
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Record, method_name};
+use crate::json_line::{push_escaped, timestamp};
 use crate::report::Direction;
 use crate::trace::hex;
 use crate::worker::Worker;
@@ -55,7 +55,9 @@ impl Line {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         self.0.push('"');
-        value.chars().for_each(|char| self.push_escaped(char));
+        value
+            .chars()
+            .for_each(|char| push_escaped(&mut self.0, char));
         self.0.push('"');
     }
 
@@ -74,16 +76,6 @@ impl Line {
         let _ = write!(self.0, "{value}");
     }
 
-    fn push_escaped(&mut self, char: char) {
-        match char {
-            '"' | '\\' => self.0.extend(['\\', char]),
-            control if control.is_control() => {
-                let _ = write!(self.0, "\\u{:04x}", u32::from(control));
-            }
-            plain => self.0.push(plain),
-        }
-    }
-
     fn end(mut self) -> String {
         self.0.push_str("}\n");
         self.0
@@ -93,36 +85,6 @@ impl Line {
 /// Milliseconds to a thousandth.
 fn milliseconds(duration_ns: u64) -> f64 {
     (duration_ns / 1_000) as f64 / 1_000.0
-}
-
-/// RFC 3339 in UTC, to the millisecond.
-fn timestamp(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (year, month, day) = date(since.as_secs() / 86_400);
-    let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// The date so many days after 1970-01-01, in the Gregorian calendar (Hinnant, "chrono-compatible low-level
-/// date algorithms": years counted from March, in cycles of 400).
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (cycle, day_of_cycle) = (days / 146_097, days % 146_097);
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
-        - day_of_cycle / 146_096)
-        / 365;
-    let day_of_year =
-        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_cycle + cycle * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
 }
 
 #[cfg(test)]
