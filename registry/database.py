@@ -6,10 +6,10 @@ history by as much as it adds.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, assert_never
 
 from registry.config import StoreOptions
 from registry.errors import (
@@ -22,7 +22,7 @@ from registry.errors import (
     StoreUnavailableError,
 )
 from registry.model import Lease, LeaseId, Revision
-from registry.store import ABSENT, Change, Delete, Entry, Listing, Put
+from registry.store import ABSENT, Action, Change, Check, Delete, Entry, Listing, Put, Remove, Write
 
 # "BRKW": tells our files from any other program's.
 _APPLICATION_ID = 0x42524B57
@@ -112,27 +112,14 @@ class Database:
             ).fetchall()
         return Listing(entries=tuple(_entry(*row) for row in rows), revision=self.revision())
 
-    def put(self, key: str, value: bytes, lease: LeaseId | None, expect: Revision | None) -> Revision:
-        """The revision that wrote the entry; `Store.put` says the rest."""
-        with self._write(key) as revision:
-            self._check_revision(key, expect)
-            if lease is not None:
-                self._check_lease(lease)
-            self._connection.execute(
-                "INSERT OR REPLACE INTO entries (key, value, revision, lease) VALUES (?, ?, ?, ?)",
-                (key, value, revision, lease),
-            )
-            self._record(revision, [(key, value, lease)])
-        return revision
-
-    def delete(self, key: str, expect: Revision | None) -> Revision | None:
-        """The revision that removed the entry; `Store.delete` says the rest."""
-        with self._write(key) as revision:
-            self._check_revision(key, expect)
-            removed = self._connection.execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount
-            if removed:
-                self._record(revision, [(key, None, None)])
-        return revision if removed else None
+    def commit(self, actions: Sequence[Action], checks: Iterable[Check]) -> tuple[Revision, tuple[str, ...]]:
+        """The revision, and the keys that changed at it; `Store.commit` says the rest."""
+        with self._write(", ".join(action.key for action in actions)) as revision:
+            for check in checks:
+                self._check_revision(check)
+            changed = [action for action in actions if self._act(action, revision)]
+            self._record(revision, [_row(action) for action in changed])
+        return self.revision(), tuple(action.key for action in changed)
 
     def add_lease(self, lease: Lease) -> None:
         """Remembers a lease."""
@@ -221,13 +208,25 @@ class Database:
             "DELETE FROM history WHERE revision <= ?", (revision - self._options.history_revisions,)
         )
 
-    def _check_revision(self, key: str, expect: Revision | None) -> None:
-        if expect is None:
-            return
-        entry = self.find(key)
+    def _act(self, action: Action, revision: Revision) -> bool:
+        """Whether the action changed anything."""
+        match action:
+            case Write(key=key, value=value, lease=lease):
+                if lease is not None:
+                    self._check_lease(lease)
+                row = (key, value, revision, lease)
+                self._connection.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", row)
+                return True
+            case Remove(key=key):
+                return self._connection.execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount > 0
+            case _:
+                assert_never(action)
+
+    def _check_revision(self, check: Check) -> None:
+        entry = self.find(check.key)
         found = entry.revision if entry else ABSENT
-        if found != expect:
-            raise RevisionMismatchError(key, expected=expect, found=found)
+        if found != check.revision:
+            raise RevisionMismatchError(check.key, expected=check.revision, found=found)
 
     def _check_lease(self, lease_id: LeaseId) -> None:
         if not self._connection.execute("SELECT 1 FROM leases WHERE id = ?", (lease_id,)).fetchone():
@@ -270,6 +269,10 @@ def _translated(subject: str) -> Iterator[None]:
 
 def _entry(key: str, value: bytes, revision: int, lease: int | None) -> Entry:
     return Entry(key=key, value=value, revision=Revision(revision), lease=_lease_id(lease))
+
+
+def _row(action: Action) -> tuple[str, bytes | None, LeaseId | None]:
+    return (action.key, action.value, action.lease) if isinstance(action, Write) else (action.key, None, None)
 
 
 def _change(key: str, value: bytes | None, revision: int, lease: int | None) -> Change:

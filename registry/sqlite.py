@@ -11,7 +11,7 @@ nobody to renew with: every lease gets its full time again. The same holds for a
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from registry.database import Database
 from registry.errors import LeaseNotFoundError, StoreUnavailableError
 from registry.leases import Deadlines
 from registry.model import Lease, LeaseId, Revision
-from registry.store import Batch, Entry, Listing
+from registry.store import Action, Batch, Check, Entry, Listing, Remove, Write, checking, in_order
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -76,11 +76,20 @@ class SqliteStore:
         expect: Revision | None = None,
     ) -> Revision:
         """The revision that wrote `value`, if the entry is as expected."""
-        return await self._run(self._put, key, value, lease, expect)
+        revision, _ = await self._run(
+            self._commit_and_notify, [Write(key=key, value=value, lease=lease)], checking(key, expect)
+        )
+        return revision
 
     async def delete(self, key: str, *, expect: Revision | None = None) -> Revision | None:
         """The revision that removed the entry, if it is as expected and there was one."""
-        return await self._run(self._delete, key, expect)
+        revision, keys = await self._run(self._commit_and_notify, [Remove(key=key)], checking(key, expect))
+        return revision if keys else None
+
+    async def commit(self, actions: Sequence[Action], *, checks: Sequence[Check] = ()) -> Revision:
+        """The one revision at which all `actions` happened, if all `checks` hold."""
+        revision, _ = await self._run(self._commit_and_notify, in_order(actions, checks), checks)
+        return revision
 
     @asynccontextmanager
     async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[AsyncIterator[Batch]]:
@@ -160,16 +169,13 @@ class SqliteStore:
 
     # These run on the thread. They tell the watchers from there, since their caller may be gone by the end.
 
-    def _put(self, key: str, value: bytes, lease: LeaseId | None, expect: Revision | None) -> Revision:
-        revision = self._database.put(key, value, lease, expect)
-        self._loop.call_soon_threadsafe(self._notify, (key,), revision)
-        return revision
-
-    def _delete(self, key: str, expect: Revision | None) -> Revision | None:
-        revision = self._database.delete(key, expect)
-        if revision is not None:
-            self._loop.call_soon_threadsafe(self._notify, (key,), revision)
-        return revision
+    def _commit_and_notify(
+        self, actions: Sequence[Action], checks: Sequence[Check]
+    ) -> tuple[Revision, tuple[str, ...]]:
+        revision, keys = self._database.commit(actions, checks)
+        if keys:
+            self._loop.call_soon_threadsafe(self._notify, keys, revision)
+        return revision, keys
 
     def _revoke(self, lease_id: LeaseId) -> None:
         keys = self._database.revoke(lease_id)

@@ -1,20 +1,26 @@
 """The Store protocol: keys with revisions, a history to watch, and leases.
 
 The semantics are etcd's. Every change takes the next *revision*, one counter for the whole store; revoking a
-lease removes all its keys at one revision. An entry remembers the revision that wrote it, which is what
-compare-and-set compares. A watch begins at a revision and then sees every change once, in order, or ends with
-`CompactedError` because the history it needs is gone: list, then watch from one past the listing.
+lease removes all its keys at one revision, and so does a transaction with all its changes. An entry remembers
+the revision that wrote it, which is what compare-and-set compares. A watch begins at a revision and then sees
+every change once, in order, or ends with `CompactedError` because the history it needs is gone: list, then
+watch from one past the listing.
 """
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Protocol
 
 from registry.model import Lease, LeaseId, Revision
 
 ABSENT: Final = Revision(0)
 """The revision of a key that has no entry, for compare-and-set."""
+
+TRANSACTION_MAX: Final = 100
+"""How many actions and checks one transaction may have: fewer than the 128 that etcd takes by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,54 @@ class Delete:
 
 Change = Put | Delete
 Batch = tuple[Change, ...]
-"""Changes in the order of their revisions; never empty, and never a part of a revision."""
+"""Changes in the order of their revisions, then of keys; never empty, and never a part of a revision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """To put `value` under `key`, tied to `lease` and to no other."""
+
+    key: str
+    value: bytes
+    lease: LeaseId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """To delete the entry under `key`, if there is one."""
+
+    key: str
+
+
+Action = Write | Remove
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """That the entry under `key` is at `revision`; `ABSENT`: that there is none."""
+
+    key: str
+    revision: Revision
+
+
+def checking(key: str, expect: Revision | None) -> tuple[Check, ...]:
+    """The check that `expect` asks for, if it does."""
+    return () if expect is None else (Check(key=key, revision=expect),)
+
+
+def in_order(actions: Sequence[Action], checks: Sequence[Check]) -> tuple[Action, ...]:
+    """The actions of one transaction, sorted by key.
+
+    Raises:
+        ValueError: they are more than `TRANSACTION_MAX` with the checks, or two have the same key.
+    """
+    if len(actions) + len(checks) > TRANSACTION_MAX:
+        count = len(actions) + len(checks)
+        raise ValueError(f"expected at most {TRANSACTION_MAX} actions and checks, found {count}")
+    repeated = [key for key, count in Counter(action.key for action in actions).items() if count > 1]
+    if repeated:
+        raise ValueError(f"expected one action a key, found several for {', '.join(sorted(repeated))}")
+    return tuple(sorted(actions, key=attrgetter("key")))
 
 
 class Store(Protocol):
@@ -103,6 +156,18 @@ class Store(Protocol):
 
         Raises:
             RevisionMismatchError: as for `put`.
+        """
+        ...
+
+    async def commit(self, actions: Sequence[Action], *, checks: Sequence[Check] = ()) -> Revision:
+        """The one revision at which all `actions` happened, each on a key of its own, if all `checks` hold.
+
+        Actions that change nothing take no revision; the answer is then the store's.
+
+        Raises:
+            RevisionMismatchError: a check does not hold; nothing changed.
+            LeaseNotFoundError: there is no such lease; nothing changed.
+            ValueError: there are more than `TRANSACTION_MAX` actions and checks, or two actions on one key.
         """
         ...
 

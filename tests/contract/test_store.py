@@ -8,7 +8,20 @@ import pytest
 
 from registry.errors import CompactedError, KeyNotFoundError, LeaseNotFoundError, RevisionMismatchError
 from registry.model import LeaseId, Revision
-from registry.store import ABSENT, Batch, Change, Delete, Entry, Put, Store
+from registry.store import (
+    ABSENT,
+    TRANSACTION_MAX,
+    Batch,
+    Change,
+    Check,
+    Delete,
+    Entry,
+    Listing,
+    Put,
+    Remove,
+    Store,
+    Write,
+)
 from tests.support.clock import FakeClock
 from tests.support.stores import HISTORY_REVISIONS, KINDS, Opener, StoreKind
 
@@ -175,6 +188,103 @@ async def test_concurrent_counters_by_compare_and_set_lose_no_increment(
                 tasks.create_task(increment(store))
 
         assert (await store.get("/counter")).value == b"10"
+
+
+async def test_transaction_makes_all_changes_at_one_revision(open_store: Opener, clock: FakeClock) -> None:
+    async with open_store(clock) as store:
+        lease = await store.grant(5)
+        last = await store.put("/b", b"old")
+        revision = await store.commit(
+            [Write(key="/c", value=b"3", lease=lease.id), Remove(key="/b"), Write(key="/a", value=b"1")]
+        )
+
+        assert revision == last + 1
+        assert await store.list("/") == Listing(
+            entries=(
+                Entry(key="/a", value=b"1", revision=revision),
+                Entry(key="/c", value=b"3", revision=revision, lease=lease.id),
+            ),
+            revision=revision,
+        )
+
+
+async def test_watch_sees_a_transaction_whole_and_in_the_order_of_its_keys(
+    open_store: Opener, clock: FakeClock
+) -> None:
+    async with open_store(clock) as store:
+        last = await store.put("/b", b"")
+        async with store.watch("/", Revision(last + 1)) as batches:
+            await store.commit([Write(key="/c", value=b""), Remove(key="/b"), Write(key="/a", value=b"")])
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                batch = await anext(batches)
+
+        assert [change.key for change in batch] == ["/a", "/b", "/c"]
+
+
+async def test_transaction_whose_checks_hold_is_done(open_store: Opener, clock: FakeClock) -> None:
+    async with open_store(clock) as store:
+        first = await store.put("/a", b"1")
+        checks = [Check(key="/a", revision=first), Check(key="/b", revision=ABSENT)]
+
+        assert await store.commit([Write(key="/b", value=b"")], checks=checks) == first + 1
+
+
+@pytest.mark.parametrize(("key", "expected"), [("/a", ABSENT), ("/b", Revision(4711))])
+async def test_transaction_with_a_check_that_fails_changes_nothing(
+    open_store: Opener, clock: FakeClock, key: str, expected: Revision
+) -> None:
+    async with open_store(clock) as store:
+        first = await store.put("/a", b"1")
+        found = {"/a": first, "/b": ABSENT}
+        checks = [Check(key="/a", revision=first), Check(key=key, revision=expected)]
+
+        with pytest.raises(RevisionMismatchError) as caught:
+            await store.commit([Write(key="/c", value=b""), Remove(key="/a")], checks=checks)
+
+        assert (caught.value.key, caught.value.expected, caught.value.found) == (key, expected, found[key])
+        assert [entry.key for entry in (await store.list("/")).entries] == ["/a"]
+        assert await next_revision(store) == first + 1
+
+
+async def test_transaction_under_an_unknown_lease_changes_nothing(
+    open_store: Opener, clock: FakeClock
+) -> None:
+    async with open_store(clock) as store:
+        first = await store.put("/a", b"1")
+
+        with pytest.raises(LeaseNotFoundError):
+            await store.commit([Remove(key="/a"), Write(key="/b", value=b"", lease=UNKNOWN)])
+        assert await store.get("/a") == Entry(key="/a", value=b"1", revision=first)
+
+
+async def test_transaction_that_changes_nothing_takes_no_revision(
+    open_store: Opener, clock: FakeClock
+) -> None:
+    async with open_store(clock) as store:
+        first = await store.put("/a", b"1")
+
+        assert await store.commit([Remove(key="/b")], checks=[Check(key="/a", revision=first)]) == first
+        assert await next_revision(store) == first + 1
+
+
+async def test_transaction_may_be_as_large_as_promised_and_no_larger(
+    open_store: Opener, clock: FakeClock
+) -> None:
+    actions = [Write(key=f"/a/{number}", value=b"") for number in range(TRANSACTION_MAX)]
+    async with open_store(clock) as store:
+        with pytest.raises(ValueError, match="found 101"):
+            await store.commit(actions, checks=[Check(key="/b", revision=ABSENT)])
+        await store.commit(actions)
+
+        assert len((await store.list("/a/")).entries) == TRANSACTION_MAX
+
+
+async def test_transaction_with_two_actions_on_one_key_is_refused(
+    open_store: Opener, clock: FakeClock
+) -> None:
+    async with open_store(clock) as store:
+        with pytest.raises(ValueError, match="several for /a"):
+            await store.commit([Remove(key="/a"), Write(key="/a", value=b"")])
 
 
 async def test_watch_replays_from_its_revision_and_goes_on(open_store: Opener, clock: FakeClock) -> None:

@@ -1,12 +1,12 @@
 """A store that loses its reachability, or its history, when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from registry.errors import CompactedError, StoreError, StoreUnavailableError
 from registry.model import Lease, LeaseId, Revision
-from registry.store import Batch, Entry, Listing, Store
+from registry.store import Action, Batch, Check, Entry, Listing, Store
 
 
 class FlakyStore:
@@ -47,6 +47,9 @@ class FlakyStore:
 
     async def delete(self, key: str, *, expect: Revision | None = None) -> Revision | None:
         return await self._reachable().delete(key, expect=expect)
+
+    async def commit(self, actions: Sequence[Action], *, checks: Sequence[Check] = ()) -> Revision:
+        return await self._reachable().commit(actions, checks=checks)
 
     @asynccontextmanager
     async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[AsyncIterator[Batch]]:
