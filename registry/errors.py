@@ -9,6 +9,7 @@
         ├── KeyNotFoundError        nothing under this key
         ├── RevisionMismatchError   compare-and-set found another revision
         ├── LeaseNotFoundError      the lease expired, was revoked, or never was
+        ├── NotLeaderError          a write that only the leader may do, by one that no longer is
         ├── CompactedError          the history asked for is gone
         ├── StoreLockedError        another process has the file open
         ├── StoreFormatError        the file was written by another program or release
@@ -95,6 +96,13 @@ class LeaseNotFoundError(StoreError):
     def __init__(self, lease_id: int) -> None:
         super().__init__(f"expected a live lease, found none with id {lease_id}")
         self.lease_id = lease_id
+
+
+class NotLeaderError(StoreError):
+    """A write that only the leader may do, by one that no longer is; nothing changed."""
+
+    def __init__(self, key: str, fence: int) -> None:
+        super().__init__(f"expected to lead by {key!r} at revision {fence}, found that the lead is lost")
 
 
 class CompactedError(StoreError):

@@ -1,9 +1,12 @@
-"""Where a registration lies in the store."""
+"""Where things lie in the store."""
 
 from registry.model import InstanceId, ServiceName
 
 PREFIX = "/breakwater/registry/services/"
 """Every registration's key begins so; NAMESPACE/NAME/INSTANCE follows."""
+
+LEADER = "/breakwater/leader"
+"""The key that the leading control plane holds, under a lease."""
 
 
 def registration_key(service: ServiceName, instance: InstanceId) -> str:
