@@ -18,7 +18,7 @@ PROTOS := $(wildcard proto/mesh/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 
-.PHONY: help dev demo proto format lint types test rust-test property integration bench golden docs wheel clean all
+.PHONY: help dev demo proto format lint types tools test rust-test property integration bench golden docs wheel clean all
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -68,14 +68,17 @@ rust-test: ## tests of the Rust workspace
 	@echo "Rust tests: 2 to 4 minutes the first time"
 	@cargo test --quiet --manifest-path $(MANIFEST) --workspace --locked
 
-test: $(CORE_READY) rust-test ## unit, property, contract and integration tests
+tools: $(VENV_READY) ## build the Go programs that tests run, once
+	@$(PYTHON) -m tests.support.gotools
+
+test: $(CORE_READY) rust-test tools ## unit, property, contract and integration tests
 	@echo "Python tests: about 5 minutes"
 	@$(PYTHON) -m pytest $(ARGS)
 
 property: $(CORE_READY) ## property tests with many more examples
 	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/property $(ARGS)
 
-integration: $(CORE_READY) ## only the tests with real sockets and processes
+integration: $(CORE_READY) tools ## only the tests with real sockets and processes
 	@$(PYTHON) -m pytest tests/integration $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json

@@ -120,9 +120,18 @@ class Process:
         self.send(signal.SIGKILL)
         await self.wait()
 
+    def pause(self) -> None:
+        """Stop it where it is, as a machine that is frozen does; its sockets stay."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+
     async def stop(self) -> int:
         """Return its exit status after SIGTERM, or SIGKILL when the grace is over."""
         self.send(signal.SIGTERM)
+        self.resume()
         try:
             return await self.wait(timeout_seconds=self._grace_seconds)
         except TimeoutError:

@@ -1,0 +1,128 @@
+"""Go programs that tests run, built once per version: `python -m tests.support.gotools` builds all of them.
+
+Each set is a Go module of its own in a folder beside this file, its versions pinned by its `go.sum`. What is
+built lands outside the tree, in a folder named by the hash of both module files.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+GO_VERSION = re.compile(r"^(?:go )?(?:go)?(\d+)\.(\d+)", re.MULTILINE)
+
+
+class GoToolsError(Exception):
+    """The programs cannot be built here; the message says what to install, or what the compiler said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSet:
+    """One Go module: its folder, and the packages to build by the names of their programs."""
+
+    folder: str
+    programs: Mapping[str, str]
+    minutes: str
+
+
+ETCD = ToolSet(
+    folder="etcd",
+    programs={
+        "etcd": "go.etcd.io/etcd/server/v3",
+        "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+        "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+    },
+    minutes="a minute or two",
+)
+SETS = (ETCD,)
+
+
+def built(tools: ToolSet) -> Path:
+    """Return the folder with the programs of a set, after building them when this version was never built.
+
+    Builders that come at the same time wait for the first.
+
+    Raises:
+        GoToolsError: Go is missing, too old, or refused to build.
+    """
+    home = _cache() / "tools" / f"{tools.folder}-{_hash(HERE / tools.folder)}"
+    with _alone(home.with_suffix(".lock")):
+        if not home.exists():
+            _build(tools, home)
+    return home
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("BREAKWATER_CACHE") or "~/.cache/breakwater").expanduser()
+
+
+def _hash(module: Path) -> str:
+    content = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(tools: ToolSet, home: Path) -> None:
+    module = HERE / tools.folder
+    _check_go(module)
+    sys.stderr.write(f"building {', '.join(tools.programs)}: {tools.minutes}, once\n")
+    draft = home.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, package in tools.programs.items():
+        _go(module, "build", "-trimpath", "-ldflags=-s -w", "-o", str(draft / name), package)
+    draft.rename(home)
+
+
+def _check_go(module: Path) -> None:
+    wanted = _version((module / "go.mod").read_text())
+    needed = f"these tests need Go {wanted[0]}.{wanted[1]} or newer to build {module.name}"
+    if shutil.which("go") is None:
+        raise GoToolsError(f"{needed}; install it so that `go` is on PATH (a distribution's may be too old)")
+    found = _go(module.parent, "env", "GOVERSION").strip()
+    if _version(found) < wanted:
+        raise GoToolsError(f"{needed}; found {found}")
+
+
+def _version(text: str) -> tuple[int, int]:
+    found = GO_VERSION.search(text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _go(directory: Path, *words: str) -> str:
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        ("go", *words), cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise GoToolsError(f"go {' '.join(words)} ended with {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def main() -> int:
+    """Return 0 once every set is built, or 1 after saying why one is not."""
+    try:
+        for tools in SETS:
+            built(tools)
+    except GoToolsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
