@@ -26,7 +26,7 @@ def test_a_machine_without_go_is_told_to_install_it(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_an_old_go_is_told_from_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gotools.shutil, "which", lambda _: "/bin/go")
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/go")
     monkeypatch.setattr(gotools, "_go", lambda *_: "go1.19.8\n")
     with pytest.raises(GoToolsError, match=rf"^{NEEDED}; found go1\.19\.8$"):
         built(ETCD)
