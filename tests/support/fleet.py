@@ -1,13 +1,11 @@
 """A small mesh: a control plane whose policies change as a test goes, and the sidecars that joined it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controlplane.cli.client import AdminClient
 from controlplane.cli.errors import RefusedError
 from tests.support.documents import Document, text
 from tests.support.mesh import SIDECAR, ControlPlane, Sidecar, controlplane, sidecar
@@ -93,11 +91,7 @@ class Fleet:
 
     async def ask(self, method: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer of one RPC of AdminService, as `breakwater -o json` shows it."""
-        return await asyncio.to_thread(self._ask, method, request or {})
-
-    def _ask(self, method: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        with AdminClient(f"127.0.0.1:{self.plane.admin}") as client:
-            return client.call(method, request)
+        return await self.plane.ask(method, request)
 
 
 def named(service: str) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """A control plane and sidecars as processes on loopback, for tests and the bench."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from controlplane.cli.client import AdminClient
 from tests.support.ports import free_ports
 from tests.support.process import Process
 from tests.support.readiness import answering
@@ -22,6 +25,22 @@ class ControlPlane:
     discovery: int
     admin: int
     http: int
+
+    async def ready(self) -> None:
+        """Return once it has read its sources and its store.
+
+        Raises:
+            ProcessFailedError: It ended, or was not ready in time.
+        """
+        await self.process.ready(answering(self.http, path="/readyz"), timeout_seconds=READY_TIMEOUT_SECONDS)
+
+    async def ask(self, method: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer of one RPC of AdminService, as `breakwater -o json` shows it."""
+        return await asyncio.to_thread(self._ask, method, request or {})
+
+    def _ask(self, method: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        with AdminClient(_loopback(self.admin)) as client:
+            return client.call(method, request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +64,12 @@ class Sidecar:
 
 @asynccontextmanager
 async def controlplane(
-    scratch: Path, policies: Path, *, store: str = "sqlite::memory:", prefix: Sequence[str] = ()
+    scratch: Path,
+    policies: Path,
+    *,
+    store: str = "sqlite::memory:",
+    prefix: Sequence[str] = (),
+    name: str = "controlplane",
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane on the policies of a directory; `prefix` goes before its command."""
     discovery, admin, http = free_ports(3)
@@ -54,9 +78,10 @@ async def controlplane(
         *("--store", store, "--policies", policies),
         *("--listen", _loopback(discovery), "--admin", _loopback(admin), "--http", _loopback(http)),
     )
-    async with Process(command, log=scratch / "controlplane.log") as process:
-        await process.ready(answering(http, path="/readyz"), timeout_seconds=READY_TIMEOUT_SECONDS)
-        yield ControlPlane(process=process, discovery=discovery, admin=admin, http=http)
+    async with Process(command, log=scratch / f"{name}.log") as process:
+        plane = ControlPlane(process=process, discovery=discovery, admin=admin, http=http)
+        await plane.ready()
+        yield plane
 
 
 @asynccontextmanager
@@ -65,19 +90,24 @@ async def sidecar(  # noqa: PLR0913 (a program's flags are its parameters)
     service: str,
     *,
     app_port: int,
-    discovery: int,
+    discovery: int | Sequence[int],
+    name: str = "",
     port_name: str = "http",
     program: Sequence[str] = SIDECAR,
     prefix: Sequence[str] = (),
 ) -> AsyncIterator[Sidecar]:
-    """Run a sidecar beside the application on `app_port`; its state and log are in `scratch`."""
-    name = instance(service)
+    """Run a sidecar beside the application on `app_port`; its state and log are in `scratch`.
+
+    `discovery` is the port of its control plane, or those of several; `name` its own in the mesh.
+    """
+    name = name or instance(service)
+    planes = (discovery,) if isinstance(discovery, int) else discovery
     inbound, outbound, http = free_ports(3)
     app = f"{port_name}={_loopback(app_port)}"
     command: tuple[str | Path, ...] = (
         *(*prefix, sys.executable, *program),
         *("--service", service, "--instance", name, "--state-dir", scratch / name),
-        *("--controlplane", _loopback(discovery), "--app", app, "--advertise", "127.0.0.1"),
+        *("--controlplane", ",".join(map(_loopback, planes)), "--app", app, "--advertise", "127.0.0.1"),
         *("--inbound", _loopback(inbound), "--outbound", _loopback(outbound), "--http", _loopback(http)),
     )
     async with Process(command, log=scratch / f"{name}.log") as process:
