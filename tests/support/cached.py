@@ -14,7 +14,7 @@ def build_once(name: str, inputs: Iterable[Path], build: Callable[[Path], None])
 
     `build` gets an empty folder to be; builders that come at the same time wait for the first.
     """
-    home = cache() / "tools" / f"{name}-{_hash(inputs)}"
+    home = _cache() / "tools" / f"{name}-{_hash(inputs)}"
     with _alone(home.with_suffix(".lock")):
         if not home.exists():
             draft = home.with_suffix(".draft")
@@ -24,7 +24,7 @@ def build_once(name: str, inputs: Iterable[Path], build: Callable[[Path], None])
     return home
 
 
-def cache() -> Path:
+def _cache() -> Path:
     """Where builds are kept: BREAKWATER_CACHE, or the user's cache directory."""
     return Path(os.environ.get("BREAKWATER_CACHE") or "~/.cache/breakwater").expanduser()
 

@@ -4,17 +4,17 @@ Each set is a Go module of its own in a folder beside this file, its versions pi
 built lands outside the tree, in a folder named by the hash of both module files.
 """
 
-import fcntl
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from tests.support.cached import build_once
 
 HERE = Path(__file__).parent
 GO_VERSION = re.compile(r"^(?:go )?(?:go)?(\d+)\.(\d+)", re.MULTILINE)
@@ -53,39 +53,16 @@ def built(tools: ToolSet) -> Path:
     Raises:
         GoToolsError: Go is missing, too old, or refused to build.
     """
-    home = _cache() / "tools" / f"{tools.folder}-{_hash(HERE / tools.folder)}"
-    with _alone(home.with_suffix(".lock")):
-        if not home.exists():
-            _build(tools, home)
-    return home
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("BREAKWATER_CACHE") or "~/.cache/breakwater").expanduser()
-
-
-def _hash(module: Path) -> str:
-    content = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _build(tools: ToolSet, home: Path) -> None:
     module = HERE / tools.folder
+    inputs = (module / "go.mod", module / "go.sum")
+    return build_once(tools.folder, inputs, partial(_build, tools, module))
+
+
+def _build(tools: ToolSet, module: Path, home: Path) -> None:
     _check_go(module)
     sys.stderr.write(f"building {', '.join(tools.programs)}: {tools.minutes}, once\n")
-    draft = home.with_suffix(".draft")
-    shutil.rmtree(draft, ignore_errors=True)
     for name, package in tools.programs.items():
-        _go(module, "build", "-trimpath", "-ldflags=-s -w", "-o", str(draft / name), package)
-    draft.rename(home)
+        _go(module, "build", "-trimpath", "-ldflags=-s -w", "-o", str(home / name), package)
 
 
 def _check_go(module: Path) -> None:
