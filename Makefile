@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR := $(if $(BREAKWATER_CACHE),$(BREAKWATER_CACHE)/cargo,$(
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 RUST_SOURCES := $(shell find sidecar/core -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
-PROTOS := $(wildcard proto/mesh/v1/*.proto)
+PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 

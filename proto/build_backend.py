@@ -57,9 +57,10 @@ def generate() -> None:
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir()
     _compile(sorted((SOURCES / "mesh").rglob("*.proto")))
-    (TARGET / "v1" / "__init__.py").write_text(
-        '"""Messages and services of package mesh.v1."""\n', encoding="utf-8"
-    )
+    for folder in (path for path in TARGET.rglob("*") if path.is_dir()):
+        package = ".".join(folder.relative_to(ROOT).parts)
+        docstring = f'"""Messages and services of package {package}."""\n'
+        (folder / "__init__.py").write_text(docstring, encoding="utf-8")
     (TARGET / "py.typed").touch()
     marker.write_text(init, encoding="utf-8")  # last: its presence says that the rest is whole
 
