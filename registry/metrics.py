@@ -1,6 +1,6 @@
 """What the registry looks like from outside, read when somebody asks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -11,11 +11,10 @@ _PREFIX = "breakwater_controlplane_registry_"
 
 
 class RegistryCollector(Collector):
-    """Gauges of a live catalogue, and of the leases behind it."""
+    """Gauges of a live catalogue."""
 
-    def __init__(self, live: LiveCatalog, lease_count: Callable[[], int]) -> None:
+    def __init__(self, live: LiveCatalog) -> None:
         self._live = live
-        self._lease_count = lease_count
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """One gauge per figure."""
@@ -31,7 +30,6 @@ class RegistryCollector(Collector):
         yield _gauge(
             "conflicts", "Fields on which instances disagree.", sum(len(each.conflicts) for each in services)
         )
-        yield _gauge("leases", "Leases alive in the store.", self._lease_count())
 
 
 def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:

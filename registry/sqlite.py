@@ -11,12 +11,11 @@ nobody to renew with: every lease gets its full time again. The same holds for a
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import structlog
 
@@ -26,6 +25,7 @@ from registry.database import Database
 from registry.errors import LeaseNotFoundError, StoreUnavailableError
 from registry.leases import Deadlines
 from registry.model import Lease, LeaseId, Revision
+from registry.progress import Progress
 from registry.store import Action, Batch, Check, Entry, Listing, Remove, Write, checking, in_order
 
 _P = ParamSpec("_P")
@@ -39,17 +39,54 @@ _OVERSLEPT_NS = 1_000_000_000
 log = structlog.get_logger()
 
 
-@dataclass(slots=True, eq=False)
-class _Watcher:
-    """One watch: what it looks at, the revision it reads next, and the event that tells it to read."""
+Changes = Callable[[Revision], Awaitable[tuple[Batch, Revision]]]
+"""Returns changes from a revision on, and the revision to go on from."""
 
-    prefix: str
-    position: Revision
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+class SqliteWatch:
+    """A `Watch`: what it looks at, the revision it reads next, and the event that tells it to read."""
+
+    def __init__(self, prefix: str, from_revision: Revision, changes: Changes) -> None:
+        self._prefix = prefix
+        self._next = from_revision
+        self._changes = changes
+        self._changed = asyncio.Event()
+        self._progress = Progress(Revision(from_revision - 1))
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
+        """The next changes."""
+        while True:
+            self._progress.advance(Revision(self._next - 1))
+            self._changed.clear()
+            position = self._next
+            changes, reached = await self._changes(position)
+            self._next = max(self._next, reached)
+            if changes:
+                return changes
+            if reached == position:
+                await self._changed.wait()
+
+    async def reach(self, revision: Revision) -> None:
+        """Returns once whoever iterates has dealt with everything up to `revision`."""
+        await self._progress.reach(revision)
+
+    def notify(self, keys: Iterable[str], revision: Revision) -> None:
+        """Tells it that `keys` have changed at `revision`."""
+        if any(key.startswith(self._prefix) for key in keys):
+            self._changed.set()
+        elif self._next == revision:
+            # Others' changes must not age a watch whose own keys are quiet out of the history.
+            self._next = Revision(revision + 1)
+            self._progress.advance(revision)
 
 
 class SqliteStore:
     """A `Store` in a file that no other process has open, or in memory; made by `open_sqlite`."""
+
+    restores_leases = True
 
     def __init__(self, database: Database, thread: ThreadPoolExecutor, clock: Clock) -> None:
         self._database = database
@@ -57,7 +94,7 @@ class SqliteStore:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines()
-        self._watchers: set[_Watcher] = set()
+        self._watches: set[SqliteWatch] = set()
 
     async def get(self, key: str) -> Entry:
         """The entry under `key`, or `KeyNotFoundError`."""
@@ -92,15 +129,17 @@ class SqliteStore:
         return revision
 
     @asynccontextmanager
-    async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[AsyncIterator[Batch]]:
+    async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[SqliteWatch]:
         """Every change under `prefix` from `from_revision` on, or `CompactedError`."""
         await self._run(self._database.check_history, from_revision)
-        watcher = _Watcher(prefix, from_revision)
-        self._watchers.add(watcher)
+        watch = SqliteWatch(
+            prefix, from_revision, lambda start: self._run(self._database.changes, prefix, start)
+        )
+        self._watches.add(watch)
         try:
-            yield self._follow(watcher)
+            yield watch
         finally:
-            self._watchers.remove(watcher)
+            self._watches.remove(watch)
 
     async def grant(self, ttl_seconds: int) -> Lease:
         """A new lease, whose id no other store or earlier run has given."""
@@ -118,11 +157,6 @@ class SqliteStore:
         """Ends the lease and removes its entries."""
         await self._run(self._revoke, lease_id)
         self._deadlines.forget([lease_id])
-
-    @property
-    def lease_count(self) -> int:
-        """How many leases are alive."""
-        return len(self._deadlines)
 
     async def restore(self, restart_seconds: int) -> None:
         """Gives every lease of an earlier run its full time, and `restart_seconds` to reconnect."""
@@ -152,17 +186,6 @@ class SqliteStore:
             log.warning("lease kept because the store is unavailable", lease=lease.id, error=str(error))
             self._deadlines.start(lease, self._clock.now_ns())
 
-    async def _follow(self, watcher: _Watcher) -> AsyncIterator[Batch]:
-        while True:
-            watcher.changed.clear()
-            position = watcher.position
-            changes, reached = await self._run(self._database.changes, watcher.prefix, position)
-            watcher.position = max(watcher.position, reached)
-            if changes:
-                yield changes
-            elif reached == position:
-                await watcher.changed.wait()
-
     async def _run(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """What `call` returns on the database's thread."""
         return await self._loop.run_in_executor(self._thread, partial(call, *args, **kwargs))
@@ -183,12 +206,8 @@ class SqliteStore:
             self._loop.call_soon_threadsafe(self._notify, keys, self._database.revision())
 
     def _notify(self, keys: tuple[str, ...], revision: Revision) -> None:
-        for watcher in self._watchers:
-            if any(key.startswith(watcher.prefix) for key in keys):
-                watcher.changed.set()
-            elif watcher.position == revision:
-                # Others' changes must not age a watch whose own keys are quiet out of the history.
-                watcher.position = Revision(revision + 1)
+        for watch in self._watches:
+            watch.notify(keys, revision)
 
 
 @asynccontextmanager

@@ -98,6 +98,21 @@ class Check:
     revision: Revision
 
 
+class Watch(Protocol):
+    """Iterates over changes, one batch after the other, without end."""
+
+    def __aiter__(self) -> AsyncIterator[Batch]: ...
+
+    async def __anext__(self) -> Batch: ...
+
+    async def reach(self, revision: Revision) -> None:
+        """Returns once whoever iterates has dealt with every change up to `revision`.
+
+        A batch is dealt with when the next one is asked for.
+        """
+        ...
+
+
 def checking(key: str, expect: Revision | None) -> tuple[Check, ...]:
     """The check that `expect` asks for, if it does."""
     return () if expect is None else (Check(key=key, revision=expect),)
@@ -119,7 +134,16 @@ def in_order(actions: Sequence[Action], checks: Sequence[Check]) -> tuple[Action
 
 
 class Store(Protocol):
-    """Where the registry keeps what it knows. Every method may raise `StoreUnavailableError`."""
+    """Where the registry keeps what it knows.
+
+    Every method may raise `StoreUnavailableError`; one that writes may then have written nevertheless. Any
+    may raise `StoreRefusedError`, and those that write `StoreFullError`; then nothing changed.
+    """
+
+    @property
+    def restores_leases(self) -> bool:
+        """Whether leases get their full time again when the store starts, however long it was away."""
+        ...
 
     async def get(self, key: str) -> Entry:
         """The entry under `key`.
@@ -171,11 +195,7 @@ class Store(Protocol):
         """
         ...
 
-    def watch(
-        self,
-        prefix: str,
-        from_revision: Revision,
-    ) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+    def watch(self, prefix: str, from_revision: Revision) -> AbstractAsyncContextManager[Watch]:
         """Every change under `prefix` from `from_revision` on, then as they happen, without end.
 
         Holds no queue: a slow reader falls behind in the history, and past its end loses the watch.

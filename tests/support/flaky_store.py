@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Self
 
 from registry.errors import CompactedError, StoreError, StoreUnavailableError
 from registry.model import Lease, LeaseId, Revision
-from registry.store import Action, Batch, Check, Entry, Listing, Store
+from registry.store import Action, Batch, Check, Entry, Listing, Store, Watch
 
 
 class FlakyStore:
@@ -16,6 +17,10 @@ class FlakyStore:
         self._store = store
         self._is_reachable = True
         self._broken: asyncio.Future[StoreError] = asyncio.Future()
+
+    @property
+    def restores_leases(self) -> bool:
+        return self._store.restores_leases
 
     def lose(self) -> None:
         """Makes the store unreachable."""
@@ -52,9 +57,9 @@ class FlakyStore:
         return await self._reachable().commit(actions, checks=checks)
 
     @asynccontextmanager
-    async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[AsyncIterator[Batch]]:
-        async with self._reachable().watch(prefix, from_revision) as batches:
-            yield _until_broken(batches, self._broken)
+    async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[Watch]:
+        async with self._reachable().watch(prefix, from_revision) as watch:
+            yield _BreakingWatch(watch, self._broken)
 
     async def grant(self, ttl_seconds: int) -> Lease:
         return await self._reachable().grant(ttl_seconds)
@@ -71,19 +76,29 @@ class FlakyStore:
         return self._store
 
 
-async def _until_broken(
-    batches: AsyncIterator[Batch], broken: asyncio.Future[StoreError]
-) -> AsyncIterator[Batch]:
-    while True:
+class _BreakingWatch:
+    """A watch until it breaks."""
+
+    def __init__(self, watch: Watch, broken: asyncio.Future[StoreError]) -> None:
+        self._watch = watch
+        self._broken = broken
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
         async with asyncio.TaskGroup() as tasks:
-            batch = tasks.create_task(_next(batches))
-            either: set[asyncio.Future[Batch] | asyncio.Future[StoreError]] = {batch, broken}
+            batch = tasks.create_task(_next(self._watch))
+            either: set[asyncio.Future[Batch] | asyncio.Future[StoreError]] = {batch, self._broken}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             batch.cancel()
-        if broken.done():
-            raise broken.result()
-        yield batch.result()
+        if self._broken.done():
+            raise self._broken.result()
+        return batch.result()
+
+    async def reach(self, revision: Revision) -> None:
+        await self._watch.reach(revision)
 
 
-async def _next(batches: AsyncIterator[Batch]) -> Batch:
-    return await anext(batches)
+async def _next(watch: Watch) -> Batch:
+    return await anext(watch)
