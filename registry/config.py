@@ -1,6 +1,7 @@
 """Settings of the registry: where the store is, and its time limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from registry.errors import InvalidLocationError
@@ -18,6 +19,8 @@ RECONNECT_SECONDS = 4
 GRACE_SECONDS = LEASE_SECONDS + RECONNECT_SECONDS
 """How long nothing is taken away after a start, or after the store came back."""
 
+_PORT_MAX = 65_535
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteLocation:
@@ -27,6 +30,40 @@ class SqliteLocation:
 
     def __str__(self) -> str:
         return f"sqlite:{self.path or ':memory:'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtcdAccess:
+    """Whom we trust to be etcd, and who we are to it.
+
+    Files are read anew for each connection and each token, so that they may be replaced.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    user: str = ""
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtcdLocation:
+    """The endpoints of an etcd cluster, each HOST:PORT; with a CA or a certificate over TLS."""
+
+    endpoints: tuple[str, ...]
+    access: EtcdAccess = field(default_factory=EtcdAccess)
+
+    def __str__(self) -> str:
+        return f"etcd://{','.join(self.endpoints)}"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether what is said could be read on the way: in plain text, and off loopback."""
+        is_plain = not (self.access.ca or self.access.certificate)
+        return is_plain and not all(is_loopback(endpoint.rpartition(":")[0]) for endpoint in self.endpoints)
+
+
+StoreLocation = SqliteLocation | EtcdLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +78,33 @@ class StoreOptions:
     restart_seconds: int = RECONNECT_SECONDS
 
 
-def parse_location(text: str) -> SqliteLocation:
-    """The store that `--store` names: sqlite:PATH or sqlite::memory:.
+def parse_location(text: str, access: EtcdAccess | None = None) -> StoreLocation:
+    """The store that `--store` names: sqlite:PATH, sqlite::memory: or etcd://HOST:PORT[,HOST:PORT...].
 
     Raises:
         InvalidLocationError: it has another form.
     """
-    scheme, _, path = text.partition(":")
-    if scheme != "sqlite" or not path:
-        raise InvalidLocationError(f"expected sqlite:PATH or sqlite::memory:, found {text!r}")
-    return SqliteLocation(path=None if path == ":memory:" else Path(path))
+    scheme, _, rest = text.partition(":")
+    if scheme == "sqlite" and rest:
+        return SqliteLocation(path=None if rest == ":memory:" else Path(rest))
+    endpoints = rest.removeprefix("//").split(",")
+    if scheme == "etcd" and rest.startswith("//") and all(map(_is_endpoint, endpoints)):
+        return EtcdLocation(endpoints=tuple(endpoints), access=access or EtcdAccess())
+    raise InvalidLocationError(
+        f"expected sqlite:PATH, sqlite::memory: or etcd://HOST:PORT[,HOST:PORT...], found {text!r}"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is reached from this machine alone."""
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_endpoint(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_port = port.isascii() and port.isdecimal() and int(port) <= _PORT_MAX
+    return bool(host) and (is_bracketed or ":" not in host) and is_port

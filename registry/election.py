@@ -24,7 +24,6 @@ from registry.errors import (
     NotLeaderError,
     RevisionMismatchError,
     StoreError,
-    StoreUnavailableError,
 )
 from registry.keys import LEADER
 from registry.model import Lease, Revision
@@ -110,7 +109,7 @@ class Election:
             try:
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     await (self._renew() if self._leadership else self._look())
-            except (StoreUnavailableError, TimeoutError) as error:
+            except (StoreError, TimeoutError) as error:
                 log.warning("leader unknown, the store is unavailable", error=str(error))
                 if self.leadership is None:
                     self._lose()

@@ -13,6 +13,8 @@
         ├── CompactedError          the history asked for is gone
         ├── StoreLockedError        another process has the file open
         ├── StoreFormatError        the file was written by another program or release
+        ├── StoreFullError          the store has no room for what is to be written
+        ├── StoreRefusedError       the store would refuse the same call again
         └── StoreUnavailableError   the store cannot be read or written now
 
 `origin` says whose doing it was; `retryable` whether the same call may succeed later.
@@ -132,7 +134,26 @@ class StoreFormatError(StoreError):
     """The file was written by another program or another release."""
 
 
+class StoreFullError(StoreError):
+    """The store has no room for what is to be written; deleting and reading go on."""
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "RESOURCE_EXHAUSTED: etcd has reached its quota and takes no writes: run `etcdctl compact "
+            "REVISION`, `etcdctl defrag` and `etcdctl alarm disarm`, or raise --quota-backend-bytes"
+        )
+
+
+class StoreRefusedError(StoreError):
+    """The store would refuse the same call again: the user may not, or what is to be written is too large."""
+
+
 class StoreUnavailableError(StoreError):
-    """The store cannot be read or written now."""
+    """The store cannot be read or written now.
+
+    What was to be written may be there nevertheless: the answer may be all that was lost.
+    """
 
     retryable = True

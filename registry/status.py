@@ -11,6 +11,8 @@ from registry.errors import (
     InvalidRegistrationError,
     LeaseNotFoundError,
     RegistryError,
+    StoreFullError,
+    StoreRefusedError,
     StoreUnavailableError,
 )
 
@@ -20,6 +22,8 @@ _CODES: Final[dict[type[RegistryError], tuple[grpc.StatusCode, str]]] = {
     InvalidNameError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_NAME"),
     InvalidRegistrationError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REGISTRATION"),
     LeaseNotFoundError: (grpc.StatusCode.NOT_FOUND, "LEASE_NOT_FOUND"),
+    StoreFullError: (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL"),
+    StoreRefusedError: (grpc.StatusCode.FAILED_PRECONDITION, "STORE_REFUSED"),
     StoreUnavailableError: (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
 }
 _OTHER: Final = (grpc.StatusCode.INTERNAL, "INTERNAL")

@@ -10,15 +10,15 @@ from registry.keys import LEADER
 from registry.store import ABSENT, Check, Remove, Write
 from tests.support.clock import FakeClock
 from tests.support.flaky_store import FlakyStore
-from tests.support.stores import KINDS, Opener, StoreKind
+from tests.support.stores import EMBEDDED, Opener, StoreKind, opener
 
 SUCCESSION_SECONDS = 20
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=EMBEDDED, ids=lambda kind: kind.name)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     kind: StoreKind = request.param
-    return kind.opener(tmp_path)
+    return opener(kind.location.replace("FOLDER", str(tmp_path)))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What every store must do; each test runs over each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,15 @@ from registry.store import (
     Store,
     Write,
 )
-from tests.support.clock import FakeClock
-from tests.support.stores import HISTORY_REVISIONS, KINDS, Opener, StoreKind
+from tests.support.etcd import Member
+from tests.support.stores import EMBEDDED, HISTORY_REVISIONS, KINDS, Opener, StoreKind, Time, opener
 
 DEADLINE_SECONDS = 10
 UNKNOWN = LeaseId(4711)
 
-durable_only = pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind.is_durable], ids=lambda kind: kind.name
-)
+
+def only(kinds: Iterable[StoreKind]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kind", list(kinds), ids=lambda kind: kind.name)
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
@@ -40,13 +40,30 @@ def kind(request: pytest.FixtureRequest) -> StoreKind:
 
 
 @pytest.fixture
-def open_store(kind: StoreKind, tmp_path: Path) -> Opener:
-    return kind.opener(tmp_path)
+def etcd_of_kind(kind: StoreKind, request: pytest.FixtureRequest) -> Member | None:
+    return None if kind.is_embedded else request.getfixturevalue("etcd")
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def open_store(kind: StoreKind, etcd_of_kind: Member | None, tmp_path: Path) -> Opener:
+    etcd = etcd_of_kind.location if etcd_of_kind else ""
+    return opener(kind.location.replace("FOLDER", str(tmp_path)).replace("ETCD", etcd))
+
+
+@pytest.fixture
+def clock(kind: StoreKind) -> Time:
+    return kind.time()
+
+
+@pytest.fixture
+def forget(etcd_of_kind: Member | None) -> Callable[[Revision], Awaitable[None]]:
+    """Cuts the history to what an embedded store keeps by itself, given the newest revision."""
+
+    async def compact(last: Revision) -> None:
+        if etcd_of_kind:
+            await etcd_of_kind.compact(last - HISTORY_REVISIONS + 1)
+
+    return compact
 
 
 async def take(batches: AsyncIterator[Batch], count: int) -> list[Change]:
@@ -62,7 +79,7 @@ async def next_revision(store: Store) -> Revision:
 
 
 async def test_get_returns_what_was_put_and_the_revision_that_wrote_it(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async with open_store(clock) as store:
         revision = await store.put("/a", b"1")
@@ -70,13 +87,13 @@ async def test_get_returns_what_was_put_and_the_revision_that_wrote_it(
         assert await store.get("/a") == Entry(key="/a", value=b"1", revision=revision)
 
 
-async def test_get_of_an_absent_key_raises(open_store: Opener, clock: FakeClock) -> None:
+async def test_get_of_an_absent_key_raises(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         with pytest.raises(KeyNotFoundError, match="'/a'"):
             await store.get("/a")
 
 
-async def test_every_change_takes_the_next_revision(open_store: Opener, clock: FakeClock) -> None:
+async def test_every_change_takes_the_next_revision(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         second = await store.put("/a", b"1")
@@ -86,7 +103,7 @@ async def test_every_change_takes_the_next_revision(open_store: Opener, clock: F
         assert [second, third, fourth] == [first + 1, first + 2, first + 3]
 
 
-async def test_deleting_nothing_takes_no_revision(open_store: Opener, clock: FakeClock) -> None:
+async def test_deleting_nothing_takes_no_revision(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
 
@@ -94,7 +111,7 @@ async def test_deleting_nothing_takes_no_revision(open_store: Opener, clock: Fak
         assert await store.put("/a", b"2") == first + 1
 
 
-async def test_list_is_sorted_by_key_and_bounded_by_the_prefix(open_store: Opener, clock: FakeClock) -> None:
+async def test_list_is_sorted_by_key_and_bounded_by_the_prefix(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         for key in ("/b", "/a/2", "/a/1", "/a", "/a0", "/a/\u00e9"):
             last = await store.put(key, b"")
@@ -106,7 +123,7 @@ async def test_list_is_sorted_by_key_and_bounded_by_the_prefix(open_store: Opene
 
 
 async def test_list_tells_the_revision_of_the_store_and_not_of_the_prefix(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async with open_store(clock) as store:
         await store.put("/a", b"1")
@@ -115,7 +132,7 @@ async def test_list_tells_the_revision_of_the_store_and_not_of_the_prefix(
         assert (await store.list("/a")).revision == last
 
 
-async def test_put_with_the_current_revision_succeeds(open_store: Opener, clock: FakeClock) -> None:
+async def test_put_with_the_current_revision_succeeds(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1", expect=ABSENT)
         second = await store.put("/a", b"2", expect=first)
@@ -125,7 +142,7 @@ async def test_put_with_the_current_revision_succeeds(open_store: Opener, clock:
 
 @pytest.mark.parametrize("stale", [True, False])
 async def test_put_with_another_revision_changes_nothing(
-    open_store: Opener, clock: FakeClock, *, stale: bool
+    open_store: Opener, clock: Time, *, stale: bool
 ) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
@@ -139,7 +156,7 @@ async def test_put_with_another_revision_changes_nothing(
         assert await next_revision(store) == second + 1
 
 
-async def test_delete_with_another_revision_changes_nothing(open_store: Opener, clock: FakeClock) -> None:
+async def test_delete_with_another_revision_changes_nothing(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         second = await store.put("/a", b"2")
@@ -149,7 +166,7 @@ async def test_delete_with_another_revision_changes_nothing(open_store: Opener, 
         assert await store.delete("/a", expect=second) == second + 1
 
 
-async def test_delete_expecting_an_entry_that_is_gone_raises(open_store: Opener, clock: FakeClock) -> None:
+async def test_delete_expecting_an_entry_that_is_gone_raises(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         await store.delete("/a")
@@ -159,7 +176,7 @@ async def test_delete_expecting_an_entry_that_is_gone_raises(open_store: Opener,
         assert caught.value.found == ABSENT
 
 
-async def test_one_of_many_concurrent_creators_wins(open_store: Opener, clock: FakeClock) -> None:
+async def test_one_of_many_concurrent_creators_wins(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         attempts = [store.put("/a", b"%d" % number, expect=ABSENT) for number in range(20)]
         results = await asyncio.gather(*attempts, return_exceptions=True)
@@ -170,7 +187,7 @@ async def test_one_of_many_concurrent_creators_wins(open_store: Opener, clock: F
 
 
 async def test_concurrent_counters_by_compare_and_set_lose_no_increment(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async def increment(store: Store) -> None:
         while True:
@@ -190,9 +207,9 @@ async def test_concurrent_counters_by_compare_and_set_lose_no_increment(
         assert (await store.get("/counter")).value == b"10"
 
 
-async def test_transaction_makes_all_changes_at_one_revision(open_store: Opener, clock: FakeClock) -> None:
+async def test_transaction_makes_all_changes_at_one_revision(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
-        lease = await store.grant(5)
+        lease = await store.grant(60)
         last = await store.put("/b", b"old")
         revision = await store.commit(
             [Write(key="/c", value=b"3", lease=lease.id), Remove(key="/b"), Write(key="/a", value=b"1")]
@@ -209,7 +226,7 @@ async def test_transaction_makes_all_changes_at_one_revision(open_store: Opener,
 
 
 async def test_watch_sees_a_transaction_whole_and_in_the_order_of_its_keys(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async with open_store(clock) as store:
         last = await store.put("/b", b"")
@@ -221,7 +238,7 @@ async def test_watch_sees_a_transaction_whole_and_in_the_order_of_its_keys(
         assert [change.key for change in batch] == ["/a", "/b", "/c"]
 
 
-async def test_transaction_whose_checks_hold_is_done(open_store: Opener, clock: FakeClock) -> None:
+async def test_transaction_whose_checks_hold_is_done(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         checks = [Check(key="/a", revision=first), Check(key="/b", revision=ABSENT)]
@@ -231,7 +248,7 @@ async def test_transaction_whose_checks_hold_is_done(open_store: Opener, clock: 
 
 @pytest.mark.parametrize(("key", "expected"), [("/a", ABSENT), ("/b", Revision(4711))])
 async def test_transaction_with_a_check_that_fails_changes_nothing(
-    open_store: Opener, clock: FakeClock, key: str, expected: Revision
+    open_store: Opener, clock: Time, key: str, expected: Revision
 ) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
@@ -246,9 +263,7 @@ async def test_transaction_with_a_check_that_fails_changes_nothing(
         assert await next_revision(store) == first + 1
 
 
-async def test_transaction_under_an_unknown_lease_changes_nothing(
-    open_store: Opener, clock: FakeClock
-) -> None:
+async def test_transaction_under_an_unknown_lease_changes_nothing(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
 
@@ -257,9 +272,7 @@ async def test_transaction_under_an_unknown_lease_changes_nothing(
         assert await store.get("/a") == Entry(key="/a", value=b"1", revision=first)
 
 
-async def test_transaction_that_changes_nothing_takes_no_revision(
-    open_store: Opener, clock: FakeClock
-) -> None:
+async def test_transaction_that_changes_nothing_takes_no_revision(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
 
@@ -267,9 +280,7 @@ async def test_transaction_that_changes_nothing_takes_no_revision(
         assert await next_revision(store) == first + 1
 
 
-async def test_transaction_may_be_as_large_as_promised_and_no_larger(
-    open_store: Opener, clock: FakeClock
-) -> None:
+async def test_transaction_may_be_as_large_as_promised_and_no_larger(open_store: Opener, clock: Time) -> None:
     actions = [Write(key=f"/a/{number}", value=b"") for number in range(TRANSACTION_MAX)]
     async with open_store(clock) as store:
         with pytest.raises(ValueError, match="found 101"):
@@ -279,15 +290,13 @@ async def test_transaction_may_be_as_large_as_promised_and_no_larger(
         assert len((await store.list("/a/")).entries) == TRANSACTION_MAX
 
 
-async def test_transaction_with_two_actions_on_one_key_is_refused(
-    open_store: Opener, clock: FakeClock
-) -> None:
+async def test_transaction_with_two_actions_on_one_key_is_refused(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         with pytest.raises(ValueError, match="several for /a"):
             await store.commit([Remove(key="/a"), Write(key="/a", value=b"")])
 
 
-async def test_watch_replays_from_its_revision_and_goes_on(open_store: Opener, clock: FakeClock) -> None:
+async def test_watch_replays_from_its_revision_and_goes_on(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         second = await store.put("/a", b"2")
@@ -305,7 +314,7 @@ async def test_watch_replays_from_its_revision_and_goes_on(open_store: Opener, c
 
 
 async def test_watch_sees_every_change_once_in_order_while_writers_race(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async def write(store: Store, writer: int) -> None:
         for number in range(10):
@@ -321,7 +330,7 @@ async def test_watch_sees_every_change_once_in_order_while_writers_race(
         assert [change.revision for change in changes] == list(range(start, start + 40))
 
 
-async def test_watch_ignores_other_prefixes(open_store: Opener, clock: FakeClock) -> None:
+async def test_watch_ignores_other_prefixes(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store, store.watch("/a/", await next_revision(store)) as batches:
         await store.put("/b/1", b"")
         await store.put("/a0", b"")
@@ -330,7 +339,7 @@ async def test_watch_ignores_other_prefixes(open_store: Opener, clock: FakeClock
         assert [change.key for change in await take(batches, 1)] == ["/a/1"]
 
 
-async def test_watch_from_a_future_revision_waits_for_it(open_store: Opener, clock: FakeClock) -> None:
+async def test_watch_from_a_future_revision_waits_for_it(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         start = await next_revision(store)
         async with store.watch("/a", Revision(start + 2)) as batches:
@@ -340,7 +349,7 @@ async def test_watch_from_a_future_revision_waits_for_it(open_store: Opener, clo
             assert [change.revision for change in await take(batches, 1)] == [start + 2]
 
 
-async def test_many_watchers_each_see_every_change(open_store: Opener, clock: FakeClock) -> None:
+async def test_many_watchers_each_see_every_change(open_store: Opener, clock: Time) -> None:
     async def collect(store: Store, start: Revision) -> list[str]:
         async with store.watch("/a/", start) as batches:
             return [change.key for change in await take(batches, 20)]
@@ -357,23 +366,23 @@ async def test_many_watchers_each_see_every_change(open_store: Opener, clock: Fa
 
 
 async def test_watch_from_a_revision_before_the_history_says_where_it_begins(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time, forget: Callable[[Revision], Awaitable[None]]
 ) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"")
         for _ in range(HISTORY_REVISIONS):
             last = await store.put("/a", b"")
+        await forget(last)
 
         with pytest.raises(CompactedError) as caught:
-            async with store.watch("/a", first):
-                pass
+            async with store.watch("/a", first) as batches:
+                await take(batches, 1)
         async with store.watch("/a", Revision(caught.value.compact_revision)) as batches:
             assert (await take(batches, HISTORY_REVISIONS))[-1].revision == last
 
 
-async def test_watcher_that_falls_behind_the_history_loses_the_watch(
-    open_store: Opener, clock: FakeClock
-) -> None:
+@only(EMBEDDED)
+async def test_watcher_that_falls_behind_the_history_loses_the_watch(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store, store.watch("/a", await next_revision(store)) as batches:
         for _ in range(HISTORY_REVISIONS + 1):
             await store.put("/a", b"")
@@ -383,7 +392,7 @@ async def test_watcher_that_falls_behind_the_history_loses_the_watch(
 
 
 async def test_quiet_watch_outlives_more_of_others_changes_than_the_history_holds(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time
 ) -> None:
     async with (
         open_store(clock) as store,
@@ -391,7 +400,7 @@ async def test_quiet_watch_outlives_more_of_others_changes_than_the_history_hold
         asyncio.TaskGroup() as tasks,
     ):
         waiting = tasks.create_task(take(batches, 1))
-        await asyncio.sleep(0.05)  # until the watch has nothing left to read
+        await batches.reach((await store.list("")).revision)  # nothing is left to read
         for _ in range(HISTORY_REVISIONS * 2):
             await store.put("/b", b"")
         revision = await store.put("/a", b"")
@@ -399,22 +408,45 @@ async def test_quiet_watch_outlives_more_of_others_changes_than_the_history_hold
         assert [change.revision for change in await waiting] == [revision]
 
 
+async def test_watch_says_that_its_reader_has_dealt_with_everything_so_far(
+    open_store: Opener, clock: Time
+) -> None:
+    dealt_with: list[Change] = []
+
+    async def read(batches: AsyncIterator[Batch]) -> None:
+        async for batch in batches:
+            await asyncio.sleep(0)
+            dealt_with.extend(batch)
+
+    async with open_store(clock) as store, store.watch("/a/", await next_revision(store)) as batches:
+        reader = asyncio.create_task(read(batches))
+        for number in range(20):
+            await store.put(f"/a/{number}", b"")
+        last = await store.put("/b", b"")
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await batches.reach(last)
+
+        assert len(dealt_with) == 20
+        reader.cancel()
+
+
 async def test_lease_that_is_not_kept_alive_takes_its_entries_with_it(
-    open_store: Opener, clock: FakeClock
+    open_store: Opener, clock: Time, kind: StoreKind
 ) -> None:
     async with open_store(clock) as store:
-        lease = await store.grant(5)
+        lease = await store.grant(kind.lease_seconds)
         for key in ("/a/2", "/a/1"):
             last = await store.put(key, b"", lease=lease.id)
         async with store.watch("/a/", Revision(last + 1)) as batches:
-            await clock.advance(6)
+            await clock.advance(kind.lease_seconds * 1.2)
             changes = await take(batches, 2)
 
         assert changes == [Delete(key=key, revision=Revision(last + 1)) for key in ("/a/1", "/a/2")]
         assert (await store.list("/a/")).entries == ()
 
 
-async def test_lease_lives_for_its_whole_time(open_store: Opener, clock: FakeClock) -> None:
+@only(EMBEDDED)
+async def test_lease_lives_for_its_whole_time(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         lease = await store.grant(5)
         await store.put("/a", b"", lease=lease.id)
@@ -423,29 +455,38 @@ async def test_lease_lives_for_its_whole_time(open_store: Opener, clock: FakeClo
         assert (await store.get("/a")).lease == lease.id
 
 
-async def test_lease_that_is_kept_alive_stays(open_store: Opener, clock: FakeClock) -> None:
+async def test_lease_that_is_kept_alive_stays(open_store: Opener, clock: Time, kind: StoreKind) -> None:
+    ttl_seconds = 2 * kind.lease_seconds
     async with open_store(clock) as store:
-        lease = await store.grant(5)
+        lease = await store.grant(ttl_seconds)
         await store.put("/a", b"", lease=lease.id)
-        for _ in range(5):
-            await clock.advance(4)
+        for _ in range(6):
+            await clock.advance(ttl_seconds / 4)
             assert await store.keep_alive(lease.id) == lease
 
         assert (await store.get("/a")).value == b""
 
 
-async def test_expired_lease_cannot_be_kept_alive(open_store: Opener, clock: FakeClock) -> None:
+async def test_many_leases_are_kept_alive_together(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
-        lease = await store.grant(5)
-        await clock.advance(6)
+        leases = await asyncio.gather(*(store.grant(60) for _ in range(50)))
+
+        renewed = await asyncio.gather(*(store.keep_alive(lease.id) for lease in leases for _ in range(3)))
+        assert renewed == [lease for lease in leases for _ in range(3)]
+
+
+async def test_expired_lease_cannot_be_kept_alive(open_store: Opener, clock: Time, kind: StoreKind) -> None:
+    async with open_store(clock) as store:
+        lease = await store.grant(kind.lease_seconds)
+        await clock.advance(kind.lease_seconds * 1.2)
 
         with pytest.raises(LeaseNotFoundError):
             await store.keep_alive(lease.id)
 
 
-async def test_revoked_lease_takes_its_entries_with_it_at_once(open_store: Opener, clock: FakeClock) -> None:
+async def test_revoked_lease_takes_its_entries_with_it_at_once(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
-        lease = await store.grant(5)
+        lease = await store.grant(60)
         await store.put("/a", b"", lease=lease.id)
         await store.put("/b", b"")
         await store.revoke(lease.id)
@@ -453,7 +494,7 @@ async def test_revoked_lease_takes_its_entries_with_it_at_once(open_store: Opene
         assert [entry.key for entry in (await store.list("/")).entries] == ["/b"]
 
 
-async def test_unknown_lease_is_refused_everywhere(open_store: Opener, clock: FakeClock) -> None:
+async def test_unknown_lease_is_refused_everywhere(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         with pytest.raises(LeaseNotFoundError):
             await store.put("/a", b"", lease=UNKNOWN)
@@ -464,9 +505,9 @@ async def test_unknown_lease_is_refused_everywhere(open_store: Opener, clock: Fa
         assert (await store.list("")).entries == ()
 
 
-async def test_entry_belongs_to_the_lease_of_its_last_put(open_store: Opener, clock: FakeClock) -> None:
+async def test_entry_belongs_to_the_lease_of_its_last_put(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
-        old, new = await store.grant(5), await store.grant(5)
+        old, new = await store.grant(60), await store.grant(60)
         await store.put("/a", b"", lease=old.id)
         await store.put("/b", b"", lease=old.id)
         await store.put("/a", b"", lease=new.id)
@@ -479,8 +520,8 @@ async def test_entry_belongs_to_the_lease_of_its_last_put(open_store: Opener, cl
         ]
 
 
-@durable_only
-async def test_restart_keeps_entries_and_revisions(open_store: Opener, clock: FakeClock) -> None:
+@only(kind for kind in KINDS if kind.is_durable)
+async def test_restart_keeps_entries_and_revisions(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         revision = await store.put("/a", b"1")
 
@@ -489,8 +530,8 @@ async def test_restart_keeps_entries_and_revisions(open_store: Opener, clock: Fa
         assert await store.put("/a", b"2", expect=revision) == revision + 1
 
 
-@durable_only
-async def test_restart_keeps_the_history(open_store: Opener, clock: FakeClock) -> None:
+@only(kind for kind in KINDS if kind.is_durable)
+async def test_restart_keeps_the_history(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         first = await store.put("/a", b"1")
         await store.put("/a", b"2")
@@ -499,8 +540,8 @@ async def test_restart_keeps_the_history(open_store: Opener, clock: FakeClock) -
         assert [change.revision for change in await take(batches, 2)] == [first, first + 1]
 
 
-@durable_only
-async def test_restart_gives_every_lease_its_full_time_again(open_store: Opener, clock: FakeClock) -> None:
+@only(kind for kind in EMBEDDED if kind.is_durable)
+async def test_restart_gives_every_lease_its_full_time_again(open_store: Opener, clock: Time) -> None:
     async with open_store(clock) as store:
         lease = await store.grant(15)
         await store.put("/a", b"", lease=lease.id)

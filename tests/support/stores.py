@@ -1,35 +1,68 @@
 """Stores for the contract suite: how to open each, and how to open it again after its process ended."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
-from registry.clock import Clock
-from registry.config import SqliteLocation, StoreOptions
-from registry.sqlite import open_sqlite
+from registry.clock import Clock, MonotonicClock
+from registry.config import StoreOptions, parse_location
+from registry.opening import open_store
 from registry.store import Store
-
-Opener = Callable[[Clock], AbstractAsyncContextManager[Store]]
+from tests.support.clock import FakeClock
 
 HISTORY_REVISIONS = 50
 
 
+class Time(Clock, Protocol):
+    """A clock, and how a test lets time pass."""
+
+    async def advance(self, seconds: float) -> None: ...
+
+    def jump(self, seconds: float) -> None: ...
+
+
+Opener = Callable[[Clock], AbstractAsyncContextManager[Store]]
+
+
+class RealTime(MonotonicClock):
+    """Time that passes by itself, for a store whose leases another process ends."""
+
+    async def advance(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def jump(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreKind:
-    """One implementation: its name, whether it outlives its process, and how a test makes an opener."""
+    """One implementation: what `--store` says, FOLDER and ETCD standing for the test's own.
+
+    An embedded one lives in our process: it takes its time from the test, and forgets its history by itself.
+    """
 
     name: str
-    is_durable: bool
-    opener: Callable[[Path], Opener]
+    location: str
+    is_embedded: bool = True
+    is_durable: bool = True
+    lease_seconds: int = 5
+
+    def time(self) -> Time:
+        """What a test lets pass."""
+        return FakeClock() if self.is_embedded else RealTime()
 
 
-def _sqlite(path: Path | None) -> Opener:
+def opener(location: str) -> Opener:
+    """Opens the store at `location`, as often as a test likes."""
     options = StoreOptions(history_revisions=HISTORY_REVISIONS)
-    return lambda clock: open_sqlite(SqliteLocation(path=path), clock=clock, options=options)
+    return lambda clock: open_store(parse_location(location), clock=clock, options=options)
 
 
-KINDS = (
-    StoreKind(name="sqlite-file", is_durable=True, opener=lambda folder: _sqlite(folder / "registry.db")),
-    StoreKind(name="sqlite-memory", is_durable=False, opener=lambda _: _sqlite(None)),
+EMBEDDED = (
+    StoreKind(name="sqlite-file", location="sqlite:FOLDER/registry.db"),
+    StoreKind(name="sqlite-memory", location="sqlite::memory:", is_durable=False),
 )
+ETCD = StoreKind(name="etcd", location="ETCD", is_embedded=False, lease_seconds=1)
+KINDS = (*EMBEDDED, ETCD)

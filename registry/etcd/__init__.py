@@ -1,0 +1,1 @@
+"""The store on an etcd cluster, and our own client for it."""
