@@ -3,13 +3,12 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from controlplane.errors import SettingsError
 from controlplane.flags import CONFIG, FLAGS, parse_flags, suggestion
-from registry.config import SqliteLocation, parse_location
-from registry.errors import InvalidLocationError
+from controlplane.location import read_location
+from registry.config import StoreLocation, is_loopback
 
 _MAX_PORT = 65_535
 
@@ -27,17 +26,14 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether nobody but this machine can reach it."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that can be set."""
 
-    store: SqliteLocation
+    store: StoreLocation
     policies: Path | None
     listen: Address
     admin: Address
@@ -86,10 +82,10 @@ def _text(value: object) -> str:
 
 
 def _build(texts: Mapping[str, str], problems: list[str]) -> Settings | None:
-    store = _location(texts["store"], problems)
     if texts["insecure"] not in {"true", "false"}:
         problems.append(f"--insecure: expected true or false, found {texts['insecure']!r}")
     insecure = texts["insecure"] == "true"
+    store = read_location(texts, insecure, problems)
     listen, admin, http = (
         _address(name, texts[name], insecure, problems) for name in ("listen", "admin", "http")
     )
@@ -105,14 +101,6 @@ def _build(texts: Mapping[str, str], problems: list[str]) -> Settings | None:
         http=http,
         trust_domain=texts["trust-domain"],
     )
-
-
-def _location(text: str, problems: list[str]) -> SqliteLocation | None:
-    try:
-        return parse_location(text)
-    except InvalidLocationError as error:
-        problems.append(f"--store: {error}")
-        return None
 
 
 def _address(name: str, text: str, insecure: bool, problems: list[str]) -> Address | None:

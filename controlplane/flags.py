@@ -29,10 +29,15 @@ class Flag:
 FLAGS = (
     Flag(
         name="store",
-        metavar="sqlite:PATH",
+        metavar="sqlite:PATH | etcd://HOST:PORT[,HOST:PORT...]",
         help="where the registry and applied policies are kept; sqlite::memory: keeps them for this run",
         default="sqlite:registry.db in the user's state directory",
     ),
+    Flag(name="etcd-ca", metavar="FILE", help="who signs the certificates of etcd, in PEM"),
+    Flag(name="etcd-cert", metavar="FILE", help="the certificate that is shown to etcd, in PEM"),
+    Flag(name="etcd-key", metavar="FILE", help="its private key, in PEM"),
+    Flag(name="etcd-user", metavar="NAME", help="the user that etcd knows us as"),
+    Flag(name="etcd-password-file", metavar="FILE", help="that user's password"),
     Flag(name="policies", metavar="DIR", help="watched directory of policies, every *.yaml"),
     Flag(name="listen", metavar="HOST:PORT", help="where sidecars connect", default="127.0.0.1:15010"),
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
@@ -41,7 +46,7 @@ FLAGS = (
     Flag(
         name="insecure",
         metavar="",
-        help="listen in plain text where other machines can reach it",
+        help="listen in plain text where other machines can reach it, and speak it to an etcd elsewhere",
         default="false",
     ),
 )

@@ -52,9 +52,10 @@ from registry.clock import MonotonicClock
 from registry.errors import StoreError
 from registry.live import LiveCatalog, follow
 from registry.metrics import RegistryCollector
+from registry.opening import open_store
 from registry.registrar import Registrar
 from registry.server import RegistryService
-from registry.sqlite import SqliteStore, open_sqlite
+from registry.store import Store
 
 Start: TypeAlias = Callable[[Coroutine[None, None, None]], None]
 """Starts what runs for as long as the program."""
@@ -136,7 +137,7 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
         StoreError: the store cannot be opened.
     """
     async with (
-        open_sqlite(settings.store) as store,
+        open_store(settings.store) as store,
         follow(store) as live,
         _background() as start,
     ):
@@ -144,7 +145,7 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
         async with (
             listening("--listen", settings.listen, _for_sidecars(parts, store)) as listener,
             listening("--admin", settings.admin, _for_people(parts, settings), [ErrorStatuses()]) as admin,
-            serving_http(settings.http, _measurements(parts, store), partial(_checks, live)) as http,
+            serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
             bound = Bound(listen=listener.address, admin=admin.address, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
@@ -166,7 +167,7 @@ class _Parts:
     metrics: Metrics
 
 
-async def _construct(settings: Settings, store: SqliteStore, live: LiveCatalog, start: Start) -> _Parts:
+async def _construct(settings: Settings, store: Store, live: LiveCatalog, start: Start) -> _Parts:
     """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
     schema, metrics = load_schema(), Metrics()
     admin = AdminSource(store, schema, partial(datetime.now, UTC))
@@ -196,7 +197,7 @@ async def _construct(settings: Settings, store: SqliteStore, live: LiveCatalog, 
     )
 
 
-def _for_sidecars(parts: _Parts, store: SqliteStore) -> Iterator[Service]:
+def _for_sidecars(parts: _Parts, store: Store) -> Iterator[Service]:
     registry = RegistryService(Registrar(store), parts.live)
     yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
@@ -218,11 +219,11 @@ def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
     yield Service("mesh.v1.AdminService", admin.add_to)
 
 
-def _measurements(parts: _Parts, store: SqliteStore) -> CollectorRegistry:
+def _measurements(parts: _Parts) -> CollectorRegistry:
     registry = parts.metrics.registry
     registry.register(FleetCollector(parts.fleet))
     registry.register(MergedCollector(parts.readings.merge, time.time_ns))
-    registry.register(RegistryCollector(parts.live, lambda: store.lease_count))
+    registry.register(RegistryCollector(parts.live))
     return registry
 
 

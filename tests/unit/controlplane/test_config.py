@@ -6,6 +6,7 @@ import pytest
 
 from controlplane.config import Address, Settings, read_settings
 from controlplane.errors import SettingsError
+from registry.config import EtcdAccess, EtcdLocation
 
 HOME = {"HOME": "/home/anna"}
 
@@ -32,13 +33,12 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
     )
-    assert settings.store.path == Path("/home/anna/.local/state/breakwater/registry.db")
+    assert str(settings.store) == "sqlite:/home/anna/.local/state/breakwater/registry.db"
 
 
 def test_state_directory_of_the_user_is_respected() -> None:
-    assert read_settings([], {**HOME, "XDG_STATE_HOME": "/state"}).store.path == Path(
-        "/state/breakwater/registry.db"
-    )
+    settings = read_settings([], {**HOME, "XDG_STATE_HOME": "/state"})
+    assert str(settings.store) == "sqlite:/state/breakwater/registry.db"
 
 
 def test_flags_win_over_environment_and_that_over_file(tmp_path: Path) -> None:
@@ -97,6 +97,46 @@ def test_mistyped_setting_in_the_file_gets_a_suggestion(tmp_path: Path) -> None:
 def test_unreadable_file_is_a_problem(tmp_path: Path) -> None:
     assert problems("--config", written(tmp_path, "listen ="))[0].startswith("--config")
     assert "No such file" in problems("--config", str(tmp_path / "nope.toml"))[0]
+
+
+def test_etcd_comes_with_its_certificates_and_user(tmp_path: Path) -> None:
+    files = {name: tmp_path / name for name in ("ca", "cert", "key", "password-file")}
+    for file in files.values():
+        file.touch()
+    words = [f"--etcd-{name}={file}" for name, file in files.items()]
+    settings = read_settings(["--store", "etcd://a:1,b:2", "--etcd-user", "anna", *words], HOME)
+    assert settings.store == EtcdLocation(
+        endpoints=("a:1", "b:2"),
+        access=EtcdAccess(
+            ca=files["ca"],
+            certificate=files["cert"],
+            key=files["key"],
+            user="anna",
+            password_file=files["password-file"],
+        ),
+    )
+
+
+def test_every_problem_with_etcd_is_told_at_once(tmp_path: Path) -> None:
+    words = (f"--etcd-{name}={tmp_path / name}" for name in ("ca", "cert"))
+    found = problems("--store", "etcd://localhost:1", "--etcd-user", "anna", *words)
+    assert [text.split(":")[0] for text in found] == [
+        f"--etcd-ca {tmp_path / 'ca'}",
+        f"--etcd-cert {tmp_path / 'cert'}",
+        "--etcd-cert",
+        "--etcd-user",
+    ]
+
+
+def test_flag_of_etcd_for_another_store_is_a_problem() -> None:
+    assert problems("--etcd-user", "anna") == ["--etcd-user: only with --store etcd://HOST:PORT"]
+
+
+def test_plain_text_to_an_etcd_elsewhere_must_be_asked_for() -> None:
+    assert problems("--store", "etcd://localhost:1,10.1.2.3:1") == [
+        "--store etcd://localhost:1,10.1.2.3:1: plain text off loopback; give --etcd-ca, or say --insecure"
+    ]
+    read_settings(["--store", "etcd://10.1.2.3:1", "--insecure"], HOME)
 
 
 def test_insecure_in_a_file_is_a_boolean(tmp_path: Path) -> None:
