@@ -10,7 +10,9 @@
     ├── AdminError
     │   ├── NotFoundError           what was named does not exist
     │   ├── InvalidRequestError     a request with problems, all of them listed by field
-    │   └── ReadOnlyError           the object is to be changed elsewhere
+    │   ├── ReadOnlyError           the object is to be changed elsewhere
+    │   └── PartlyKeptError         the store went away between two transactions of one change
+    ├── HistoryError                what is kept of the history of policies cannot be read
     └── CommandError
         ├── NotAttachedError        the sidecar has no command stream
         ├── UnansweredError         the sidecar did not answer in time, or went away
@@ -98,6 +100,22 @@ class InvalidRequestError(AdminError):
 
 class ReadOnlyError(AdminError):
     """The object is to be changed elsewhere."""
+
+
+class PartlyKeptError(AdminError):
+    """The store went away between two transactions of one change."""
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+    def __init__(self, kept: int, of: int, reason: str) -> None:
+        super().__init__(
+            f"kept {kept} of {of} objects, then: {reason}; run the same command again to go on from there"
+        )
+
+
+class HistoryError(ControlPlaneError):
+    """What is kept of the history of policies cannot be read."""
 
 
 class CommandError(ControlPlaneError):

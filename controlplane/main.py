@@ -30,6 +30,8 @@ from controlplane.discovery.gauges import FleetCollector
 from controlplane.discovery.server import DiscoveryServer
 from controlplane.errors import ListenError, SettingsError
 from controlplane.flags import find_answer
+from controlplane.history.gauges import HistoryCollector
+from controlplane.history.journal import Journal
 from controlplane.listen import Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics
@@ -40,7 +42,9 @@ from controlplane.sources.admin import AdminSource
 from controlplane.sources.codec import load_schema
 from controlplane.sources.collector import Collector
 from controlplane.sources.directory import DirectorySource
+from controlplane.sources.revisions import Revisions
 from controlplane.sources.source import Source
+from controlplane.sources.writer import PolicyWriter
 from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
@@ -159,6 +163,7 @@ class _Parts:
     live: LiveCatalog
     schema: Schema
     sources: tuple[Source, ...]
+    history: HistoryCollector
     policies: Policies
     fleet: Fleet
     commands: CommandServer
@@ -169,13 +174,17 @@ class _Parts:
 
 async def _construct(settings: Settings, store: Store, live: LiveCatalog, start: Start) -> _Parts:
     """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
-    schema, metrics = load_schema(), Metrics()
-    admin = AdminSource(store, schema, partial(datetime.now, UTC))
+    schema, metrics, now = load_schema(), Metrics(), partial(datetime.now, UTC)
+    journal = Journal(store, now)
+    start(journal.run(await journal.load()))
+    admin = AdminSource(store, schema)
     directory = [DirectorySource(settings.policies, schema)] if settings.policies else []
     sources: tuple[Source, ...] = (*directory, admin)
     collector = Collector(sources)
     start(collector.run())
-    documents = collector.watch()
+    revisions = Revisions(collector, journal, schema)
+    start(revisions.run())
+    documents = revisions.watch()
     compiler = Compiler(schema=schema, encode=encode)
     feed = Feed(await anext(documents), live, compiler, settings.trust_domain, metrics)
     fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
@@ -188,7 +197,8 @@ async def _construct(settings: Settings, store: Store, live: LiveCatalog, start:
         live=live,
         schema=schema,
         sources=sources,
-        policies=Policies(collector, admin, schema, fleet),
+        history=HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded),
+        policies=Policies(revisions, PolicyWriter(store, journal, schema, now), schema, fleet),
         fleet=fleet,
         commands=CommandServer(metrics),
         telemetry=telemetry,
@@ -222,6 +232,7 @@ def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
 def _measurements(parts: _Parts) -> CollectorRegistry:
     registry = parts.metrics.registry
     registry.register(FleetCollector(parts.fleet))
+    registry.register(parts.history)
     registry.register(MergedCollector(parts.readings.merge, time.time_ns))
     registry.register(RegistryCollector(parts.live))
     return registry

@@ -62,6 +62,11 @@ def decode_caller(message: resource_pb2.CallerMatch) -> CallerMatch:
     )
 
 
+def decode_manifests(messages: Iterable[admin_pb2.Manifest]) -> list[tuple[str, str]]:
+    """Files, each a name and a text."""
+    return [(message.file, message.text) for message in messages]
+
+
 def encode_problem(problem: Problem) -> admin_pb2.Problem:
     """A problem of a document."""
     return admin_pb2.Problem(

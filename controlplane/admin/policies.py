@@ -1,20 +1,22 @@
 """Changes of policies through the admin API: checked as a whole, kept, and in force on return."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controlplane.admin.parts import Fleet
 from controlplane.errors import NotFoundError, ReadOnlyError
+from controlplane.history.record import Cause, Origin
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.model.schema import Schema
 from controlplane.sources import admin, stored
-from controlplane.sources.admin import AdminSource, Outcome
-from controlplane.sources.collector import Collector
 from controlplane.sources.desired import Desired, preview
 from controlplane.sources.reader import Parsed, parse
+from controlplane.sources.revisions import Revisions
+from controlplane.sources.writer import Edit, Outcome, PolicyWriter
 
 _PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS_EACH = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +43,20 @@ class Kept:
 class Policies:
     """The policies in force, and the changes that people make here."""
 
-    def __init__(self, collector: Collector, source: AdminSource, schema: Schema, fleet: Fleet) -> None:
-        self._collector = collector
-        self._source = source
+    def __init__(self, revisions: Revisions, writer: PolicyWriter, schema: Schema, fleet: Fleet) -> None:
+        self._revisions = revisions
+        self._writer = writer
         self._schema = schema
         self._fleet = fleet
 
     @property
     def desired(self) -> Desired:
         """The set in force."""
-        return self._collector.desired or Desired()
+        return self._revisions.newest.desired
+
+    def revision_of(self, key: ObjectKey) -> int:
+        """The revision at which an object came as it is."""
+        return self._revisions.revision_of(key)
 
     def key(self, kind: str, namespace: str, name: str) -> ObjectKey:
         """The key of an object; `kind` may be its short name, and is what it was when nobody knows it.
@@ -66,8 +72,11 @@ class Policies:
         kinds = ", ".join(sorted(self._schema.kinds))
         raise NotFoundError(f"expected one of the kinds {kinds}, found {kind!r}")
 
-    def check(self, manifests: Iterable[tuple[str, str]]) -> Checked:
+    async def check(self, manifests: Sequence[tuple[str, str]]) -> Checked:
         """What applying files, each a name and a text, would meet; keeps nothing."""
+        return await asyncio.to_thread(self._check, manifests)
+
+    def _check(self, manifests: Sequence[tuple[str, str]]) -> Checked:
         parsed = [parse(text, file, self._schema) for file, text in manifests]
         documents = tuple(document for one in parsed for document in one.documents)
         problems = tuple(problem for one in parsed for problem in one.problems)
@@ -77,19 +86,26 @@ class Policies:
             problems += preview(self.desired, admin.NAME, units)
         return Checked(documents=documents, problems=problems)
 
-    async def apply(self, documents: Iterable[Document]) -> Kept:
+    async def apply(self, documents: Sequence[Document], author: str) -> Kept:
         """Keeps documents that were checked, and returns once they are in force.
 
         Raises:
-            StoreUnavailableError: the store cannot be written; those before may be kept.
+            StoreUnavailableError: the store cannot be written; nothing is kept.
+            PartlyKeptError: the same, once some are kept.
         """
-        applied = await self._source.apply(tuple(documents))
-        revision = await self._in_force(applied.position)
+        edits = [Edit(key=document.key, document=document) for document in documents]
+        return await self.change(edits, Cause(origin=Origin.ADMIN, author=author))
+
+    async def change(self, edits: Sequence[Edit], cause: Cause) -> Kept:
+        """Makes objects what they shall be, and returns once they are in force."""
+        applied = await self._writer.write(edits, cause)
+        patience_seconds = _PATIENCE_SECONDS + len(edits) * _PATIENCE_SECONDS_EACH
+        revision = await self._in_force(applied.position, patience_seconds)
         in_force = self.desired.documents
         outcomes = ((in_force[key], outcome) for key, outcome in applied.outcomes if key in in_force)
         return Kept(outcomes=tuple(outcomes), revision=revision)
 
-    async def delete(self, key: ObjectKey) -> int:
+    async def delete(self, key: ObjectKey, author: str) -> int:
         """The revision at which the object is gone.
 
         Raises:
@@ -102,14 +118,14 @@ class Policies:
             raise NotFoundError(f"expected {key}, found no such object; `breakwater policy get` lists all")
         if owner.source != admin.NAME:
             raise ReadOnlyError(f"{key} is defined in {document.file}:{document.line}; delete it there")
-        position = await self._source.delete(key)
-        return self.desired.revision if position is None else await self._in_force(position)
+        cause = Cause(origin=Origin.ADMIN, author=author)
+        return (await self.change([Edit(key=key, document=None)], cause)).revision
 
-    async def _in_force(self, position: int) -> int:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            desired = await self._collector.reached(admin.NAME, position)
-            await self._fleet.reached(desired.revision)
-        return desired.revision
+    async def _in_force(self, position: int, patience_seconds: float) -> int:
+        async with asyncio.timeout(patience_seconds):
+            newest = await self._revisions.reached(admin.NAME, position)
+            await self._fleet.reached(newest.revision)
+        return newest.revision
 
 
 def _repeated(documents: Iterable[Document]) -> Iterable[Problem]:

@@ -132,10 +132,11 @@ class AdminServer(AdminServiceServicer):
     ) -> pb.ApplyPoliciesResponse:
         """Keeps documents; all of them, or none when any has a problem."""
         del context
-        checked = self._policies.check((one.file, one.text) for one in request.manifests)
+        checked = await self._policies.check(codec.decode_manifests(request.manifests))
         if not checked.is_valid:
             return pb.ApplyPoliciesResponse(problems=map(codec.encode_problem, checked.problems))
-        return codec.encode_kept(await self._policies.apply(checked.documents), checked.problems)
+        kept = await self._policies.apply(checked.documents, request.author)
+        return codec.encode_kept(kept, checked.problems)
 
     async def DeletePolicy(
         self, request: pb.DeletePolicyRequest, context: _Context
@@ -143,14 +144,14 @@ class AdminServer(AdminServiceServicer):
         """Removes one policy that was applied here."""
         del context
         key = self._policies.key(request.kind, request.namespace, request.name)
-        return pb.DeletePolicyResponse(revision=await self._policies.delete(key))
+        return pb.DeletePolicyResponse(revision=await self._policies.delete(key, request.author))
 
     async def ValidatePolicies(
         self, request: pb.ValidatePoliciesRequest, context: _Context
     ) -> pb.ValidatePoliciesResponse:
         """Checks documents as ApplyPolicies would, and keeps nothing."""
         del context
-        checked = self._policies.check((one.file, one.text) for one in request.manifests)
+        checked = await self._policies.check(codec.decode_manifests(request.manifests))
         return pb.ValidatePoliciesResponse(
             problems=map(codec.encode_problem, checked.problems), documents=len(checked.documents)
         )
@@ -263,7 +264,7 @@ class AdminServer(AdminServiceServicer):
         snapshot = self._fleet.snapshot
         document = snapshot.inputs.documents[key]
         view = views.policy_view(snapshot, document, newer, self._fleet.convergence(key))
-        revision = self._policies.desired.revisions[key]
+        revision = self._policies.revision_of(key)
         return codec.encode_policy_status(view, self._about.schema, revision)
 
     def _asked(self, service: ServiceName | None, *types: ResourceType) -> list[str]:

@@ -13,6 +13,7 @@ from controlplane.errors import (
     InvalidRequestError,
     NotAttachedError,
     NotFoundError,
+    PartlyKeptError,
     ReadOnlyError,
     TooManyCommandsError,
     UnansweredError,
@@ -24,6 +25,7 @@ from registry.status import encode_status as encode_registry_status
 _CODES: dict[type[ControlPlaneError], tuple[grpc.StatusCode, str]] = {
     NotFoundError: (grpc.StatusCode.NOT_FOUND, "NOT_FOUND"),
     InvalidRequestError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    PartlyKeptError: (grpc.StatusCode.ABORTED, "PARTLY_KEPT"),
     ReadOnlyError: (grpc.StatusCode.FAILED_PRECONDITION, "READ_ONLY"),
     NotAttachedError: (grpc.StatusCode.UNAVAILABLE, "SIDECAR_NOT_ATTACHED"),
     UnansweredError: (grpc.StatusCode.DEADLINE_EXCEEDED, "SIDECAR_UNANSWERED"),

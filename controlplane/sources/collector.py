@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from controlplane.newest import Newest
 from controlplane.sources.desired import Desired, Unit, settle
 
 if TYPE_CHECKING:
@@ -27,13 +28,12 @@ class Collector:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = tuple(sources)
         self._first: dict[str, list[Reading]] = {}
-        self._desired: Desired | None = None
-        self._changed = asyncio.Condition()
+        self._newest: Newest[Desired | None] = Newest(None)
 
     @property
     def desired(self) -> Desired | None:
         """The newest set, or `None` before there is one."""
-        return self._desired
+        return self._newest.value
 
     async def run(self) -> None:
         """Follows the sources until cancelled."""
@@ -43,37 +43,17 @@ class Collector:
 
     async def watch(self) -> AsyncIterator[Desired]:
         """The newest set, and again whenever it is another; what a slow reader misses is skipped."""
-        seen: Desired | None = None
-        while True:
-            seen = await self._after(seen)
-            yield seen
-
-    async def reached(self, source: str, position: int) -> Desired:
-        """The newest set, once a source has been read up to `position`."""
-
-        def is_reached() -> bool:
-            return self._desired is not None and self._desired.positions.get(source, -1) >= position
-
-        async with self._changed:
-            await self._changed.wait_for(is_reached)
-            assert self._desired is not None  # noqa: S101  # just awaited
-            return self._desired
-
-    async def _after(self, seen: Desired | None) -> Desired:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._desired is not seen)
-            assert self._desired is not None  # noqa: S101  # once there is a set, there always is one
-            return self._desired
+        async for desired in self._newest.watch():
+            if desired is not None:
+                yield desired
 
     async def _follow(self, source: Source) -> None:
         async for reading in source.watch():
-            async with self._changed:
-                self._take(reading)
-                self._changed.notify_all()
+            self._take(reading)
 
     def _take(self, reading: Reading) -> None:
-        if self._desired is not None:
-            self._settle(self._desired, [reading])
+        if self.desired is not None:
+            self._settle(self.desired, [reading])
             return
         self._first.setdefault(reading.source, []).append(reading)
         if len(self._first) == len(self._sources):
@@ -81,8 +61,9 @@ class Collector:
             self._settle(Desired(), [each for name in names for each in self._first.pop(name)])
 
     def _settle(self, desired: Desired, readings: Sequence[Reading]) -> None:
-        self._desired = settle(desired, readings)
+        settled = settle(desired, readings)
+        self._newest.set(settled)
         for reading in readings:
             for name in reading.units:
-                for problem in self._desired.problems.get(Unit(reading.source, name), ()):
+                for problem in settled.problems.get(Unit(reading.source, name), ()):
                     log.warning("policy problem", source=reading.source, problem=str(problem))

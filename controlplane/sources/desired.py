@@ -32,16 +32,13 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """The documents in force at one revision, by whom they came, and what is wrong with newer readings.
+    """The documents in force, by whom they came, and what is wrong with newer readings.
 
-    `revisions` are those at which the documents came as they are, `pending` the newest readings that could
-    not be taken, `problems` what was found in the newest reading of each unit, warnings included; `positions`
-    say how far each source has been read.
+    `pending` are the newest readings that could not be taken, `problems` what was found in the newest reading
+    of each unit, warnings included; `positions` say how far each source has been read.
     """
 
     documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
-    revision: int = 0
-    revisions: Mapping[ObjectKey, int] = field(default_factory=dict)
     owners: Mapping[ObjectKey, Unit] = field(default_factory=dict)
     taken: Mapping[Unit, tuple[ObjectKey, ...]] = field(default_factory=dict)
     pending: Mapping[Unit, Parsed] = field(default_factory=dict)
@@ -59,7 +56,7 @@ class Desired:
 
 
 def settle(desired: Desired, readings: Sequence[Reading]) -> Desired:
-    """The set after `readings`, the weightiest source first; the revision moves only if documents changed."""
+    """The set after `readings`, the weightiest source first."""
     settling = _Settling(desired)
     for reading in readings:
         for name, parsed in sorted(reading.units.items()):
@@ -67,22 +64,12 @@ def settle(desired: Desired, readings: Sequence[Reading]) -> Desired:
     settling.take_pending()
     return Desired(
         documents=settling.documents,
-        revision=desired.revision + settling.changed,
-        revisions=_revisions(desired, settling.documents) if settling.changed else desired.revisions,
         owners=settling.owners,
         taken=settling.taken,
         pending=settling.pending,
         problems=settling.problems,
         positions={**desired.positions, **{reading.source: reading.position for reading in readings}},
     )
-
-
-def _revisions(desired: Desired, documents: Mapping[ObjectKey, Document]) -> dict[ObjectKey, int]:
-    """The revision of each of the new documents, which replace those of `desired`."""
-    return {
-        key: desired.revisions[key] if desired.documents.get(key) == document else desired.revision + 1
-        for key, document in documents.items()
-    }
 
 
 def preview(desired: Desired, source: str, units: Mapping[str, Parsed]) -> tuple[Problem, ...]:
@@ -104,7 +91,6 @@ class _Settling:
         self.taken = dict(desired.taken)
         self.pending = dict(desired.pending)
         self.problems = dict(desired.problems)
-        self.changed = False
 
     def receive(self, unit: Unit, parsed: Parsed | None) -> None:
         """Notes the newest reading of a unit; one that is gone takes its documents along."""
@@ -179,8 +165,6 @@ class _Settling:
         for key in self.taken.pop(unit, ()):
             if key not in new and self.owners[key] == unit:
                 del self.documents[key], self.owners[key]
-                self.changed = True
-        self.changed |= any(self.documents.get(key) != document for key, document in new.items())
         self.documents.update(new)
         self.owners.update(dict.fromkeys(new, unit))
         if new:

@@ -2,27 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from controlplane.model.document import Document, ObjectKey
+from controlplane.model.value import find
 from controlplane.sources import stored
-from controlplane.sources.admin import AdminSource, Outcome
+from controlplane.sources.admin import AdminSource
 from controlplane.sources.collector import Collector
 from controlplane.sources.desired import Desired
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.source import Source
+from controlplane.sources.writer import Outcome
 from registry.config import SqliteLocation, StoreOptions
 from registry.sqlite import open_sqlite
 from tests.support.builders import SCHEMA, policy
 from tests.support.clock import FakeClock
+from tests.support.replica import MEMORY, NOW, keeping, replica
 
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 TEXT = """\
 apiVersion: breakwater.dev/v1alpha1
 kind: ResiliencePolicy
@@ -44,56 +45,55 @@ async def collecting(*sources: Source) -> AsyncIterator[Collector]:
         task.cancel()
 
 
-async def until(collector: Collector, revision: int) -> Desired:
+async def until(collector: Collector, holds: Callable[[Desired], bool]) -> Desired:
     async with asyncio.timeout(5):
         async for desired in collector.watch():
-            if desired.revision >= revision:
+            if holds(desired):
                 return desired
     raise AssertionError("watching ended")
 
 
+def has(*names: str) -> Callable[[Desired], bool]:
+    return lambda desired: {key.name for key in desired.documents} == set(names)
+
+
+def asks(request: str) -> Callable[[Desired], bool]:
+    return lambda desired: any(
+        str(find(document.spec, "timeouts.request")) == request for document in desired.documents.values()
+    )
+
+
 async def settled_problems(collector: Collector, source: str) -> list[str]:
-    async with asyncio.timeout(5):
-        async for desired in collector.watch():
-            if desired.problems_of(source):
-                return [problem.message for problem in desired.problems_of(source)]
-    raise AssertionError("watching ended")
-
-
-def admin(store: object) -> AdminSource:
-    return AdminSource(store, SCHEMA, lambda: NOW)  # type: ignore[arg-type]  # opened as the protocol says
-
-
-def memory() -> SqliteLocation:
-    return SqliteLocation(path=None)
+    desired = await until(collector, lambda desired: bool(desired.problems_of(source)))
+    return [problem.message for problem in desired.problems_of(source)]
 
 
 async def test_an_edited_file_is_seen_within_a_moment(tmp_path: Path) -> None:
     write(tmp_path / "cart.yaml")
     async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
-        assert len((await until(collector, 1)).documents) == 1
+        await until(collector, asks("1s"))
         started = time.monotonic()
         write(tmp_path / "cart.yaml", request="2s")
-        await until(collector, 2)
+        await until(collector, asks("2s"))
         assert time.monotonic() - started < 0.5  # 70 ms where nothing else runs
 
 
 async def test_files_that_come_go_and_are_renamed_are_followed(tmp_path: Path) -> None:
     async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
-        await until(collector, 0)
+        await until(collector, has())
         write(tmp_path / ".hidden.yaml", name="hidden")
         (tmp_path / "notes.txt").write_text("not a policy", encoding="utf-8")
         write(tmp_path / "new.tmp", name="fresh")
         (tmp_path / "new.tmp").rename(tmp_path / "new.yaml")
-        assert {key.name for key in (await until(collector, 1)).documents} == {"fresh"}
+        await until(collector, has("fresh"))
         (tmp_path / "new.yaml").unlink()
-        assert (await until(collector, 2)).documents == {}
+        await until(collector, has())
 
 
 async def test_a_bad_edit_keeps_the_last_good_documents(tmp_path: Path) -> None:
     write(tmp_path / "cart.yaml")
     async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
-        await until(collector, 1)
+        await until(collector, has("cart"))
         (tmp_path / "cart.yaml").write_bytes(b"\xff")
         assert await settled_problems(collector, str(tmp_path)) == ["expected UTF-8, found the byte 0xff"]
         assert collector.desired is not None
@@ -105,69 +105,62 @@ async def test_a_directory_that_goes_away_takes_nothing_along(tmp_path: Path) ->
     folder.mkdir()
     write(folder / "cart.yaml")
     async with collecting(DirectorySource(folder, SCHEMA)) as collector:
-        await until(collector, 1)
+        await until(collector, has("cart"))
         folder.rename(tmp_path / "elsewhere")
         assert await settled_problems(collector, str(folder)) == ["cannot be read: No such file or directory"]
         assert collector.desired is not None
         assert len(collector.desired.documents) == 1
         (tmp_path / "elsewhere").rename(folder)
         write(folder / "cart.yaml", request="2s")
-        desired = await until(collector, 2)
+        desired = await until(collector, asks("2s"))
         assert desired.problems_of(str(folder)) == ()
 
 
 async def test_applied_documents_are_in_force_once_reached() -> None:
-    async with open_sqlite(memory(), clock=FakeClock(), options=StoreOptions()) as store:
-        source = admin(store)
-        async with collecting(source) as collector:
-            applied = await source.apply([policy("timeouts: {}"), policy("retry: {}", name="other")])
-            assert [outcome for _, outcome in applied.outcomes] == [Outcome.CREATED, Outcome.CREATED]
-            desired = await collector.reached("admin", applied.position)
-            assert {key.name for key in desired.documents} == {"cart", "other"}
+    async with keeping(MEMORY) as kept:
+        applied = await kept.apply(policy("timeouts: {}"), policy("retry: {}", name="other"))
+        assert [outcome for _, outcome in applied.outcomes] == [Outcome.CREATED, Outcome.CREATED]
+        desired = (await kept.revisions.reached("admin", applied.position)).desired
+        assert {key.name for key in desired.documents} == {"cart", "other"}
 
 
-async def test_history_is_kept_with_the_document() -> None:
-    async with open_sqlite(memory(), clock=FakeClock(), options=StoreOptions()) as store:
-        source = admin(store)
-        async with collecting(source) as collector:
-            first, second = policy("timeouts: {}"), policy("retry: {}")
-            outcomes = [(await source.apply([each])).outcomes[0][1] for each in (first, first, second)]
-            assert outcomes == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.CONFIGURED]
-            position = (await source.apply([second])).position
-            document = (await collector.reached("admin", position)).documents[first.key]
-            assert (document.generation, document.created_at) == (2, NOW)
-            assert document.file == "admin"
+async def test_generations_are_counted_and_the_age_stays() -> None:
+    async with keeping(MEMORY) as kept:
+        first, second = policy("timeouts: {}"), policy("retry: {}")
+        outcomes = [(await kept.apply(each)).outcomes[0][1] for each in (first, first, second)]
+        assert outcomes == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.CONFIGURED]
+        position = (await kept.apply(second)).position
+        document = (await kept.revisions.reached("admin", position)).documents[first.key]
+        assert (document.generation, document.created_at) == (2, NOW)
+        assert document.file == "admin"
 
 
 async def test_a_deleted_document_is_gone_and_cannot_be_deleted_again() -> None:
-    async with open_sqlite(memory(), clock=FakeClock(), options=StoreOptions()) as store:
-        source = admin(store)
-        async with collecting(source) as collector:
-            document = policy("timeouts: {}")
-            await source.apply([document])
-            position = await source.delete(document.key)
-            assert position is not None
-            assert (await collector.reached("admin", position)).documents == {}
-            assert await source.delete(document.key) is None
+    async with keeping(MEMORY) as kept:
+        document = policy("timeouts: {}")
+        await kept.apply(document)
+        deleted = await kept.delete(document.key)
+        assert deleted.outcomes == ((document.key, Outcome.DELETED),)
+        assert (await kept.revisions.reached("admin", deleted.position)).documents == {}
+        assert (await kept.delete(document.key)).outcomes == ((document.key, Outcome.UNCHANGED),)
 
 
 async def test_applied_documents_outlive_the_program(tmp_path: Path) -> None:
     location = SqliteLocation(path=tmp_path / "registry.db")
     document = policy("timeouts: {}")
-    for revision in (1, 1):
-        async with open_sqlite(location, clock=FakeClock(), options=StoreOptions()) as store:
-            source = admin(store)
-            await source.apply([document])
-            async with collecting(source) as collector:
-                assert document.key in (await until(collector, revision)).documents
+    for _ in range(2):
+        async with keeping(location) as kept:
+            position = (await kept.apply(document)).position
+            newest = await kept.revisions.reached("admin", position)
+            assert (newest.revision, list(newest.documents)) == (1, [document.key])
 
 
 async def test_nothing_is_in_force_before_every_source_was_read(tmp_path: Path) -> None:
     write(tmp_path / "cart.yaml", name="cart")
-    async with open_sqlite(memory(), clock=FakeClock(), options=StoreOptions()) as store:
-        source = admin(store)
-        await source.apply([policy("timeouts: {}", name="kept")])
-        async with collecting(source, DirectorySource(tmp_path, SCHEMA)) as collector:
+    async with open_sqlite(MEMORY, clock=FakeClock(), options=StoreOptions()) as store:
+        async with replica(store) as kept:
+            await kept.apply(policy("timeouts: {}", name="kept"))
+        async with collecting(AdminSource(store, SCHEMA), DirectorySource(tmp_path, SCHEMA)) as collector:
             seen = [desired async for desired in first(collector)]
             assert {key.name for key in seen[0].documents} == {"cart", "kept"}
 
@@ -182,7 +175,7 @@ def stored_document(document: Document) -> bytes:
     return stored.encode(replace(document, generation=3, created_at=NOW), SCHEMA)
 
 
-def test_a_stored_document_is_read_again_with_its_history() -> None:
+def test_a_stored_document_is_read_again_with_its_age() -> None:
     document = policy("retry: {when: ['503']}")
     [again] = stored.decode("key", stored_document(document), SCHEMA).documents
     assert again == replace(document, generation=3, created_at=NOW)

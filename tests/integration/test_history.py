@@ -1,0 +1,291 @@
+"""Revisions and their history, over one store and several replicas."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from controlplane.history import ledger
+from controlplane.history.keys import RECORDS, REVISION_KEY, piece_key
+from controlplane.history.record import Origin
+from controlplane.sources.directory import DirectorySource
+from controlplane.sources.writer import Outcome
+from registry.config import SqliteLocation, StoreOptions
+from registry.errors import StoreUnavailableError
+from registry.sqlite import open_sqlite
+from registry.store import ABSENT, Store
+from tests.support.builders import SCHEMA, policy
+from tests.support.clock import FakeClock
+from tests.support.flaky_store import FlakyStore
+from tests.support.readiness import Condition, that, until
+from tests.support.replica import MEMORY, Replica, keeping, replica
+
+TEXT = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {{name: {name}, namespace: shop}}
+spec: {{targetRefs: [{{kind: Service, name: cart}}], timeouts: {{request: {request}}}}}
+"""
+EDITS = 60
+
+
+def write(folder: Path, name: str, request: str = "1s") -> None:
+    draft = folder / f"{name}.draft"
+    draft.write_text(TEXT.format(name=name, request=request), encoding="utf-8")
+    draft.replace(folder / f"{name}.yaml")
+
+
+@asynccontextmanager
+async def opened(location: SqliteLocation = MEMORY) -> AsyncIterator[Store]:
+    async with open_sqlite(location, clock=FakeClock(), options=StoreOptions()) as store:
+        yield store
+
+
+@asynccontextmanager
+async def replicas(store: Store, *folders: Path) -> AsyncIterator[list[Replica]]:
+    """One replica for each folder of policies."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(replica(store, DirectorySource(folder, SCHEMA)))
+            for folder in folders
+        ]
+
+
+def agree(running: list[Replica]) -> Callable[[], bool]:
+    """Return the condition that all have the same set in force at the newest revision of the history."""
+
+    def holds() -> bool:
+        newest = [one.revisions.newest for one in running]
+        histories = [one.journal.ledger for one in running]
+        return (
+            all(one.is_recorded for one in newest)
+            and len({one.revision for one in newest} | {one.revision for one in histories}) == 1
+            and len({one.numbering.fingerprint for one in newest}) == 1
+            and {one.policies.fingerprint for one in histories} == {newest[0].numbering.fingerprint}
+        )
+
+    return holds
+
+
+def has_revision(one: Replica, revision: int) -> Condition:
+    return that(lambda: one.revisions.newest.revision == revision)
+
+
+def names(one: Replica) -> set[str]:
+    return {key.name for key in one.revisions.newest.documents}
+
+
+async def test_applied_documents_and_their_record_are_one_transaction() -> None:
+    async with opened() as store, replica(store) as one:
+        applied = await one.apply(policy("timeouts: {}"), policy("retry: {}", name="other"), author="ada")
+        listing = await store.list("")
+        assert {entry.revision for entry in listing.entries} == {applied.position}
+        await one.at(1)
+        [summary] = one.journal.ledger.summaries.values()
+        assert (summary.revision, summary.cause.origin, summary.cause.author) == (1, Origin.ADMIN, "ada")
+        assert summary.counts == {"created": 2}
+        [record] = await one.journal.records([1])
+        assert [change.key.name for change in record.changes] == ["cart", "other"]
+        assert all(change.after and change.after.source == "admin" for change in record.changes)
+
+
+async def test_what_changes_nothing_is_no_revision() -> None:
+    async with keeping(MEMORY) as one:
+        for _ in range(2):
+            await one.apply(policy("timeouts: {}"))
+        assert one.journal.ledger.revision == 1
+
+
+async def test_each_object_keeps_the_revision_that_it_came_with() -> None:
+    async with keeping(MEMORY) as one:
+        first, second = policy("timeouts: {}"), policy("retry: {}", name="other")
+        await one.apply(first)
+        await one.apply(second)
+        await one.at(2)
+        assert [one.revisions.revision_of(each.key) for each in (first, second)] == [1, 2]
+
+
+async def test_edits_of_files_are_recorded_with_their_file(tmp_path: Path) -> None:
+    write(tmp_path, "cart")
+    async with opened() as store, replicas(store, tmp_path) as [one]:
+        await one.at(1)
+        write(tmp_path, "cart", "2s")
+        await one.at(2)
+        [record] = await one.journal.records([2])
+        [change] = record.changes
+        assert record.cause.origin is Origin.FILE
+        assert change.before is not None
+        assert change.after is not None
+        assert ("request: 1s" in change.before.text, "request: 2s" in change.after.text) == (True, True)
+        assert change.after.source == str(tmp_path / "cart.yaml")
+
+
+async def test_revision_survives_a_restart_and_counts_what_changed_meanwhile(tmp_path: Path) -> None:
+    location = SqliteLocation(path=tmp_path / "registry.db")
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    write(folder, "cart")
+    for expected in (1, 1):
+        async with opened(location) as store, replicas(store, folder) as [one]:
+            await one.at(expected)
+    (folder / "cart.yaml").unlink()
+    async with opened(location) as store, replicas(store, folder) as [one]:
+        await one.at(2)
+        [record] = await one.journal.records([2])
+        [change] = record.changes
+        assert change.before is not None
+        assert "request: 1s" in change.before.text
+        assert change.after is None
+
+
+async def test_replicas_that_read_the_same_files_record_an_edit_once(tmp_path: Path) -> None:
+    async with opened() as store, replicas(store, tmp_path, tmp_path) as both:
+        for edit in range(1, 4):
+            write(tmp_path, "cart", f"{edit}s")
+            await asyncio.gather(*(one.at(edit) for one in both))
+        assert list(both[0].journal.ledger.summaries) == [1, 2, 3]
+
+
+async def test_replicas_with_other_files_do_not_answer_each_other_without_end(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, request in ((ours, "1s"), (theirs, "2s")):
+        folder.mkdir()
+        write(folder, "cart", request)
+    async with opened() as store, replicas(store, ours, theirs) as both:
+        await until(that(lambda: both[0].journal.ledger.revision == 2))
+        await until(that(lambda: sorted(one.revisions.newest.revision for one in both) == [1, 2]))
+        older, newer = (("1s", ours), ("2s", theirs))[:: 1 if both[0].revisions.newest.revision == 1 else -1]
+        write(older[1], "cart", newer[0])
+        await until(that(agree(both)))
+        assert both[0].journal.ledger.revision == 2
+
+
+async def test_replicas_agree_after_edits_from_all_sides(tmp_path: Path) -> None:
+    chance = random.Random(7)  # noqa: S311  # picks edits
+    async with opened() as store, replicas(store, tmp_path, tmp_path, tmp_path) as running:
+        seen: list[list[int]] = [[] for _ in running]
+        following = [asyncio.create_task(follow(*each)) for each in zip(running, seen, strict=True)]
+
+        async def edit(number: int) -> None:
+            name, request = f"p{chance.randrange(6)}", f"{number + 1}s"
+            if chance.random() < 0.3:
+                write(tmp_path, f"file-{name}", request)
+            elif chance.random() < 0.2:
+                await chance.choice(running).delete(policy("", name=name).key)
+            else:
+                document = policy(f"timeouts: {{request: {request}}}", name=name)
+                await chance.choice(running).apply(document)
+
+        for start in range(0, EDITS, 4):
+            await asyncio.gather(*map(edit, range(start, start + 4)))
+        await until(that(agree(running)), timeout_seconds=20)
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        assert all(revisions == sorted(revisions) for revisions in seen)
+        async with replica(store, DirectorySource(tmp_path, SCHEMA)) as late:
+            await until(that(agree([*running, late])))
+
+
+async def follow(one: Replica, seen: list[int]) -> None:
+    async for newest in one.revisions.watch():
+        seen += [newest.revision]
+
+
+async def test_edit_goes_on_while_the_store_is_away_and_is_recorded_after(tmp_path: Path) -> None:
+    async with opened() as store:
+        flaky = FlakyStore(store)
+        async with replicas(flaky, tmp_path) as [one]:
+            write(tmp_path, "cart")
+            await one.at(1)
+            flaky.lose()
+            for request, revision in (("2s", 2), ("3s", 3)):
+                write(tmp_path, "cart", request)
+                await until(has_revision(one, revision))
+            assert not one.revisions.newest.is_recorded
+            with pytest.raises(StoreUnavailableError):
+                await one.apply(policy("retry: {}", name="other"))
+            flaky.regain()
+            await one.at(3)
+            assert list(one.journal.ledger.summaries) == [1, 3]
+            await one.apply(policy("retry: {}", name="other"))
+            await one.at(4)
+            assert names(one) == {"cart", "other"}
+
+
+async def test_many_documents_are_kept_in_chunks_of_one_revision_each() -> None:
+    documents = [
+        policy(f"timeouts: {{request: {1 + number % 9}s}}", name=f"p{number}") for number in range(200)
+    ]
+    async with keeping(MEMORY) as one:
+        applied = await one.apply(*documents)
+        assert [outcome for _, outcome in applied.outcomes] == [Outcome.CREATED] * 200
+        newest = await one.at(3)
+        assert len(newest.documents) == 200
+        counts = [dict(summary.counts) for summary in one.journal.ledger.summaries.values()]
+        assert counts == [{"created": 80}, {"created": 80}, {"created": 40}]
+
+
+async def test_documents_of_many_bytes_are_kept_in_smaller_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.sources.writer.CHUNK_BYTES", 2000)
+    documents = [policy("timeouts: {}", name=f"p{number}") for number in range(20)]
+    async with keeping(MEMORY) as one:
+        applied = await one.apply(*documents)
+        assert [key.name for key, _ in applied.outcomes] == [document.key.name for document in documents]
+        assert one.journal.ledger.revision > 1
+
+
+async def test_old_records_go_and_the_set_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "RECORDS_MAX", 8)
+    monkeypatch.setattr(ledger, "CHECKPOINT_RECORDS", 4)
+    async with opened() as store:
+        async with replica(store) as one:
+            await one.apply(policy("retry: {}", name="first"))
+            for edit in range(1, 30):
+                await one.apply(policy(f"timeouts: {{request: {edit}s}}"))
+                await until(that(lambda: not ledger.is_checkpoint_due(one.journal.ledger)))
+            assert len(one.journal.ledger.summaries) == 8
+        assert len((await store.list(RECORDS)).entries) == 8
+        async with replica(store) as again:
+            newest = await again.at(30)
+            assert names(again) == {"first", "cart"}
+            assert again.journal.ledger.policies.fingerprint == newest.numbering.fingerprint
+
+
+async def test_number_of_which_only_a_part_was_written_is_passed_over() -> None:
+    async with opened() as store, replica(store) as one:
+        await store.put(piece_key(RECORDS, 1, 1), b"half", expect=ABSENT)
+        await until(that(lambda: bool(one.journal.ledger.loose)))
+        await one.apply(policy("timeouts: {}"))
+        await one.at(2)
+
+
+async def test_record_of_many_pieces_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.history.codec.PIECE_BYTES", 50)
+    async with opened() as store:
+        async with replica(store) as one:
+            await one.apply(policy("timeouts: {request: 1s}"))
+        assert len((await store.list(RECORDS)).entries) > 2
+        async with replica(store) as one:
+            await one.at(1)
+            assert names(one) == {"cart"}
+
+
+async def test_newest_revision_is_readable_by_itself() -> None:
+    async with opened() as store, replica(store) as one:
+        await one.apply(policy("timeouts: {}"))
+        assert (await store.get(REVISION_KEY)).value == b"1"
+
+
+async def test_what_another_program_did_to_the_store_is_recorded_too() -> None:
+    async with opened() as store, replica(store) as one:
+        await one.apply(policy("timeouts: {}"))
+        [entry] = (await store.list("/breakwater/policies/")).entries
+        await store.delete(entry.key)
+        await one.at(2)
+        [record] = await one.journal.records([2])
+        assert record.cause.origin is Origin.ADMIN
+        assert [change.after for change in record.changes] == [None]
