@@ -56,6 +56,7 @@ lint: $(CORE_READY) $(BUF) ## every style and architecture check
 	@ruff check . && ruff format --check --quiet .
 	@lint-imports --no-logo
 	@cd proto && $(CURDIR)/$(BUF) lint
+	@proto/breaking.sh $(CURDIR)/$(BUF)
 	@cargo fmt --manifest-path $(MANIFEST) --all --check
 	@echo "clippy: 1 to 2 minutes the first time"
 	@cargo clippy --quiet --manifest-path $(MANIFEST) --workspace --all-targets --locked -- -D warnings
