@@ -12,9 +12,11 @@ from sidecar.machines import (
     Ending,
     LimitParams,
     Outcome,
+    OutlierParams,
     Progress,
     Request,
     RetryParams,
+    Signal,
     State,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "LimitView",
     "Limited",
     "Limits",
+    "Outliers",
     "Permit",
     "Picked",
     "Reason",
@@ -142,6 +145,17 @@ class Breaker:
 class Picked:
     @property
     def endpoint(self) -> int: ...
+
+@final
+class Outliers:
+    def __new__(cls, count: int, params: OutlierParams, now_ns: int) -> Outliers: ...
+    def on_result(self, endpoint: int, signal: Signal, latency_ns: int, now_ns: int) -> str | None: ...
+    def sweep(self, now_ns: int) -> list[tuple[int, str]]: ...
+    def ejected(self, endpoint: int, now_ns: int) -> tuple[int, int] | None: ...
+    def ejections(self, endpoint: int) -> int: ...
+    def share(self, endpoint: int, now_ns: int) -> float: ...
+    @property
+    def due_ns(self) -> int: ...
 
 @final
 class Endpoints:

@@ -19,11 +19,13 @@ pub mod histogram;
 pub mod latency;
 pub mod method;
 pub mod outcome;
+pub mod outlier;
 pub mod percent;
 pub mod rate_limit;
 pub mod readiness;
 pub mod reason;
 pub mod retry;
+mod steps;
 mod window;
 
 pub use outcome::Outcome;

@@ -1,12 +1,13 @@
-//! Which endpoints may be picked, given what their breakers say: one verdict per endpoint.
+//! Which endpoints may be picked, given breakers and outlier detection: one verdict per endpoint.
 //!
-//! An endpoint whose breaker is open is ejected, but never more than `max_ejected` of them (at least one, and
-//! never the last one), and none at all while fewer than `panic_threshold` are healthy. Those that opened first
-//! go first. An open endpoint that these rules keep lets calls through, uncounted.
+//! An endpoint whose breaker is open, or that is an outlier, is ejected, but never more than `max_ejected` of
+//! them (at least one, and never the last one), and none at all while fewer than `panic_threshold` are healthy.
+//! Those that were first set aside go first. An open breaker whose endpoint these rules keep lets calls
+//! through, uncounted. An outlier that returned gets a growing part of the calls.
 
 use crate::balancer::{self, Load};
 use crate::breaker::{Breaker, Permit, Refusal, Standing};
-use crate::{Percent, Reason};
+use crate::{Percent, Reason, draw, outlier, percent};
 
 /// How many endpoints may be set aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub trait Member {
     fn breaker_mut(&mut self) -> Option<&mut Breaker>;
     /// Its load.
     fn load(&self) -> &Load;
+    /// What outlier detection holds of it, if its policy has any.
+    fn outlier(&self) -> Option<&outlier::Record> {
+        None
+    }
 }
 
 /// What the rules make of one endpoint.
@@ -180,9 +185,14 @@ impl Readiness {
         draw: u64,
     ) -> Result<Picked, Reason> {
         let cost = |endpoint: u32| cost(&members[endpoint as usize], now_ns);
-        let (first, _) =
+        let (first, second) =
             balancer::pick(&self.ready, avoid, draw, cost).ok_or(Reason::UpstreamNoEndpoints)?;
-        self.admit(members, first, now_ns, draw)
+        let endpoint = if has_its_turn(&members[first as usize], now_ns, draw) {
+            first
+        } else {
+            second
+        };
+        self.admit(members, endpoint, now_ns, draw)
             .or_else(|_| self.pick_any(members, avoid, now_ns, draw))
             .map_err(|refusal| refusal.reason())
     }
@@ -222,9 +232,10 @@ impl Readiness {
         draw: u64,
     ) -> Result<Picked, Refusal> {
         let is_kept = self.verdict(endpoint) == Verdict::Kept;
-        let breaker = members[endpoint as usize]
-            .breaker_mut()
-            .filter(|_| !is_kept);
+        let is_counted = |breaker: &&mut Breaker| {
+            !is_kept || !matches!(breaker.standing(now_ns), Standing::Open { .. })
+        };
+        let breaker = members[endpoint as usize].breaker_mut().filter(is_counted);
         let permit = breaker.map_or_else(
             || Ok(Permit::uncounted()),
             |breaker| breaker.admit(now_ns, draw),
@@ -264,10 +275,29 @@ impl Readiness {
     }
 }
 
+/// The worse of what the breaker and outlier detection say.
 fn standing(member: &impl Member, now_ns: u64) -> Standing {
-    member
+    let by_breaker = member
         .breaker()
-        .map_or(Standing::Healthy, |breaker| breaker.standing(now_ns))
+        .map_or(Standing::Healthy, |breaker| breaker.standing(now_ns));
+    let ejected = member.outlier().and_then(|record| record.ejected(now_ns));
+    match (by_breaker, ejected) {
+        (by_breaker, None) => by_breaker,
+        (Standing::Open { since_ns, until_ns }, Some((from_ns, to_ns))) => Standing::Open {
+            since_ns: since_ns.min(from_ns),
+            until_ns: until_ns.max(to_ns),
+        },
+        (_, Some((since_ns, until_ns))) => Standing::Open { since_ns, until_ns },
+    }
+}
+
+/// Whether an endpoint that is on its way back takes this call, by its share.
+fn has_its_turn(member: &impl Member, now_ns: u64, draw: u64) -> bool {
+    let Some(record) = member.outlier() else {
+        return true;
+    };
+    let share = u64::from(record.share(now_ns).millionths());
+    draw::up_to(draw::another(draw), u64::from(percent::WHOLE) - 1) < share
 }
 
 fn cost(member: &impl Member, now_ns: u64) -> f64 {

@@ -9,6 +9,7 @@ mod deadline;
 mod ending;
 mod latency;
 mod numbers;
+mod outlier;
 mod rate_limit;
 mod readiness;
 mod reason;
@@ -25,6 +26,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     deadline::register(module)?;
     ending::register(module)?;
     latency::register(module)?;
+    outlier::register(module)?;
     rate_limit::register(module)?;
     readiness::register(module)?;
     reason::register(module)?;

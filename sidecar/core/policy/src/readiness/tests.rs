@@ -8,6 +8,7 @@ const OPEN: u64 = 30 * SECOND;
 struct Endpoint {
     breaker: Option<Breaker>,
     load: Load,
+    record: outlier::Record,
 }
 
 impl Member for Endpoint {
@@ -22,6 +23,10 @@ impl Member for Endpoint {
     fn load(&self) -> &Load {
         &self.load
     }
+
+    fn outlier(&self) -> Option<&outlier::Record> {
+        Some(&self.record)
+    }
 }
 
 fn params() -> BreakerParams {
@@ -35,6 +40,7 @@ fn endpoints(count: usize) -> Vec<Endpoint> {
         .map(|_| Endpoint {
             breaker: Some(Breaker::new(params())),
             load: Load::new(0),
+            record: outlier::Record::default(),
         })
         .collect()
 }
@@ -215,6 +221,7 @@ fn endpoints_without_breakers_are_always_ready() {
     let mut members = vec![Endpoint {
         breaker: None,
         load: Load::new(0),
+        record: outlier::Record::default(),
     }];
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, 0);
@@ -222,4 +229,70 @@ fn endpoints_without_breakers_are_always_ready() {
         readiness.pick(&mut members, None, 0, 0).unwrap().endpoint,
         0
     );
+}
+
+fn detector() -> outlier::Detector {
+    let params = outlier::Params {
+        interval_ns: 10 * SECOND,
+        consecutive_failures: Some(1),
+        consecutive_gateway_failures: None,
+        connect_failures: None,
+        success_rate: None,
+        failure_percentage: None,
+        latency: None,
+        base_ns: OPEN,
+        max_ns: 10 * OPEN,
+    };
+    outlier::Detector::new(params, 0)
+}
+
+fn eject(endpoint: &mut Endpoint, now_ns: u64) {
+    detector().on_result(&mut endpoint.record, outlier::Signal::Failure, 0, now_ns);
+}
+
+#[test]
+fn an_outlier_and_an_open_breaker_share_one_ceiling() {
+    let mut members = endpoints(12);
+    open(&mut members[4], SECOND);
+    eject(&mut members[2], 0);
+    eject(&mut members[4], 2 * SECOND);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, 3 * SECOND);
+    assert_eq!(readiness.verdict(2), Verdict::Ejected);
+    assert_eq!(readiness.verdict(4), Verdict::Kept);
+}
+
+#[test]
+fn the_closed_breaker_of_an_outlier_that_is_kept_still_counts() {
+    let mut members = endpoints(1);
+    eject(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, SECOND);
+    for _ in 0..5 {
+        let picked = readiness.pick(&mut members, None, SECOND, 0).unwrap();
+        let breaker = members[0].breaker.as_mut().unwrap();
+        breaker.on_result(picked.permit, Outcome::Failure, 0, SECOND, 0);
+    }
+    assert_eq!(members[0].breaker.as_ref().unwrap().state(), State::Open);
+}
+
+#[test]
+fn an_outlier_that_returned_takes_its_share_of_its_turns() {
+    let mut members = endpoints(2);
+    for member in &mut members {
+        member.breaker = None;
+    }
+    eject(&mut members[0], 0);
+    let mut readiness = Readiness::new(Params::default());
+    let mut turns = |now_ns: u64| {
+        readiness.refresh(&members, now_ns);
+        let draws = (0..4_000u64).map(|step| step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let picked = draws.map(|draw| readiness.pick(&mut members, None, now_ns, draw).unwrap());
+        picked.filter(|picked| picked.endpoint == 0).count()
+    };
+    let whole = turns(OPEN + 30 * SECOND);
+    let shares = [0, 10, 20].map(|second| turns(OPEN + second * SECOND) * 100 / whole);
+    for (found, expected) in shares.into_iter().zip([10, 25, 50]) {
+        assert!(found.abs_diff(expected) <= 3, "{shares:?}");
+    }
 }
