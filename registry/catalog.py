@@ -9,15 +9,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from registry.model import Contract, Endpoint, InstanceId, Registration, Revision, ServiceName, ServicePort
+from registry.model import (
+    Conflict,
+    Contract,
+    Endpoint,
+    InstanceId,
+    Registration,
+    Revision,
+    ServiceName,
+    ServicePort,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """An instance registered, anew or again."""
+    """An instance registered, anew or again, or its verdict changed; it `entered` when it last registered."""
 
     registration: Registration
     revision: Revision
+    entered: Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +40,6 @@ class Removed:
 
 
 Event = Registered | Removed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
-    """Instances that disagree about one field: `winner`, the newest, against `losers`, sorted."""
-
-    field: str
-    winner: InstanceId
-    losers: tuple[InstanceId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ def _build(name: ServiceName, instances: Mapping[InstanceId, Registered]) -> Ser
     if not instances:
         return None
     by_instance = dict(sorted(instances.items()))
-    newest_first = sorted(by_instance.values(), key=attrgetter("revision"), reverse=True)
+    newest_first = sorted(by_instance.values(), key=attrgetter("entered"), reverse=True)
     contract, contract_conflicts = _contract(newest_first)
     ports, port_conflicts = _ports(newest_first)
     return Service(

@@ -8,10 +8,26 @@ from grpc.aio import Channel
 
 from mesh.v1 import registry_pb2 as pb
 from mesh.v1.registry_pb2_grpc import RegistryServiceStub
-from registry.codec import decode_endpoint, decode_service, encode_name, encode_register_request
+from registry.codec import (
+    decode_endpoint,
+    decode_service,
+    encode_health_request,
+    encode_name,
+    encode_register_request,
+)
 from registry.config import LEASE_SECONDS
 from registry.errors import LeaseNotFoundError
-from registry.model import Endpoint, Lease, LeaseId, Registration, Revision, ServiceName, ServiceView
+from registry.model import (
+    Endpoint,
+    Health,
+    InstanceId,
+    Lease,
+    LeaseId,
+    Registration,
+    Revision,
+    ServiceName,
+    ServiceView,
+)
 
 _DEADLINE_SECONDS = 5.0
 
@@ -55,6 +71,13 @@ class RegistryClient:
             if response.ttl != Duration():
                 return Lease(id=lease_id, ttl_seconds=response.ttl.seconds)
         raise LeaseNotFoundError(lease_id)
+
+    async def report_health(
+        self, service: ServiceName, instance: InstanceId, lease_id: LeaseId, health: Health
+    ) -> None:
+        """Changes the verdict on an instance that is registered under the lease."""
+        request = encode_health_request(service, instance, lease_id, health)
+        await self._stub.ReportHealth(request, timeout=_DEADLINE_SECONDS)
 
     async def list_services(self, namespace: str = "") -> tuple[ServiceView, ...]:
         """Services without their endpoints, sorted by name; of every namespace when none is given."""

@@ -12,13 +12,16 @@ from registry.config import LEASE_SECONDS
 from registry.errors import DecodeError, InvalidRegistrationError
 from registry.keys import parse_registration_key
 from registry.model import (
+    Conflict,
     Contract,
     Endpoint,
     Health,
     InstanceId,
+    LeaseId,
     Problem,
     Protocol,
     Registration,
+    Revision,
     ServiceName,
     ServicePort,
     ServiceView,
@@ -41,9 +44,14 @@ _PROTOCOL_NUMBERS: Final = {protocol: number for number, protocol in _PROTOCOLS.
 _HEALTH_NUMBERS: Final = {health: number for number, health in _HEALTHS.items()}
 
 
-def encode_registration(registration: Registration) -> bytes:
-    """The stored form; equal registrations have equal bytes."""
-    return encode_register_request(registration).SerializeToString(deterministic=True)
+def encode_registration(registration: Registration, *, entered: Revision | None = None) -> bytes:
+    """The stored form; equal registrations have equal bytes.
+
+    `entered` is the revision at which the instance entered, when that is not the one that will write this.
+    """
+    request = encode_register_request(registration)
+    request.entered_revision = entered or 0
+    return request.SerializeToString(deterministic=True)
 
 
 def decode_event(change: Change) -> Event:
@@ -65,10 +73,12 @@ def decode_entry(entry: Entry) -> Registered:
         DecodeError: the stored bytes are no registration.
     """
     try:
-        registration = decode_register_request(pb.RegisterRequest.FromString(entry.value))
+        request = pb.RegisterRequest.FromString(entry.value)
+        registration = decode_register_request(request)
     except (ProtobufDecodeError, InvalidRegistrationError) as error:
         raise DecodeError(f"expected a registration under {entry.key!r}, found: {error}") from error
-    return Registered(registration=registration, revision=entry.revision)
+    entered = Revision(request.entered_revision or entry.revision)
+    return Registered(registration=registration, revision=entry.revision, entered=entered)
 
 
 def encode_register_request(registration: Registration, ttl_seconds: int | None = None) -> pb.RegisterRequest:
@@ -101,6 +111,27 @@ def decode_register_request(request: pb.RegisterRequest) -> Registration:
 def decode_ttl(request: pb.RegisterRequest) -> float:
     """Seconds that the registration is to outlive its owner; the default when the request names none."""
     return request.ttl.ToTimedelta().total_seconds() if request.HasField("ttl") else LEASE_SECONDS
+
+
+def encode_health_request(
+    service: ServiceName, instance: InstanceId, lease_id: LeaseId, health: Health
+) -> pb.ReportHealthRequest:
+    """The request that reports a verdict."""
+    return pb.ReportHealthRequest(
+        service=encode_name(service), instance=instance, lease_id=lease_id, health=_HEALTH_NUMBERS[health]
+    )
+
+
+def decode_health(number: pb.Health.ValueType) -> Health:
+    """The verdict that a request reports.
+
+    Raises:
+        InvalidRegistrationError: this release does not know it.
+    """
+    if number not in _HEALTHS:
+        message = f"expected HEALTHY or UNHEALTHY, found number {number}"
+        raise InvalidRegistrationError([Problem(path="health", message=message)])
+    return _HEALTHS[number]
 
 
 def encode_name(name: ServiceName) -> pb.ServiceName:
@@ -145,6 +176,8 @@ def encode_service(service: Service, *, with_endpoints: bool) -> pb.Service:
         contract=_encode_contract(service.contract),
         endpoints=[encode_endpoint(endpoint) for endpoint in service.endpoints] if with_endpoints else [],
         endpoint_count=len(service.endpoints),
+        healthy_count=sum(endpoint.health is Health.HEALTHY for endpoint in service.endpoints),
+        conflicts=map(_encode_conflict, service.conflicts),
     )
 
 
@@ -156,7 +189,18 @@ def decode_service(message: pb.Service) -> ServiceView:
         contract=_decode_contract(message.contract),
         endpoints=tuple(decode_endpoint(endpoint) for endpoint in message.endpoints),
         endpoint_count=message.endpoint_count,
+        healthy_count=message.healthy_count,
+        conflicts=tuple(map(_decode_conflict, message.conflicts)),
     )
+
+
+def _encode_conflict(conflict: Conflict) -> pb.Conflict:
+    return pb.Conflict(field=conflict.field, winner=conflict.winner, losers=conflict.losers)
+
+
+def _decode_conflict(message: pb.Conflict) -> Conflict:
+    losers = tuple(InstanceId(instance) for instance in message.losers)
+    return Conflict(field=message.field, winner=InstanceId(message.winner), losers=losers)
 
 
 def _encode_ports(ports: Iterable[ServicePort]) -> list[pb.ServicePort]:

@@ -95,11 +95,20 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Instances that disagree about one field: `winner`, the newest, against `losers`, sorted."""
+
+    field: str
+    winner: InstanceId
+    losers: tuple[InstanceId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
     """A service as readers of the registry see it.
 
-    `ports` are sorted by number, `endpoints` by instance; lists of services have no endpoints, only their
-    count.
+    `ports` are sorted by number, `endpoints` by instance, `conflicts` by field; lists of services have no
+    endpoints, only how many there are and how many of them are healthy.
     """
 
     name: ServiceName
@@ -107,6 +116,8 @@ class ServiceView:
     contract: Contract
     endpoints: tuple[Endpoint, ...]
     endpoint_count: int
+    healthy_count: int
+    conflicts: tuple[Conflict, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,17 @@
 """Enters registrations into a store, each under a lease of its own."""
 
-from registry.codec import encode_registration
-from registry.errors import InvalidRegistrationError, LeaseNotFoundError
+from dataclasses import replace
+
+from registry.codec import decode_entry, encode_registration
+from registry.errors import (
+    InvalidRegistrationError,
+    KeyNotFoundError,
+    LeaseNotFoundError,
+    RevisionMismatchError,
+)
 from registry.keys import registration_key
-from registry.model import Lease, LeaseId, Registration
-from registry.store import Store
+from registry.model import Health, InstanceId, Lease, LeaseId, Registration, ServiceName
+from registry.store import Entry, Store
 from registry.validate import validate
 
 
@@ -38,6 +45,43 @@ class Registrar:
             LeaseNotFoundError: there is no such lease; its owner should register again.
         """
         return await self._store.keep_alive(lease_id)
+
+    async def report_health(
+        self, service: ServiceName, instance: InstanceId, lease_id: LeaseId, health: Health
+    ) -> None:
+        """Changes the verdict on an instance, and writes only when it is another one.
+
+        Raises:
+            LeaseNotFoundError: the instance is not registered under this lease; its owner should register
+                again.
+        """
+        key = registration_key(service, instance)
+        while not await self._set_health(key, lease_id, health):
+            pass  # somebody else wrote it meanwhile
+
+    async def _set_health(self, key: str, lease_id: LeaseId, health: Health) -> bool:
+        """Whether the verdict stands; not when the entry was another one before it could be written."""
+        entry = await self._registered(key, lease_id)
+        registered = decode_entry(entry)
+        endpoint = registered.registration.endpoint
+        if endpoint.health is health:
+            return True
+        changed = replace(registered.registration, endpoint=replace(endpoint, health=health))
+        value = encode_registration(changed, entered=registered.entered)
+        try:
+            await self._store.put(key, value, lease=lease_id, expect=entry.revision)
+        except RevisionMismatchError:
+            return False
+        return True
+
+    async def _registered(self, key: str, lease_id: LeaseId) -> Entry:
+        try:
+            entry = await self._store.get(key)
+        except KeyNotFoundError as error:
+            raise LeaseNotFoundError(lease_id) from error
+        if entry.lease != lease_id:
+            raise LeaseNotFoundError(lease_id)
+        return entry
 
     async def deregister(self, lease_id: LeaseId) -> None:
         """Removes what is registered under the lease.

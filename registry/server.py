@@ -11,6 +11,7 @@ from mesh.v1 import registry_pb2 as pb
 from mesh.v1.registry_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from registry.catalog import Catalog
 from registry.codec import (
+    decode_health,
     decode_name,
     decode_register_request,
     decode_ttl,
@@ -21,7 +22,7 @@ from registry.codec import (
 from registry.config import LEASE_SECONDS_MAX, LEASE_SECONDS_MIN
 from registry.errors import InvalidRegistrationError, LeaseNotFoundError, RegistryError
 from registry.live import LiveCatalog
-from registry.model import LeaseId, Problem, ServiceName
+from registry.model import InstanceId, LeaseId, Problem, ServiceName
 from registry.registrar import Registrar
 from registry.status import encode_status
 
@@ -57,6 +58,13 @@ class RegistryService(RegistryServiceServicer):
         """Renews leases: each message renews one, and is answered with the time left."""
         async for request in request_iterator:
             yield await _answer(context, self._keep_alive(LeaseId(request.lease_id)))
+
+    async def ReportHealth(
+        self, request: pb.ReportHealthRequest, context: _Context
+    ) -> pb.ReportHealthResponse:
+        """Changes the verdict on one instance that is registered, under the lease that it has."""
+        await _answer(context, self._report_health(request))
+        return pb.ReportHealthResponse()
 
     async def ListServices(
         self, request: pb.ListServicesRequest, context: _Context
@@ -96,6 +104,14 @@ class RegistryService(RegistryServiceServicer):
     async def _register(self, request: pb.RegisterRequest) -> pb.RegisterResponse:
         lease = await self._registrar.register(decode_register_request(request), _ttl_seconds(request))
         return pb.RegisterResponse(lease_id=lease.id, ttl=Duration(seconds=lease.ttl_seconds))
+
+    async def _report_health(self, request: pb.ReportHealthRequest) -> None:
+        await self._registrar.report_health(
+            decode_name(request.service),
+            InstanceId(request.instance),
+            LeaseId(request.lease_id),
+            decode_health(request.health),
+        )
 
     async def _keep_alive(self, lease_id: LeaseId) -> pb.KeepAliveResponse:
         try:

@@ -68,12 +68,23 @@ def put(key: str, value: bytes) -> Put:
 def test_registration_survives_the_store(what: Registration) -> None:
     event = decode_event(put("/any", encode_registration(what)))
 
-    assert event == Registered(registration=what, revision=Revision(7))
+    assert event == Registered(registration=what, revision=Revision(7), entered=Revision(7))
+
+
+@given(registrations)
+def test_a_registration_written_again_remembers_when_it_entered(what: Registration) -> None:
+    event = decode_event(put("/any", encode_registration(what, entered=Revision(3))))
+
+    assert event == Registered(registration=what, revision=Revision(7), entered=Revision(3))
+
+
+def entered(what: Registration) -> Registered:
+    return Registered(registration=what, revision=Revision(1), entered=Revision(1))
 
 
 @given(registrations)
 def test_service_survives_the_wire_with_its_endpoints(what: Registration) -> None:
-    catalog, _ = apply(Catalog(revision=Revision(0)), [Registered(registration=what, revision=Revision(1))])
+    catalog, _ = apply(Catalog(revision=Revision(0)), [entered(what)])
     service = catalog.services[what.service]
     view = decode_service(encode_service(service, with_endpoints=True))
 

@@ -14,7 +14,7 @@ from registry.client import RegistryClient
 from registry.config import SqliteLocation
 from registry.errors import LeaseNotFoundError
 from registry.live import follow
-from registry.model import Contract, LeaseId, ServiceName
+from registry.model import Conflict, Contract, Health, InstanceId, LeaseId, ServiceName
 from registry.registrar import Registrar
 from registry.server import RegistryService
 from registry.sqlite import open_sqlite
@@ -111,6 +111,48 @@ async def test_keeping_an_unknown_lease_alive_asks_to_register_again() -> None:
     async with served() as registry:
         with pytest.raises(LeaseNotFoundError):
             await registry.client.keep_alive(LeaseId(4711))
+
+
+async def test_a_verdict_changes_without_a_new_registration() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        what = registration("a")
+        lease = await registry.client.register(what)
+        watch = registry.client.watch()
+        first = await anext(watch)
+        for health in (Health.UNHEALTHY, Health.UNHEALTHY, Health.HEALTHY):
+            await registry.client.report_health(CART, what.endpoint.instance, lease.id, health)
+        second, third = await anext(watch), await anext(watch)
+        services = await registry.client.list_services()
+        await registry.client.deregister(lease.id)
+        last = await anext(watch)
+
+    assert [one.service.healthy_count for one in (first, second, third, last)] == [1, 0, 1, 0]
+    assert [service.healthy_count for service in services] == [1]
+    assert last.is_removed
+    assert third.revision == first.revision + 2, "a verdict that is no news is not written"
+
+
+async def test_a_verdict_needs_the_lease_of_the_registration() -> None:
+    async with served() as registry:
+        what = registration("a")
+        replaced = await registry.client.register(what)
+        lease = await registry.client.register(what)
+        for instance, lease_id in (("a", replaced.id), ("b", lease.id)):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await registry.client.report_health(CART, InstanceId(instance), lease_id, Health.UNHEALTHY)
+            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_instances_that_disagree_are_told_with_what_they_disagree_about() -> None:
+    async with served() as registry:
+        await registry.client.register(registration("a", contract=Contract(version="1")))
+        await registry.client.register(registration("b", contract=Contract(version="2")))
+        await until_listed(registry.client, CART, "a", "b")
+        (service,) = await registry.client.list_services()
+
+    assert service.contract.version == "2"
+    winner, losers = InstanceId("b"), (InstanceId("a"),)
+    assert service.conflicts == (Conflict(field="contract", winner=winner, losers=losers),)
 
 
 async def test_bad_registration_is_refused_with_every_problem() -> None:

@@ -61,7 +61,7 @@ class CatalogMachine(RuleBasedStateMachine):
         if leaves:
             return Removed(service=what.service, instance=what.endpoint.instance, revision=revision)
         self.alive = [what, *self.alive]
-        return Registered(registration=what, revision=revision)
+        return Registered(registration=what, revision=revision, entered=revision)
 
     @invariant()
     def agrees_with_the_model(self) -> None:

@@ -1,7 +1,19 @@
 """The catalogue: what registrations add up to, and what each event changed."""
 
-from registry.catalog import Catalog, Changes, Conflict, Registered, Removed, apply
-from registry.model import Contract, InstanceId, Protocol, Registration, Revision, ServiceName, ServicePort
+from dataclasses import replace
+
+from registry.catalog import Catalog, Changes, Registered, Removed, apply
+from registry.model import (
+    Conflict,
+    Contract,
+    Health,
+    InstanceId,
+    Protocol,
+    Registration,
+    Revision,
+    ServiceName,
+    ServicePort,
+)
 from tests.support.registrations import CART, HTTP, registration
 
 PAYMENTS = ServiceName(namespace="shop", name="payments")
@@ -9,8 +21,8 @@ EMPTY = Catalog(revision=Revision(0))
 BOTH = Changes(services=frozenset({CART}), endpoints=frozenset({CART}))
 
 
-def registered(revision: int, what: Registration) -> Registered:
-    return Registered(registration=what, revision=Revision(revision))
+def registered(revision: int, what: Registration, *, entered: int = 0) -> Registered:
+    return Registered(registration=what, revision=Revision(revision), entered=Revision(entered or revision))
 
 
 def removed(revision: int, instance: str, service: ServiceName = CART) -> Removed:
@@ -141,3 +153,17 @@ def test_newest_owner_of_a_port_number_wins() -> None:
     assert catalog.services[CART].conflicts == (
         Conflict(field="ports.web", winner=InstanceId("b"), losers=(InstanceId("a"),)),
     )
+
+
+def test_a_verdict_changes_endpoints_and_not_who_is_newest() -> None:
+    old, new = (registration(name, contract=Contract(version=name)) for name in ("a", "b"))
+    catalog, _ = apply(EMPTY, [registered(1, old), registered(2, new)])
+    unfit = replace(old, endpoint=replace(old.endpoint, health=Health.UNHEALTHY))
+    catalog, changes = apply(catalog, [registered(3, unfit, entered=1)])
+
+    assert changes == Changes(endpoints=frozenset({CART}))
+    assert [endpoint.health for endpoint in catalog.services[CART].endpoints] == [
+        Health.UNHEALTHY,
+        Health.HEALTHY,
+    ]
+    assert catalog.services[CART].contract == Contract(version="b")

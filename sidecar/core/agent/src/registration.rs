@@ -170,6 +170,7 @@ fn entry(settings: &Settings, service: &OwnService) -> RegisterRequest {
             ..Endpoint::default()
         }),
         ttl: TTL.try_into().ok(),
+        ..RegisterRequest::default()
     }
 }
 

@@ -198,6 +198,13 @@ impl RegistryService for Services {
         hand_over(request, &self.renewals).await
     }
 
+    async fn report_health(
+        &self,
+        _: Request<ReportHealthRequest>,
+    ) -> Result<Response<ReportHealthResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
     async fn list_services(
         &self,
         _: Request<ListServicesRequest>,
@@ -368,7 +375,7 @@ pub(crate) fn host(name: &str) -> Vec<Resource> {
     };
     let endpoints = Endpoints {
         service: service(name),
-        endpoints: Vec::new(),
+        ..Default::default()
     };
     vec![
         resource(ResourceType::Endpoints, &path, endpoints.encode_to_vec()),
