@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
 
 if TYPE_CHECKING:
@@ -106,12 +106,20 @@ class Outbound:
     rate_limits: tuple[RateLimitRules, ...]
 
 
+class Resolution(Enum):
+    """How the addresses of endpoints are found: they are listed, or host names among them are resolved."""
+
+    STATIC = "Static"
+    DNS = "DNS"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """The endpoints of a service, sorted by instance."""
+    """The endpoints of a service, sorted by instance; with DNS their addresses may be host names."""
 
     service: ServiceName
     endpoints: tuple[Endpoint, ...]
+    resolution: Resolution = Resolution.STATIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

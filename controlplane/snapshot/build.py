@@ -112,7 +112,9 @@ def _bodies(
 ) -> dict[ResourceType, Body]:
     bodies: dict[ResourceType, Body] = {
         ResourceType.OUTBOUND: build_outbound(service, attachments, mesh_document, schema),
-        ResourceType.ENDPOINTS: Endpoints(service=service.name, endpoints=service.endpoints),
+        ResourceType.ENDPOINTS: Endpoints(
+            service=service.name, endpoints=service.endpoints, resolution=service.resolution
+        ),
     }
     if service.document is None:
         attached = list(attachments.of(service.name, is_external=False))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from controlplane.model.resource import Endpoints, HostBinding, Inbound, MeshSettings, Outbound
+from controlplane.model.resource import Endpoints, HostBinding, Inbound, MeshSettings, Outbound, Resolution
 from controlplane.model.schema import word
 from controlplane.model.value import Duration, Tree, Value
-from mesh.v1 import policy_pb2, registry_pb2, resource_pb2, schema_pb2
+from mesh.v1 import external_service_pb2, policy_pb2, registry_pb2, resource_pb2, schema_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -37,10 +37,7 @@ def encode(body: Body) -> bytes:
         case Outbound():
             message = _outbound(body)
         case Endpoints():
-            message = resource_pb2.Endpoints(
-                service=encode_service_name(body.service),
-                endpoints=[encode_endpoint(each) for each in body.endpoints],
-            )
+            message = _endpoints(body)
         case Inbound():
             message = resource_pb2.Inbound(
                 service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
@@ -175,6 +172,15 @@ def _outbound(body: Outbound) -> resource_pb2.Outbound:
         variants=map(_variant, body.variants),
         rate_limits=map(_rules, body.rate_limits),
     )
+
+
+def _endpoints(body: Endpoints) -> resource_pb2.Endpoints:
+    message = resource_pb2.Endpoints(
+        service=encode_service_name(body.service), endpoints=map(encode_endpoint, body.endpoints)
+    )
+    if body.resolution is Resolution.DNS:
+        message.resolution = external_service_pb2.RESOLUTION_DNS
+    return message
 
 
 def _variant(variant: OutboundVariant) -> resource_pb2.OutboundVariant:

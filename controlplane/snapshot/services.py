@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import Document, ObjectKey
+from controlplane.model.resource import Resolution
 from controlplane.policy import external_service
 from registry.model import ServiceName
 
@@ -28,6 +29,7 @@ class KnownService:
     idempotent_methods: tuple[str, ...]
     endpoints: tuple[Endpoint, ...]
     document: Document | None = None
+    resolution: Resolution = Resolution.STATIC
 
     @property
     def enforces(self) -> bool:
@@ -66,6 +68,7 @@ def find_service(
         idempotent_methods=(),
         endpoints=external_service.endpoints(document),
         document=document,
+        resolution=external_service.resolution(document),
     )
 
 

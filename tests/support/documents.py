@@ -26,6 +26,17 @@ def external_service(name: str, *ports: int, protocol: str = "HTTP") -> Document
     return _document("ExternalService", name, spec)
 
 
+def resolved_service(name: str, port: int, *hosts: str) -> Document:
+    """Return a service outside the mesh, called by its name, with an endpoint wherever each host leads."""
+    spec = {
+        "hosts": [name],
+        "ports": [{"name": "http", "port": 80}],
+        "resolution": "DNS",
+        "endpoints": [{"address": host, "port": port} for host in hosts],
+    }
+    return _document("ExternalService", name, spec)
+
+
 def external(name: str) -> Target:
     """Return the reference to an external service."""
     return {"group": "breakwater.dev", "kind": "ExternalService", "name": name}

@@ -24,7 +24,13 @@ class Fleet:
     members: AsyncExitStack
 
     async def join(
-        self, service: str, *, app_port: int, port_name: str = "http", program: Sequence[str] = SIDECAR
+        self,
+        service: str,
+        *,
+        app_port: int,
+        port_name: str = "http",
+        program: Sequence[str] = SIDECAR,
+        prefix: Sequence[str] = (),
     ) -> Sidecar:
         """Start the sidecar of a service; returns once it is ready and in the catalogue."""
         member = await self.members.enter_async_context(
@@ -35,6 +41,7 @@ class Fleet:
                 discovery=self.plane.discovery,
                 port_name=port_name,
                 program=program,
+                prefix=prefix,
             )
         )
         await member.ready()

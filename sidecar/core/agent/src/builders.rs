@@ -38,6 +38,11 @@ pub(crate) fn host(host: &str, name: &str) -> Resource {
 pub(crate) fn outbound(name: &str, methods: &[&str]) -> Resource {
     let body = mesh::Outbound {
         service: service(name),
+        ports: vec![mesh::ServicePort {
+            name: "http".to_owned(),
+            port: 80,
+            protocol: 0,
+        }],
         variants: vec![mesh::OutboundVariant::default()],
         idempotent_methods: methods.iter().map(|&method| method.to_owned()).collect(),
         ..Default::default()
@@ -49,7 +54,23 @@ pub(crate) fn outbound(name: &str, methods: &[&str]) -> Resource {
 pub(crate) fn endpoints(name: &str) -> Resource {
     let body = mesh::Endpoints {
         service: service(name),
-        endpoints: Vec::new(),
+        ..Default::default()
+    };
+    resource(Kind::Endpoints, &format!("shop/{name}"), &body)
+}
+
+/// Its endpoints: wherever the host `at` leads.
+pub(crate) fn endpoints_at(name: &str, at: &str) -> Resource {
+    let endpoint = mesh::Endpoint {
+        instance: format!("external/shop/{name}/{at}"),
+        address: at.to_owned(),
+        ports: [("http".to_owned(), 80)].into(),
+        ..Default::default()
+    };
+    let body = mesh::Endpoints {
+        service: service(name),
+        endpoints: vec![endpoint],
+        resolution: mesh::Resolution::Dns.into(),
     };
     resource(Kind::Endpoints, &format!("shop/{name}"), &body)
 }

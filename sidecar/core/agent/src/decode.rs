@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::identity::Identity;
 use crate::mesh;
 use crate::resource::{Kind, Rejection, Resource};
-pub(crate) use endpoints::{Address, with_endpoints};
+pub(crate) use endpoints::{Address, endpoints_of};
 use read::{Under, enumeration, percent};
 
 /// Bytes of a SHA-256 that make a version.

@@ -3,7 +3,8 @@
 //! One owner holds all the state and takes events one after another, so that a configuration is never built from
 //! half of a response. A demand is answered only when the configuration that has it is in force.
 
-use std::sync::Arc;
+mod chores;
+
 use std::time::Duration;
 
 use proxy::{Demand, Ended, Handle, Supply};
@@ -23,6 +24,7 @@ use crate::mesh::{
     Acknowledgement, AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, HeldResource,
     Hello, Subscription,
 };
+use crate::resolver::Resolver;
 use crate::resource::{Id, Rejection, Resource};
 use crate::saved::Saved;
 use crate::settings::Settings;
@@ -61,6 +63,7 @@ pub(crate) struct Closing {
 pub(crate) struct Discovery {
     hello: Hello,
     holdings: Holdings,
+    resolver: Resolver,
     proxy: Handle,
     demands: mpsc::Receiver<Demand>,
     waiting: Vec<Demand>,
@@ -99,6 +102,7 @@ impl Discovery {
         Self {
             hello,
             holdings,
+            resolver: Resolver::default(),
             proxy,
             demands,
             waiting: Vec::new(),
@@ -123,11 +127,11 @@ impl Discovery {
     pub(crate) async fn alone<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(other);
         loop {
-            let has_grace = self.reach() == Reach::Reconnecting;
+            let (grace, has_grace) = (self.grace, self.reach() == Reach::Reconnecting);
             tokio::select! {
                 result = &mut other => return Ok(result),
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?).await?,
-                () = sleep_until(self.grace), if has_grace => {
+                chore = self.chore() => self.carry_out(chore?).await?,
+                () = sleep_until(grace), if has_grace => {
                     self.holdings.give_up();
                     self.waiting.clear(); // unanswered means unavailable
                 }
@@ -158,7 +162,7 @@ impl Discovery {
             tokio::select! {
                 answer = &mut stream => break answer,
                 Some(news) = news.recv() => self.take(news, &outgoing).await?,
-                demand = self.demands.recv() => self.demand(demand.ok_or(Ended)?).await?,
+                chore = self.chore() => self.carry_out(chore?).await?,
                 _ = ticks.tick() => {
                     sweeps += 1;
                     self.sweep(sweeps % SWEEPS_PER_CALLED == 0).await?;
@@ -248,7 +252,7 @@ impl Discovery {
     }
 
     async fn apply(&mut self, source: Source) -> Result<(), Ended> {
-        self.proxy.apply(Arc::new(self.holdings.config())).await?;
+        self.enforce().await?;
         self.publish(source);
         let revision = self.holdings.revision();
         self.log.info(
@@ -278,7 +282,11 @@ impl Discovery {
             Standing::Waits => self.waiting.push(demand),
             Standing::Restored => {
                 self.apply(Source::Disk).await?;
-                let _ = demand.reply.send(Supply::Applied); // its request may have left
+                if self.holdings.serves(&demand.wanted) {
+                    let _ = demand.reply.send(Supply::Applied); // its request may have left
+                } else {
+                    self.waiting.push(demand);
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What the worker and the agent tell, as messages. Pure.
 
-use std::time::{Duration, SystemTime};
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
 
 use policy::breaker::{Counts, State};
 use prost_types::Timestamp;
@@ -8,6 +9,7 @@ use proxy::config::{PolicyRef, ServiceName};
 use proxy::report;
 
 use crate::mesh;
+use crate::names::HostStatus;
 
 pub(crate) fn service(name: &ServiceName) -> mesh::ServiceName {
     mesh::ServiceName {
@@ -150,6 +152,21 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         in_flight: status.in_flight,
         latency: duration(status.latency),
         idle_connections: status.idle_connections,
+    }
+}
+
+/// How a host name stands now.
+pub(crate) fn host(of: &ServiceName, status: &HostStatus) -> mesh::HostStatus {
+    let until = |at: Instant| at.saturating_duration_since(Instant::now());
+    mesh::HostStatus {
+        service: Some(service(of)),
+        host: status.host.to_string(),
+        addresses: status.addresses.iter().map(IpAddr::to_string).collect(),
+        age: status.confirmed_at.and_then(|at| duration(at.elapsed())),
+        failure: status.failure.clone().unwrap_or_default(),
+        failures: status.failures,
+        next: status.due.and_then(|at| duration(until(at))),
+        refused: status.refused.clone(),
     }
 }
 

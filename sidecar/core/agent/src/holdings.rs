@@ -3,7 +3,7 @@
 //! It joins what is asked for (`subscription`), what is applied (`snapshot`), what has lapsed (`archive`) and what
 //! was refused. A resource is taken whole or not at all; a refused one keeps its older version and holds up no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,8 +12,9 @@ use proxy::{Supply, Wanted};
 
 use crate::archive::Archive;
 use crate::identity::Identity;
+use crate::names::{Answer, Names, Query};
 use crate::resource::{Id, Kind, Rejection, Resource};
-use crate::saved::Saved;
+use crate::saved::{Saved, SavedHost};
 use crate::snapshot::Snapshot;
 use crate::subscription::{Changes, Demand, Subscription};
 
@@ -51,7 +52,7 @@ pub(crate) enum Reach {
 pub(crate) enum Standing {
     /// It is answered.
     Answered(Supply),
-    /// The answer holds once the configuration, another one now, is applied.
+    /// It is known again: the configuration is another one now.
     Restored,
     /// The control plane is asked.
     Waits,
@@ -64,6 +65,7 @@ pub(crate) struct Holdings {
     subscription: Subscription,
     snapshot: Snapshot,
     archive: Archive,
+    names: Names,
     rejections: BTreeMap<Id, Rejection>,
     revision: i64,
 }
@@ -87,6 +89,7 @@ impl Holdings {
             identity,
             snapshot: Snapshot::default(),
             archive: Archive::default(),
+            names: Names::default(),
             rejections: BTreeMap::new(),
             revision: 0,
         }
@@ -106,6 +109,9 @@ impl Holdings {
         for service in self.identity.services() {
             self.snapshot.set_unruled(service.clone());
         }
+        for (host, addresses) in saved.hosts.iter().map(SavedHost::decode) {
+            self.names.restore(host, &addresses);
+        }
         self.revision = saved.revision;
     }
 
@@ -115,6 +121,10 @@ impl Holdings {
         if self.is_served(&name) {
             self.subscription.demand(&name, now);
             return Standing::Answered(Supply::Applied);
+        }
+        if self.is_known(&name) {
+            self.subscription.demand(&name, now);
+            return Standing::Waits; // for its host names: the control plane has said all it knows
         }
         if reach != Reach::Connected && self.restore_lapsed(&name, now) {
             return Standing::Restored;
@@ -130,9 +140,19 @@ impl Holdings {
         }
     }
 
+    /// Whether what a worker wants to know is in the configuration.
+    pub(crate) fn serves(&self, wanted: &Wanted) -> bool {
+        self.is_served(&name_of(wanted))
+    }
+
     fn is_served(&self, name: &Id) -> bool {
         self.service(name)
-            .is_some_and(|service| self.snapshot.serves(&service))
+            .is_some_and(|service| self.snapshot.serves(&service, &self.names))
+    }
+
+    fn is_known(&self, name: &Id) -> bool {
+        self.service(name)
+            .is_some_and(|service| self.snapshot.knows(&service))
     }
 
     fn is_refused(&self, name: &Id) -> bool {
@@ -157,11 +177,11 @@ impl Holdings {
         if let Some(service) = self.service(name) {
             behind(&service).iter().for_each(|id| self.take_up(id));
         }
-        let is_served = self.is_served(name);
-        if is_served {
+        let is_known = self.is_known(name);
+        if is_known {
             self.subscription.restore(name, now);
         }
-        is_served
+        is_known
     }
 
     fn take_up(&mut self, id: &Id) {
@@ -287,9 +307,42 @@ impl Holdings {
         self.subscription.take_changes()
     }
 
-    /// What a worker enforces by all this.
-    pub(crate) fn config(&mut self) -> Config {
-        self.snapshot.config(&self.identity)
+    /// What a worker enforces by all this; host names that it speaks of are looked up from now on.
+    pub(crate) fn config(&mut self, now: Instant) -> Config {
+        let hosts: BTreeSet<_> = self.named().into_iter().map(|(_, host)| host).collect();
+        self.names.want(&hosts, now);
+        self.snapshot.config(&self.identity, &self.names)
+    }
+
+    /// Services with the host names that lead to their endpoints, sorted.
+    pub(crate) fn named(&self) -> BTreeSet<(ServiceName, Arc<str>)> {
+        self.snapshot.named()
+    }
+
+    /// Host names with what is known of them.
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The lookups to begin now.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Query> {
+        self.names.take_due(now)
+    }
+
+    /// Takes the outcome of a lookup in; true when the configuration is another one now.
+    pub(crate) fn resolved(
+        &mut self,
+        query: &Query,
+        answer: Answer,
+        now: Instant,
+        draw: f64,
+    ) -> bool {
+        self.names.answered(query, answer, now, draw)
+    }
+
+    /// Lets requests wait no longer for names whose time is over; true when the configuration is another one now.
+    pub(crate) fn settle(&mut self, now: Instant) -> bool {
+        self.names.settle(now)
     }
 
     /// Everything applied, sorted by id.

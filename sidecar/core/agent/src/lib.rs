@@ -1,10 +1,10 @@
 //! The agent: the part of the sidecar that talks to the control plane.
 //!
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
-//! resource says (`decode`), how long to wait (`backoff`), what a file holds (`saved`). Around that are the edges: one
-//! connection (`link`) with its streams (`discovery`, `telemetry`, `command`, `registration`), the disk, the sockets
-//! that answer on this machine (`admin`, `http`). `assembly` connects them, `departure` ends them, `run` is the whole
-//! life on one thread.
+//! resource says (`decode`), where host names lead to (`names`), how long to wait (`backoff`), what a file holds
+//! (`saved`). Around that are the edges: one connection (`link`) with its streams (`discovery`, `telemetry`, `command`,
+//! `registration`), lookups of names (`resolver`), the disk, the sockets that answer on this machine (`admin`, `http`).
+//! `assembly` connects them, `departure` ends them, `run` is the whole life on one thread.
 
 mod admin;
 mod archive;
@@ -29,10 +29,12 @@ mod identity;
 mod link;
 mod log;
 mod metrics;
+mod names;
 mod operator;
 mod process;
 mod reflection;
 mod registration;
+mod resolver;
 mod resource;
 mod run;
 mod saved;

@@ -4,9 +4,11 @@ mod page;
 
 use std::borrow::Cow;
 
+use proxy::ServiceName;
 use proxy::report::{Family, MetricKind, Point};
 
 use crate::log::Log;
+use crate::names::{Counts, Failure, HostStatus};
 use crate::process;
 use crate::status::Status;
 
@@ -27,7 +29,7 @@ impl Metrics {
         families
     }
 
-    fn own(&self) -> [Family; 6] {
+    fn own(&self) -> [Family; 8] {
         let state = self.status.borrow();
         [
             single(
@@ -52,6 +54,16 @@ impl Metrics {
                     point("lapsed", state.lapsed.len()),
                 ],
                 ..single("breakwater_config_resources", MetricKind::Gauge, 0.0)
+            },
+            Family {
+                labels: &["result"],
+                points: lookups(state.lookups),
+                ..single("breakwater_dns_lookups_total", MetricKind::Counter, 0.0)
+            },
+            Family {
+                labels: &["state"],
+                points: hosts(&state.hosts),
+                ..single("breakwater_dns_hosts", MetricKind::Gauge, 0.0)
             },
             single(
                 "breakwater_log_dropped_lines_total",
@@ -80,6 +92,23 @@ fn single(name: &'static str, kind: MetricKind, value: f64) -> Family {
         bounds: &[],
         points: vec![point],
     }
+}
+
+/// Lookups of host names by what became of them.
+fn lookups(counts: Counts) -> Vec<Point> {
+    let failed = Failure::ALL.map(|failure| (failure.as_str(), counts.failed[failure as usize]));
+    let all = std::iter::once(("answered", counts.answered)).chain(failed);
+    all.map(|(result, count)| point(result, count as usize))
+        .collect()
+}
+
+/// Host names by what is known of them.
+fn hosts(hosts: &[(ServiceName, HostStatus)]) -> Vec<Point> {
+    let count = |state| {
+        let states = hosts.iter().map(|(_, status)| status.state());
+        point(state, states.filter(|found| *found == state).count())
+    };
+    HostStatus::STATES.map(count).to_vec()
 }
 
 fn point(label: &'static str, count: usize) -> Point {

@@ -102,8 +102,14 @@ impl Operator {
             only.as_ref()
                 .is_none_or(|service| *service == status.service)
         });
+        let mut hosts = self.status.borrow().hosts.clone();
+        hosts.retain(|(service, _)| only.as_ref().is_none_or(|only| only == service));
         Ok(mesh::ListSidecarEndpointsResponse {
             endpoints: all.iter().map(encode::endpoint).collect(),
+            hosts: hosts
+                .iter()
+                .map(|(service, status)| encode::host(service, status))
+                .collect(),
         })
     }
 

@@ -4,6 +4,9 @@
 //! "breakwater" | format, 1 byte | SHA-256 of the rest, 32 bytes | Saved, encoded
 //! ```
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -34,6 +37,34 @@ pub(crate) struct Saved {
     /// Live callers of each service, as last told.
     #[prost(message, repeated, tag = "6")]
     pub(crate) callers: Vec<mesh::CallerCount>,
+    /// Addresses that host names were last known to have.
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) hosts: Vec<SavedHost>,
+}
+
+/// A host name with its addresses.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SavedHost {
+    /// The name.
+    #[prost(string, tag = "1")]
+    pub(crate) host: String,
+    /// The addresses, as text.
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) addresses: Vec<String>,
+}
+
+impl SavedHost {
+    pub(crate) fn encode(host: &str, addresses: &[IpAddr]) -> Self {
+        Self {
+            host: host.to_owned(),
+            addresses: addresses.iter().map(IpAddr::to_string).collect(),
+        }
+    }
+
+    pub(crate) fn decode(&self) -> (Arc<str>, Vec<IpAddr>) {
+        let addresses = self.addresses.iter().filter_map(|text| text.parse().ok());
+        (self.host.as_str().into(), addresses.collect())
+    }
 }
 
 /// Why a file is not loaded.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::disk::Disk;
 use crate::encode;
 use crate::log::Log;
-use crate::saved::Saved;
+use crate::saved::{Saved, SavedHost};
 use crate::status::State;
 
 /// Least time between two saves.
@@ -104,6 +104,11 @@ impl Saver {
                 .map(|resource| resource.encode())
                 .collect(),
             callers: state.callers.iter().map(encode::caller_count).collect(),
+            hosts: state
+                .resolved
+                .iter()
+                .map(|(host, addresses)| SavedHost::encode(host, addresses))
+                .collect(),
         };
         let disk = self.disk.clone();
         tokio::task::spawn_blocking(move || disk.save(&saved))
@@ -119,6 +124,7 @@ fn is_news(saved: Option<&State>, state: &State) -> bool {
     let is_same = |saved: &State| {
         saved.revision == state.revision
             && saved.callers == state.callers
+            && saved.resolved == state.resolved
             && are_same(&saved.applied, &state.applied)
             && are_same(&saved.lapsed, &state.lapsed)
     };

@@ -1,12 +1,13 @@
 //! What the sidecar applies: resources with what they say, and the configuration that they make. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proxy::config::{Cluster, Config, Inbound, ServiceName};
 
-use crate::decode::{Address, Decoded, decode, with_endpoints};
+use crate::decode::{Address, Decoded, decode, endpoints_of};
 use crate::identity::Identity;
+use crate::names::Names;
 use crate::resource::{Id, Kind, Rejection, Resource};
 
 /// All resources that are applied.
@@ -97,15 +98,37 @@ impl Snapshot {
             .map(|(id, _)| id)
     }
 
-    /// Whether calls to `service` can be served: it and its endpoints are held.
-    pub(crate) fn serves(&self, service: &ServiceName) -> bool {
+    /// Whether all that calls to `service` need is held.
+    pub(crate) fn knows(&self, service: &ServiceName) -> bool {
         let has = |kind| self.held.contains_key(&Id::new(kind, service.as_str()));
         has(Kind::Outbound) && has(Kind::Endpoints)
     }
 
+    /// Whether calls to `service` can be served: it is known, and where it is.
+    pub(crate) fn serves(&self, service: &ServiceName, names: &Names) -> bool {
+        let endpoints = self.endpoints(service);
+        self.knows(service) && endpoints.is_some_and(|endpoints| !awaits(endpoints, names))
+    }
+
+    /// Services with the host names that lead to their endpoints, sorted.
+    pub(crate) fn named(&self) -> BTreeSet<(ServiceName, Arc<str>)> {
+        let services = self.held.iter().filter_map(|(id, held)| {
+            let Decoded::Endpoints(endpoints) = &held.decoded else {
+                return None;
+            };
+            Some((ServiceName::parse(&id.name)?, endpoints))
+        });
+        services
+            .flat_map(|(service, endpoints)| {
+                let hosts = endpoints.iter().filter_map(Address::host).cloned();
+                hosts.map(move |host| (service.clone(), host))
+            })
+            .collect()
+    }
+
     /// What a worker enforces by it; clusters that did not change are the same values as in the last one.
-    pub(crate) fn config(&mut self, identity: &Identity) -> Config {
-        self.build_clusters();
+    pub(crate) fn config(&mut self, identity: &Identity, names: &Names) -> Config {
+        self.build_clusters(names);
         let mut config = Config {
             inbound: self.inbound(identity),
             ..Config::default()
@@ -129,7 +152,7 @@ impl Snapshot {
         config
     }
 
-    fn build_clusters(&mut self) {
+    fn build_clusters(&mut self, names: &Names) {
         let mut previous = std::mem::take(&mut self.built);
         for held in self.held.values() {
             let Decoded::Outbound(outbound) = &held.decoded else {
@@ -138,10 +161,13 @@ impl Snapshot {
             let Some(endpoints) = self.endpoints(&outbound.service) else {
                 continue;
             };
+            if awaits(endpoints, names) {
+                continue; // whoever calls it asks for it, and waits
+            }
             let same = previous
                 .remove(&outbound.service)
-                .filter(|built| built.is_of(outbound, endpoints));
-            let built = same.unwrap_or_else(|| Built::new(outbound, endpoints));
+                .filter(|built| built.is_of(outbound, endpoints, names));
+            let built = same.unwrap_or_else(|| Built::new(outbound, endpoints, names));
             self.built.insert(outbound.service.clone(), built);
         }
     }
@@ -175,9 +201,24 @@ impl Snapshot {
     }
 }
 
+/// Whether nothing is known yet of where a service is, and soon will be.
+fn awaits(endpoints: &[Address], names: &Names) -> bool {
+    let is_awaited = |endpoint: &Address| {
+        endpoint
+            .host()
+            .is_some_and(|host| names.addresses(host).is_empty())
+    };
+    let is_settled = |endpoint: &Address| endpoint.host().is_none_or(|host| names.is_settled(host));
+    !endpoints.is_empty() && endpoints.iter().all(is_awaited) && !endpoints.iter().all(is_settled)
+}
+
 impl Built {
-    fn new(outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>) -> Self {
-        let cluster = Arc::new(with_endpoints(outbound, endpoints));
+    fn new(outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>, names: &Names) -> Self {
+        let found = endpoints_of(outbound, endpoints, |host| names.addresses(host));
+        let cluster = Arc::new(Cluster {
+            endpoints: found,
+            ..Cluster::clone(outbound)
+        });
         Self {
             outbound: outbound.clone(),
             endpoints: endpoints.clone(),
@@ -185,7 +226,11 @@ impl Built {
         }
     }
 
-    fn is_of(&self, outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>) -> bool {
-        Arc::ptr_eq(&self.outbound, outbound) && Arc::ptr_eq(&self.endpoints, endpoints)
+    fn is_of(&self, outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>, names: &Names) -> bool {
+        let has_hosts = || endpoints.iter().any(|endpoint| endpoint.host().is_some());
+        let found = || endpoints_of(outbound, endpoints, |host| names.addresses(host));
+        Arc::ptr_eq(&self.outbound, outbound)
+            && Arc::ptr_eq(&self.endpoints, endpoints)
+            && (!has_hosts() || self.cluster.endpoints == found())
     }
 }

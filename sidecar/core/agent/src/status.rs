@@ -1,11 +1,13 @@
 //! How the sidecar is: written by whoever changes it, read by everybody who is asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use proxy::ServiceName;
 use tokio::sync::watch;
 
+use crate::names::{Counts, HostStatus};
 use crate::resource::{Rejection, Resource};
 
 /// Where the configuration came from.
@@ -43,6 +45,12 @@ pub(crate) struct State {
     pub(crate) rejections: Vec<Rejection>,
     /// Live callers of each service, sorted, as last told.
     pub(crate) callers: Vec<(ServiceName, u32)>,
+    /// Host names behind services, with how each stands, sorted.
+    pub(crate) hosts: Vec<(ServiceName, HostStatus)>,
+    /// Addresses that host names lead to, those included that nobody asks for any more; sorted.
+    pub(crate) resolved: Vec<(Arc<str>, Arc<[IpAddr]>)>,
+    /// Lookups of host names so far.
+    pub(crate) lookups: Counts,
     /// Leases under which the workload is registered.
     pub(crate) leases: Vec<i64>,
     /// Whether the sidecar is on its way out.
@@ -79,6 +87,9 @@ pub(crate) fn begin() -> Status {
         lapsed: Vec::new(),
         rejections: Vec::new(),
         callers: Vec::new(),
+        hosts: Vec::new(),
+        resolved: Vec::new(),
+        lookups: Counts::default(),
         leases: Vec::new(),
         is_draining: false,
     }))

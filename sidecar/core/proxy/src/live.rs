@@ -254,7 +254,8 @@ fn wanted<'a>(
         let Some(address) = endpoint.addresses.get(place).copied().flatten() else {
             continue;
         };
-        if worker.is_own(address) {
+        // Another sidecar of a service that we belong to may be ourselves; what lies outside the mesh never is.
+        if worker.is_own(address) || (!endpoint.has_sidecar && worker.leads_here(address)) {
             has_own = true;
             continue;
         }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc as threads};
 use std::thread;
@@ -266,6 +266,13 @@ impl Worker {
     /// Whether an address is one of this sidecar's own.
     pub(crate) fn is_own(&self, address: SocketAddr) -> bool {
         is_among(&self.own, address)
+    }
+
+    /// Whether an address of this host leads to one of the sidecar's ports that listen on all of them.
+    pub(crate) fn leads_here(&self, address: SocketAddr) -> bool {
+        let is_at_port =
+            |own: &SocketAddr| own.ip().is_unspecified() && own.port() == address.port();
+        self.own.iter().any(is_at_port) && UdpSocket::bind((address.ip(), 0)).is_ok()
     }
 
     /// What is counted about a service in one direction; about requests without one for `None`.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from controlplane.model.resource import Resolution
 from controlplane.policy import external_service
 from registry.model import Protocol, ServicePort
 from tests.support.builders import documents, read
@@ -33,6 +34,58 @@ def test_ports_and_endpoints_are_those_of_a_service() -> None:
     assert not first.has_sidecar
 
 
+NAMED = TEXT.replace("spec:\n", "spec:\n  resolution: DNS\n").replace("10.0.0.1", "Api.bank.example")
+HOST_ONLY = f"{NAMED.partition('  endpoints:')[0]}"
+
+
+def test_with_dns_an_address_may_be_a_host_name() -> None:
+    [document] = documents(NAMED)
+    assert external_service.resolution(document) is Resolution.DNS
+    first, second = external_service.endpoints(document)
+    assert (first.address, second.address) == ("10.0.0.2", "api.bank.example")
+    assert second.instance == "external/shop/bank/api.bank.example:9001"
+    assert second.ports == {"grpc": 9001, "http": 9001}
+
+
+def test_without_endpoints_the_host_is_resolved_and_reached_at_the_ports_called() -> None:
+    [document] = documents(HOST_ONLY)
+    [endpoint] = external_service.endpoints(document)
+    assert endpoint.instance == "external/shop/bank/bank.example"
+    assert (endpoint.address, endpoint.ports) == ("bank.example", {"grpc": 79, "http": 80})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            HOST_ONLY.replace("  resolution: DNS\n", ""),
+            "spec.endpoints: expected at least one, or resolution: DNS, found none",
+        ),
+        (
+            HOST_ONLY.replace("[bank.example]", "[bank.example, pay.example]"),
+            (
+                "spec.hosts: expected one host where hosts themselves are resolved, found 2; "
+                "list what to resolve as endpoints, or write one document for each host"
+            ),
+        ),
+        (
+            HOST_ONLY.replace("[bank.example]", "[bank..example]"),
+            "spec.hosts[0]: expected an IPv4 or IPv6 address or a host name, found 'bank..example'",
+        ),
+        (
+            NAMED.replace("Api.bank.example", "10.0.0.256"),
+            "spec.endpoints[1].address: expected an IPv4 or IPv6 address or a host name, found '10.0.0.256'",
+        ),
+        (
+            NAMED.replace("10.0.0.2", "api.bank.example"),
+            "spec.endpoints[1]: the same address and port as endpoints[0]",
+        ),
+    ],
+)
+def test_what_is_resolved_must_be_clear(text: str, problem: str) -> None:
+    assert [f"{each.path}: {each.message}" for each in read(text).problems] == [problem]
+
+
 @pytest.mark.parametrize(
     ("written", "looked_up"),
     [
@@ -55,7 +108,7 @@ def test_a_host_is_found_however_it_is_written(written: str, looked_up: str) -> 
             "bank.internal",
             (
                 "spec.endpoints[1].address: expected an IPv4 or IPv6 address, found 'bank.internal'; "
-                "names are not resolved"
+                "resolution: DNS resolves host names"
             ),
         ),
         ("10.0.0.1", "10.0.0.2", "spec.endpoints[1]: the same address and port as endpoints[0]"),

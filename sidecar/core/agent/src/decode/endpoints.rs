@@ -1,6 +1,6 @@
 //! Endpoints of a service, and their place in its cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,34 +10,54 @@ use super::read::{Under, each, enumeration, port};
 use super::{Fault, service};
 use crate::mesh;
 
-/// An endpoint that may be called, before it is known which ports its cluster has.
+/// An endpoint that may be called, before it is known which ports its cluster has, and where its host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     instance: Arc<str>,
-    address: IpAddr,
+    place: Place,
     ports: BTreeMap<String, u16>,
     has_sidecar: bool,
+    is_healthy: bool,
 }
 
-/// The endpoints that may be called, sorted as they came.
+/// Where an endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    At(IpAddr),
+    /// Wherever this name leads to.
+    Host(Arc<str>),
+}
+
+impl Address {
+    /// The name that has to be resolved.
+    pub(crate) const fn host(&self) -> Option<&Arc<str>> {
+        match &self.place {
+            Place::At(_) => None,
+            Place::Host(host) => Some(host),
+        }
+    }
+}
+
+/// The endpoints that may be called, sorted as they came: the healthy ones, or all where none is, since calling nobody
+/// would help nobody.
 pub(super) fn decode(wire: mesh::Endpoints) -> Result<Arc<[Address]>, Fault> {
     service(wire.service)?;
-    let endpoints = each("endpoints", wire.endpoints, endpoint)?;
-    Ok(endpoints.into_iter().flatten().collect())
+    let resolution: mesh::Resolution = enumeration("resolution", wire.resolution)?;
+    let has_hosts = resolution == mesh::Resolution::Dns;
+    let mut endpoints = each("endpoints", wire.endpoints, |wire| {
+        endpoint(wire, has_hosts)
+    })?;
+    if endpoints.iter().any(|endpoint| endpoint.is_healthy) {
+        endpoints.retain(|endpoint| endpoint.is_healthy);
+    }
+    Ok(endpoints.into())
 }
 
-/// `None` for one that must not be called.
-fn endpoint(wire: mesh::Endpoint) -> Result<Option<Address>, Fault> {
+fn endpoint(wire: mesh::Endpoint, has_hosts: bool) -> Result<Address, Fault> {
     if wire.instance.is_empty() {
         return Err(Fault::new("instance", "expected a name, found none"));
     }
-    let unknown = || {
-        Fault::new(
-            "address",
-            format!("expected an IP address, found {:?}", wire.address),
-        )
-    };
-    let address = wire.address.parse().map_err(|_| unknown())?;
+    let place = place(&wire.address, has_hosts)?;
     let health: mesh::Health = enumeration("health", wire.health)?;
     let read = |(name, number)| Ok((name, port("", number)?));
     let ports = wire
@@ -46,35 +66,59 @@ fn endpoint(wire: mesh::Endpoint) -> Result<Option<Address>, Fault> {
         .map(read)
         .collect::<Result<_, Fault>>()
         .under("ports")?;
-    let endpoint = Address {
+    Ok(Address {
         instance: wire.instance.into(),
-        address,
+        place,
         ports,
         has_sidecar: wire.has_sidecar,
-    };
-    Ok((health != mesh::Health::Unhealthy).then_some(endpoint))
+        is_healthy: health != mesh::Health::Unhealthy,
+    })
 }
 
-/// `cluster` with these endpoints; one that serves none of its ports is left out.
-pub(crate) fn with_endpoints(cluster: &Cluster, addresses: &[Address]) -> Cluster {
-    let endpoint = |endpoint: &Address| {
-        let at = |name: &str| {
-            endpoint
-                .ports
-                .get(name)
-                .map(|port| SocketAddr::new(endpoint.address, *port))
-        };
-        let addresses: Vec<_> = cluster.ports.iter().map(|port| at(&port.name)).collect();
-        let is_served = addresses.iter().any(Option::is_some);
-        let (instance, has_sidecar) = (endpoint.instance.clone(), endpoint.has_sidecar);
-        is_served.then_some(Endpoint {
+fn place(address: &str, has_hosts: bool) -> Result<Place, Fault> {
+    match address.parse() {
+        Ok(ip) => Ok(Place::At(ip)),
+        Err(_) if has_hosts && !address.is_empty() => Ok(Place::Host(address.into())),
+        Err(_) => Err(Fault::new(
+            "address",
+            format!("expected an IP address, found {address:?}"),
+        )),
+    }
+}
+
+/// The endpoints of `cluster`, given the addresses of each host name; one that serves none of its ports is left out,
+/// and so is an address that another endpoint has already.
+pub(crate) fn endpoints_of<'a>(
+    cluster: &Cluster,
+    addresses: &[Address],
+    resolve: impl Fn(&str) -> &'a [IpAddr],
+) -> Vec<Endpoint> {
+    let (mut endpoints, mut resolved) = (Vec::with_capacity(addresses.len()), BTreeSet::new());
+    for address in addresses {
+        match &address.place {
+            Place::At(ip) => endpoints.extend(address.at(*ip, address.instance.clone(), cluster)),
+            Place::Host(host) => {
+                for ip in resolve(host) {
+                    let instance = format!("{}/{ip}", address.instance).into();
+                    let found = address.at(*ip, instance, cluster);
+                    endpoints.extend(found.filter(|one| resolved.insert(one.addresses.clone())));
+                }
+            }
+        }
+    }
+    endpoints
+}
+
+impl Address {
+    /// The endpoint at `ip`.
+    fn at(&self, ip: IpAddr, instance: Arc<str>, cluster: &Cluster) -> Option<Endpoint> {
+        let number = |name: &str| self.ports.get(name).map(|port| SocketAddr::new(ip, *port));
+        let numbers = cluster.ports.iter().map(|port| number(&port.name));
+        let addresses: Vec<_> = numbers.collect();
+        addresses.iter().any(Option::is_some).then_some(Endpoint {
             instance,
             addresses,
-            has_sidecar,
+            has_sidecar: self.has_sidecar,
         })
-    };
-    Cluster {
-        endpoints: addresses.iter().filter_map(endpoint).collect(),
-        ..cluster.clone()
     }
 }

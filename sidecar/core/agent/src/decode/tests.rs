@@ -1,5 +1,7 @@
 //! Resources that are taken, and the field at fault of those that are not.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use prost_types::Duration;
 
 use super::*;
@@ -223,6 +225,31 @@ fn endpoint(instance: &str, address: &str, health: mesh::Health) -> mesh::Endpoi
     }
 }
 
+/// The addresses of the first port of the cluster, given where each host leads.
+fn called(
+    endpoints: Vec<mesh::Endpoint>,
+    resolution: mesh::Resolution,
+    resolve: fn(&str) -> &'static [IpAddr],
+) -> Vec<String> {
+    let wire = mesh::Endpoints {
+        service: cart(),
+        endpoints,
+        resolution: resolution.into(),
+    };
+    let Ok(Decoded::Endpoints(addresses)) = decoded(Kind::Endpoints, &wire) else {
+        panic!("expected endpoints")
+    };
+    let cluster = cluster(&outbound(vec![variant(None, 1)]));
+    endpoints_of(&cluster, &addresses, resolve)
+        .iter()
+        .map(|endpoint| endpoint.addresses[0].unwrap().to_string())
+        .collect()
+}
+
+fn nowhere(_: &str) -> &'static [IpAddr] {
+    &[]
+}
+
 #[test]
 fn only_endpoints_that_may_be_called_reach_the_cluster() {
     let mut other_port = endpoint("cart-2", "10.0.0.3", mesh::Health::Healthy);
@@ -232,30 +259,49 @@ fn only_endpoints_that_may_be_called_reach_the_cluster() {
         endpoint("cart-1", "10.0.0.2", mesh::Health::Unhealthy),
         other_port,
     ];
-    let Ok(Decoded::Endpoints(addresses)) = decoded(
-        Kind::Endpoints,
-        &mesh::Endpoints {
-            service: cart(),
-            endpoints,
-        },
-    ) else {
-        panic!("expected endpoints")
-    };
-    let cluster = with_endpoints(&cluster(&outbound(vec![variant(None, 1)])), &addresses);
-    let called: Vec<_> = cluster
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.addresses[0].unwrap().to_string())
-        .collect();
+    let called = called(endpoints, mesh::Resolution::Static, nowhere);
     assert_eq!(called, ["10.0.0.1:15006"]);
 }
 
 #[test]
-fn an_endpoint_without_an_ip_address_is_refused() {
+fn where_no_endpoint_is_healthy_all_are_called() {
+    let endpoints = vec![
+        endpoint("cart-0", "10.0.0.1", mesh::Health::Unhealthy),
+        endpoint("cart-1", "10.0.0.2", mesh::Health::Unhealthy),
+    ];
+    let called = called(endpoints, mesh::Resolution::Static, nowhere);
+    assert_eq!(called, ["10.0.0.1:15006", "10.0.0.2:15006"]);
+}
+
+#[test]
+fn every_address_of_a_host_is_an_endpoint_once() {
+    let resolve: fn(&str) -> &'static [IpAddr] = |host| {
+        const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+        const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+        match host {
+            "one.example" => &[FIRST, SECOND],
+            _ => &[SECOND],
+        }
+    };
+    let endpoints = vec![
+        endpoint("a", "one.example", mesh::Health::Healthy),
+        endpoint("b", "two.example", mesh::Health::Healthy),
+        endpoint("c", "10.0.0.9", mesh::Health::Healthy),
+    ];
+    let called = called(endpoints, mesh::Resolution::Dns, resolve);
+    assert_eq!(
+        called,
+        ["10.0.0.1:15006", "10.0.0.2:15006", "10.0.0.9:15006"]
+    );
+}
+
+#[test]
+fn an_endpoint_without_an_ip_address_is_refused_where_names_are_not_resolved() {
     let endpoints = vec![endpoint("cart-0", "cart.example", mesh::Health::Healthy)];
     let wire = mesh::Endpoints {
         service: cart(),
         endpoints,
+        ..Default::default()
     };
     assert_eq!(field(Kind::Endpoints, &wire), "endpoints[0].address");
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::builders::{endpoints, host, inbound, outbound, unreadable};
+use crate::builders::{endpoints, endpoints_at, host, inbound, outbound, unreadable};
+use crate::names::Found;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -84,14 +85,14 @@ fn a_demand_is_answered_once_all_that_it_needs_is_held() {
         holdings.demand(&cart(), now, Reach::Connected),
         Standing::Answered(Supply::Applied)
     );
-    assert_eq!(holdings.config().hosts.len(), 1);
+    assert_eq!(holdings.config(Instant::now()).hosts.len(), 1);
 }
 
 #[test]
 fn a_refused_resource_keeps_its_older_version_and_holds_up_no_other() {
     let now = Instant::now();
     let mut holdings = with_cart(now);
-    let before = holdings.config();
+    let before = holdings.config(Instant::now());
     let outcome = holdings.accept(
         response(
             2,
@@ -103,7 +104,7 @@ fn a_refused_resource_keeps_its_older_version_and_holds_up_no_other() {
         now,
     );
     assert_eq!(outcome.rejections.len(), 1);
-    let after = holdings.config();
+    let after = holdings.config(Instant::now());
     let name = ServiceName::new("shop", "cart");
     assert!(Arc::ptr_eq(&before.clusters[&name], &after.clusters[&name]));
     assert_eq!(after.inbound.len(), 1);
@@ -158,9 +159,9 @@ fn only_the_cluster_that_changed_is_built_anew() {
         host("payments.shop", "payments"),
     ];
     holdings.accept(response(2, payments), now);
-    let before = holdings.config();
+    let before = holdings.config(Instant::now());
     holdings.accept(response(3, [outbound("cart", &["POST"])]), now);
-    let after = holdings.config();
+    let after = holdings.config(Instant::now());
     let is_same = |name: &ServiceName| Arc::ptr_eq(&before.clusters[name], &after.clusters[name]);
     assert!(is_same(&ServiceName::new("shop", "payments")));
     assert!(!is_same(&ServiceName::new("shop", "cart")));
@@ -196,7 +197,7 @@ fn what_is_removed_is_gone() {
         (Kind::Endpoints, "shop/cart"),
     ];
     assert!(holdings.accept(removal(&gone), now).is_changed);
-    assert!(holdings.config().clusters.is_empty());
+    assert!(holdings.config(Instant::now()).clusters.is_empty());
     assert!(holdings.lapsed().is_empty());
 }
 
@@ -204,7 +205,7 @@ fn what_is_removed_is_gone() {
 fn an_own_service_without_rules_has_none_to_enforce() {
     let now = Instant::now();
     let mut holdings = holdings();
-    assert!(holdings.config().inbound.is_empty());
+    assert!(holdings.config(Instant::now()).inbound.is_empty());
     let missing = vec![Id::new(Kind::Inbound, "shop/storefront")];
     holdings.accept(
         Response {
@@ -214,7 +215,7 @@ fn an_own_service_without_rules_has_none_to_enforce() {
         },
         now,
     );
-    assert_eq!(holdings.config().inbound.len(), 1);
+    assert_eq!(holdings.config(Instant::now()).inbound.len(), 1);
 }
 
 #[test]
@@ -328,7 +329,7 @@ fn a_restart_knows_what_has_lapsed() {
     let mut before = with_cart(now);
     before.expire(now + HOUR);
     let mut after = restored(saved(&before), now);
-    assert!(after.config().hosts.is_empty());
+    assert!(after.config(Instant::now()).hosts.is_empty());
     assert_eq!(after.demand(&cart(), now, Reach::Alone), Standing::Restored);
 }
 
@@ -355,4 +356,92 @@ fn a_refusal_is_forgotten_with_the_name_that_brought_it() {
     holdings.accept(response(2, [unreadable(Kind::Outbound, "shop/cart")]), now);
     holdings.expire(now + HOUR);
     assert!(holdings.rejections().is_empty());
+}
+
+fn bank() -> Wanted {
+    Wanted::Host("bank.example".into())
+}
+
+fn whole_bank() -> [Resource; 3] {
+    [
+        endpoints_at("bank", "api.example"),
+        outbound("bank", &[]),
+        host("bank.example", "bank"),
+    ]
+}
+
+/// Holds `bank.example`, whose addresses are being looked up.
+fn with_bank(now: Instant) -> (Holdings, Vec<Query>) {
+    let mut holdings = holdings();
+    holdings.demand(&bank(), now, Reach::Connected);
+    holdings.accept(response(1, whole_bank()), now);
+    holdings.config(now);
+    let queries = holdings.take_due(now);
+    (holdings, queries)
+}
+
+fn found(address: &str) -> Answer {
+    Ok(Found {
+        addresses: vec![address.parse().unwrap()],
+        unreachable: Vec::new(),
+        ttl: HOUR,
+    })
+}
+
+#[test]
+fn a_demand_waits_for_the_first_address_of_a_host() {
+    let now = Instant::now();
+    let (mut holdings, queries) = with_bank(now);
+    assert!(holdings.config(now).hosts.is_empty());
+    for reach in [Reach::Connected, Reach::Reconnecting, Reach::Alone] {
+        assert_eq!(holdings.demand(&bank(), now, reach), Standing::Waits);
+    }
+    assert!(holdings.resolved(&queries[0], found("192.0.2.1"), now, 0.0));
+    assert_eq!(
+        holdings.demand(&bank(), now, Reach::Connected),
+        Standing::Answered(Supply::Applied)
+    );
+    assert_eq!(holdings.config(now).hosts.len(), 1);
+}
+
+#[test]
+fn a_demand_waits_no_longer_when_the_time_for_lookups_is_over() {
+    let now = Instant::now();
+    let (mut holdings, _) = with_bank(now);
+    let later = now + Duration::from_secs(1);
+    assert!(holdings.settle(later));
+    assert_eq!(
+        holdings.demand(&bank(), later, Reach::Alone),
+        Standing::Answered(Supply::Applied)
+    );
+}
+
+#[test]
+fn other_addresses_of_a_host_are_another_cluster() {
+    let now = Instant::now();
+    let (mut holdings, queries) = with_bank(now);
+    let name = ServiceName::new("shop", "bank");
+    holdings.resolved(&queries[0], found("192.0.2.1"), now, 0.0);
+    let before = holdings.config(now).clusters[&name].clone();
+    assert!(!holdings.resolved(&queries[0], found("192.0.2.1"), now, 0.0));
+    assert!(Arc::ptr_eq(&before, &holdings.config(now).clusters[&name]));
+    assert!(holdings.resolved(&queries[0], found("192.0.2.2"), now, 0.0));
+    assert!(!Arc::ptr_eq(&before, &holdings.config(now).clusters[&name]));
+}
+
+#[test]
+fn a_restored_host_serves_with_the_addresses_it_had() {
+    let now = Instant::now();
+    let (mut before, queries) = with_bank(now);
+    before.resolved(&queries[0], found("192.0.2.1"), now, 0.0);
+    let hosts = before.names().resolved();
+    let saved = Saved {
+        hosts: hosts
+            .map(|(host, addresses)| SavedHost::encode(&host, &addresses))
+            .collect(),
+        ..saved(&before)
+    };
+    let mut after = restored(saved, now);
+    assert_eq!(after.config(now).hosts.len(), 1);
+    assert_eq!(after.take_due(now).len(), 2);
 }

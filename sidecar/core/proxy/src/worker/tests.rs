@@ -1,5 +1,6 @@
 //! A worker without sockets, for tests of what requests meet.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,6 +19,10 @@ use crate::settings::{Bounds, LogSink};
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
 pub(crate) fn worker() -> Rc<Worker> {
+    listening_at(Vec::new())
+}
+
+fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
     let (events, _) = mpsc::channel(1);
     let (demands, _) = mpsc::channel(1);
     Rc::new(Worker::new(Start {
@@ -27,7 +32,7 @@ pub(crate) fn worker() -> Rc<Worker> {
         inbound: Vec::new(),
         bounds: Bounds::default(),
         demands,
-        own: Vec::new(),
+        own,
         journal: Journal::new(events, LogSink::none(), 1).unwrap(),
     }))
 }
@@ -122,6 +127,26 @@ fn a_listener_on_every_address_is_reached_at_loopback_and_not_elsewhere() {
         assert_eq!(
             is_among(&own, address.parse().unwrap()),
             is_own,
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn an_address_of_this_host_leads_here_at_a_port_where_all_are_listened_on() {
+    let worker = listening_at(vec![
+        "0.0.0.0:15006".parse().unwrap(),
+        "127.0.0.1:15001".parse().unwrap(),
+    ]);
+    for (address, leads_here) in [
+        ("127.0.0.1:15006", true),
+        ("192.0.2.1:15006", false),
+        ("127.0.0.1:15007", false),
+        ("127.0.0.2:15001", false),
+    ] {
+        assert_eq!(
+            worker.leads_here(address.parse().unwrap()),
+            leads_here,
             "{address}"
         );
     }
