@@ -4,6 +4,8 @@
 //! decays with time (10 s), so it follows the worst of the recent past and forgets it when nothing comes.
 //! A failure counts as a latency of 5 s more, `Retry-After` as that much more, at most 300 s.
 
+pub mod hash;
+
 use crate::draw;
 
 const SECOND_NS: f64 = 1e9;

@@ -25,6 +25,7 @@ pub mod rate_limit;
 pub mod readiness;
 pub mod reason;
 pub mod retry;
+pub mod split;
 mod steps;
 mod window;
 
