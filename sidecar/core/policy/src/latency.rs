@@ -1,11 +1,11 @@
-//! How long successful attempts took lately: the median of the last minute.
+//! How long successful attempts took lately: percentiles of the last minute.
 
 use crate::Percent;
 use crate::steps::{self, STEPS};
 use crate::window::TenBuckets;
 
 const MINUTE_NS: u64 = 60_000_000_000;
-/// Below so many attempts the median means nothing.
+/// Below so many attempts percentiles mean nothing.
 const ENOUGH: u32 = 20;
 
 /// The latencies of successful attempts over the last minute.
@@ -31,9 +31,14 @@ impl RecentLatency {
 
     /// The latency that half of the attempts did not exceed; none unless there are at least 20.
     pub fn p50_ns(&mut self, now_ns: u64) -> Option<u64> {
+        self.quantile_ns(Percent::new(50), now_ns)
+    }
+
+    /// The latency that this share of the attempts did not exceed; none unless there are at least 20.
+    pub fn quantile_ns(&mut self, share: Percent, now_ns: u64) -> Option<u64> {
         let counts = self.window.totals(now_ns);
         let count: u32 = counts.iter().sum();
-        (count >= ENOUGH).then(|| steps::quantile_ns(counts, Percent::new(50)))?
+        (count >= ENOUGH).then(|| steps::quantile_ns(counts, share))?
     }
 }
 

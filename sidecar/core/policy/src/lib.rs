@@ -15,6 +15,8 @@ pub mod deadline;
 mod draw;
 pub mod ending;
 pub mod grpc;
+pub mod health_check;
+pub mod hedge;
 pub mod histogram;
 pub mod latency;
 pub mod method;

@@ -1,4 +1,4 @@
-//! Latencies: the histogram that adds up, and the median of the last minute.
+//! Latencies: the histogram that adds up, and percentiles of the last minute.
 
 use policy::Percent;
 use policy::{histogram, latency};

@@ -1,0 +1,82 @@
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+const PARAMS: Params = Params {
+    interval_ns: 10 * SECOND,
+    unhealthy_after: 3,
+    healthy_after: 2,
+};
+
+fn verdicts(answers: &[bool]) -> Vec<Option<Verdict>> {
+    let mut probes = Probes::default();
+    answers
+        .iter()
+        .map(|&has_passed| probes.on_result(&PARAMS, has_passed, 0, 0))
+        .collect()
+}
+
+#[test]
+fn the_first_answer_decides_at_once() {
+    assert_eq!(verdicts(&[false]), [Some(Verdict::Unhealthy)]);
+    assert_eq!(verdicts(&[true]), [Some(Verdict::Healthy)]);
+}
+
+#[test]
+fn only_failures_in_a_row_make_it_unhealthy() {
+    let found = verdicts(&[true, false, false, true, false, false, false]);
+    assert_eq!(found[6], Some(Verdict::Unhealthy));
+    assert_eq!(found[1..6], [None; 5]);
+}
+
+#[test]
+fn only_passes_in_a_row_make_it_healthy_again() {
+    let found = verdicts(&[false, true, false, true, true]);
+    assert_eq!(found[1..], [None, None, None, Some(Verdict::Healthy)]);
+}
+
+#[test]
+fn probes_lie_an_interval_apart_a_fifth_more_or_less() {
+    let mut probes = Probes::new(&PARAMS, 5 * SECOND, u64::MAX);
+    assert_eq!(probes.due_ns(), 15 * SECOND);
+    probes.on_result(&PARAMS, true, 20 * SECOND, 0);
+    assert_eq!(probes.due_ns(), 28 * SECOND);
+    probes.on_result(&PARAMS, true, 30 * SECOND, u64::MAX);
+    assert_eq!(probes.due_ns(), 42 * SECOND);
+}
+
+#[test]
+fn every_endpoint_has_its_probers_and_the_work_is_shared() {
+    let sidecars: Vec<String> = (0..20).map(|at| format!("web-{at}")).collect();
+    let all = || sidecars.iter().map(String::as_str);
+    let mut work = vec![0; sidecars.len()];
+    for endpoint in 0..200 {
+        let endpoint = format!("cart-{endpoint}");
+        let probers: Vec<usize> = (0..sidecars.len())
+            .filter(|&at| is_prober(&sidecars[at], all(), &endpoint, 3))
+            .collect();
+        assert_eq!(probers.len(), 3);
+        probers.into_iter().for_each(|at| work[at] += 1);
+    }
+    assert!(
+        work.iter().all(|&count| (15..=50).contains(&count)),
+        "{work:?}"
+    );
+}
+
+#[test]
+fn what_others_probe_stays_when_one_leaves() {
+    let sidecars = ["a", "b", "c", "d", "e"];
+    for endpoint in ["x", "y", "z"] {
+        for own in &sidecars[..4] {
+            if is_prober(own, sidecars, endpoint, 2) {
+                assert!(is_prober(own, sidecars[..4].iter().copied(), endpoint, 2));
+            }
+        }
+    }
+}
+
+#[test]
+fn few_sidecars_all_probe() {
+    assert!(is_prober("a", ["a"], "x", 3));
+    assert!(!is_prober("a", ["a"], "x", 0));
+}
