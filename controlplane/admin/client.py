@@ -69,6 +69,19 @@ class Sidecars:
         ]
         return sorted(found, key=_limit_order)
 
+    async def hosts(
+        self, instances: Iterable[str], service: registry_pb2.ServiceName
+    ) -> list[admin_pb2.SidecarHost]:
+        """Host names of a service as the sidecars that answer resolved them, sorted by host and sidecar."""
+        request = sidecar_admin_pb2.ListSidecarEndpointsRequest(service=service)
+        answers = await self._call_all(instances, command_pb2.Command(list_endpoints=request))
+        found = [
+            admin_pb2.SidecarHost(instance=instance, host=host)
+            for instance, result in _answered(answers)
+            for host in result.list_endpoints.hosts
+        ]
+        return sorted(found, key=lambda one: (one.host.host, one.instance))
+
     async def force(
         self, instances: Iterable[str], order: sidecar_admin_pb2.ForceBreakerRequest
     ) -> admin_pb2.ForceBreakersResponse:

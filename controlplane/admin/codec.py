@@ -85,6 +85,7 @@ def encode_external(service: KnownService) -> registry_pb2.Service:
         name=encode_service_name(service.name),
         ports=map(encode_port, service.ports),
         endpoint_count=len(service.endpoints),
+        healthy_count=len(service.endpoints),
     )
 
 

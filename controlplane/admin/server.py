@@ -12,7 +12,7 @@ from controlplane.admin.policies import Policies
 from controlplane.errors import CommandError, NotFoundError
 from controlplane.model.document import ObjectKey
 from controlplane.model.event import BreakerState
-from controlplane.model.resource import ResourceName, ResourceType
+from controlplane.model.resource import Resolution, ResourceName, ResourceType
 from controlplane.model.sidecar import SidecarState
 from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.services import KnownService
@@ -78,10 +78,14 @@ class AdminServer(AdminServiceServicer):
     async def ListMeshEndpoints(
         self, request: pb.ListMeshEndpointsRequest, context: _Context
     ) -> pb.ListMeshEndpointsResponse:
-        """Endpoints of one service."""
+        """Endpoints of one service, and where its host names lead for those who call it."""
         del context
         known = self._known(codec.decode_service(request.service))
-        return pb.ListMeshEndpointsResponse(endpoints=map(encode_endpoint, known.endpoints))
+        response = pb.ListMeshEndpointsResponse(endpoints=map(encode_endpoint, known.endpoints))
+        if known.resolution is Resolution.DNS:
+            instances = self._asked(known.name, ResourceType.OUTBOUND)
+            response.hosts.extend(await self._sidecars.hosts(instances, request.service))
+        return response
 
     async def ListSidecars(
         self, request: pb.ListSidecarsRequest, context: _Context

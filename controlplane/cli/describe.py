@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from controlplane.cli import figures, options
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 app = typer.Typer(help="Effective settings of a service, or the state of a policy.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="Name, or NAMESPACE/NAME.")]
@@ -36,7 +39,7 @@ def service(
         show_document({"kind": "EffectivePolicy", **answer, "breakers": breakers}, output)
         return
     found = answer["service"]
-    print_lines([f"Service {figures.service(found['name'])} ({found['endpointCount']} endpoints)"])
+    print_lines(_service(found))
     rows = [
         [origin["path"], value, _origin(origin)]
         for origin, value in zip(answer["origins"], answer["values"], strict=True)
@@ -55,6 +58,24 @@ def service(
         output,
     )
     print_lines(f"WARNING  {problem_line(one)}" for one in answer["warnings"])
+
+
+def _service(found: dict[str, Any]) -> Iterator[str]:
+    """What there is to say about a service beside its policies."""
+    figure = f"{found['endpointCount']} endpoints, {found['healthyCount']} healthy"
+    yield f"Service {figures.service(found['name'])} ({figure})"
+    contract = found.get("contract") or {}
+    promises = {
+        "owner": contract.get("owner"),
+        "version": contract.get("version"),
+        "idempotent": ", ".join(contract.get("idempotentMethods", ())),
+        "documentation": contract.get("documentation"),
+    }
+    if said := "; ".join(f"{name} {value}" for name, value in promises.items() if value):
+        yield f"contract: {said}"
+    for conflict in found["conflicts"]:
+        losers = ", ".join(conflict["losers"])
+        yield f"CONFLICT  {conflict['field']}: {losers} disagree with {conflict['winner']}, the newest"
 
 
 def _origin(origin: dict[str, Any]) -> str:

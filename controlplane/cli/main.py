@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import breakers, describe, output, policy
+from controlplane.cli import breakers, describe, output, policy, registry
 from controlplane.cli.check import check
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
@@ -42,6 +42,7 @@ for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
 app.add_typer(describe.app, name="describe")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(policy.app, name="policy")
+app.add_typer(registry.app, name="registry")
 
 
 def run() -> None:

@@ -24,7 +24,7 @@ API_VERSION = "breakwater.dev/v1alpha1"
 _UNBOUNDED = 1_000  # columns of a pipe: nothing is folded there
 _COLOURS = {
     "SYNCED": "green", "CLOSED": "green", "True": "green",
-    "STALE": "yellow", "HALF_OPEN": "yellow",
+    "STALE": "yellow", "UNHEALTHY": "yellow", "HALF_OPEN": "yellow",
     "REJECTED": "red", "OFFLINE": "red", "OPEN": "red", "FORCED_OPEN": "red", "False": "red",
 }  # fmt: skip
 

@@ -33,12 +33,14 @@ LISTINGS = {
     ("breakers",): "BreakerList",
     ("limits",): "LimitList",
     ("policy", "get"): "PolicyList",
+    ("registry", "services"): "ServiceList",
 }
 OBJECTS = {
     ("check", "--proxy"): "CheckResult",
     ("version",): "Version",
     ("proxy-status", "test-web"): "Sidecar",
     ("describe", "service", "test/cart"): "EffectivePolicy",
+    ("registry", "endpoints", "test/cart"): "Endpoints",
     ("describe", "policy", "RateLimitPolicy", "test/cart"): "PolicyStatus",
     ("explain", "--from", "test/web", "--to", "test/cart"): "Explanation",
 }

@@ -1,6 +1,7 @@
 """Services that are found by name: a sidecar resolves them by itself, and forgets no address that it knew."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +11,10 @@ from pathlib import Path
 from mesh.v1 import sidecar_admin_pb2
 from mesh.v1.sidecar_admin_pb2_grpc import SidecarAdminServiceStub
 from tests.support.admin_socket import admin_socket
+from tests.support.commandline import breakwater
 from tests.support.dns import SILENCE, Addresses, Answer, Refusal, ScriptedDns
 from tests.support.documents import resolved_service
-from tests.support.fleet import Fleet, fleet
+from tests.support.fleet import Fleet, fleet, named
 from tests.support.mesh import Sidecar
 from tests.support.metrics import measured, scrape
 from tests.support.rawclient import fetch
@@ -139,3 +141,11 @@ async def test_the_first_request_waits_for_a_name_no_longer_than_for_configurati
         hosts = await here.hosts()
         assert hosts["gone.example"].failure == "A: no such name (NXDOMAIN); AAAA: no such name (NXDOMAIN)"
         assert list(hosts["metadata.example"].refused) == ["169.254.169.254 is link-local"]
+
+        asked = await here.mesh.ask("ListMeshEndpoints", {"service": named("test/metadata")})
+        assert [one["address"] for one in asked["endpoints"]] == ["metadata.example"]
+        assert [(one["instance"], one["host"]["host"]) for one in asked["hosts"]] == [
+            ("test-caller", "metadata.example")
+        ]
+        shown = await breakwater("registry", "endpoints", "test/late", admin=here.mesh.plane.admin)
+        assert re.search(r"late\.example +test-caller +127\.0\.0\.2 +\d+s +\d+s +-", shown.out)
