@@ -27,6 +27,7 @@ pub mod rate_limit;
 pub mod readiness;
 pub mod reason;
 pub mod retry;
+pub mod route;
 pub mod split;
 mod steps;
 mod window;
