@@ -44,6 +44,7 @@ from controlplane.sources.collector import Collector
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.revisions import Revisions
 from controlplane.sources.source import Source
+from controlplane.sources.stored import PREFIX as POLICIES
 from controlplane.sources.writer import PolicyWriter
 from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
@@ -56,6 +57,7 @@ from registry.clock import MonotonicClock
 from registry.errors import StoreError
 from registry.live import LiveCatalog, follow
 from registry.metrics import RegistryCollector
+from registry.mirror import Mirror, mirroring
 from registry.opening import open_store
 from registry.registrar import Registrar
 from registry.server import RegistryService
@@ -143,9 +145,10 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
     async with (
         open_store(settings.store) as store,
         follow(store) as live,
+        mirroring(store, POLICIES) as policies,
         _background() as start,
     ):
-        parts = await _construct(settings, store, live, start)
+        parts = await _construct(settings, store, live, policies, start)
         async with (
             listening("--listen", settings.listen, _for_sidecars(parts, store)) as listener,
             listening("--admin", settings.admin, _for_people(parts, settings), [ErrorStatuses()]) as admin,
@@ -161,6 +164,7 @@ class _Parts:
     """What answers questions, connected and running."""
 
     live: LiveCatalog
+    mirrors: tuple[Mirror, ...]
     schema: Schema
     sources: tuple[Source, ...]
     history: HistoryCollector
@@ -172,12 +176,14 @@ class _Parts:
     metrics: Metrics
 
 
-async def _construct(settings: Settings, store: Store, live: LiveCatalog, start: Start) -> _Parts:
+async def _construct(
+    settings: Settings, store: Store, live: LiveCatalog, mirror: Mirror, start: Start
+) -> _Parts:
     """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
     schema, metrics, now = load_schema(), Metrics(), partial(datetime.now, UTC)
     journal = Journal(store, now)
     start(journal.run(await journal.load()))
-    admin = AdminSource(store, schema)
+    admin = AdminSource(mirror, schema)
     directory = [DirectorySource(settings.policies, schema)] if settings.policies else []
     sources: tuple[Source, ...] = (*directory, admin)
     collector = Collector(sources)
@@ -195,6 +201,7 @@ async def _construct(settings: Settings, store: Store, live: LiveCatalog, start:
     start(telemetry.tidy())
     return _Parts(
         live=live,
+        mirrors=(live.mirror, mirror),
         schema=schema,
         sources=sources,
         history=HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded),
@@ -234,7 +241,7 @@ def _measurements(parts: _Parts) -> CollectorRegistry:
     registry.register(FleetCollector(parts.fleet))
     registry.register(parts.history)
     registry.register(MergedCollector(parts.readings.merge, time.time_ns))
-    registry.register(RegistryCollector(parts.live))
+    registry.register(RegistryCollector(parts.live, parts.mirrors))
     return registry
 
 

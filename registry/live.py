@@ -1,31 +1,40 @@
 """The catalogue, kept current from a store for as long as somebody needs it.
 
-Theory of operation. A view lists the registrations once and then watches them; a watch that breaks is
-begun anew from a fresh listing. Nothing is taken away because a store or a control plane restarted:
+Theory of operation. The catalogue is what the mirror of the registrations says, except that nothing is
+taken away because a store or a control plane restarted. While the store was away, or we were, owners could
+not renew through us, and may be on their way to do it. So after a start and after a return of the store
+there is a grace, one lease and the reconnect cap, in which nobody goes who was there when it began; at its
+end who is still missing goes.
 
-- While the store was away, owners could not renew. Who is missing when it returns stays in view until the
-  grace (one lease and the reconnect cap) is over, and for good if it registers meanwhile.
-- A store that was empty at the start may have lost what it knew. Until the grace is over the view is not
-  *settled*: it shows who has registered so far, and says that others may be on their way.
+A start has no grace when what was listed is known to be complete: by a store that gives leases their full
+time at its own start, if it has any registration, or because another replica has been following all along.
+Otherwise the view is not *settled* until the grace is over: it shows who has registered so far, and says
+that others may be on their way.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
-from registry.catalog import Catalog, Changes, Event, Registered, Removed, apply, missing
+from registry.catalog import Catalog, Changes, Event, Registered, apply, missing
 from registry.clock import Clock, MonotonicClock
 from registry.codec import decode_event
-from registry.config import GRACE_SECONDS, RECONNECT_SECONDS
-from registry.errors import CompactedError, DecodeError, StoreUnavailableError
+from registry.config import GRACE_SECONDS
+from registry.errors import DecodeError
 from registry.keys import PREFIX
+from registry.mirror import Mirror, Update, mirroring
 from registry.model import Revision
-from registry.store import Change, Listing, Put, Store
+from registry.store import Change, Put, Store
 
-_FIRST_DELAY_SECONDS = 0.1
+Question = Callable[[], Awaitable[bool]]
+
+_ASK_SECONDS = 1.0
+_NS = 1_000_000_000
+# What there is at the start of a grace that is none.
+_NOTHING = Revision(0)
 
 log = structlog.get_logger()
 
@@ -52,13 +61,20 @@ class _Watcher:
 class LiveCatalog:
     """The catalogue as of now; made by `follow`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, mirror: Mirror, clock: Clock, *, is_settled: bool) -> None:
+        self._mirror = mirror
         self._clock = clock
         self._catalog = Catalog(revision=Revision(0))
         self._watchers: set[_Watcher] = set()
-        self._is_settled = False
-        self._is_connected = True
+        self._is_settled = is_settled
+        self._returned_ns = mirror.returned_ns
+        self._forgiven = _NOTHING if is_settled else mirror.revision
+        self._apply(self._registered())
+
+    @property
+    def mirror(self) -> Mirror:
+        """The registrations as they are in the store."""
+        return self._mirror
 
     @property
     def catalog(self) -> Catalog:
@@ -73,7 +89,12 @@ class LiveCatalog:
     @property
     def is_connected(self) -> bool:
         """Whether the store answers."""
-        return self._is_connected
+        return self._mirror.is_connected
+
+    @property
+    def lease_count(self) -> int:
+        """How many leases the registrations are under."""
+        return len({entry.lease for entry in self._mirror.entries.values() if entry.lease})
 
     @contextmanager
     def watch(self) -> Iterator[AsyncIterator[Changes]]:
@@ -88,70 +109,52 @@ class LiveCatalog:
         finally:
             self._watchers.remove(watcher)
 
-    async def load(self) -> Revision:
-        """Lists what there is, for the first time; returns the revision to go on from."""
-        listing = await self._store.list(PREFIX)
-        self._is_settled = bool(listing.entries)
-        self._apply(_registered(listing))
-        return Revision(listing.revision + 1)
-
-    async def run(self, from_revision: Revision) -> None:
-        """Follows the store from `from_revision`, until cancelled."""
+    async def run(self, updates: AsyncIterator[Update], is_complete: Question) -> None:
+        """Follows the mirror, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             if not self._is_settled:
-                tasks.create_task(self._settle())
-            while True:
-                await self._follow_until_lost(from_revision)
-                listing = await self._relist()
-                gone = self._replace(listing)
-                if self._is_connected:
-                    self._apply(gone)
-                else:
-                    tasks.create_task(self._remove_later(gone))
-                self._is_connected = True
-                from_revision = Revision(listing.revision + 1)
+                tasks.create_task(self._settle(is_complete))
+            async for update in updates:
+                if self._returned_ns != self._mirror.returned_ns:
+                    self._returned_ns = self._mirror.returned_ns
+                    self._forgiven = update.revision
+                    tasks.create_task(self._forgive(self._returned_ns))
+                self._take(update)
 
-    async def _settle(self) -> None:
-        await self._clock.sleep(GRACE_SECONDS)
+    async def _settle(self, is_complete: Question) -> None:
+        """Ends the grace of a start, early once somebody knows that nobody is missing."""
+        returned_ns = self._returned_ns
+        while self._clock.now_ns() < returned_ns + GRACE_SECONDS * _NS and not await is_complete():
+            await self._clock.sleep(_ASK_SECONDS)
         self._is_settled = True
+        self._end_grace(returned_ns)
         self._publish(Changes(endpoints=frozenset(self._catalog.services)))
 
-    async def _follow_until_lost(self, from_revision: Revision) -> None:
-        try:
-            async with self._store.watch(PREFIX, from_revision) as batches:
-                async for batch in batches:
-                    self._apply(_decode(batch))
-        except CompactedError as error:
-            log.warning("registry watch fell behind", reason=str(error))
-        except StoreUnavailableError as error:
-            log.warning("registry store lost", reason=str(error))
-            self._is_connected = False
-
-    async def _relist(self) -> Listing:
-        delay_seconds = _FIRST_DELAY_SECONDS
-        while True:
-            await self._clock.sleep(delay_seconds)
-            try:
-                return await self._store.list(PREFIX)
-            except StoreUnavailableError:
-                self._is_connected = False
-                delay_seconds = min(delay_seconds * 2, RECONNECT_SECONDS)
-
-    def _replace(self, listing: Listing) -> tuple[Removed, ...]:
-        """Applies a new listing, except that it returns whom it no longer has."""
-        registered = _registered(listing)
-        gone = missing(self._catalog, registered, listing.revision)
-        self._apply(registered)
-        return gone
-
-    async def _remove_later(self, gone: tuple[Removed, ...]) -> None:
+    async def _forgive(self, returned_ns: int) -> None:
+        """Ends the grace of a return."""
         await self._clock.sleep(GRACE_SECONDS)
-        self._apply([event for event in gone if not self._has_returned(event)])
+        self._end_grace(returned_ns)
 
-    def _has_returned(self, event: Removed) -> bool:
+    def _end_grace(self, returned_ns: int) -> None:
+        if returned_ns == self._returned_ns:  # else the store was lost again meanwhile
+            self._forgiven = _NOTHING
+            self._apply(missing(self._catalog, self._registered(), self._mirror.revision))
+
+    def _take(self, update: Update) -> None:
+        events = _decode(update.changes)
+        self._apply(event for event in events if not self._is_forgiven(event))
+
+    def _is_forgiven(self, event: Event) -> bool:
+        """Whether this takes an instance away that was there when the grace began."""
+        if isinstance(event, Registered):
+            return False
         service = self._catalog.services.get(event.service)
         known = service.registered.get(event.instance) if service else None
-        return known is not None and known.revision > event.revision
+        return known is not None and known.revision <= self._forgiven
+
+    def _registered(self) -> tuple[Registered, ...]:
+        events = _decode(Put(entry=entry) for entry in self._mirror.entries.values())
+        return tuple(event for event in events if isinstance(event, Registered))
 
     def _apply(self, events: Iterable[Event]) -> None:
         before = self._catalog
@@ -165,24 +168,34 @@ class LiveCatalog:
             watcher.add(changes)
 
 
+async def nobody_knows() -> bool:
+    """That nobody knows whether the registrations are complete."""
+    return False
+
+
 @asynccontextmanager
-async def follow(store: Store, *, clock: Clock | None = None) -> AsyncIterator[LiveCatalog]:
-    """The catalogue of `store`, complete as of now and kept current.
+async def follow(
+    store: Store, *, clock: Clock | None = None, is_complete: Question = nobody_knows
+) -> AsyncIterator[LiveCatalog]:
+    """The catalogue of `store`, kept current.
+
+    `is_complete` says whether another replica has followed the store for longer than the grace, and so
+    knows that no owner is on its way; it is asked every second until the view is settled.
 
     Raises:
-        StoreUnavailableError: the store cannot be read at the start; afterwards it is waited for.
+        StoreError: the store cannot be read at the start; afterwards it is waited for.
     """
-    live = LiveCatalog(store, clock or MonotonicClock())
-    from_revision = await live.load()
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(live.run(from_revision))
-        yield live
-        running.cancel()
-
-
-def _registered(listing: Listing) -> tuple[Registered, ...]:
-    events = _decode(Put(entry=entry) for entry in listing.entries)
-    return tuple(event for event in events if isinstance(event, Registered))
+    clock = clock or MonotonicClock()
+    async with mirroring(store, PREFIX, clock=clock) as mirror:
+        with mirror.watch() as updates:
+            is_settled = bool(store.restores_leases and mirror.entries) or await is_complete()
+            live = LiveCatalog(mirror, clock, is_settled=is_settled)
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(live.run(updates, is_complete))
+                try:
+                    yield live
+                finally:
+                    running.cancel()
 
 
 def _decode(changes: Iterable[Change]) -> Iterator[Event]:

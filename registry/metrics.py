@@ -1,23 +1,25 @@
 """What the registry looks like from outside, read when somebody asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from registry.live import LiveCatalog
+from registry.mirror import Mirror
 
 _PREFIX = "breakwater_controlplane_registry_"
 
 
 class RegistryCollector(Collector):
-    """Gauges of a live catalogue."""
+    """Figures of a live catalogue, and of the mirrors that a control plane trusts."""
 
-    def __init__(self, live: LiveCatalog) -> None:
+    def __init__(self, live: LiveCatalog, mirrors: Sequence[Mirror]) -> None:
         self._live = live
+        self._mirrors = mirrors
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """One gauge per figure."""
+    def collect(self) -> Iterable[Metric]:
+        """One metric per figure."""
         catalog = self._live.catalog
         services = catalog.services.values()
         yield _gauge("up", "1 while the store answers.", self._live.is_connected)
@@ -29,6 +31,12 @@ class RegistryCollector(Collector):
         )
         yield _gauge(
             "conflicts", "Fields on which instances disagree.", sum(len(each.conflicts) for each in services)
+        )
+        yield _gauge("leases", "Leases that the endpoints are registered under.", self._live.lease_count)
+        yield CounterMetricFamily(
+            _PREFIX + "repairs",
+            "Entries of a mirror that were not what the store lists; 0 unless something is wrong.",
+            value=sum(mirror.repairs for mirror in self._mirrors),
         )
 
 

@@ -234,6 +234,50 @@ async def test_restart_takes_an_instance_away_only_if_its_owner_stays_away(tmp_p
         await until_instances(live, "alive")
 
 
+async def test_start_on_leases_that_ran_on_takes_nobody_away_within_the_grace() -> None:
+    clock = FakeClock()
+    async with opened(clock) as real:
+        leases = {name: await Registrar(real).register(registration(name), 60) for name in ("alive", "dead")}
+        async with follow(FlakyStore(real, restores_leases=False), clock=clock) as live:
+            assert not is_settled(live)
+            for lease in leases.values():
+                await Registrar(real).deregister(lease.id)
+            await clock.advance(4)
+            await Registrar(real).register(registration("alive"), 60)
+            await clock.advance(14)
+            assert instances_of_cart(live) == ["alive", "dead"]
+            await clock.advance(2)
+            assert instances_of_cart(live) == ["alive"]
+            assert is_settled(live)
+
+
+async def test_who_registers_after_the_start_may_leave_at_once() -> None:
+    clock = FakeClock()
+    async with opened(clock) as real:
+        await Registrar(real).register(registration("old"), 60)
+        async with follow(FlakyStore(real, restores_leases=False), clock=clock) as live:
+            lease = await Registrar(real).register(registration("new"), 60)
+            await until_instances(live, "new", "old")
+            await Registrar(real).deregister(lease.id)
+            await until_instances(live, "old")
+
+
+async def test_start_beside_a_settled_replica_is_settled_as_soon_as_it_is_known() -> None:
+    clock = FakeClock()
+    answers = [True, False, False]
+
+    async def is_complete() -> bool:
+        return answers.pop()
+
+    async with opened(clock) as real:
+        await Registrar(real).register(registration("a"), 60)
+        store = FlakyStore(real, restores_leases=False)
+        async with follow(store, clock=clock, is_complete=is_complete) as live:
+            assert not is_settled(live)
+            await clock.advance(1)
+            assert is_settled(live)
+
+
 async def test_store_that_is_away_at_the_start_is_reported() -> None:
     clock = FakeClock()
     async with opened(clock) as real:

@@ -19,6 +19,7 @@ from controlplane.sources.directory import DirectorySource
 from controlplane.sources.source import Source
 from controlplane.sources.writer import Outcome
 from registry.config import SqliteLocation, StoreOptions
+from registry.mirror import mirroring
 from registry.sqlite import open_sqlite
 from tests.support.builders import SCHEMA, policy
 from tests.support.clock import FakeClock
@@ -160,7 +161,10 @@ async def test_nothing_is_in_force_before_every_source_was_read(tmp_path: Path) 
     async with open_sqlite(MEMORY, clock=FakeClock(), options=StoreOptions()) as store:
         async with replica(store) as kept:
             await kept.apply(policy("timeouts: {}", name="kept"))
-        async with collecting(AdminSource(store, SCHEMA), DirectorySource(tmp_path, SCHEMA)) as collector:
+        async with (
+            mirroring(store, stored.PREFIX) as mirror,
+            collecting(AdminSource(mirror, SCHEMA), DirectorySource(tmp_path, SCHEMA)) as collector,
+        ):
             seen = [desired async for desired in first(collector)]
             assert {key.name for key in seen[0].documents} == {"cart", "kept"}
 

@@ -18,7 +18,7 @@ async def test_collector_shows_the_live_catalogue() -> None:
         for instance in ("a", "b"):
             await Registrar(store).register(registration(instance), 15)
         async with follow(store, clock=clock) as live:
-            metrics.register(RegistryCollector(live))
+            metrics.register(RegistryCollector(live, [live.mirror]))
             figures = {
                 sample.name.removeprefix("breakwater_controlplane_registry_"): sample.value
                 for family in metrics.collect()
@@ -32,4 +32,6 @@ async def test_collector_shows_the_live_catalogue() -> None:
         "services": 1,
         "endpoints": 2,
         "conflicts": 0,
+        "leases": 2,
+        "repairs_total": 0,
     }

@@ -1,7 +1,7 @@
-"""A store that loses its reachability, or its history, when the test says so."""
+"""A store that loses its reachability, its history, or a change, when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -13,14 +13,12 @@ from registry.store import Action, Batch, Check, Entry, Listing, Store, Watch
 class FlakyStore:
     """Passes everything on to another store, except as told."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, restores_leases: bool = True) -> None:
+        self.restores_leases = restores_leases
         self._store = store
+        self._hidden: set[str] = set()
         self._is_reachable = True
         self._broken: asyncio.Future[StoreError] = asyncio.Future()
-
-    @property
-    def restores_leases(self) -> bool:
-        return self._store.restores_leases
 
     def lose(self) -> None:
         """Makes the store unreachable."""
@@ -34,6 +32,14 @@ class FlakyStore:
     def compact(self) -> None:
         """Lets every watch fall behind the history."""
         self._break_watches(CompactedError(requested=1, compact_revision=2))
+
+    def hide(self, key: str) -> None:
+        """Keeps changes of a key from every watch."""
+        self._hidden.add(key)
+
+    def become(self, store: Store) -> None:
+        """Stands for another store from now on, as after a backup was restored; watches notice nothing."""
+        self._store = store
 
     def _break_watches(self, error: StoreError) -> None:
         self._broken.set_result(error)
@@ -59,7 +65,7 @@ class FlakyStore:
     @asynccontextmanager
     async def watch(self, prefix: str, from_revision: Revision) -> AsyncIterator[Watch]:
         async with self._reachable().watch(prefix, from_revision) as watch:
-            yield _BreakingWatch(watch, self._broken)
+            yield _BreakingWatch(watch, self._broken, self._hidden)
 
     async def grant(self, ttl_seconds: int) -> Lease:
         return await self._reachable().grant(ttl_seconds)
@@ -77,9 +83,10 @@ class FlakyStore:
 
 
 class _BreakingWatch:
-    """A watch until it breaks."""
+    """A watch until it breaks, without what is hidden."""
 
-    def __init__(self, watch: Watch, broken: asyncio.Future[StoreError]) -> None:
+    def __init__(self, watch: Watch, broken: asyncio.Future[StoreError], hidden: Collection[str]) -> None:
+        self._hidden = hidden
         self._watch = watch
         self._broken = broken
 
@@ -87,6 +94,12 @@ class _BreakingWatch:
         return self
 
     async def __anext__(self) -> Batch:
+        while True:
+            batch = await self._until_broken()
+            if shown := tuple(change for change in batch if change.key not in self._hidden):
+                return shown
+
+    async def _until_broken(self) -> Batch:
         async with asyncio.TaskGroup() as tasks:
             batch = tasks.create_task(_next(self._watch))
             either: set[asyncio.Future[Batch] | asyncio.Future[StoreError]] = {batch, self._broken}

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from controlplane.history.journal import Journal
 from controlplane.history.record import Cause, Origin
 from controlplane.model.document import Document, ObjectKey
+from controlplane.sources import stored
 from controlplane.sources.admin import AdminSource
 from controlplane.sources.collector import Collector
 from controlplane.sources.revisions import Numbered, Revisions
 from controlplane.sources.source import Source
 from controlplane.sources.writer import Applied, Edit, PolicyWriter
 from registry.config import SqliteLocation, StoreOptions
+from registry.mirror import mirroring
 from registry.sqlite import open_sqlite
 from registry.store import Store
 from tests.support.builders import SCHEMA
@@ -55,10 +57,10 @@ class Replica:
 async def replica(store: Store, *sources: Source) -> AsyncIterator[Replica]:
     """One of the control planes over `store`; further sources weigh more than the admin API."""
     journal = Journal(store, lambda: NOW)
-    collector = Collector([*sources, AdminSource(store, SCHEMA)])
-    revisions = Revisions(collector, journal, SCHEMA)
     from_revision = await journal.load()
-    async with asyncio.TaskGroup() as tasks:
+    async with mirroring(store, stored.PREFIX) as mirror, asyncio.TaskGroup() as tasks:
+        collector = Collector([*sources, AdminSource(mirror, SCHEMA)])
+        revisions = Revisions(collector, journal, SCHEMA)
         running = [
             tasks.create_task(work) for work in (journal.run(from_revision), collector.run(), revisions.run())
         ]
