@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from controlplane.admin.client import Sidecars
+from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.http import serving_http
 from controlplane.admin.parts import About
 from controlplane.admin.policies import Policies
@@ -167,8 +168,7 @@ class _Parts:
     mirrors: tuple[Mirror, ...]
     schema: Schema
     sources: tuple[Source, ...]
-    history: HistoryCollector
-    policies: Policies
+    history: PolicyHistory
     fleet: Fleet
     commands: CommandServer
     telemetry: TelemetryServer
@@ -196,6 +196,8 @@ async def _construct(
     fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
     start(fleet.run())
     start(feed.run(fleet, documents))
+    metrics.registry.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
+    policies = Policies(revisions, PolicyWriter(store, journal, schema, now), schema, fleet)
     readings = Readings(merge=Merge(), events=Events(), now_ns=time.time_ns)
     telemetry = TelemetryServer(readings.merge, Callers(), readings.events, time.time_ns)
     start(telemetry.tidy())
@@ -204,8 +206,7 @@ async def _construct(
         mirrors=(live.mirror, mirror),
         schema=schema,
         sources=sources,
-        history=HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded),
-        policies=Policies(revisions, PolicyWriter(store, journal, schema, now), schema, fleet),
+        history=PolicyHistory(journal, policies, schema),
         fleet=fleet,
         commands=CommandServer(metrics),
         telemetry=telemetry,
@@ -232,14 +233,14 @@ def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
         started_at=datetime.now(UTC),
         schema=parts.schema,
     )
-    admin = AdminServer(about, parts.fleet, parts.policies, Sidecars(parts.commands), parts.readings)
+    sidecars = Sidecars(parts.commands)
+    admin = AdminServer(about, parts.fleet, parts.history, sidecars, parts.readings)
     yield Service("mesh.v1.AdminService", admin.add_to)
 
 
 def _measurements(parts: _Parts) -> CollectorRegistry:
     registry = parts.metrics.registry
     registry.register(FleetCollector(parts.fleet))
-    registry.register(parts.history)
     registry.register(MergedCollector(parts.readings.merge, time.time_ns))
     registry.register(RegistryCollector(parts.live, parts.mirrors))
     return registry

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from controlplane.admin.parts import Fleet
-from controlplane.errors import NotFoundError, ReadOnlyError
+from controlplane.errors import HistoryError, NotFoundError, ReadOnlyError
 from controlplane.history.record import Cause, Origin
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.model.schema import Schema
@@ -57,6 +57,20 @@ class Policies:
     def revision_of(self, key: ObjectKey) -> int:
         """The revision at which an object came as it is."""
         return self._revisions.revision_of(key)
+
+    async def recorded(self) -> None:
+        """Returns once the history knows the set in force.
+
+        Raises:
+            HistoryError: it does not for some time, as while the store is away.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._revisions.recorded()
+        except TimeoutError as error:
+            raise HistoryError(
+                "the newest revision is not recorded yet; `breakwater check` says whether the store answers"
+            ) from error
 
     def key(self, kind: str, namespace: str, name: str) -> ObjectKey:
         """The key of an object; `kind` may be its short name, and is what it was when nobody knows it.

@@ -7,8 +7,9 @@ import grpc.aio
 
 from controlplane.admin import codec, orders, views
 from controlplane.admin.client import Sidecars
+from controlplane.admin.history import codec as history_codec
+from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.parts import About, Fleet, Readings
-from controlplane.admin.policies import Policies
 from controlplane.errors import CommandError, NotFoundError
 from controlplane.model.document import ObjectKey
 from controlplane.model.event import BreakerState
@@ -36,13 +37,14 @@ class AdminServer(AdminServiceServicer):
         self,
         about: About,
         fleet: Fleet,
-        policies: Policies,
+        history: PolicyHistory,
         sidecars: Sidecars,
         readings: Readings,
     ) -> None:
         self._about = about
         self._fleet = fleet
-        self._policies = policies
+        self._policies = history.policies
+        self._history = history
         self._sidecars = sidecars
         self._readings = readings
 
@@ -159,6 +161,40 @@ class AdminServer(AdminServiceServicer):
         return pb.ValidatePoliciesResponse(
             problems=map(codec.encode_problem, checked.problems), documents=len(checked.documents)
         )
+
+    async def ListRevisions(
+        self, request: pb.ListRevisionsRequest, context: _Context
+    ) -> pb.ListRevisionsResponse:
+        """Revisions of the policy set, newest first, with what each changed."""
+        del context
+        revisions = self._history.revisions(request.limit)
+        return pb.ListRevisionsResponse(revisions=map(history_codec.encode_summary, revisions))
+
+    async def DiffPolicies(
+        self, request: pb.DiffPoliciesRequest, context: _Context
+    ) -> pb.DiffPoliciesResponse:
+        """What changed between two revisions, or what applying documents would change."""
+        del context
+        if not request.manifests:
+            return history_codec.encode_difference(
+                await self._history.between(getattr(request, "from"), request.to)
+            )
+        checked = await self._policies.check(codec.decode_manifests(request.manifests))
+        changes = self._history.proposed(checked.documents) if checked.is_valid else ()
+        return pb.DiffPoliciesResponse(
+            changes=map(history_codec.encode_change, changes),
+            problems=map(codec.encode_problem, checked.problems),
+        )
+
+    async def RollBackPolicies(
+        self, request: pb.RollBackPoliciesRequest, context: _Context
+    ) -> pb.RollBackPoliciesResponse:
+        """Makes what was applied here what it was at a revision."""
+        del context
+        rolled_back = await self._history.roll_back(
+            request.revision, request.author, is_dry_run=request.dry_run
+        )
+        return history_codec.encode_rolled_back(rolled_back)
 
     async def GetEffectivePolicy(
         self, request: pb.GetEffectivePolicyRequest, context: _Context

@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 from controlplane.errors import (
     ControlPlaneError,
     FailedError,
+    HistoryError,
     InvalidRequestError,
     NotAttachedError,
     NotFoundError,
@@ -25,6 +26,7 @@ from registry.status import encode_status as encode_registry_status
 _CODES: dict[type[ControlPlaneError], tuple[grpc.StatusCode, str]] = {
     NotFoundError: (grpc.StatusCode.NOT_FOUND, "NOT_FOUND"),
     InvalidRequestError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    HistoryError: (grpc.StatusCode.FAILED_PRECONDITION, "HISTORY_UNREADABLE"),
     PartlyKeptError: (grpc.StatusCode.ABORTED, "PARTLY_KEPT"),
     ReadOnlyError: (grpc.StatusCode.FAILED_PRECONDITION, "READ_ONLY"),
     NotAttachedError: (grpc.StatusCode.UNAVAILABLE, "SIDECAR_NOT_ATTACHED"),

@@ -5,6 +5,7 @@ The verbs never see a protobuf message, so a table and `-o json` show the same t
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 DEFAULT_ADMIN = "127.0.0.1:15020"
+SLOW_SECONDS = 120.0
+"""How long what may be about ten thousand policies is waited for."""
+
+_OPTIONS = (("grpc.max_receive_message_length", -1),)  # the server's own bound is enough
 _SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -31,7 +36,7 @@ class AdminClient:
         """Connect lazily to `address` (host:port); each call waits at most `timeout_seconds`."""
         self.address = address
         self._timeout_seconds = timeout_seconds
-        self._channel = grpc.insecure_channel(address)
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +71,14 @@ class AdminClient:
         if code in _UNREACHABLE:
             return UnreachableError(self.address, f"{code.name}: {details}")
         return RefusedError(code.name, details or "")
+
+
+def author() -> str:
+    """Return who runs this command, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return ""
 
 
 def _message_class(descriptor: Any) -> type[Message]:

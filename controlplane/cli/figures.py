@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from controlplane.cli.errors import UsageError
@@ -25,6 +26,11 @@ def age(text: str | None) -> str:
     """Return an age as `2s`, `3m10s` or `5h2m`: at most two units; `-` when unknown."""
     whole = seconds(text)
     return "-" if whole is None else "".join(_parts(whole)[:2])
+
+
+def since(instant: str, now: datetime) -> str:
+    """Return the age at `now` of an instant such as `2026-11-25T12:00:00Z`."""
+    return age(f"{max((now - datetime.fromisoformat(instant)).total_seconds(), 0)}s")
 
 
 def span(text: str | None) -> str:

@@ -15,6 +15,7 @@ from controlplane.cli.check import check
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
 from controlplane.cli.limits import limits
+from controlplane.cli.policy_history import diff, history, rollback
 from controlplane.cli.proxy_status import proxy_status
 from controlplane.cli.quickstart import quickstart
 from controlplane.cli.stat import stat
@@ -39,6 +40,8 @@ def _options(
 
 for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
     app.command(verb.__name__.replace("_", "-"))(verb)
+for policy_verb in (history, diff, rollback):
+    policy.app.command(policy_verb.__name__)(policy_verb)
 app.add_typer(describe.app, name="describe")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(policy.app, name="policy")

@@ -93,6 +93,16 @@ def print_lines(lines: Iterable[str]) -> None:
         print(line)
 
 
+def print_coloured(lines: Iterable[tuple[str, str]]) -> None:
+    """Print lines, each with a style; as they are where nobody sees colours."""
+    out = console()
+    if not out.is_terminal:
+        print_lines(line for line, _ in lines)
+        return
+    for line, style in lines:
+        out.print(Text(line, style=style), soft_wrap=True)
+
+
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

@@ -10,11 +10,13 @@ import typer
 
 from controlplane.cli import figures, options
 from controlplane.cli.check import problem_line
-from controlplane.cli.client import AdminClient
+from controlplane.cli.client import SLOW_SECONDS, AdminClient, author
 from controlplane.cli.errors import FindingError, UsageError
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
 
-app = typer.Typer(help="Get, apply, delete and validate policies.", no_args_is_help=True)
+app = typer.Typer(
+    help="Get, apply, delete and validate policies; their history, and the way back.", no_args_is_help=True
+)
 _Files = Annotated[
     list[str], typer.Option("--filename", "-f", help="File, directory of *.yaml, or - for standard input.")
 ]
@@ -80,14 +82,14 @@ def apply(
     filename: _Files, *, output: options.Output = options.TABLE, admin: options.Admin = options.ADMIN
 ) -> None:
     """Keep documents: all of them, or none when any has a problem."""
-    with AdminClient(admin) as client:
-        answer = client.call("ApplyPolicies", {"manifests": _manifests(filename)})
+    with AdminClient(admin, SLOW_SECONDS) as client:
+        answer = client.call("ApplyPolicies", {"manifests": manifests(filename), "author": author()})
     if output in {Format.JSON, Format.YAML}:
         show_document({"kind": "ApplyResult", **answer}, output)
     else:
-        _show_problems(answer["problems"])
+        show_problems(answer["problems"])
         print_lines(f"{figures.policy(one['policy'])} {one['outcome']}" for one in answer["applied"])
-    if _serious(answer["problems"]):
+    if serious(answer["problems"]):
         raise FindingError(
             "nothing was kept; mend the problems above, `breakwater policy validate` shows them again"
         )
@@ -98,15 +100,14 @@ def validate(
     filename: _Files, *, output: options.Output = options.TABLE, admin: options.Admin = options.ADMIN
 ) -> None:
     """Check documents as `apply` would, and keep nothing."""
-    with AdminClient(admin) as client:
-        answer = client.call("ValidatePolicies", {"manifests": _manifests(filename)})
+    with AdminClient(admin, SLOW_SECONDS) as client:
+        answer = client.call("ValidatePolicies", {"manifests": manifests(filename)})
     if output in {Format.JSON, Format.YAML}:
         show_document({"kind": "ValidationResult", **answer}, output)
     else:
-        _show_problems(answer["problems"])
-    serious = _serious(answer["problems"])
-    if serious:
-        raise FindingError(f"{len(serious)} problems in {answer['documents']} documents")
+        show_problems(answer["problems"])
+    if problems := serious(answer["problems"]):
+        raise FindingError(f"{len(problems)} problems in {answer['documents']} documents")
     if output is Format.TABLE:
         print_lines([f"{answer['documents']} documents are valid"])
 
@@ -122,11 +123,17 @@ def delete(
     """Remove one policy that was applied here."""
     place, _, bare = name.rpartition("/")
     with AdminClient(admin) as client:
-        answer = client.call("DeletePolicy", {"kind": kind, "namespace": place or namespace, "name": bare})
+        request = {"kind": kind, "namespace": place or namespace, "name": bare, "author": author()}
+        answer = client.call("DeletePolicy", request)
     print_lines([f"{kind} {place or namespace}/{bare} deleted at revision r{answer['revision']}"])
 
 
-def _manifests(names: list[str]) -> list[dict[str, str]]:
+def manifests(names: list[str]) -> list[dict[str, str]]:
+    """Return the files that names stand for, with their texts.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
     return [{"file": str(path), "text": text} for name in names for path, text in _read(name)]
 
 
@@ -143,10 +150,12 @@ def _read(name: str) -> list[tuple[str, str]]:
         raise UsageError(f"cannot read {name}: {error}") from error
 
 
-def _serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the problems that are more than warnings."""
     return [one for one in problems if not one["warning"]]
 
 
-def _show_problems(problems: list[dict[str, Any]]) -> None:
+def show_problems(problems: list[dict[str, Any]]) -> None:
+    """Print problems and warnings to standard error."""
     for one in problems:
         print(f"{'warning' if one['warning'] else 'problem'}: {problem_line(one)}", file=sys.stderr)

@@ -94,6 +94,10 @@ class Revisions:
         """The newest set, once a source has been read up to `position`."""
         return await self._newest.until(lambda one: one.desired.positions.get(source, -1) >= position)
 
+    async def recorded(self) -> None:
+        """Returns once the history knows the set in force."""
+        await self._newest.until(lambda one: one.is_recorded)
+
     def revision_of(self, key: ObjectKey) -> int:
         """The revision at which an object came as it is."""
         item = self._journal.ledger.policies.items.get(key)

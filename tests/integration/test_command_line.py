@@ -33,6 +33,7 @@ LISTINGS = {
     ("breakers",): "BreakerList",
     ("limits",): "LimitList",
     ("policy", "get"): "PolicyList",
+    ("policy", "history"): "RevisionList",
     ("registry", "services"): "ServiceList",
 }
 OBJECTS = {
@@ -59,6 +60,9 @@ MISTAKES = {
     ("breakers", "force-open", "test/cart", "--for", "1y"): "such as 10m",
     ("explain", "--from", "a/b"): "--to",
     ("policy", "validate", "-f", "/nowhere.yaml"): "/nowhere.yaml",
+    ("policy", "diff", "newest"): "`breakwater policy history`",
+    ("policy", "diff", "r1", "-f", "/nowhere.yaml"): "leave one out",
+    ("policy", "rollback"): "REV",
 }
 
 

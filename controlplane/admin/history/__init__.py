@@ -1,0 +1,1 @@
+"""The history of policies, for people and tools."""
