@@ -32,7 +32,7 @@ from controlplane.discovery.server import DiscoveryServer
 from controlplane.errors import ListenError, SettingsError
 from controlplane.flags import find_answer
 from controlplane.history.gauges import HistoryCollector
-from controlplane.history.journal import Journal
+from controlplane.history.journal import Journal, journaling
 from controlplane.listen import Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics
@@ -147,9 +147,10 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
         open_store(settings.store) as store,
         follow(store) as live,
         mirroring(store, POLICIES) as policies,
+        journaling(store, partial(datetime.now, UTC)) as journal,
         _background() as start,
     ):
-        parts = await _construct(settings, store, live, policies, start)
+        parts = await _construct(settings, live, policies, journal, start)
         async with (
             listening("--listen", settings.listen, _for_sidecars(parts, store)) as listener,
             listening("--admin", settings.admin, _for_people(parts, settings), [ErrorStatuses()]) as admin,
@@ -177,12 +178,10 @@ class _Parts:
 
 
 async def _construct(
-    settings: Settings, store: Store, live: LiveCatalog, mirror: Mirror, start: Start
+    settings: Settings, live: LiveCatalog, mirror: Mirror, journal: Journal, start: Start
 ) -> _Parts:
     """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
-    schema, metrics, now = load_schema(), Metrics(), partial(datetime.now, UTC)
-    journal = Journal(store, now)
-    start(journal.run(await journal.load()))
+    schema, metrics = load_schema(), Metrics()
     admin = AdminSource(mirror, schema)
     directory = [DirectorySource(settings.policies, schema)] if settings.policies else []
     sources: tuple[Source, ...] = (*directory, admin)
@@ -197,7 +196,7 @@ async def _construct(
     start(fleet.run())
     start(feed.run(fleet, documents))
     metrics.registry.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
-    policies = Policies(revisions, PolicyWriter(store, journal, schema, now), schema, fleet)
+    policies = Policies(revisions, PolicyWriter(journal, schema), schema, fleet)
     readings = Readings(merge=Merge(), events=Events(), now_ns=time.time_ns)
     telemetry = TelemetryServer(readings.merge, Callers(), readings.events, time.time_ns)
     start(telemetry.tidy())

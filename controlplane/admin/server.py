@@ -177,7 +177,7 @@ class AdminServer(AdminServiceServicer):
         del context
         if not request.manifests:
             return history_codec.encode_difference(
-                await self._history.between(getattr(request, "from"), request.to)
+                self._history.between(getattr(request, "from"), request.to)
             )
         checked = await self._policies.check(codec.decode_manifests(request.manifests))
         changes = self._history.proposed(checked.documents) if checked.is_valid else ()

@@ -9,6 +9,8 @@ transaction. Old records go in the transaction that appends a new one.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -19,33 +21,37 @@ from controlplane.history.keys import CHECKPOINTS, PREFIX, RECORDS, REVISION_KEY
 from controlplane.history.ledger import Ledger
 from controlplane.history.record import compose
 from controlplane.newest import Newest
-from registry.errors import CompactedError, KeyNotFoundError, StoreError, StoreUnavailableError
-from registry.model import Revision
+from registry.errors import KeyNotFoundError, RevisionMismatchError, StoreError
+from registry.mirror import mirroring
 from registry.store import ABSENT, TRANSACTION_MAX, Check, Remove, Write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from controlplane.history.record import Cause, Item, Record
     from controlplane.model.document import ObjectKey
-    from registry.store import Action, Store
+    from registry.clock import Clock
+    from registry.mirror import Mirror, Update
+    from registry.model import Revision
+    from registry.store import Action, Entry, Store
 
 ACTIONS_MAX: Final = 80
 """How many actions may go along with a record; the rest of a transaction writes it, and trims."""
 
 _OWN: Final = 3  # its first piece, the newest revision and the check on that
-_RETRY_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 2.0
 
 log = structlog.get_logger()
 
 
 class Journal:
-    """The history under one prefix of a store; `now` gives aware instants."""
+    """The history of `store`, whose records are of the instants that `now` gives; made by `journaling`."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
-        self._store = store
-        self._now = now
+    def __init__(self, store: Store, mirror: Mirror, now: Callable[[], datetime]) -> None:
+        self.store = store
+        self._mirror = mirror
+        self.now = now
         self._newest = Newest(Ledger())
         self._recorded = asyncio.Event()
 
@@ -54,25 +60,19 @@ class Journal:
         """The history as of now."""
         return self._newest.value
 
-    async def load(self) -> Revision:
-        """Reads all there is; returns the revision of the store to go on from.
+    async def load(self) -> None:
+        """Reads all there is."""
+        ledger = await asyncio.to_thread(ledgers.read, tuple(self._mirror.entries.values()))
+        self._take(await self._counted(ledger))
 
-        Raises:
-            StoreUnavailableError: the store cannot be read.
-        """
-        position = await self._position()
-        listing = await self._store.list(PREFIX)
-        found = await asyncio.to_thread(ledgers.read, listing.entries)
-        self._take(ledgers.at_least(found, position))
-        return Revision(listing.revision + 1)
-
-    async def run(self, from_revision: Revision) -> None:
-        """Follows the store from `from_revision`, and keeps checkpoints, until cancelled."""
+    async def run(self, updates: AsyncIterator[Update]) -> None:
+        """Follows the mirror, and keeps checkpoints, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_checkpoints())
-            while True:
-                await self._follow_until_lost(from_revision)
-                from_revision = await self._load_again()
+            async for update in updates:
+                self._take(ledgers.follow(self.ledger, update.changes))
+                if not self.ledger.is_whole and await self._has_gone_back():
+                    await self.load()
 
     def watch(self) -> AsyncIterator[Ledger]:
         """The history as of now, and again whenever it is another; what a slow reader misses is skipped."""
@@ -96,71 +96,81 @@ class Journal:
         The record gets the next number, `revision` if that is higher. Returns where in the store it is.
 
         Raises:
-            RevisionMismatchError: something else was recorded since; nothing changed.
+            RevisionMismatchError: something else was recorded since, which `ledger` has by now.
             StoreUnavailableError: the store cannot be written.
         """
         number = max(base.next_revision, revision)
-        record = compose(base.policies, after, number, self._now(), cause)
-        first, *others = await asyncio.to_thread(encode_record, record)
-        await self._put_pieces(RECORDS, number, others)
-        room = TRANSACTION_MAX - len(actions) - _OWN
-        size = len(first) + sum(map(len, others))
-        position = await self._store.commit(
-            [
-                *actions,
-                Write(key=piece_key(RECORDS, number, 0), value=first),
-                Write(key=REVISION_KEY, value=str(number).encode()),
-                *(Remove(key=key) for key in ledgers.surplus(base, size, room)),
-            ],
-            checks=[Check(key=REVISION_KEY, revision=base.position)],
-        )
+        record = compose(base.policies, after, number, self.now(), cause)
+        pieces = await asyncio.to_thread(encode_record, record)
+        surplus = ledgers.surplus(base, sum(map(len, pieces)), TRANSACTION_MAX - len(actions) - _OWN)
+        removals = (Remove(key=key) for key in surplus)
+        try:
+            position = await self._commit(base, number, pieces, [*actions, *removals])
+        except RevisionMismatchError as error:
+            await self._catch_up(error.found)
+            raise
         await self.reached(position)
         self._recorded.set()
         return position
 
-    async def records(self, revisions: Iterable[int]) -> tuple[Record, ...]:
-        """The records of revisions, in the order given; those that went meanwhile are left out.
+    def records(self, revisions: Iterable[int]) -> tuple[Record, ...]:
+        """The records of revisions, in the order given; those that are not there are left out.
 
         Raises:
             HistoryError: one cannot be read.
-            StoreUnavailableError: the store cannot be read.
         """
-        found = []
-        for revision in revisions:
-            listing = await self._store.list(revision_prefix(RECORDS, revision))
-            if listing.entries:
-                found.append(decode_record([entry.value for entry in listing.entries]))
-        return tuple(found)
+        found = (tuple(self._pieces(revision)) for revision in revisions)
+        return tuple(decode_record(pieces) for pieces in found if pieces)
 
-    async def _position(self) -> Revision:
-        """Where in the store the newest revision was recorded."""
+    def _pieces(self, revision: int) -> Iterator[bytes]:
+        for piece in count():
+            entry = self._mirror.entries.get(piece_key(RECORDS, revision, piece))
+            if entry is None:
+                return
+            yield entry.value
+
+    async def _commit(
+        self, base: Ledger, number: int, pieces: Sequence[bytes], actions: Sequence[Action]
+    ) -> Revision:
+        first, *others = pieces
+        await self._put_pieces(RECORDS, number, others)
+        return await self.store.commit(
+            [
+                *actions,
+                Write(key=piece_key(RECORDS, number, 0), value=first),
+                Write(key=REVISION_KEY, value=str(number).encode()),
+            ],
+            checks=[Check(key=REVISION_KEY, revision=base.position)],
+        )
+
+    async def _catch_up(self, position: int) -> None:
+        """Returns once what is at `position` is known, be it only that no record is there."""
         try:
-            return (await self._store.get(REVISION_KEY)).revision
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.reached(position)
+        except TimeoutError:
+            self._take(await self._counted(self.ledger))
+
+    async def _counted(self, ledger: Ledger) -> Ledger:
+        """The ledger, not behind the counter: somebody may have deleted the history, though not that."""
+        counter = await self._counter()
+        return ledgers.at_least(ledger, int(counter.value), counter.revision) if counter else ledger
+
+    async def _has_gone_back(self) -> bool:
+        """Whether the store is an older one, rather than one in which somebody deleted the history."""
+        counter = await self._counter()
+        return counter is None or counter.revision != self.ledger.position
+
+    async def _counter(self) -> Entry | None:
+        try:
+            return await self.store.get(REVISION_KEY)
         except KeyNotFoundError:
-            return ABSENT
+            return None
 
     def _take(self, ledger: Ledger) -> None:
         for revision in sorted(ledger.unreadable - self.ledger.unreadable):
             log.warning("record of the history cannot be read", revision=revision)
         self._newest.set(ledger)
-
-    async def _follow_until_lost(self, from_revision: Revision) -> None:
-        try:
-            async with self._store.watch(PREFIX, from_revision) as batches:
-                async for batch in batches:
-                    self._take(ledgers.follow(self.ledger, batch))
-        except CompactedError:
-            log.info("history listed anew", reason="the store's history is compacted")
-        except StoreUnavailableError as error:
-            log.warning("history cannot be read from the store", error=str(error))
-
-    async def _load_again(self) -> Revision:
-        while True:
-            await asyncio.sleep(_RETRY_SECONDS)
-            try:
-                return await self.load()
-            except StoreUnavailableError as error:
-                log.debug("history cannot be read yet", error=str(error))
 
     async def _keep_checkpoints(self) -> None:
         """Writes a checkpoint when one is due after a record of ours."""
@@ -176,13 +186,34 @@ class Journal:
     async def _put_checkpoint(self, ledger: Ledger) -> None:
         first, *others = await asyncio.to_thread(encode_set, ledger.policies)
         await self._put_pieces(CHECKPOINTS, ledger.revision, others)
-        await self._store.put(piece_key(CHECKPOINTS, ledger.revision, 0), first, expect=ABSENT)
-        listing = await self._store.list(CHECKPOINTS)
+        await self.store.put(piece_key(CHECKPOINTS, ledger.revision, 0), first, expect=ABSENT)
+        listing = await self.store.list(CHECKPOINTS)
         newest = revision_prefix(CHECKPOINTS, ledger.revision)
         old = [entry.key for entry in listing.entries if entry.key < newest]
-        await self._store.commit([Remove(key=key) for key in old[:TRANSACTION_MAX]])
+        await self.store.commit([Remove(key=key) for key in old[:TRANSACTION_MAX]])
 
     async def _put_pieces(self, folder: str, revision: int, pieces: Sequence[bytes]) -> None:
         """Puts all pieces but the first, which nobody reads without it."""
         for piece, value in enumerate(pieces, start=1):
-            await self._store.put(piece_key(folder, revision, piece), value, expect=ABSENT)
+            await self.store.put(piece_key(folder, revision, piece), value, expect=ABSENT)
+
+
+@asynccontextmanager
+async def journaling(
+    store: Store, now: Callable[[], datetime], *, clock: Clock | None = None
+) -> AsyncIterator[Journal]:
+    """The history of `store`, complete as of now and kept current; `now` gives aware instants.
+
+    Raises:
+        StoreError: the store cannot be read at the start; afterwards it is waited for.
+    """
+    async with mirroring(store, PREFIX, clock=clock) as mirror:
+        journal = Journal(store, mirror, now)
+        with mirror.watch() as updates:
+            await journal.load()
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(journal.run(updates))
+                try:
+                    yield journal
+                finally:
+                    running.cancel()

@@ -74,6 +74,11 @@ class Ledger:
         """The lowest number that no record has, not even one of which only a part was ever written."""
         return 1 + max([self.revision, *(place.revision for place in self.sizes)])
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its newest record is there still."""
+        return self.revision == 0 or Place(self.revision, 0) in self.sizes
+
     def revision_of(self, fingerprint: Fingerprint, since: int) -> int | None:
         """The oldest revision from `since` on at which the set had this fingerprint, or `None`."""
         same = (one for one in self.summaries.values() if one.fingerprint == fingerprint)
@@ -132,9 +137,9 @@ def follow(ledger: Ledger, changes: Iterable[StoreChange]) -> Ledger:
     return ledger
 
 
-def at_least(ledger: Ledger, position: Revision) -> Ledger:
-    """The ledger, for a store whose newest revision was recorded at `position`, if not later."""
-    return replace(ledger, position=max(ledger.position, position))
+def at_least(ledger: Ledger, revision: int, position: Revision) -> Ledger:
+    """The ledger, for a store in which `revision` was recorded at `position`."""
+    return replace(ledger, revision=max(ledger.revision, revision), position=max(ledger.position, position))
 
 
 def is_checkpoint_due(ledger: Ledger) -> bool:

@@ -19,21 +19,19 @@ from registry.errors import KeyNotFoundError, RevisionMismatchError, StoreError
 from registry.store import ABSENT, Remove, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from controlplane.history.journal import Journal
     from controlplane.history.record import Cause, Item
     from controlplane.model.document import Document, ObjectKey
     from controlplane.model.schema import Schema
     from registry.model import Revision
-    from registry.store import Action, Store
+    from registry.store import Action
 
 CHUNK_BYTES: Final = 256 << 10
 """With the record of what was before and is after, well below what etcd takes in one request by default."""
 
 _ATTEMPTS: Final = 50  # each lost to somebody else's change, who is done then
-_PATIENCE_SECONDS: Final = 2.0
 
 
 class Outcome(Enum):
@@ -76,13 +74,11 @@ class _Plan:
 
 
 class PolicyWriter:
-    """Writes documents that have been checked; `now` gives aware instants."""
+    """Writes documents that have been checked, into the store of a journal."""
 
-    def __init__(self, store: Store, journal: Journal, schema: Schema, now: Callable[[], datetime]) -> None:
-        self._store = store
+    def __init__(self, journal: Journal, schema: Schema) -> None:
         self._journal = journal
         self._schema = schema
-        self._now = now
         self._turn = asyncio.Lock()
 
     async def write(self, edits: Sequence[Edit], cause: Cause) -> Applied:
@@ -118,21 +114,12 @@ class PolicyWriter:
                     plan.position = await self._journal.append(
                         ledger, plan.after, cause, actions=plan.actions
                     )
-                except RevisionMismatchError as error:
-                    if attempt == _ATTEMPTS or not await self._catch_up(error.found):
+                except RevisionMismatchError:
+                    if attempt == _ATTEMPTS:
                         raise
                 else:
                     return plan
         raise AssertionError("the last attempt returns or raises")
-
-    async def _catch_up(self, position: int) -> bool:
-        """Whether the history was followed up to `position` in time."""
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._journal.reached(position)
-        except TimeoutError:
-            return False
-        return True
 
     async def _plan(self, edits: Sequence[Edit]) -> _Plan:
         plan = _Plan(position=ABSENT, outcomes=[], actions=[], after={})
@@ -162,12 +149,12 @@ class PolicyWriter:
         return replace(
             document,
             generation=before.generation + 1 if before else 1,
-            created_at=document.created_at or (before and before.created_at) or self._now(),
+            created_at=document.created_at or (before and before.created_at) or self._journal.now(),
         )
 
     async def _find(self, key: ObjectKey) -> tuple[Document | None, Revision]:
         try:
-            entry = await self._store.get(stored.key_of(key))
+            entry = await self._journal.store.get(stored.key_of(key))
         except KeyNotFoundError:
             return None, ABSENT
         parsed = stored.decode(entry.key, entry.value, self._schema)

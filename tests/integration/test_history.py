@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.history import ledger
-from controlplane.history.keys import RECORDS, REVISION_KEY, piece_key
+from controlplane.history.keys import PREFIX, RECORDS, REVISION_KEY, piece_key
 from controlplane.history.record import Origin
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.writer import Outcome
@@ -87,7 +87,7 @@ async def test_applied_documents_and_their_record_are_one_transaction() -> None:
         [summary] = one.journal.ledger.summaries.values()
         assert (summary.revision, summary.cause.origin, summary.cause.author) == (1, Origin.ADMIN, "ada")
         assert summary.counts == {"created": 2}
-        [record] = await one.journal.records([1])
+        [record] = one.journal.records([1])
         assert [change.key.name for change in record.changes] == ["cart", "other"]
         assert all(change.after and change.after.source == "admin" for change in record.changes)
 
@@ -114,7 +114,7 @@ async def test_edits_of_files_are_recorded_with_their_file(tmp_path: Path) -> No
         await one.at(1)
         write(tmp_path, "cart", "2s")
         await one.at(2)
-        [record] = await one.journal.records([2])
+        [record] = one.journal.records([2])
         [change] = record.changes
         assert record.cause.origin is Origin.FILE
         assert change.before is not None
@@ -134,7 +134,7 @@ async def test_revision_survives_a_restart_and_counts_what_changed_meanwhile(tmp
     (folder / "cart.yaml").unlink()
     async with opened(location) as store, replicas(store, folder) as [one]:
         await one.at(2)
-        [record] = await one.journal.records([2])
+        [record] = one.journal.records([2])
         [change] = record.changes
         assert change.before is not None
         assert "request: 1s" in change.before.text
@@ -286,6 +286,47 @@ async def test_what_another_program_did_to_the_store_is_recorded_too() -> None:
         [entry] = (await store.list("/breakwater/policies/")).entries
         await store.delete(entry.key)
         await one.at(2)
-        [record] = await one.journal.records([2])
+        [record] = one.journal.records([2])
         assert record.cause.origin is Origin.ADMIN
         assert [change.after for change in record.changes] == [None]
+
+
+async def test_store_that_went_back_is_followed_and_no_number_comes_twice(tmp_path: Path) -> None:
+    location, backup = (SqliteLocation(path=tmp_path / name) for name in ("registry.db", "backup.db"))
+    async with opened(location) as store, replica(store) as one:
+        await one.apply(policy("retry: {}", name="kept"))
+        await one.at(1)
+        await copy(store, backup)
+        for edit in range(1, 4):
+            await one.apply(policy(f"timeouts: {{request: {edit}s}}"))
+        await one.at(4)
+        lived = one.revisions.newest
+        async with opened(backup) as older, replica(older) as other:
+            await other.at(1)
+            other.revisions.exceed(lived.revision)
+            assert names(other) == {"kept"}
+            await other.at(5)
+            await other.apply(policy("timeouts: {}"))
+            await other.at(6)
+            assert list(other.journal.ledger.summaries) == [1, 5, 6]
+
+
+async def copy(store: Store, to: SqliteLocation) -> None:
+    """Copy all entries, as a backup would."""
+    async with opened(to) as other:
+        for entry in (await store.list("")).entries:
+            await other.put(entry.key, entry.value)
+
+
+async def test_history_that_was_deleted_by_hand_keeps_its_count() -> None:
+    async with opened() as store, replica(store) as one:
+        for edit in range(1, 4):
+            await one.apply(policy(f"timeouts: {{request: {edit}s}}"))
+        for entry in (await store.list(PREFIX)).entries:
+            await store.delete(entry.key)
+        await until(that(lambda: one.journal.ledger.summaries == {}))
+        await one.apply(policy("retry: {}", name="other"))
+        await one.at(4)
+        async with replica(store) as again:
+            await again.at(4)
+            assert names(again) == {"cart", "other"}

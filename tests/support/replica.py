@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from controlplane.history.journal import Journal
+from controlplane.history.journal import Journal, journaling
 from controlplane.history.record import Cause, Origin
 from controlplane.model.document import Document, ObjectKey
 from controlplane.sources import stored
@@ -56,19 +56,19 @@ class Replica:
 @asynccontextmanager
 async def replica(store: Store, *sources: Source) -> AsyncIterator[Replica]:
     """One of the control planes over `store`; further sources weigh more than the admin API."""
-    journal = Journal(store, lambda: NOW)
-    from_revision = await journal.load()
-    async with mirroring(store, stored.PREFIX) as mirror, asyncio.TaskGroup() as tasks:
+    async with (
+        mirroring(store, stored.PREFIX) as mirror,
+        journaling(store, lambda: NOW) as journal,
+        asyncio.TaskGroup() as tasks,
+    ):
         collector = Collector([*sources, AdminSource(mirror, SCHEMA)])
         revisions = Revisions(collector, journal, SCHEMA)
-        running = [
-            tasks.create_task(work) for work in (journal.run(from_revision), collector.run(), revisions.run())
-        ]
+        running = [tasks.create_task(work) for work in (collector.run(), revisions.run())]
         async with asyncio.timeout(TIMEOUT_SECONDS):
             yield Replica(
                 journal=journal,
                 revisions=revisions,
-                writer=PolicyWriter(store, journal, SCHEMA, lambda: NOW),
+                writer=PolicyWriter(journal, SCHEMA),
             )
         for task in running:
             task.cancel()

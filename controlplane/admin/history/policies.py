@@ -50,21 +50,20 @@ class PolicyHistory:
         newest_first = sorted(self._journal.ledger.summaries.items(), reverse=True)
         return tuple(summary for _, summary in islice(newest_first, limit or DEFAULT_LIMIT))
 
-    async def between(self, start: int, end: int) -> Difference:
+    def between(self, start: int, end: int) -> Difference:
         """What changed from one revision to the other; zero stands for the newest, and for the one before.
 
         Raises:
             NotFoundError: a revision is not known, or not any more.
             HistoryError: a record cannot be read.
-            StoreUnavailableError: the store cannot be read.
         """
         ledger = self._journal.ledger
         end = self._known(end) if end else ledger.revision
         earlier = (revision for revision in ledger.summaries if revision < end)
         start = self._known(start) if start else max(earlier, default=0)
         if start <= end:
-            return Difference(start=start, end=end, changes=squash(await self._records(start, end)))
-        changes = undo(squash(await self._records(end, start)))
+            return Difference(start=start, end=end, changes=squash(self._records(start, end)))
+        changes = undo(squash(self._records(end, start)))
         return Difference(start=start, end=end, changes=changes)
 
     def proposed(self, documents: Sequence[Document]) -> tuple[Change, ...]:
@@ -84,10 +83,10 @@ class PolicyHistory:
         Raises:
             NotFoundError: the revision is not known, or not any more.
             HistoryError: a record cannot be read, or is not written yet.
-            StoreUnavailableError: the store cannot be read or written.
+            StoreUnavailableError: the store cannot be written.
         """
         await self.policies.recorded()
-        back = undo((await self.between(self._known(revision), 0)).changes)
+        back = undo(self.between(self._known(revision), 0).changes)
         plan = rollback.plan(back, self.policies.desired.documents, stored.FILE)
         checked = await self._check(plan, revision)
         result = RolledBack(plan=plan, problems=checked.problems)
@@ -102,14 +101,14 @@ class PolicyHistory:
         texts = [change.after.text for change in plan.changes if change.after]
         return await self.policies.check([(f"r{revision}", "---\n".join(texts))])
 
-    async def _records(self, start: int, end: int) -> tuple[Record, ...]:
+    def _records(self, start: int, end: int) -> tuple[Record, ...]:
         """The records after `start`, up to and with `end`."""
         ledger = self._journal.ledger
         wanted = [revision for revision in ledger.summaries if start < revision <= end]
         if unreadable := [revision for revision in ledger.unreadable if start < revision <= end]:
             names = ", ".join(f"r{revision}" for revision in sorted(unreadable))
             raise HistoryError(f"expected every record from r{start} to r{end}, cannot read {names}")
-        records = await self._journal.records(wanted)
+        records = self._journal.records(wanted)
         if len(records) < len(wanted):
             raise NotFoundError(f"r{wanted[0]} is no longer kept; see `breakwater policy history`")
         return records
