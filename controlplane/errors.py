@@ -13,6 +13,7 @@
     │   ├── ReadOnlyError           the object is to be changed elsewhere
     │   └── PartlyKeptError         the store went away between two transactions of one change
     ├── HistoryError                what is kept of the history of policies cannot be read
+    ├── PeerError                   another control plane did not answer
     └── CommandError
         ├── NotAttachedError        the sidecar has no command stream
         ├── UnansweredError         the sidecar did not answer in time, or went away
@@ -116,6 +117,16 @@ class PartlyKeptError(AdminError):
 
 class HistoryError(ControlPlaneError):
     """What is kept of the history of policies cannot be read."""
+
+
+class PeerError(ControlPlaneError):
+    """Another control plane did not answer."""
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"control plane {name!r} does not answer: {reason}")
 
 
 class CommandError(ControlPlaneError):

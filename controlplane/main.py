@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -16,7 +15,6 @@ from typing import TypeAlias
 import structlog
 from prometheus_client import CollectorRegistry
 
-from controlplane.admin.client import Sidecars
 from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.http import serving_http
 from controlplane.admin.parts import About
@@ -36,7 +34,14 @@ from controlplane.history.journal import Journal, journaling
 from controlplane.listen import Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics
+from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
+from controlplane.peers.circle import Circle, meeting
+from controlplane.peers.local import Health, Local
+from controlplane.peers.mesh import Mesh
+from controlplane.peers.own import Own
+from controlplane.peers.presence import forget, present
+from controlplane.peers.server import PeerServer
 from controlplane.snapshot.build import Compiler
 from controlplane.snapshot.codec import encode
 from controlplane.sources.admin import AdminSource
@@ -52,9 +57,10 @@ from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.prometheus import MergedCollector
 from controlplane.telemetry.readings import Readings
-from controlplane.telemetry.server import TelemetryServer
-from controlplane.version import program_version
+from controlplane.telemetry.server import TelemetryServer, tidy
 from registry.clock import MonotonicClock
+from registry.config import SqliteLocation
+from registry.election import Election, stand
 from registry.errors import StoreError
 from registry.live import LiveCatalog, follow
 from registry.metrics import RegistryCollector
@@ -143,21 +149,39 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
         ListenError: an address cannot be listened on.
         StoreError: the store cannot be opened.
     """
+    async with open_store(settings.store) as store:
+        if isinstance(settings.store, SqliteLocation):
+            await forget(store)
+        async with replica(settings, store) as bound:
+            yield bound
+
+
+@asynccontextmanager
+async def replica(settings: Settings, store: Store) -> AsyncIterator[Bound]:
+    """One replica of the control plane on a store that others may share, serving until the block ends."""
+    own = Own()
     async with (
-        open_store(settings.store) as store,
-        follow(store) as live,
+        meeting(store, own.id) as circle,
+        follow(store, is_complete=circle.is_complete) as live,
         mirroring(store, POLICIES) as policies,
         journaling(store, partial(datetime.now, UTC)) as journal,
+        stand(store, own.id) as election,
         _background() as start,
     ):
         parts = await _construct(settings, live, policies, journal, start)
+        circle.tell(parts.fleet.supersede)
+        peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
-            listening("--listen", settings.listen, _for_sidecars(parts, store)) as listener,
-            listening("--admin", settings.admin, _for_people(parts, settings), [ErrorStatuses()]) as admin,
+            listening("--listen", settings.listen, _for_sidecars(parts, peers, store, own)) as listener,
+            present(store, await own.at(listener.address, settings.store), MonotonicClock()) as itself,
+            listening(
+                "--admin", settings.admin, _for_people(parts, peers, settings, itself), [ErrorStatuses()]
+            ) as admin,
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
             bound = Bound(listen=listener.address, admin=admin.address, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
+            start(tidy(parts.readings))
             yield bound
 
 
@@ -172,7 +196,6 @@ class _Parts:
     history: PolicyHistory
     fleet: Fleet
     commands: CommandServer
-    telemetry: TelemetryServer
     readings: Readings
     metrics: Metrics
 
@@ -197,9 +220,6 @@ async def _construct(
     start(feed.run(fleet, documents))
     metrics.registry.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
     policies = Policies(revisions, PolicyWriter(journal, schema), schema, fleet)
-    readings = Readings(merge=Merge(), events=Events(), now_ns=time.time_ns)
-    telemetry = TelemetryServer(readings.merge, Callers(), readings.events, time.time_ns)
-    start(telemetry.tidy())
     return _Parts(
         live=live,
         mirrors=(live.mirror, mirror),
@@ -208,33 +228,51 @@ async def _construct(
         history=PolicyHistory(journal, policies, schema),
         fleet=fleet,
         commands=CommandServer(metrics),
-        telemetry=telemetry,
-        readings=readings,
+        readings=Readings(merge=Merge(), callers=Callers(), events=Events(), now_ns=time.time_ns),
         metrics=metrics,
     )
 
 
-def _for_sidecars(parts: _Parts, store: Store) -> Iterator[Service]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Peers:
+    """What makes a replica one of several."""
+
+    election: Election
+    local: Local
+    circle: Circle
+
+
+def _local(parts: _Parts, election: Election) -> Local:
+    health = Health(
+        is_settled=lambda: parts.live.is_settled,
+        is_store_ready=lambda: parts.live.is_connected,
+        lead_seconds=lambda: election.renewed_seconds,
+    )
+    return Local(fleet=parts.fleet, readings=parts.readings, commands=parts.commands, health=health)
+
+
+def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
+    telemetry = TelemetryServer(parts.readings, peers.circle.live_callers)
     registry = RegistryService(Registrar(store), parts.live)
     yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
-    yield Service("mesh.v1.TelemetryService", parts.telemetry.add_to)
+    yield Service("mesh.v1.TelemetryService", telemetry.add_to)
     yield Service("mesh.v1.RegistryService", registry.add_to)
+    yield Service("mesh.v1.PeerService", PeerServer(peers.local, own.token).add_to)
 
 
-def _for_people(parts: _Parts, settings: Settings) -> Iterator[Service]:
+def _for_people(parts: _Parts, peers: _Peers, settings: Settings, own: Replica) -> Iterator[Service]:
     about = About(
-        name=socket.gethostname(),
-        version=program_version(),
+        version=own.version,
         store=str(settings.store).partition(":")[0],
         is_store_ready=lambda: parts.live.is_connected,
+        leader=lambda: peers.election.leader,
         sources=tuple(source.name for source in parts.sources),
-        started_at=datetime.now(UTC),
+        started_at=own.started_at,
         schema=parts.schema,
     )
-    sidecars = Sidecars(parts.commands)
-    admin = AdminServer(about, parts.fleet, parts.history, sidecars, parts.readings)
-    yield Service("mesh.v1.AdminService", admin.add_to)
+    mesh = Mesh(own=own, local=peers.local, circle=peers.circle)
+    yield Service("mesh.v1.AdminService", AdminServer(about, parts.fleet, parts.history, mesh).add_to)
 
 
 def _measurements(parts: _Parts) -> CollectorRegistry:

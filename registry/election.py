@@ -118,7 +118,8 @@ class Election:
     async def resign(self) -> None:
         """Ends the lead, if it is ours, so that another one begins without waiting for the lease."""
         if lease := self._lease:
-            self._lose()
+            self._leadership = self._lease = None
+            self._leader = ""
             with suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     await self._store.revoke(lease.id)

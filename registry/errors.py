@@ -125,8 +125,8 @@ class StoreLockedError(StoreError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} is in use by another process: stop that one, or give this one "
-            "a file of its own with --store sqlite:PATH",
+            f"{path} is in use by another process: stop that one, or give this one a file of its own with "
+            "--store sqlite:PATH; replicas that belong together share --store etcd://HOST:PORT",
         )
 
 

@@ -8,6 +8,9 @@ PREFIX = "/breakwater/registry/services/"
 LEADER = "/breakwater/leader"
 """The key that the leading control plane holds, under a lease."""
 
+REPLICAS = "/breakwater/replicas/"
+"""The key of every control plane's record of itself begins so; the id of its run follows."""
+
 
 def registration_key(service: ServiceName, instance: InstanceId) -> str:
     """The key of one instance of a service."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable
 
-from google.protobuf.duration_pb2 import Duration
-
 from controlplane.admin.policies import Kept
 from controlplane.admin.views import Effective, PolicyView
 from controlplane.errors import InvalidRequestError
 from controlplane.model.document import Problem
-from controlplane.model.event import Event
-from controlplane.model.resource import CallerMatch, PolicyRef, ResourceName
+from controlplane.model.replica import Placed, Replica, Standing
+from controlplane.model.resource import CallerMatch, PolicyRef
 from controlplane.model.schema import Schema
-from controlplane.model.sidecar import Rejection, ResourceConvergence, SidecarStatus
+from controlplane.model.sidecar import SidecarState
 from controlplane.model.text import document_text
 from controlplane.model.traffic import Traffic
 from controlplane.snapshot.codec import (
@@ -23,20 +21,9 @@ from controlplane.snapshot.codec import (
 )
 from controlplane.snapshot.services import KnownService
 from controlplane.snapshot.status import Condition
-from mesh.v1 import (
-    admin_pb2,
-    discovery_pb2,
-    registry_pb2,
-    resource_pb2,
-    sidecar_admin_pb2,
-    telemetry_pb2,
-)
+from controlplane.wire.codec import decode_service_name, encode_seconds, encode_sidecar
+from mesh.v1 import admin_pb2, registry_pb2, resource_pb2, sidecar_admin_pb2
 from registry.model import ServiceName
-
-
-def seconds(value: float) -> Duration:
-    """A length of time, to the nanosecond."""
-    return Duration(seconds=int(value), nanos=round((value - int(value)) * 1e9))
 
 
 def decode_service(message: registry_pb2.ServiceName) -> ServiceName:
@@ -47,7 +34,7 @@ def decode_service(message: registry_pb2.ServiceName) -> ServiceName:
     """
     if not (message.namespace and message.name):
         raise InvalidRequestError({"service": "expected a namespace and a name, found none"})
-    return ServiceName(namespace=message.namespace, name=message.name)
+    return decode_service_name(message)
 
 
 def find_service(message: registry_pb2.ServiceName) -> ServiceName | None:
@@ -144,27 +131,35 @@ def encode_kept(kept: Kept, problems: Iterable[Problem]) -> admin_pb2.ApplyPolic
     )
 
 
-def encode_sidecar(
-    status: SidecarStatus, resident_bytes: int, control_plane: str, *, with_resources: bool
-) -> admin_pb2.SidecarStatus:
-    """Where a sidecar stands; `control_plane` is whom it is connected to, if it is."""
-    message = admin_pb2.SidecarStatus(
-        instance=status.hello.instance,
-        services=map(encode_service_name, status.hello.services),
-        version=status.hello.version,
-        state=admin_pb2.SidecarState.Value(f"SIDECAR_STATE_{status.state.value}"),
-        revision=status.revision,
-        lag=status.lag,
-        rejections=map(_rejection, status.rejections),
-        resources=sum(one.applied is not None for one in status.convergence),
-        pushes=status.pushes,
-        resident_bytes=resident_bytes,
-        control_plane=control_plane,
-        convergence=map(_convergence, status.convergence if with_resources else ()),
-    )
-    if status.last_ack_age_seconds is not None:
-        message.last_ack_age.CopyFrom(seconds(status.last_ack_age_seconds))
+def encode_placed(placed: Placed, *, with_resources: bool) -> admin_pb2.SidecarStatus:
+    """Where a sidecar stands, and to which control plane it is connected, if it is."""
+    message = encode_sidecar(placed.attached, with_resources=with_resources)
+    if placed.attached.status.state is not SidecarState.OFFLINE:
+        message.control_plane = placed.replica.name
     return message
+
+
+def encode_replica(replica: Replica, standing: Standing | None) -> admin_pb2.ReplicaStatus:
+    """A replica, and where it stands when it answered."""
+    message = admin_pb2.ReplicaStatus(name=replica.name, address=replica.address, version=replica.version)
+    message.started_at.FromDatetime(replica.started_at)
+    if standing:
+        message.answers, message.store_ready = True, standing.is_store_ready
+        message.revision, message.connected_sidecars = standing.revision, standing.connected
+    return message
+
+
+def encode_leader(
+    leader: str, standings: Iterable[tuple[Replica, Standing | None]]
+) -> admin_pb2.Leader | None:
+    """The replica with the id `leader`, if it is one, and when it renewed its lead if it answered."""
+    for replica, standing in standings:
+        if replica.id == leader:
+            message = admin_pb2.Leader(name=replica.name)
+            if standing and standing.lead_seconds is not None:
+                message.renewed_age.CopyFrom(encode_seconds(standing.lead_seconds))
+            return message
+    return None
 
 
 def encode_traffic(traffic: Traffic) -> admin_pb2.Traffic:
@@ -175,55 +170,19 @@ def encode_traffic(traffic: Traffic) -> admin_pb2.Traffic:
         requests_per_second=traffic.requests,
         success_ratio=traffic.success_ratio,
         attempts_per_second=traffic.attempts,
-        p50=seconds(traffic.latency.p50),
-        p95=seconds(traffic.latency.p95),
-        p99=seconds(traffic.latency.p99),
+        p50=encode_seconds(traffic.latency.p50),
+        p95=encode_seconds(traffic.latency.p95),
+        p99=encode_seconds(traffic.latency.p99),
         in_flight=traffic.in_flight,
         refused_per_second=traffic.refused,
         sidecars=traffic.sidecars,
     )
 
 
-def encode_event(event: Event) -> admin_pb2.SidecarEvent:
-    """Something that happened in a sidecar."""
-    message = telemetry_pb2.Event(
-        kind=event.kind,
-        service=encode_service_name(event.service),
-        endpoint=event.endpoint,
-        to=telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{event.after.value}"),
-        reason=event.reason,
-        calls=event.calls,
-        failures=event.failures,
-    )
-    # A keyword of Python, so that it cannot be an argument.
-    setattr(message, "from", telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{event.before.value}"))
-    message.at.FromDatetime(event.at)
-    return admin_pb2.SidecarEvent(instance=event.instance, event=message)
-
-
 def _condition(condition: Condition) -> admin_pb2.Condition:
     return admin_pb2.Condition(
         type=condition.type, status=condition.status, reason=condition.reason, message=condition.message
     )
-
-
-def _rejection(rejection: Rejection) -> discovery_pb2.Rejection:
-    return discovery_pb2.Rejection(
-        id=_name(rejection.resource),
-        version=rejection.version,
-        field=rejection.field_path,
-        reason=rejection.reason,
-    )
-
-
-def _convergence(one: ResourceConvergence) -> admin_pb2.ResourceConvergence:
-    return admin_pb2.ResourceConvergence(
-        id=_name(one.resource), applied=one.applied or "", desired=one.desired or ""
-    )
-
-
-def _name(name: ResourceName) -> resource_pb2.ResourceName:
-    return resource_pb2.ResourceName(type=resource_pb2.ResourceType.ValueType(name.type), name=name.name)
 
 
 def _service(label: str) -> registry_pb2.ServiceName:

@@ -1,6 +1,7 @@
 """AdminService: answers about the whole mesh, and changes of its policies."""
 
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 import grpc.aio
@@ -9,16 +10,18 @@ from controlplane.admin import codec, orders, views
 from controlplane.admin.client import Sidecars
 from controlplane.admin.history import codec as history_codec
 from controlplane.admin.history.policies import PolicyHistory
-from controlplane.admin.parts import About, Fleet, Readings
-from controlplane.errors import CommandError, NotFoundError
+from controlplane.admin.parts import About, Fleet, Mesh
+from controlplane.errors import NotFoundError
 from controlplane.model.document import ObjectKey
-from controlplane.model.event import BreakerState
+from controlplane.model.replica import Answer, Placed, ReplicaId
 from controlplane.model.resource import Resolution, ResourceName, ResourceType
-from controlplane.model.sidecar import SidecarState
+from controlplane.model.sidecar import PolicyConvergence
+from controlplane.model.traffic import Question
 from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.services import KnownService
+from controlplane.wire.codec import decode_breaker_state, decode_seconds, encode_event
 from mesh.v1 import admin_pb2 as pb
-from mesh.v1 import registry_pb2, sidecar_admin_pb2, telemetry_pb2
+from mesh.v1 import registry_pb2, sidecar_admin_pb2
 from mesh.v1.admin_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
 from registry.codec import encode_endpoint, encode_service
 from registry.model import ServiceName
@@ -27,7 +30,6 @@ _TRIES = 3
 """Sidecars that are asked in turn until one answers."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_STATES = {telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{state.name}"): state for state in BreakerState}
 
 
 class AdminServer(AdminServiceServicer):
@@ -38,32 +40,35 @@ class AdminServer(AdminServiceServicer):
         about: About,
         fleet: Fleet,
         history: PolicyHistory,
-        sidecars: Sidecars,
-        readings: Readings,
+        mesh: Mesh,
     ) -> None:
         self._about = about
         self._fleet = fleet
         self._policies = history.policies
         self._history = history
-        self._sidecars = sidecars
-        self._readings = readings
+        self._mesh = mesh
+        self._sidecars = Sidecars(mesh)
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serves AdminService."""
         add_AdminServiceServicer_to_server(self, server)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
-        """State of the control plane."""
+        """State of the control plane, with all its replicas and their sidecars."""
         del request, context
-        counts = self._fleet.count()
+        answer = await self._mesh.standings()
+        standings = [standing for _, standing in answer.value if standing]
         status = pb.GetStatusResponse(
             version=self._about.version,
             revision=self._fleet.snapshot.revision,
             store=self._about.store,
             store_ready=self._about.is_store_ready(),
-            connected_sidecars=views.connected_count(counts),
-            converged_sidecars=counts[SidecarState.SYNCED],
+            connected_sidecars=sum(one.connected for one in standings),
+            converged_sidecars=sum(one.converged for one in standings),
             sources=map(self._source, self._about.sources),
+            replicas=starmap(codec.encode_replica, answer.value),
+            leader=codec.encode_leader(self._about.leader(), answer.value),
+            unanswered=answer.unanswered,
         )
         status.started_at.FromDatetime(self._about.started_at)
         return status
@@ -85,8 +90,9 @@ class AdminServer(AdminServiceServicer):
         known = self._known(codec.decode_service(request.service))
         response = pb.ListMeshEndpointsResponse(endpoints=map(encode_endpoint, known.endpoints))
         if known.resolution is Resolution.DNS:
-            instances = self._asked(known.name, ResourceType.OUTBOUND)
-            response.hosts.extend(await self._sidecars.hosts(instances, request.service))
+            asked = await self._asked(known.name, ResourceType.OUTBOUND)
+            response.hosts.extend(await self._sidecars.hosts(asked.value, request.service))
+            response.unanswered.extend(asked.unanswered)
         return response
 
     async def ListSidecars(
@@ -94,22 +100,11 @@ class AdminServer(AdminServiceServicer):
     ) -> pb.ListSidecarsResponse:
         """Sidecars with their convergence; with an instance, only that one and its resources."""
         del context
-        chosen = [
-            status
-            for status in self._fleet.sidecars()
-            if views.in_namespace(status, request.namespace)
-            and request.instance in {"", status.hello.instance}
-        ]
+        answer = await self._mesh.sidecars(request.namespace, request.instance)
+        with_resources = bool(request.instance)
         return pb.ListSidecarsResponse(
-            sidecars=[
-                codec.encode_sidecar(
-                    status,
-                    self._readings.resident_bytes(status.hello.instance),
-                    "" if status.state is SidecarState.OFFLINE else self._about.name,
-                    with_resources=bool(request.instance),
-                )
-                for status in chosen
-            ]
+            sidecars=[codec.encode_placed(one, with_resources=with_resources) for one in answer.value],
+            unanswered=answer.unanswered,
         )
 
     async def ListPolicies(
@@ -123,7 +118,10 @@ class AdminServer(AdminServiceServicer):
             for key in self._inputs.documents
             if kind in {"", key.kind} and request.namespace in {"", key.namespace}
         )
-        return pb.ListPoliciesResponse(policies=map(self._policy, keys))
+        answer = await self._mesh.convergence(self._policies.revision_of)
+        return pb.ListPoliciesResponse(
+            policies=[self._policy(key, answer.value) for key in keys], unanswered=answer.unanswered
+        )
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: _Context) -> pb.GetPolicyResponse:
         """One policy with its state."""
@@ -131,7 +129,8 @@ class AdminServer(AdminServiceServicer):
         key = self._policies.key(request.kind, request.namespace, request.name)
         if key not in self._inputs.documents:
             raise NotFoundError(f"expected {key}, found no such object; `breakwater policy get` lists all")
-        return pb.GetPolicyResponse(policy=self._policy(key))
+        answer = await self._mesh.convergence(self._policies.revision_of, key)
+        return pb.GetPolicyResponse(policy=self._policy(key, answer.value), unanswered=answer.unanswered)
 
     async def ApplyPolicies(
         self, request: pb.ApplyPoliciesRequest, context: _Context
@@ -206,7 +205,9 @@ class AdminServer(AdminServiceServicer):
         effective = views.effective(self._fleet.snapshot, known.name, caller, self._about.schema)
         response = codec.encode_effective(effective)
         response.service.CopyFrom(self._service(known))
-        response.enforcers = len(self._fleet.readers(ResourceName(ResourceType.INBOUND, str(known.name))))
+        enforcers = await self._mesh.readers(ResourceName(ResourceType.INBOUND, str(known.name)))
+        response.enforcers = len(enforcers.value)
+        response.unanswered.extend(enforcers.unanswered)
         return response
 
     async def Explain(self, request: pb.ExplainRequest, context: _Context) -> pb.ExplainResponse:
@@ -214,13 +215,14 @@ class AdminServer(AdminServiceServicer):
         del context
         caller = codec.decode_service(getattr(request, "from"))
         callee = codec.decode_service(request.to)
-        response = pb.ExplainResponse()
+        sidecars = await self._mesh.sidecars()
+        response = pb.ExplainResponse(unanswered=sidecars.unanswered)
         for service, direction in (
             (caller, sidecar_admin_pb2.DIRECTION_OUTBOUND),
             (callee, sidecar_admin_pb2.DIRECTION_INBOUND),
         ):
             question = codec.encode_question(request, direction)
-            if not await self._ask(service, question, response):
+            if not await self._ask(views.members(sidecars.value, service), service, question, response):
                 break
         if not response.hops:
             raise NotFoundError("; ".join(response.notes))
@@ -232,17 +234,17 @@ class AdminServer(AdminServiceServicer):
         """Breakers of the sidecars that answer."""
         del context
         service = codec.find_service(request.service)
-        instances = self._asked(service, ResourceType.OUTBOUND)
-        wanted = request.service if service else None
-        return pb.ListBreakersResponse(breakers=await self._sidecars.breakers(instances, wanted))
+        asked = await self._asked(service, ResourceType.OUTBOUND)
+        breakers = await self._sidecars.breakers(asked.value, request.service if service else None)
+        return pb.ListBreakersResponse(breakers=breakers, unanswered=asked.unanswered)
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: _Context) -> pb.ListLimitsResponse:
         """Limits of the sidecars that answer."""
         del context
         service = codec.find_service(request.service)
-        instances = self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
-        wanted = request.service if service else None
-        return pb.ListLimitsResponse(limits=await self._sidecars.limits(instances, wanted))
+        asked = await self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
+        limits = await self._sidecars.limits(asked.value, request.service if service else None)
+        return pb.ListLimitsResponse(limits=limits, unanswered=asked.unanswered)
 
     async def ForceBreakers(
         self, request: pb.ForceBreakersRequest, context: _Context
@@ -251,30 +253,34 @@ class AdminServer(AdminServiceServicer):
         del context
         order = request.order
         service = codec.decode_service(order.service)
-        orders.check_order(
-            _STATES.get(order.state, BreakerState.UNSPECIFIED), order.ttl.ToNanoseconds() / 1e9
-        )
-        instances = self._asked(service, ResourceType.OUTBOUND)
-        if not instances:
+        orders.check_order(decode_breaker_state(order.state), decode_seconds(order.ttl))
+        asked = await self._asked(service, ResourceType.OUTBOUND)
+        if not asked.value:
             raise NotFoundError(f"no connected sidecar calls {service}; see `breakwater breakers`")
-        return await self._sidecars.force(instances, order)
+        response = await self._sidecars.force(asked.value, order)
+        response.unanswered.extend(asked.unanswered)
+        return response
 
     async def ListTraffic(self, request: pb.ListTrafficRequest, context: _Context) -> pb.ListTrafficResponse:
         """Traffic of services, merged over sidecars."""
         del context
-        traffic = self._readings.traffic(
-            codec.find_service(request.service),
+        service = codec.find_service(request.service)
+        question = Question(
+            service=str(service or ""),
             outbound=request.outbound,
-            window_seconds=orders.window_seconds(request.window.ToNanoseconds() / 1e9),
+            window_seconds=orders.window_seconds(decode_seconds(request.window)),
         )
-        return pb.ListTrafficResponse(traffic=map(codec.encode_traffic, traffic))
+        answer = await self._mesh.traffic(question)
+        return pb.ListTrafficResponse(
+            traffic=map(codec.encode_traffic, answer.value), unanswered=answer.unanswered
+        )
 
     async def ListEvents(self, request: pb.ListEventsRequest, context: _Context) -> pb.ListEventsResponse:
         """What happened of late, oldest first."""
         del context
         service = codec.find_service(request.service)
-        events = self._readings.recent_events(service, orders.event_limit(request.limit))
-        return pb.ListEventsResponse(events=map(codec.encode_event, events))
+        answer = await self._mesh.events(service, orders.event_limit(request.limit))
+        return pb.ListEventsResponse(events=map(encode_event, answer.value), unanswered=answer.unanswered)
 
     @property
     def _inputs(self) -> Inputs:
@@ -299,33 +305,33 @@ class AdminServer(AdminServiceServicer):
         problems = map(codec.encode_problem, desired.problems_of(name))
         return pb.SourceStatus(name=name, documents=desired.count(name), problems=problems)
 
-    def _policy(self, key: ObjectKey) -> pb.PolicyStatus:
+    def _policy(self, key: ObjectKey, convergence: Mapping[ObjectKey, PolicyConvergence]) -> pb.PolicyStatus:
         newer = (problem for problems in self._policies.desired.problems.values() for problem in problems)
         snapshot = self._fleet.snapshot
         document = snapshot.inputs.documents[key]
-        view = views.policy_view(snapshot, document, newer, self._fleet.convergence(key))
+        view = views.policy_view(snapshot, document, newer, convergence.get(key, PolicyConvergence()))
         revision = self._policies.revision_of(key)
         return codec.encode_policy_status(view, self._about.schema, revision)
 
-    def _asked(self, service: ServiceName | None, *types: ResourceType) -> list[str]:
+    async def _asked(
+        self, service: ServiceName | None, *types: ResourceType
+    ) -> Answer[Mapping[str, ReplicaId]]:
         """The sidecars to ask about a service, or about all."""
-        if service is None:
-            return list(views.connected(self._fleet.sidecars()))
-        found = (self._fleet.readers(ResourceName(kind, str(service))) for kind in types)
-        return sorted(set(chain.from_iterable(found)))
+        resources = [ResourceName(kind, str(service)) for kind in types] if service else []
+        return await self._mesh.readers(*resources)
 
     async def _ask(
         self,
+        members: Sequence[Placed],
         service: ServiceName,
         question: sidecar_admin_pb2.ExplainRequestRequest,
         response: pb.ExplainResponse,
     ) -> bool:
-        """Adds what one sidecar of `service` says to `response`; returns whether the request goes on."""
-        for instance in views.members(self._fleet.sidecars(), service)[:_TRIES]:
-            try:
-                hop = await self._sidecars.explain(instance, question)
-            except CommandError as error:
-                response.notes.append(str(error))
+        """Adds what one of a service's sidecars says to `response`; returns whether the request goes on."""
+        for member in members[:_TRIES]:
+            hop, error = await self._sidecars.explain(member, question)
+            if hop is None:
+                response.notes.append(error)
                 continue
             response.hops.append(hop)
             response.forwarded, response.reason = hop.answer.forwarded, hop.answer.reason

@@ -1,9 +1,10 @@
 """What people are shown, from what the parts know."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from controlplane.model.document import Document, Problem
+from controlplane.model.replica import Placed
 from controlplane.model.resource import (
     CallerMatch,
     Outbound,
@@ -13,7 +14,7 @@ from controlplane.model.resource import (
     ResourceType,
 )
 from controlplane.model.schema import Schema
-from controlplane.model.sidecar import PolicyConvergence, SidecarState, SidecarStatus
+from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
 from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.describe import Row, rows
@@ -114,25 +115,16 @@ def warnings(resilience: Tree) -> Iterator[Problem]:
             yield Problem(path="retry.attempts", message=text, warning=True)
 
 
-def in_namespace(status: SidecarStatus, namespace: str) -> bool:
-    """Whether a sidecar belongs to a service of the namespace; to none means all."""
-    return not namespace or any(service.namespace == namespace for service in status.hello.services)
-
-
-def members(sidecars: Iterable[SidecarStatus], service: ServiceName) -> tuple[str, ...]:
+def members(sidecars: Iterable[Placed], service: ServiceName) -> tuple[Placed, ...]:
     """The connected sidecars of a service, those first that apply the newest of all they hold."""
-    connected = [
-        one for one in sidecars if service in one.hello.services and one.state is not SidecarState.OFFLINE
+    found = [
+        one
+        for one in sidecars
+        if service in one.attached.status.hello.services
+        and one.attached.status.state is not SidecarState.OFFLINE
     ]
-    connected.sort(key=lambda one: (one.state is not SidecarState.SYNCED, one.hello.instance))
-    return tuple(one.hello.instance for one in connected)
+    return tuple(sorted(found, key=_eagerness))
 
 
-def connected(sidecars: Iterable[SidecarStatus]) -> tuple[str, ...]:
-    """The instances of the sidecars that have a stream."""
-    return tuple(one.hello.instance for one in sidecars if one.state is not SidecarState.OFFLINE)
-
-
-def connected_count(counts: Mapping[SidecarState, int]) -> int:
-    """How many sidecars have a stream."""
-    return sum(count for state, count in counts.items() if state is not SidecarState.OFFLINE)
+def _eagerness(one: Placed) -> tuple[bool, str]:
+    return one.attached.status.state is not SidecarState.SYNCED, one.attached.status.hello.instance

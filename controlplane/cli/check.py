@@ -94,6 +94,7 @@ def _control_plane(status: dict[str, Any], admin: str) -> Iterator[Finding]:
         mark=OK,
         text=f"control plane answers at {admin}, revision r{status['revision']}",
     )
+    yield _replicas(status)
     ready = status["storeReady"]
     yield Finding(
         category="control-plane",
@@ -111,6 +112,29 @@ def _control_plane(status: dict[str, Any], admin: str) -> Iterator[Finding]:
             text=f"control plane is {theirs}, this command {ours}",
             hints=("use a matching one; see `breakwater version`",),
         )
+
+
+def _replicas(status: dict[str, Any]) -> Finding:
+    """Whether every replica answers and reaches the store, and who of them leads."""
+    replicas, leader = status["replicas"], status.get("leader")
+    silent = [f"{one['name']} at {one['address']} does not answer" for one in replicas if not one["answers"]]
+    cut_off = [
+        f"{one['name']} does not reach the registry"
+        for one in replicas
+        if one["answers"] and not one["storeReady"]
+    ]
+    age = leader and leader.get("renewedAge")
+    renewed = f" (lease renewed {figures.age(age)} ago)" if age else ""
+    lead = f"leader {leader['name']}{renewed}" if leader else "no leader yet"
+    failed = [*silent, *cut_off]
+    return Finding(
+        category="control-plane",
+        mark=FAILED if failed else OK if leader else WARNING,
+        text=f"{len(replicas) - len(failed)}/{len(replicas)} replicas ready, {lead}",
+        hints=(*failed, "look at its log; it is forgotten soon after its end") if failed
+        else () if leader
+        else ("one is elected within 20s",),
+    )  # fmt: skip
 
 
 def _source(source: dict[str, Any]) -> Finding:

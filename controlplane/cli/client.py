@@ -6,6 +6,7 @@ The verbs never see a protobuf message, so a table and `-o json` show the same t
 from __future__ import annotations
 
 import getpass
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
@@ -64,7 +65,14 @@ class AdminClient:
             answer = call(message, timeout=self._timeout_seconds)
         except grpc.RpcError as error:
             raise self._explained(error) from error
-        return json_format.MessageToDict(answer, always_print_fields_with_no_presence=True)
+        found = json_format.MessageToDict(answer, always_print_fields_with_no_presence=True)
+        for name in found.get("unanswered", ()):
+            print(
+                f"warning: control plane {name} does not answer, so its part is missing; "
+                "see `breakwater check`",
+                file=sys.stderr,
+            )
+        return found
 
     def _explained(self, error: grpc.RpcError) -> UnreachableError | RefusedError:
         code, details = error.code(), error.details()

@@ -1,7 +1,7 @@
 """CommandService: sends commands to sidecars and brings back what became of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -30,6 +30,11 @@ SERVICE = command_pb2.DESCRIPTOR.services_by_name["CommandService"].full_name
 PENDING_MAX = 64
 """Commands that may wait for one sidecar."""
 
+TIMEOUT_SECONDS = 2.0
+"""How long a sidecar is waited for."""
+
+_AT_ONCE = 64
+
 
 @dataclass(slots=True, eq=False)
 class _Attached:
@@ -55,6 +60,19 @@ class CommandServer:
         self._metrics = metrics
         self._attached: dict[str, _Attached] = {}
         self._ids = count(1)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def call_all(
+        self, instances: Iterable[str], command: command_pb2.Command
+    ) -> AsyncIterator[command_pb2.CommandResult]:
+        """What each sidecar answers, as it comes; `error` also says why one could not be asked."""
+        tasks = [asyncio.ensure_future(self._result(instance, command)) for instance in instances]
+        try:
+            for task in asyncio.as_completed(tasks):
+                yield await task
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def call(
         self, instance: str, command: command_pb2.Command, timeout_seconds: float
@@ -95,12 +113,13 @@ class CommandServer:
             return
         if not first.instance:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
-        await context.send_initial_metadata(())  # tells it that it is attached, though nothing is asked yet
         attached = _Attached()
         if earlier := self._attached.get(first.instance):
             earlier.close()
         self._attached[first.instance] = attached
         try:
+            # Tells it that it is attached, though nothing is asked yet.
+            await context.send_initial_metadata(())
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(_send(attached, context))
                 async for result in results:
@@ -110,6 +129,15 @@ class CommandServer:
             attached.close()
             if self._attached.get(first.instance) is attached:
                 del self._attached[first.instance]
+
+    async def _result(self, instance: str, command: command_pb2.Command) -> command_pb2.CommandResult:
+        async with self._turns:
+            try:
+                result = await self.call(instance, command, TIMEOUT_SECONDS)
+            except CommandError as error:
+                result = command_pb2.CommandResult(error=str(error))
+        result.instance = instance
+        return result
 
     async def _ask(
         self, instance: str, attached: _Attached, command: command_pb2.Command, timeout_seconds: float

@@ -1,16 +1,20 @@
 """Messages of DiscoveryService to and from the values inside."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.discovery.subscription import Acknowledgement, Nonce, Response, Stage
 from controlplane.errors import ProtocolError
-from controlplane.model.resource import Resource, ResourceName, ResourceType, Version
-from controlplane.model.sidecar import Hello, Rejection
+from controlplane.model.resource import Resource, ResourceName, Version
+from controlplane.model.sidecar import Hello
+from controlplane.wire.codec import (
+    decode_rejections,
+    decode_resource_names,
+    decode_service_name,
+    encode_resource_name,
+)
 from mesh.v1 import discovery_pb2, resource_pb2
-from registry.model import ServiceName
 
-_TYPES = {kind.value: kind for kind in ResourceType}
 _STAGES = {
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_RECEIVED: Stage.RECEIVED,
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_APPLIED: Stage.APPLIED,
@@ -39,8 +43,8 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
         raise ProtocolError(
             f"expected an instance of 1 to {_MAX_INSTANCE} characters, found {len(hello.instance)}"
         )
-    services = tuple(ServiceName(namespace=one.namespace, name=one.name) for one in hello.services)
-    held = {name: Version(one.version) for one in hello.held for name in _names([one.id])}
+    services = tuple(map(decode_service_name, hello.services))
+    held = {name: Version(one.version) for one in hello.held for name in decode_resource_names([one.id])}
     return Hello(instance=hello.instance, services=services, version=hello.version), held
 
 
@@ -53,7 +57,10 @@ def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledg
     match request.WhichOneof("message"):
         case "subscription":
             wish = request.subscription
-            return Wish(wanted=tuple(_names(wish.subscribe)), unwanted=tuple(_names(wish.unsubscribe)))
+            return Wish(
+                wanted=tuple(decode_resource_names(wish.subscribe)),
+                unwanted=tuple(decode_resource_names(wish.unsubscribe)),
+            )
         case "acknowledgement":
             return _acknowledgement(request.acknowledgement)
         case other:
@@ -63,7 +70,7 @@ def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledg
 def frame(resource: Resource) -> bytes:
     """A resource as it stands within a response, whoever reads it."""
     message = resource_pb2.Resource(
-        id=encode_name(resource.name), version=resource.version, body=resource.encoded
+        id=encode_resource_name(resource.name), version=resource.version, body=resource.encoded
     )
     return discovery_pb2.DiscoveryResponse(resources=[message]).SerializeToString()
 
@@ -73,33 +80,15 @@ def encode_response(response: Response, framed: Callable[[ResourceName], bytes])
     head = discovery_pb2.DiscoveryResponse(
         nonce=response.nonce,
         revision=response.revision,
-        removed=map(encode_name, response.removed),
-        missing=map(encode_name, response.missing),
+        removed=map(encode_resource_name, response.removed),
+        missing=map(encode_resource_name, response.missing),
     )
     return b"".join([head.SerializeToString(), *map(framed, response.resources)])
-
-
-def encode_name(name: ResourceName) -> resource_pb2.ResourceName:
-    """A resource's name as a message."""
-    return resource_pb2.ResourceName(type=resource_pb2.ResourceType.ValueType(name.type), name=name.name)
-
-
-def _names(messages: Iterable[resource_pb2.ResourceName]) -> Iterable[ResourceName]:
-    return (ResourceName(_TYPES[one.type], one.name) for one in messages if one.type in _TYPES)
 
 
 def _acknowledgement(message: discovery_pb2.Acknowledgement) -> Acknowledgement:
     stage = _STAGES.get(message.stage)
     if stage is None:
         raise ProtocolError(f"expected stage RECEIVED or APPLIED, found {message.stage}")
-    rejections = (_rejection(one) for one in message.rejections if one.id.type in _TYPES)
-    return Acknowledgement(nonce=Nonce(message.nonce), stage=stage, rejections=tuple(rejections))
-
-
-def _rejection(message: discovery_pb2.Rejection) -> Rejection:
-    return Rejection(
-        resource=ResourceName(_TYPES[message.id.type], message.id.name),
-        version=Version(message.version),
-        field_path=message.field,
-        reason=message.reason,
-    )
+    rejections = decode_rejections(message.rejections)
+    return Acknowledgement(nonce=Nonce(message.nonce), stage=stage, rejections=rejections)

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from controlplane.discovery import debounce, subscription
 from controlplane.discovery.codec import Wish
+from controlplane.discovery.convergence import convergence
 from controlplane.discovery.debounce import Debounce
 from controlplane.discovery.desired import Published
 from controlplane.discovery.stream import Stream
@@ -29,6 +30,9 @@ from registry.clock import Clock
 OFFLINE_MAX = 10_000
 OFFLINE_NS = 3_600_000_000_000
 """How many sidecars that left are remembered, and for how long."""
+
+MOVE_SECONDS = 1.0
+"""A sidecar that connected elsewhere this much later has moved; less may be how long the news took."""
 
 SLICE = 256
 """Streams that are looked at before others get their turn on the loop."""
@@ -88,7 +92,7 @@ class Fleet:
     @contextmanager
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
         """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
-        stream = Stream(hello=hello, state=subscription.begin(held))
+        stream = Stream(hello=hello, state=subscription.begin(held), joined_ns=self._clock.now_ns())
         if earlier := self._streams.get(hello.instance):
             earlier.replaced.set()
         self._streams[hello.instance] = stream
@@ -134,12 +138,23 @@ class Fleet:
         return response
 
     def sidecars(self) -> tuple[SidecarStatus, ...]:
-        """Every sidecar that is connected or was of late, sorted by instance."""
+        """Every sidecar that is connected or was of late, sorted by instance; its resources are in `find`."""
         now_ns = self._clock.now_ns()
         self._forget(now_ns)
         connected = [stream.status(self._desired, now_ns) for stream in self._streams.values()]
         departed = [self._offline(status, left_ns, now_ns) for status, left_ns in self._departed.values()]
         return tuple(sorted([*connected, *departed], key=lambda status: status.hello.instance))
+
+    def find(self, instance: str) -> SidecarStatus | None:
+        """One sidecar, with its resources."""
+        now_ns = self._clock.now_ns()
+        self._forget(now_ns)
+        if stream := self._streams.get(instance):
+            return replace(
+                stream.status(self._desired, now_ns), convergence=stream.convergence(self._desired)
+            )
+        departed = self._departed.get(instance)
+        return departed and self._offline(*departed, now_ns)
 
     def count(self) -> Mapping[SidecarState, int]:
         """How many sidecars stand where."""
@@ -153,20 +168,26 @@ class Fleet:
         """The connected sidecars that want a resource, sorted."""
         return tuple(sorted(stream.hello.instance for stream in self._readers.get(resource, ())))
 
-    def convergence(self, policy: ObjectKey) -> PolicyConvergence:
-        """How far the connected sidecars are with the resources that a policy is part of."""
-        resources = self._desired.snapshot.resources
-        parts = {name for name in self._readers if name in resources and policy in resources[name].policies}
-        concerned = {stream: stream.state.pending & parts for stream in self._concerned(parts)}
-        return PolicyConvergence(
-            targeted=len(concerned),
-            applied=sum(not pending for pending in concerned.values()),
-            rejected=sum(
-                any(one.resource in pending for one in subscription.refusals(stream.state, self._desired))
-                for stream, pending in concerned.items()
-                if pending
-            ),
-        )
+    def convergence(self, policy: ObjectKey | None = None) -> dict[ObjectKey, PolicyConvergence]:
+        """How far the connected sidecars are with one policy, or with each that concerns any of them."""
+        return convergence(self._readers, self._desired, policy)
+
+    def arrivals(self, within_seconds: float) -> dict[str, float]:
+        """The sidecars that connected within a time, with the seconds since."""
+        now_ns = self._clock.now_ns()
+        ages = {name: (now_ns - stream.joined_ns) / 1e9 for name, stream in self._streams.items()}
+        return {name: age for name, age in ages.items() if age <= within_seconds}
+
+    def supersede(self, arrivals: Mapping[str, float]) -> None:
+        """Ends the streams of sidecars that connected elsewhere since, each so many seconds ago.
+
+        Theirs are broken, though nothing has told us yet.
+        """
+        now_ns = self._clock.now_ns()
+        for instance, age_seconds in arrivals.items():
+            stream = self._streams.get(instance)
+            if stream and (now_ns - stream.joined_ns) / 1e9 > age_seconds + MOVE_SECONDS:
+                stream.replaced.set()
 
     async def _change(self, changed: Collection[ResourceName], previous_revision: int) -> None:
         for position, (stream, names) in enumerate(self._concerned(changed).items(), start=1):
@@ -232,7 +253,7 @@ class Fleet:
 
     def _leave(self, stream: Stream) -> None:
         now_ns = self._clock.now_ns()
-        status = stream.status(self._desired, now_ns)
+        status = replace(stream.status(self._desired, now_ns), convergence=stream.convergence(self._desired))
         wanted, stream.state = stream.state.wanted, subscription.Subscription()
         self._index(stream, wanted)
         if self._streams.get(stream.hello.instance) is stream:
@@ -248,10 +269,11 @@ class Fleet:
             self._departed.popitem(last=False)
 
     def _offline(self, status: SidecarStatus, left_ns: int, now_ns: int) -> SidecarStatus:
-        age_seconds = status.last_ack_age_seconds
+        ack_age_seconds, gone_seconds = status.last_ack_age_seconds, (now_ns - left_ns) / 1e9
         return replace(
             status,
             state=SidecarState.OFFLINE,
+            age_seconds=gone_seconds,
             lag=self._desired.revision - status.revision,
-            last_ack_age_seconds=age_seconds and age_seconds + (now_ns - left_ns) / 1e9,
+            last_ack_age_seconds=ack_age_seconds and ack_age_seconds + gone_seconds,
         )

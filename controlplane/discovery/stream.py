@@ -18,6 +18,7 @@ class Stream:
 
     hello: Hello
     state: Subscription
+    joined_ns: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     replaced: asyncio.Event = field(default_factory=asyncio.Event)
     pushes: int = 0
@@ -32,20 +33,25 @@ class Stream:
         return SidecarState.REJECTED if refusals(self.state, desired) else SidecarState.STALE
 
     def status(self, desired: Published, now_ns: int) -> SidecarStatus:
-        """All that is known of the sidecar at `now_ns`."""
+        """What is known of the sidecar at `now_ns`, without its resources."""
         revision = settled_revision(self.state, desired)
         return SidecarStatus(
             hello=self.hello,
             state=self.standing(desired),
+            age_seconds=(now_ns - self.joined_ns) / 1e9,
             revision=revision,
             lag=desired.revision - revision,
             last_ack_age_seconds=(now_ns - self.last_ack_ns) / 1e9 if self.last_ack_ns is not None else None,
             rejections=refusals(self.state, desired),
             pushes=self.pushes,
-            convergence=tuple(
-                ResourceConvergence(
-                    resource=name, applied=self.state.applied.get(name), desired=desired.find(name)
-                )
-                for name in sorted(self.state.wanted)
-            ),
+            resources=len(self.state.wanted & self.state.applied.keys()),
+        )
+
+    def convergence(self, desired: Published) -> tuple[ResourceConvergence, ...]:
+        """Every resource that the sidecar wants, sorted."""
+        return tuple(
+            ResourceConvergence(
+                resource=name, applied=self.state.applied.get(name), desired=desired.find(name)
+            )
+            for name in sorted(self.state.wanted)
         )

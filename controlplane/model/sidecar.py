@@ -48,18 +48,34 @@ class Hello:
 class SidecarStatus:
     """One sidecar.
 
-    `revision` is the newest at which it applied all that it wants; `lag` the revisions since.
-    `last_ack_age_seconds` is `None` before its first acknowledgement, `convergence` sorted by resource.
+    `age_seconds` is the time since it connected, or since it left when it is OFFLINE. `revision` is the
+    newest at which it applied all that it wants; `lag` the revisions since. `last_ack_age_seconds` is `None`
+    before its first acknowledgement. `resources` is how many it applies; `convergence` has each that it
+    wants, sorted, when it was asked for.
     """
 
     hello: Hello
     state: SidecarState
+    age_seconds: float
     revision: int
     lag: int
     last_ack_age_seconds: float | None
     rejections: tuple[Rejection, ...]
     pushes: int
-    convergence: tuple[ResourceConvergence, ...]
+    resources: int
+    convergence: tuple[ResourceConvergence, ...] = ()
+
+    def is_in(self, namespace: str) -> bool:
+        """Whether it belongs to a service of a namespace; every sidecar is in the one without a name."""
+        return not namespace or any(service.namespace == namespace for service in self.hello.services)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A sidecar as one control plane knows it; its resident memory in bytes is zero when nothing said it."""
+
+    status: SidecarStatus
+    resident_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

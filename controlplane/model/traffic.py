@@ -1,7 +1,14 @@
-"""Traffic of a service over a window, as people read it."""
+"""Traffic of services over a window: as sidecars counted it, and as people read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+LIVE_SECONDS: Final = 15
+"""A sidecar is live that reported within this time, several intervals."""
+
+DELAY_SECONDS: Final = 3
+"""How far in the past a window ends: the reporting interval and its jitter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +37,54 @@ class Traffic:
     in_flight: int = 0
     refused: Mapping[str, float] = field(default_factory=dict)
     sidecars: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whose traffic: of `service` or of all, as its callers see it (`outbound`) or as it sees itself."""
+
+    service: str = ""
+    outbound: bool = False
+    window_seconds: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What sidecars counted in a window of one service, or with `peer` of one caller to it.
+
+    `buckets` of latencies are as the bounds of the whole share; `refused` maps reasons to counts, `in_flight`
+    every sidecar that has ever counted here and reported of late to its requests in flight.
+    """
+
+    service: str
+    peer: str = ""
+    requests: float = 0.0
+    failed: float = 0.0
+    attempts: float = 0.0
+    buckets: tuple[float, ...] = ()
+    refused: Mapping[str, float] = field(default_factory=dict)
+    in_flight: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """A sidecar that reports, `age_seconds` after its last report.
+
+    With `known_seconds`, only what it counted since then is known here: before, it reported elsewhere.
+    """
+
+    instance: str
+    age_seconds: float
+    known_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficShare:
+    """What the sidecars that report to one control plane counted in a window.
+
+    `bounds` of the buckets in seconds, ascending; the last bucket has none.
+    """
+
+    bounds: tuple[float, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    reporters: tuple[Reporter, ...] = ()

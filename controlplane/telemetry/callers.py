@@ -1,6 +1,6 @@
 """Who calls what: the live callers of every service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from controlplane.telemetry.rates import SECOND_NS
 from registry.model import ServiceName
@@ -19,10 +19,20 @@ class Callers:
         for service in called:
             self._calls.setdefault(service, {})[instance] = now_ns
 
+    def leave(self, instance: str, called: Iterable[ServiceName], taken_ns: int) -> None:
+        """Forgets what a sidecar said last, at `taken_ns`, since it is gone or says it elsewhere."""
+        for service in called:
+            if self._calls.get(service, {}).get(instance) == taken_ns:
+                del self._calls[service][instance]
+
     def count(self, service: ServiceName, now_ns: int) -> int:
-        """Sidecars that called a service of late; at least 1, for whoever asks."""
-        calls = self._calls.get(service, {})
-        return max(1, sum(now_ns - instant <= WINDOW_NS for instant in calls.values()))
+        """Sidecars that called a service of late."""
+        return _live(self._calls.get(service, {}), now_ns)
+
+    def counts(self, now_ns: int) -> dict[ServiceName, int]:
+        """The services that were called of late, each with how many sidecars called it."""
+        counted = ((service, _live(calls, now_ns)) for service, calls in self._calls.items())
+        return {service: count for service, count in counted if count}
 
     def forget(self, now_ns: int) -> None:
         """Forgets the calls that are older than the window."""
@@ -32,3 +42,7 @@ class Callers:
                 self._calls[service] = kept
             else:
                 del self._calls[service]
+
+
+def _live(calls: Mapping[str, int], now_ns: int) -> int:
+    return sum(now_ns - instant <= WINDOW_NS for instant in calls.values())

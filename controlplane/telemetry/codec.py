@@ -1,10 +1,10 @@
 """Messages of TelemetryService to and from the values inside."""
 
 from collections.abc import Mapping
-from datetime import UTC
 
-from controlplane.model.event import BreakerState, Event
+from controlplane.model.event import Event
 from controlplane.telemetry.report import Family, MetricType, Point, Report, Shape
+from controlplane.wire.codec import decode_event, decode_service_name
 from mesh.v1 import registry_pb2, telemetry_pb2
 from registry.model import ServiceName
 
@@ -13,7 +13,6 @@ _TYPES = {
     telemetry_pb2.METRIC_TYPE_GAUGE: MetricType.GAUGE,
     telemetry_pb2.METRIC_TYPE_HISTOGRAM: MetricType.HISTOGRAM,
 }
-_STATES = {telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{state.name}"): state for state in BreakerState}
 
 MAX_EVENTS = 1_000
 """Events that one report may carry."""
@@ -28,14 +27,14 @@ def decode_report(request: telemetry_pb2.ReportRequest) -> Report:
         instance=request.instance,
         epoch_ns=request.epoch.ToNanoseconds(),
         families=tuple(_family(one) for one in request.families if one.type in _TYPES),
-        called=tuple(map(_service, request.called[:MAX_CALLED])),
+        called=tuple(map(decode_service_name, request.called[:MAX_CALLED])),
         resident_bytes=request.resident_bytes,
     )
 
 
 def decode_events(request: telemetry_pb2.ReportRequest) -> tuple[Event, ...]:
     """What happened since the report before, oldest first."""
-    return tuple(_event(request.instance, one) for one in request.events[-MAX_EVENTS:])
+    return tuple(decode_event(request.instance, one) for one in request.events[-MAX_EVENTS:])
 
 
 def encode_response(
@@ -64,22 +63,3 @@ def _family(message: telemetry_pb2.MetricFamily) -> Family:
     )
     points = {tuple(one.labels): Point(one.value, tuple(map(float, one.buckets))) for one in message.points}
     return Family(shape=shape, points=points)
-
-
-def _event(instance: str, message: telemetry_pb2.Event) -> Event:
-    return Event(
-        instance=instance,
-        at=message.at.ToDatetime(UTC),
-        kind=message.kind,
-        service=_service(message.service),
-        endpoint=message.endpoint,
-        before=_STATES.get(getattr(message, "from"), BreakerState.UNSPECIFIED),
-        after=_STATES.get(message.to, BreakerState.UNSPECIFIED),
-        reason=message.reason,
-        calls=message.calls,
-        failures=message.failures,
-    )
-
-
-def _service(message: registry_pb2.ServiceName) -> ServiceName:
-    return ServiceName(namespace=message.namespace, name=message.name)

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from controlplane.model.traffic import LIVE_SECONDS
 from controlplane.telemetry.rates import SECOND_NS, Ring
 from controlplane.telemetry.report import Family, LabelValues, MetricType, Point, Report, Shape
 
-LIVE_NS = 15 * SECOND_NS
-"""A sidecar is live that reported within this time, several intervals."""
+LIVE_NS = LIVE_SECONDS * SECOND_NS
 
 FORGOTTEN_NS = 600 * SECOND_NS
 """After this long without a report, a sidecar's own values are forgotten."""
@@ -146,9 +146,9 @@ class Merge:
         shape = self._shapes.get(name)
         return shape.bounds if shape else ()
 
-    def live(self, now_ns: int) -> dict[str, Instance]:
-        """The sidecars that reported of late, with their newest values."""
-        return {name: one for name, one in self._instances.items() if now_ns - one.reported_ns <= LIVE_NS}
+    def live(self, now_ns: int, within_ns: int = LIVE_NS) -> dict[str, Instance]:
+        """The sidecars that reported within a time, with their newest values."""
+        return {name: one for name, one in self._instances.items() if now_ns - one.reported_ns <= within_ns}
 
     def resident_bytes(self, instance: str) -> int:
         """Resident memory as last reported; zero when nothing was."""

@@ -1,31 +1,29 @@
 """What people read of the telemetry: traffic, events, memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from controlplane.model.event import Event
-from controlplane.model.traffic import Traffic
+from controlplane.model.traffic import Question, TrafficShare
+from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
-from controlplane.telemetry.traffic import Question, traffic
+from controlplane.telemetry.traffic import count
 from registry.model import ServiceName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """Answers from what has been reported so far; `now_ns` tells the wall-clock time."""
+    """Answers from what has been reported here so far; `now_ns` tells the wall-clock time."""
 
     merge: Merge
+    callers: Callers
     events: Events
     now_ns: Callable[[], int]
 
-    def traffic(
-        self, service: ServiceName | None, *, outbound: bool, window_seconds: int
-    ) -> tuple[Traffic, ...]:
-        """Traffic of one service or of all, as their callers see it or as they do, sorted."""
-        name = str(service) if service else ""
-        question = Question(service=name, outbound=outbound, window_seconds=window_seconds)
-        return traffic(self.merge, question, self.now_ns())
+    def traffic(self, question: Question) -> TrafficShare:
+        """What was counted of the traffic asked for."""
+        return count(self.merge, question, self.now_ns())
 
     def recent_events(self, service: ServiceName | None, limit: int) -> tuple[Event, ...]:
         """At most `limit` of the newest events, oldest first."""
@@ -34,3 +32,7 @@ class Readings:
     def resident_bytes(self, instance: str) -> int:
         """Resident memory of a sidecar as last reported; zero when nothing was."""
         return self.merge.resident_bytes(instance)
+
+    def live_callers(self) -> Mapping[ServiceName, int]:
+        """The services that were called of late, each with how many sidecars called it."""
+        return self.callers.counts(self.now_ns())

@@ -1,26 +1,23 @@
-"""Traffic of services: rates, success and latency over a window, from what all sidecars counted.
+"""Traffic of services: what the sidecars that report here counted over a window.
 
 The window ends a little in the past, when every live sidecar has reported about it. A request failed by its
 gRPC status when it has one, else by its HTTP status; a refusal by the sidecar is judged by the status it
 answered.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TypeAlias
 
-from controlplane.model.traffic import Latency, Traffic
+from controlplane.model.traffic import DELAY_SECONDS, Counted, Question, Reporter, TrafficShare
 from controlplane.telemetry.merge import Merge
-from controlplane.telemetry.rates import SECOND_NS
+from controlplane.telemetry.rates import KEPT_SECONDS, SECOND_NS
 
 REQUESTS = "breakwater_requests_total"
 DURATIONS = "breakwater_request_duration_seconds"
 ATTEMPTS = "breakwater_attempts_total"
 IN_FLIGHT = "breakwater_inflight"
-
-DELAY_SECONDS = 3
-"""How far in the past a window ends: the reporting interval and its jitter."""
 
 _FAILED_GRPC = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _FAILED_HTTP = "5xx"
@@ -34,30 +31,11 @@ class _Sums:
     attempts: float = 0.0
     buckets: list[float] = field(default_factory=list)
     refused: dict[str, float] = field(default_factory=dict)
-    in_flight: float = 0.0
-    sidecars: set[str] = field(default_factory=set)
+    in_flight: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """Whose traffic: of `service` or of all, as its callers see it (`outbound`) or as it sees itself."""
-
-    service: str = ""
-    outbound: bool = False
-    window_seconds: int = 10
-
-    def key(self, labels: Mapping[str, str]) -> _Key | None:
-        """The row that a series belongs to, or `None` when it is not asked for."""
-        direction = labels.get("direction", "outbound")
-        if direction != ("outbound" if self.outbound else "inbound"):
-            return None
-        if self.service and labels.get("service") != self.service:
-            return None
-        return labels.get("service", ""), labels.get("peer", "") if self.outbound else ""
-
-
-def traffic(merge: Merge, question: Question, now_ns: int) -> tuple[Traffic, ...]:
-    """The traffic asked for, sorted by service and peer; services without any are left out."""
+def count(merge: Merge, question: Question, now_ns: int) -> TrafficShare:
+    """What was counted of the traffic asked for."""
     last = now_ns // SECOND_NS - DELAY_SECONDS
     first = last - question.window_seconds
     rows: dict[_Key, _Sums] = {}
@@ -70,33 +48,28 @@ def traffic(merge: Merge, question: Question, now_ns: int) -> tuple[Traffic, ...
         for key, _, increase in _growth(merge, ATTEMPTS, question, first, last):
             rows.setdefault(key, _Sums()).attempts += increase[0]
     _add_live(rows, merge, question, now_ns)
-    bounds = merge.bounds_of(DURATIONS)
-    found = (_row(key, rows[key], bounds, question) for key in sorted(rows) if rows[key].requests)
-    return tuple(found)
+    return TrafficShare(
+        bounds=merge.bounds_of(DURATIONS),
+        counted=tuple(_counted(key, sums) for key, sums in rows.items()),
+        reporters=tuple(_reporters(merge, now_ns)),
+    )
 
 
-def percentile(bounds: Sequence[float], buckets: Sequence[float], share: float) -> float:
-    """The value below which `share` of the counts lie, in the unit of `bounds`; zero without counts.
-
-    Counts are taken to lie evenly within a bucket, and those of the last, which has no bound, at the one
-    before.
-    """
-    rank, below = share * sum(buckets), 0.0
-    if not rank:
-        return 0.0
-    for index, (bound, count) in enumerate(zip(bounds, buckets, strict=False)):
-        if count and below + count >= rank:
-            lower = bounds[index - 1] if index else 0.0
-            return lower + (bound - lower) * (rank - below) / count
-        below += count
-    return bounds[-1]
+def _key(question: Question, labels: Mapping[str, str]) -> _Key | None:
+    """The row that a series belongs to, or `None` when it is not asked for."""
+    direction = labels.get("direction", "outbound")
+    if direction != ("outbound" if question.outbound else "inbound"):
+        return None
+    if question.service and labels.get("service") != question.service:
+        return None
+    return labels.get("service", ""), labels.get("peer", "") if question.outbound else ""
 
 
 def _growth(
     merge: Merge, family: str, question: Question, first: int, last: int
 ) -> Iterator[tuple[_Key, dict[str, str], list[float]]]:
     for labels, increase in merge.growth(family, first, last):
-        if key := question.key(labels):
+        if key := _key(question, labels):
             yield key, labels, increase
 
 
@@ -115,27 +88,27 @@ def _add_live(rows: dict[_Key, _Sums], merge: Merge, question: Question, now_ns:
         for (family, values), point in newest.points.items():
             if family not in {REQUESTS, IN_FLIGHT}:
                 continue
-            key = question.key(merge.labels_of(family, values))
-            if key in rows and family == REQUESTS:
-                rows[key].sidecars.add(instance)
-            elif key in rows:
-                rows[key].in_flight += point.value
+            key = _key(question, merge.labels_of(family, values))
+            if key:
+                in_flight = rows.setdefault(key, _Sums()).in_flight
+                in_flight.setdefault(instance, 0.0)
+                in_flight[instance] += point.value if family == IN_FLIGHT else 0.0
 
 
-def _row(key: _Key, sums: _Sums, bounds: Sequence[float], question: Question) -> Traffic:
-    seconds = question.window_seconds
-    return Traffic(
+def _counted(key: _Key, sums: _Sums) -> Counted:
+    return Counted(
         service=key[0],
         peer=key[1],
-        requests=sums.requests / seconds,
-        success_ratio=1 - sums.failed / sums.requests,
-        attempts=(sums.attempts or sums.requests) / seconds,
-        latency=Latency(
-            p50=percentile(bounds, sums.buckets, 0.50),
-            p95=percentile(bounds, sums.buckets, 0.95),
-            p99=percentile(bounds, sums.buckets, 0.99),
-        ),
-        in_flight=round(sums.in_flight),
-        refused={reason: count / seconds for reason, count in sorted(sums.refused.items())},
-        sidecars=len(sums.sidecars),
+        requests=sums.requests,
+        failed=sums.failed,
+        attempts=sums.attempts,
+        buckets=tuple(sums.buckets),
+        refused=sums.refused,
+        in_flight=sums.in_flight,
     )
+
+
+def _reporters(merge: Merge, now_ns: int) -> Iterator[Reporter]:
+    """Whoever may have counted in a window."""
+    for instance, newest in merge.live(now_ns, KEPT_SECONDS * SECOND_NS).items():
+        yield Reporter(instance=instance, age_seconds=(now_ns - newest.reported_ns) / SECOND_NS)

@@ -7,26 +7,20 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from mesh.v1 import admin_pb2, command_pb2, registry_pb2, sidecar_admin_pb2, telemetry_pb2
+from mesh.v1 import admin_pb2, sidecar_admin_pb2, telemetry_pb2
 from tests.support.control_plane import Plane, policy, running_plane
 from tests.support.desired import host, outbound
-from tests.support.light_commands import attached
+from tests.support.light_commands import CART, FROM_WEB_TO_CART, attached, breakers, explained
 from tests.support.light_sidecar import light_sidecar
 from tests.support.readiness import until
 from tests.support.registrations import registration
 
-CART = registry_pb2.ServiceName(namespace="shop", name="cart")
 OUTBOUND = outbound("shop/cart")
-FROM_WEB_TO_CART = json_format.ParseDict(  # `from` is a keyword of Python
-    {"from": {"namespace": "shop", "name": "web"}, "to": {"namespace": "shop", "name": "cart"}},
-    admin_pb2.ExplainRequest(),
-)
 CART_POLICY = ("ResiliencePolicy", "shop", "cart")
 
 
@@ -169,14 +163,6 @@ async def test_attempts_that_cannot_fit_are_warned_about(plane: Plane) -> None:
     assert "1s200ms" in warning.message
 
 
-def explained(command: command_pb2.Command) -> command_pb2.CommandResult:
-    inbound = command.explain.direction == sidecar_admin_pb2.DIRECTION_INBOUND
-    answer = sidecar_admin_pb2.ExplainRequestResponse(
-        forwarded=not inbound, reason="ratelimit.token" if inbound else ""
-    )
-    return command_pb2.CommandResult(explain=answer)
-
-
 async def test_explanation_joins_the_caller_and_the_callee(plane: Plane) -> None:
     async with (
         light_sidecar(plane.sidecars, "web-0", services=["shop/web"]),
@@ -193,16 +179,6 @@ async def test_explanation_without_any_sidecar_says_so(plane: Plane) -> None:
     code, words, _ = await refused(plane.admin.Explain(FROM_WEB_TO_CART))
     assert code is grpc.StatusCode.NOT_FOUND
     assert "breakwater proxy-status" in words
-
-
-def breakers(command: command_pb2.Command) -> command_pb2.CommandResult:
-    status = telemetry_pb2.BreakerStatus(service=CART, state=telemetry_pb2.BREAKER_STATE_CLOSED)
-    if command.WhichOneof("command") == "force_breaker":
-        status.state = command.force_breaker.state
-        forced = sidecar_admin_pb2.ForceBreakerResponse(breaker=status)
-        return command_pb2.CommandResult(force_breaker=forced)
-    listed = sidecar_admin_pb2.ListSidecarBreakersResponse(breakers=[status])
-    return command_pb2.CommandResult(list_breakers=listed)
 
 
 async def test_breakers_are_listed_and_forced_in_every_caller(plane: Plane) -> None:

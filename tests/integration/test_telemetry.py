@@ -8,46 +8,17 @@ import aiohttp
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from mesh.v1 import admin_pb2, registry_pb2, telemetry_pb2
+from mesh.v1 import admin_pb2, telemetry_pb2
 from mesh.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.support.control_plane import Plane, running_plane
-
-CART = registry_pb2.ServiceName(namespace="shop", name="cart")
+from tests.support.light_reporter import CART, reported, reporting
+from tests.support.readiness import until
 
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
     async with running_plane(tmp_path) as plane:
         yield plane
-
-
-def reported(
-    instance: str, requests: float, *, epoch_seconds: float, peer: str = ""
-) -> telemetry_pb2.ReportRequest:
-    """Requests to `shop/cart` as it sees them; with `peer`, as that caller does."""
-    way = ["outbound" if peer else "inbound", "shop/cart", peer]
-    request = telemetry_pb2.ReportRequest(
-        instance=instance,
-        called=[CART],
-        resident_bytes=12_000_000,
-        families=[
-            telemetry_pb2.MetricFamily(
-                name="breakwater_requests_total",
-                type=telemetry_pb2.METRIC_TYPE_COUNTER,
-                labels=["direction", "service", "peer", "code_class", "grpc_status", "reason"],
-                points=[telemetry_pb2.MetricPoint(labels=[*way, "2xx", "", ""], value=requests)],
-            ),
-            telemetry_pb2.MetricFamily(
-                name="breakwater_request_duration_seconds",
-                type=telemetry_pb2.METRIC_TYPE_HISTOGRAM,
-                labels=["direction", "service", "peer"],
-                bounds=[0.01, 0.1],
-                points=[telemetry_pb2.MetricPoint(labels=way, value=1.5, buckets=[1, 2, 3])],
-            ),
-        ],
-    )
-    request.epoch.FromNanoseconds(round(epoch_seconds * 1e9))
-    return request
 
 
 async def send(plane: Plane, *reports: telemetry_pb2.ReportRequest) -> list[telemetry_pb2.ReportResponse]:
@@ -81,10 +52,23 @@ async def test_metrics_page_shows_the_sum_over_sidecars(plane: Plane) -> None:
 
 async def test_response_paces_the_reporter_and_counts_the_live_callers(plane: Plane) -> None:
     epoch = time.time()
-    await send(plane, reported("web-0", 1, epoch_seconds=epoch))
-    [response] = await send(plane, reported("web-1", 1, epoch_seconds=epoch))
+    async with reporting(plane.sidecars) as web_0, reporting(plane.sidecars) as web_1:
+        await web_0(reported("web-0", 1, epoch_seconds=epoch))
+        response = await web_1(reported("web-1", 1, epoch_seconds=epoch))
     assert response.interval.ToTimedelta().total_seconds() == 2
     assert [(one.service, one.live_callers) for one in response.callers] == [(CART, 2)]
+
+
+async def test_sidecar_whose_stream_ended_is_no_live_caller(plane: Plane) -> None:
+    epoch = time.time()
+    await send(plane, reported("web-0", 1, epoch_seconds=epoch))
+    async with reporting(plane.sidecars) as web_1:
+
+        async def counts_only_itself() -> bool:
+            response = await web_1(reported("web-1", 1, epoch_seconds=epoch))
+            return [one.live_callers for one in response.callers] == [1]
+
+        await until(counts_only_itself)
 
 
 async def test_traffic_is_what_was_reported_of_the_window(plane: Plane) -> None:

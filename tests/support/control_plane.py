@@ -1,17 +1,21 @@
 """A control plane in the test's own process, over real sockets, and what edits its policies."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from controlplane.config import read_settings
-from controlplane.main import Bound, control_plane
+from controlplane.config import Settings, read_settings
+from controlplane.main import Bound, control_plane, replica
+from mesh.v1 import admin_pb2
 from mesh.v1.admin_pb2_grpc import AdminServiceStub
 from registry.client import RegistryClient
+from registry.config import SqliteLocation
+from registry.sqlite import SqliteStore, open_sqlite
+from tests.support.readiness import Condition, until
 
 if TYPE_CHECKING:
     from mesh.v1.admin_pb2_grpc import AdminServiceAsyncStub
@@ -44,12 +48,45 @@ class Plane:
 @asynccontextmanager
 async def running_plane(scratch: Path, *, store: str = "sqlite::memory:") -> AsyncIterator[Plane]:
     """A control plane on the policies of `scratch / "policies"`, on ports of its own."""
+    settings = _settings(scratch, store)
+    async with control_plane(settings) as bound, _asked(bound, settings) as plane:
+        yield plane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """Control planes that share a store, each in a block of its own, so that a test may end one."""
+
+    store: SqliteStore
+    planes: tuple[Plane, ...]
+    blocks: tuple[AsyncExitStack, ...]
+
+
+@asynccontextmanager
+async def running_replicas(scratch: Path, count: int = 2) -> AsyncIterator[Replicas]:
+    """Replicas of a control plane on one store in memory, once all of them know each other."""
+    settings = _settings(scratch, "sqlite::memory:")
+    async with open_sqlite(SqliteLocation(path=None)) as store, AsyncExitStack() as whole:
+        blocks = [await whole.enter_async_context(AsyncExitStack()) for _ in range(count)]
+        planes = []
+        for block in blocks:
+            bound = await block.enter_async_context(replica(settings, store))
+            planes.append(await block.enter_async_context(_asked(bound, settings)))
+        for plane in planes:
+            await until(_knows(plane, count))
+        yield Replicas(store=store, planes=tuple(planes), blocks=tuple(blocks))
+
+
+def _settings(scratch: Path, store: str) -> Settings:
     policies = scratch / "policies"
     policies.mkdir(exist_ok=True)
     listen = (word for flag in ("listen", "admin", "http") for word in (f"--{flag}", "127.0.0.1:0"))
-    settings = read_settings(["--store", store, "--policies", str(policies), *listen], {})
+    return read_settings(["--store", store, "--policies", str(policies), *listen], {})
+
+
+@asynccontextmanager
+async def _asked(bound: Bound, settings: Settings) -> AsyncIterator[Plane]:
     async with (
-        control_plane(settings) as bound,
         grpc.aio.insecure_channel(str(bound.listen)) as sidecars,
         grpc.aio.insecure_channel(str(bound.admin)) as admin,
     ):
@@ -59,5 +96,13 @@ async def running_plane(scratch: Path, *, store: str = "sqlite::memory:") -> Asy
             sidecars=sidecars,
             admin=stub,
             registry=RegistryClient(sidecars),
-            policies=policies,
+            policies=settings.policies or Path(),
         )
+
+
+def _knows(plane: Plane, count: int) -> Condition:
+    async def holds() -> bool:
+        status = await plane.admin.GetStatus(admin_pb2.GetStatusRequest())
+        return sum(one.answers for one in status.replicas) == count
+
+    return holds

@@ -2,11 +2,12 @@
 
 import pytest
 
-from controlplane.admin.views import connected, in_namespace, members, synced, variant_for, warnings
+from controlplane.admin.views import members, synced, variant_for, warnings
 from controlplane.model.resource import CallerMatch, OutboundVariant
-from controlplane.model.sidecar import Hello, PolicyConvergence, SidecarState, SidecarStatus
+from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree
 from registry.model import ServiceName
+from tests.support.sidecars import placed, sidecar
 
 CART = ServiceName(namespace="shop", name="cart")
 MS = 1_000_000
@@ -14,19 +15,6 @@ MS = 1_000_000
 
 def variant(caller: CallerMatch | None = None) -> OutboundVariant:
     return OutboundVariant(caller=caller, resilience={}, origins=())
-
-
-def sidecar(instance: str, state: SidecarState = SidecarState.SYNCED) -> SidecarStatus:
-    return SidecarStatus(
-        hello=Hello(instance=instance, services=(CART,), version="1"),
-        state=state,
-        revision=1,
-        lag=0,
-        last_ack_age_seconds=None,
-        rejections=(),
-        pushes=0,
-        convergence=(),
-    )
 
 
 @pytest.mark.parametrize(
@@ -78,16 +66,10 @@ def test_nothing_is_warned_about_without_retries() -> None:
 
 def test_members_that_are_synced_are_asked_first_and_offline_ones_never() -> None:
     sidecars = [
-        sidecar("cart-0", SidecarState.STALE),
-        sidecar("cart-1"),
-        sidecar("cart-2", SidecarState.OFFLINE),
+        placed(sidecar("cart-0", state=SidecarState.STALE)),
+        placed(sidecar("cart-1")),
+        placed(sidecar("cart-2", state=SidecarState.OFFLINE)),
     ]
-    assert members(sidecars, CART) == ("cart-1", "cart-0")
-    assert connected(sidecars) == ("cart-0", "cart-1")
+    chosen = [one.attached.status.hello.instance for one in members(sidecars, CART)]
+    assert chosen == ["cart-1", "cart-0"]
     assert members(sidecars, ServiceName(namespace="shop", name="web")) == ()
-
-
-def test_sidecar_belongs_to_the_namespaces_of_its_services() -> None:
-    assert in_namespace(sidecar("cart-0"), "shop")
-    assert in_namespace(sidecar("cart-0"), "")
-    assert not in_namespace(sidecar("cart-0"), "pay")

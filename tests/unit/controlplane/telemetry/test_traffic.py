@@ -1,11 +1,12 @@
-"""Traffic over a window."""
+"""Traffic over a window, as one control plane counts it and shows it."""
 
 import pytest
 
-from controlplane.model.traffic import Traffic
+from controlplane.model.traffic import DELAY_SECONDS, Question, Traffic
+from controlplane.peers.traffic import add_up
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.report import Family, Point
-from controlplane.telemetry.traffic import DELAY_SECONDS, Question, percentile, traffic
+from controlplane.telemetry.traffic import count
 from tests.support.reports import (
     ATTEMPTS,
     DURATIONS,
@@ -19,6 +20,10 @@ from tests.support.reports import (
 )
 
 LABELS = ("inbound", "shop/cart", "")
+
+
+def traffic(merge: Merge, question: Question, now_ns: int) -> tuple[Traffic, ...]:
+    return add_up([count(merge, question, now_ns)], question)
 
 
 def read(merge: Merge, question: Question | None = None, seconds: int = 20) -> tuple[Traffic, ...]:
@@ -126,17 +131,3 @@ def test_latency_and_requests_in_flight_are_shown() -> None:
     assert row.latency.p95 == pytest.approx(0.01 + 0.09 * 5 / 9)
     assert row.latency.p99 == pytest.approx(0.1)
     assert row.in_flight == 4
-
-
-@pytest.mark.parametrize(
-    ("buckets", "share", "expected"),
-    [
-        ((0, 0, 0, 0), 0.5, 0.0),
-        ((10, 0, 0, 0), 0.5, 0.005),
-        ((0, 10, 0, 0), 1.0, 0.1),
-        ((0, 0, 0, 10), 0.5, 1.0),
-        ((), 0.5, 0.0),
-    ],
-)
-def test_percentile_lies_within_its_bucket(buckets: tuple[int, ...], share: float, expected: float) -> None:
-    assert percentile(DURATIONS.bounds, buckets, share) == pytest.approx(expected)

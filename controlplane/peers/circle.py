@@ -1,0 +1,132 @@
+"""The other replicas: a connection to each while its record is in the store, and what each says unasked."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from controlplane.errors import PeerError
+from controlplane.peers.client import Peer
+from controlplane.peers.presence import living
+from registry.keys import REPLICAS
+from registry.mirror import mirroring
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from controlplane.model.replica import ReplicaId
+    from registry.mirror import Mirror
+    from registry.model import ServiceName
+    from registry.store import Store
+
+SILENCE_SECONDS: Final = 6.0
+"""A peer that says nothing for this long is taken for gone until it does: several times its pace."""
+
+_RETRY_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Circle:
+    """The peers of the replica `own`; made by `meeting`."""
+
+    def __init__(self, own: ReplicaId, records: Mirror) -> None:
+        self._own = own
+        self._records = records
+        self._arrived: Callable[[Mapping[str, float]], None] = _ignore
+        self._peers: dict[ReplicaId, Peer] = {}
+        self._callers: dict[ReplicaId, dict[ServiceName, int]] = {}
+        self._followers: dict[ReplicaId, asyncio.Task[None]] = {}
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """The other replicas, sorted by name."""
+        return tuple(sorted(self._peers.values(), key=lambda peer: (peer.replica.name, peer.replica.id)))
+
+    def live_callers(self, service: ServiceName) -> int:
+        """How many sidecars that are connected to peers call a service."""
+        return sum(counts.get(service, 0) for counts in self._callers.values())
+
+    def tell(self, arrived: Callable[[Mapping[str, float]], None]) -> None:
+        """Has `arrived` called with the sidecars that connect to peers, and the seconds since they did."""
+        self._arrived = arrived
+
+    async def is_complete(self) -> bool:
+        """Whether a peer knows that no owner of a registration is on its way."""
+        answers = await asyncio.gather(*map(_is_settled, self.peers))
+        return any(answers)
+
+    async def run(self) -> None:
+        """Keeps up with the store and the peers, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                with self._records.watch() as updates:
+                    await self._update(tasks)
+                    async for _ in updates:
+                        await self._update(tasks)
+        finally:
+            for peer in self._peers.values():
+                await peer.close()
+
+    async def _update(self, tasks: asyncio.TaskGroup) -> None:
+        replicas = {one.id: one for one in living(self._records.entries.values()) if one.id != self._own}
+        for name in self._peers.keys() - replicas.keys():
+            log.info("replica gone", name=self._peers[name].replica.name)
+            self._followers.pop(name).cancel()
+            await self._peers.pop(name).close()
+        for name in replicas.keys() - self._peers.keys():
+            log.info("replica found", name=replicas[name].name, address=replicas[name].address)
+            peer = self._peers[name] = Peer(replicas[name])
+            self._followers[name] = tasks.create_task(self._follow(peer))
+
+    async def _follow(self, peer: Peer) -> None:
+        while True:
+            try:
+                await self._listen(peer)
+            except (PeerError, TimeoutError) as error:
+                log.debug("replica is silent", name=peer.replica.name, reason=str(error))
+            finally:
+                self._callers.pop(peer.replica.id, None)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _listen(self, peer: Peer) -> None:
+        news = peer.follow()
+        counts = self._callers[peer.replica.id] = {}
+        while True:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await anext(news, None)
+            if message is None:
+                return
+            counts.update(message.callers)
+            self._arrived(message.arrivals)
+
+
+@asynccontextmanager
+async def meeting(store: Store, own: ReplicaId) -> AsyncIterator[Circle]:
+    """The peers of the replica `own`, those that are in the store at once.
+
+    Raises:
+        StoreError: the store cannot be read at the start; afterwards it is waited for.
+    """
+    async with mirroring(store, REPLICAS) as records, asyncio.TaskGroup() as tasks:
+        circle = Circle(own, records)
+        running = tasks.create_task(circle.run())
+        await asyncio.sleep(0)  # so that it has met them
+        try:
+            yield circle
+        finally:
+            running.cancel()
+
+
+def _ignore(arrivals: Mapping[str, float]) -> None:
+    """Nobody has asked to be told."""
+
+
+async def _is_settled(peer: Peer) -> bool:
+    try:
+        return (await peer.standing()).is_settled
+    except PeerError:
+        return False

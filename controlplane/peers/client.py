@@ -1,0 +1,139 @@
+"""The share of another replica, asked for over a connection that is kept."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import grpc.aio
+
+from controlplane.errors import PeerError
+from controlplane.peers import codec
+from controlplane.snapshot.codec import encode_service_name
+from controlplane.wire.codec import decode_event, decode_sidecar, encode_key, encode_resource_name
+from mesh.v1 import command_pb2
+from mesh.v1 import peer_pb2 as pb
+from mesh.v1.peer_pb2_grpc import PeerServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from controlplane.model.document import ObjectKey
+    from controlplane.model.event import Event
+    from controlplane.model.replica import ConvergenceShare, Replica, Standing
+    from controlplane.model.resource import ResourceName
+    from controlplane.model.sidecar import Attached
+    from controlplane.model.traffic import Question, TrafficShare
+    from controlplane.peers.codec import News
+    from mesh.v1.peer_pb2_grpc import PeerServiceAsyncStub
+    from registry.model import ServiceName
+
+T = TypeVar("T")
+
+METADATA: Final = "breakwater-peer"
+"""Carries the token of the replica asked."""
+
+DEADLINE_SECONDS: Final = 2.0
+RELAY_SECONDS: Final = 5.0
+"""Longer than a sidecar is waited for, since only so many are asked at once."""
+
+_MESSAGE_BYTES: Final = 64 << 20
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+    # A replica that returns is to be found at once, and one that vanished is to be noticed.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+def not_asked(instance: str, replica: str) -> command_pb2.CommandResult:
+    """The result for a sidecar whose replica did not answer."""
+    return command_pb2.CommandResult(
+        instance=instance, error=f"sidecar {instance!r} cannot be asked: {replica} does not answer"
+    )
+
+
+class Peer:
+    """A `Share` of another replica; whatever it does not answer in time is a `PeerError`."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self._channel = grpc.aio.insecure_channel(replica.address, options=_OPTIONS)
+        self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
+        self._metadata = ((METADATA, replica.token),)
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._channel.close()
+
+    async def standing(self) -> Standing:
+        """Where the replica stands."""
+        call = self._stub.GetShare(pb.GetShareRequest(), timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return codec.decode_standing(await self._answer(call))
+
+    async def sidecars(self, namespace: str, instance: str) -> tuple[Attached, ...]:
+        """Its sidecars of a namespace or of all; or one of them, with its resources."""
+        request = pb.ListShareSidecarsRequest(namespace=namespace, instance=instance)
+        call = self._stub.ListShareSidecars(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return tuple(map(decode_sidecar, (await self._answer(call)).sidecars))
+
+    async def convergence(self, policy: ObjectKey | None) -> ConvergenceShare:
+        """How far its connected sidecars are with one policy or with all."""
+        request = pb.ListShareConvergenceRequest(policy=encode_key(policy) if policy else None)
+        call = self._stub.ListShareConvergence(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return codec.decode_convergence(await self._answer(call))
+
+    async def readers(self, resources: tuple[ResourceName, ...]) -> tuple[str, ...]:
+        """Its connected sidecars that want any of the resources, or without any, all of them."""
+        request = pb.ListShareReadersRequest(resources=map(encode_resource_name, resources))
+        call = self._stub.ListShareReaders(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return tuple((await self._answer(call)).instances)
+
+    async def traffic(self, question: Question) -> TrafficShare:
+        """What its sidecars counted of the traffic asked for."""
+        request = codec.encode_question(question)
+        call = self._stub.ListShareTraffic(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return codec.decode_traffic(await self._answer(call))
+
+    async def events(self, service: ServiceName | None, limit: int) -> tuple[Event, ...]:
+        """At most `limit` of its newest events, oldest first."""
+        name = encode_service_name(service) if service else None
+        request = pb.ListShareEventsRequest(service=name, limit=limit)
+        call = self._stub.ListShareEvents(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+        return tuple(decode_event(one.instance, one.event) for one in (await self._answer(call)).events)
+
+    async def relay(
+        self, instances: tuple[str, ...], command: command_pb2.Command
+    ) -> dict[str, command_pb2.CommandResult]:
+        """What each of the sidecars answers; `error` also says that the replica did not."""
+        request = pb.RelayRequest(instances=instances, command=command)
+        results = {name: not_asked(name, self.replica.name) for name in instances}
+        with suppress(grpc.aio.AioRpcError):  # whatever came before it stays
+            async for one in self._stub.Relay(request, timeout=RELAY_SECONDS, metadata=self._metadata):
+                results[one.result.instance] = one.result
+        return results
+
+    async def follow(self) -> AsyncIterator[News]:
+        """What the replica says unasked, without end.
+
+        Raises:
+            PeerError: it is away.
+        """
+        try:
+            async for message in self._stub.Follow(pb.FollowRequest(), metadata=self._metadata):
+                yield codec.decode_news(message)
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+
+    async def _answer(self, call: Awaitable[T]) -> T:
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: grpc.aio.AioRpcError) -> PeerError:
+        return PeerError(self.replica.name, f"{error.code().name}: {error.details()}")

@@ -1,0 +1,1 @@
+"""What several edges say on the wire."""
