@@ -244,7 +244,7 @@ class _Peers:
 
 def _local(parts: _Parts, election: Election) -> Local:
     health = Health(
-        is_settled=lambda: parts.live.is_settled,
+        is_complete=lambda: parts.live.is_complete,
         is_store_ready=lambda: parts.live.is_connected,
         lead_seconds=lambda: election.renewed_seconds,
     )

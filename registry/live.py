@@ -87,6 +87,11 @@ class LiveCatalog:
         return self._is_settled
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the view is settled, and shows nobody any more who went while the store was away."""
+        return self._is_settled and self._forgiven == _NOTHING
+
+    @property
     def is_connected(self) -> bool:
         """Whether the store answers."""
         return self._mirror.is_connected

@@ -56,7 +56,7 @@ class Circle:
 
     async def is_complete(self) -> bool:
         """Whether a peer knows that no owner of a registration is on its way."""
-        answers = await asyncio.gather(*map(_is_settled, self.peers))
+        answers = await asyncio.gather(*map(_is_complete, self.peers))
         return any(answers)
 
     async def run(self) -> None:
@@ -125,8 +125,8 @@ def _ignore(arrivals: Mapping[str, float]) -> None:
     """Nobody has asked to be told."""
 
 
-async def _is_settled(peer: Peer) -> bool:
+async def _is_complete(peer: Peer) -> bool:
     try:
-        return (await peer.standing()).is_settled
+        return (await peer.standing()).is_complete
     except PeerError:
         return False

@@ -1,8 +1,7 @@
 """What every store must do; each test runs over each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -23,36 +22,10 @@ from registry.store import (
     Write,
 )
 from tests.support.etcd import Member
-from tests.support.stores import EMBEDDED, HISTORY_REVISIONS, KINDS, Opener, StoreKind, Time, opener
+from tests.support.stores import EMBEDDED, HISTORY_REVISIONS, KINDS, Opener, StoreKind, Time, only
 
 DEADLINE_SECONDS = 10
 UNKNOWN = LeaseId(4711)
-
-
-def only(kinds: Iterable[StoreKind]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("kind", list(kinds), ids=lambda kind: kind.name)
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> StoreKind:
-    chosen: StoreKind = request.param
-    return chosen
-
-
-@pytest.fixture
-def etcd_of_kind(kind: StoreKind, request: pytest.FixtureRequest) -> Member | None:
-    return None if kind.is_embedded else request.getfixturevalue("etcd")
-
-
-@pytest.fixture
-def open_store(kind: StoreKind, etcd_of_kind: Member | None, tmp_path: Path) -> Opener:
-    etcd = etcd_of_kind.location if etcd_of_kind else ""
-    return opener(kind.location.replace("FOLDER", str(tmp_path)).replace("ETCD", etcd))
-
-
-@pytest.fixture
-def clock(kind: StoreKind) -> Time:
-    return kind.time()
 
 
 @pytest.fixture

@@ -14,10 +14,14 @@ from google.protobuf.duration_pb2 import Duration
 from controlplane.peers.presence import encode
 from mesh.v1 import admin_pb2, peer_pb2, sidecar_admin_pb2, telemetry_pb2
 from mesh.v1.peer_pb2_grpc import PeerServiceStub
-from registry.keys import REPLICAS
+from registry.codec import encode_registration
+from registry.config import SqliteLocation
+from registry.keys import REPLICAS, registration_key
+from registry.sqlite import open_sqlite
 from tests.support.commandline import breakwater
 from tests.support.control_plane import Plane, Replicas, policy, running_replicas
-from tests.support.desired import outbound
+from tests.support.desired import host, outbound
+from tests.support.flaky_store import FlakyStore
 from tests.support.light_commands import CART, FROM_WEB_TO_CART, attached, breakers, explained
 from tests.support.light_reporter import reported, reporting
 from tests.support.light_sidecar import light_sidecar
@@ -36,7 +40,10 @@ MINUTE = Duration(seconds=60)
 
 @pytest.fixture
 async def replicas(tmp_path: Path) -> AsyncIterator[Replicas]:
-    async with running_replicas(tmp_path) as replicas:
+    async with (
+        open_sqlite(SqliteLocation(path=None)) as store,
+        running_replicas(tmp_path, (store,) * 2) as replicas,
+    ):
         await replicas.planes[0].registry.register(registration())
         yield replicas
 
@@ -251,7 +258,7 @@ async def test_replica_that_left_is_gone_at_once_and_its_lead_taken_over(replica
 async def silent(replicas: Replicas) -> str:
     """The name of a replica that is in the store, and answers nobody."""
     lost = replica("lost", address=f"127.0.0.1:{free_port()}")
-    await replicas.store.put(f"{REPLICAS}{lost.id}", encode(lost))
+    await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
     for plane in replicas.planes:
         await until(_is_named(plane, lost.name))
     return lost.name
@@ -297,6 +304,19 @@ async def test_check_shows_replicas_and_leader(replicas: Replicas) -> None:
     checked = await breakwater("check", admin=replicas.planes[0].bound.admin.port)
     assert "√ 2/2 replicas ready, leader " in checked.out
     assert "(lease renewed " in checked.out
+
+
+async def test_replica_that_starts_beside_a_complete_one_waits_for_nobody(tmp_path: Path) -> None:
+    nobody = host("nobody.shop")
+    async with open_sqlite(SqliteLocation(path=None)) as store:
+        key = registration_key(registration().service, registration().endpoint.instance)
+        await store.put(key, encode_registration(registration()))
+        forgetful = FlakyStore(store, restores_leases=False)
+        async with (
+            running_replicas(tmp_path, (store, forgetful)) as replicas,
+            light_sidecar(replicas.planes[1].sidecars, "web-0", nobody) as sidecar,
+        ):
+            await sidecar.until(lambda one: nobody in one.missing)
 
 
 async def test_only_peers_are_answered(replicas: Replicas) -> None:
