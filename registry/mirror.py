@@ -47,10 +47,11 @@ class Update:
 class Mirror:
     """The entries under a prefix as of now; made by `mirroring`."""
 
-    def __init__(self, store: Store, prefix: str, clock: Clock) -> None:
+    def __init__(self, store: Store, prefix: str, clock: Clock, check_seconds: float) -> None:
         self._store = store
         self._prefix = prefix
         self._clock = clock
+        self._check_seconds = check_seconds
         self._entries: dict[str, Entry] = {}
         self._revision = Revision(0)
         self._readers: set[_Reader] = set()
@@ -132,7 +133,7 @@ class Mirror:
 
     async def _check_forever(self, watch: Watch) -> None:
         while True:
-            await self._clock.sleep(CHECK_SECONDS * _chance.uniform(0.75, 1.25))
+            await self._clock.sleep(self._check_seconds * _chance.uniform(0.75, 1.25))
             await self._check(watch)
 
     async def _check(self, watch: Watch) -> None:
@@ -214,13 +215,15 @@ def difference(known: Mapping[str, Entry], listing: Listing) -> tuple[Change, ..
 
 
 @asynccontextmanager
-async def mirroring(store: Store, prefix: str, *, clock: Clock | None = None) -> AsyncIterator[Mirror]:
+async def mirroring(
+    store: Store, prefix: str, *, clock: Clock | None = None, check_seconds: float = CHECK_SECONDS
+) -> AsyncIterator[Mirror]:
     """What is under `prefix` of `store`, complete as of now and kept current.
 
     Raises:
         StoreError: the store cannot be read at the start; afterwards it is waited for.
     """
-    mirror = Mirror(store, prefix, clock or MonotonicClock())
+    mirror = Mirror(store, prefix, clock or MonotonicClock(), check_seconds)
     await mirror.load()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(mirror.run())

@@ -96,7 +96,8 @@ class Client:
             token = await get_token()
             member = self._members.current
             try:
-                return Answer(result=await _try(attempt, member, token), is_repeat=is_repeat)
+                seconds = min(_ATTEMPT_SECONDS, deadline - loop.time())
+                return Answer(result=await _try(attempt, member, token, seconds), is_repeat=is_repeat)
             except FailedError as error:
                 failure = error.failure
             await self._recover(failure, member, token, is_repeat=is_repeat)
@@ -151,13 +152,13 @@ async def _no_token() -> str:
     return ""
 
 
-async def _try(attempt: Attempt[_Result], member: Member, token: str) -> _Result:
+async def _try(attempt: Attempt[_Result], member: Member, token: str, seconds: float) -> _Result:
     metadata = (_NEEDS_LEADER, ("token", token)) if token else (_NEEDS_LEADER,)
     try:
-        async with asyncio.timeout(_ATTEMPT_SECONDS):
+        async with asyncio.timeout(seconds):
             return await attempt(member, metadata)
     except grpc.aio.AioRpcError as error:
         raise FailedError(judge(error.code(), error.details() or "")) from error
     except TimeoutError as error:
-        text = f"no answer of {member.address} within {_ATTEMPT_SECONDS:g} s"
+        text = f"no answer of {member.address} within {seconds:.1f} s"
         raise FailedError(Failure(verdict=Verdict.UNKNOWN, text=text)) from error

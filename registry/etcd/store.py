@@ -7,7 +7,7 @@ import secrets
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from registry.errors import KeyNotFoundError, LeaseNotFoundError, StoreUnavailableError
+from registry.errors import KeyNotFoundError, LeaseNotFoundError, StoreError, StoreUnavailableError
 from registry.etcd.client import Client, NotDoneError
 from registry.etcd.codec import (
     GRANT,
@@ -145,14 +145,17 @@ class EtcdStore:
             answer = await self._client.call(TRANSACTION, request, repeatable=repeatable)
         except NotDoneError as error:
             lease = next(action.lease for action in actions if isinstance(action, Write) and action.lease)
-            raise LeaseNotFoundError(lease) from error
-        if answer.result.succeeded:
-            return answer.result
-        mismatch = decode_mismatch(answer.result, checks)
-        if answer.is_repeat:
-            # Perhaps it was our own first attempt that changed the entry: nothing tells it from another's.
-            raise StoreUnavailableError(f"expected an answer to the first attempt, and then {mismatch}")
-        raise mismatch
+            raise _if_known(LeaseNotFoundError(lease), is_repeat=error.is_repeat) from error
+        if not answer.result.succeeded:
+            raise _if_known(decode_mismatch(answer.result, checks), is_repeat=answer.is_repeat)
+        return answer.result
+
+
+def _if_known(refusal: StoreError, *, is_repeat: bool) -> StoreError:
+    """The refusal, unless the first attempt may have been done: then it may be about our own write."""
+    if is_repeat:
+        return StoreUnavailableError(f"expected an answer to the first attempt, found none; then {refusal}")
+    return refusal
 
 
 def _excludes_itself(actions: Sequence[Action], checks: Sequence[Check]) -> bool:
