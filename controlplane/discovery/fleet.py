@@ -92,7 +92,8 @@ class Fleet:
     @contextmanager
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
         """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
-        stream = Stream(hello=hello, state=subscription.begin(held), joined_ns=self._clock.now_ns())
+        state = subscription.begin(held, min(hello.revision, self._desired.revision))
+        stream = Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
         if earlier := self._streams.get(hello.instance):
             earlier.replaced.set()
         self._streams[hello.instance] = stream

@@ -1,6 +1,7 @@
 """DiscoveryService: one stream per sidecar, read and written at the same time."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -33,10 +34,14 @@ log = structlog.get_logger()
 
 
 class DiscoveryServer:
-    """Carries a fleet's responses to sidecars, and their acknowledgements back."""
+    """Carries a fleet's responses to sidecars, and their acknowledgements back.
 
-    def __init__(self, fleet: Fleet) -> None:
+    `saw` is told the revision that each one comes with.
+    """
+
+    def __init__(self, fleet: Fleet, saw: Callable[[int], None]) -> None:
         self._fleet = fleet
+        self._saw = saw
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serves DiscoveryService, by hand rather than generated, since responses are bytes already."""
@@ -65,6 +70,7 @@ class DiscoveryServer:
         if request is None:
             return
         hello, held = decode_hello(request)
+        self._saw(hello.revision)
         await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
         with self._fleet.joined(hello, held) as stream:
             log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))

@@ -133,9 +133,9 @@ class Subscription:
 _UNTOLD: Final = Version("")
 
 
-def begin(held: Mapping[ResourceName, Version]) -> Subscription:
-    """The state of a new stream whose sidecar holds and applies `held`."""
-    return Subscription(told=dict(held), applied=dict(held), carried=frozenset(held))
+def begin(held: Mapping[ResourceName, Version], revision: int = 0) -> Subscription:
+    """The state of a new stream whose sidecar holds and applies `held`, all of it current at `revision`."""
+    return Subscription(told=dict(held), applied=dict(held), carried=frozenset(held), revision=revision)
 
 
 def subscribe(
@@ -158,7 +158,8 @@ def subscribe(
         rejected=_without(state.rejected, forgotten),
         due=(state.due | asked | (after.wanted - state.wanted)) & after.wanted,
     )
-    return _settle(after, after.wanted - state.wanted, desired, desired.revision)
+    carried = 0 if state.wanted else state.revision  # what it came with, until it wants something
+    return _settle(after, after.wanted - state.wanted, desired, carried or desired.revision)
 
 
 def change(

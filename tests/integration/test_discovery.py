@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from controlplane.model.resource import ResourceName, ResourceType
+from controlplane.model.resource import ResourceName, ResourceType, Version
 from mesh.v1 import admin_pb2, resource_pb2
 from tests.support.control_plane import Plane, policy, running_plane
 from tests.support.desired import endpoints, host, outbound
@@ -257,3 +257,25 @@ async def test_first_message_must_be_a_hello(plane: Plane) -> None:
 async def test_service_of_registration_is_known_by_its_contract(plane: Plane) -> None:
     response = await plane.admin.ListMeshServices(admin_pb2.ListMeshServicesRequest(namespace="shop"))
     assert [(one.name.name, one.endpoint_count) for one in response.services] == [(CART.name, 1)]
+
+
+async def test_revision_never_goes_back_for_a_sidecar_though_the_store_did(plane: Plane) -> None:
+    (plane.policies / "cart.yaml").write_text(policy("2s"))
+    async with light_sidecar(plane.sidecars, "web-0", HOST, revision=40) as sidecar:
+        await sidecar.until(has_timeout(2))
+        assert sidecar.revision > 40
+        status = await until_state(plane, "web-0", "SYNCED")
+        assert (status.revision, status.lag) == (sidecar.revision, 0)
+
+
+async def test_sidecar_that_comes_back_is_told_by_how_much_it_is_behind(plane: Plane) -> None:
+    for seconds in (1, 2, 3):
+        (plane.policies / "cart.yaml").write_text(policy(f"{seconds}s"))
+        async with light_sidecar(plane.sidecars, "web-0", HOST) as sidecar:
+            await sidecar.until(has_timeout(seconds))
+    held = {**sidecar.held, OUTBOUND: Version("older")}
+    async with light_sidecar(plane.sidecars, "web-1", held=held, revision=1) as behind:
+        behind.reads.clear()
+        await behind.subscribe(HOST)
+        status = await until_state(plane, "web-1", "STALE")
+        assert (status.revision, status.lag) == (1, 2)

@@ -92,6 +92,7 @@ impl Discovery {
                 .collect(),
             version: crate::VERSION.to_owned(),
             held: Vec::new(),
+            revision: 0,
         };
         let grace = Instant::now()
             + if settings.controlplane.is_empty() {
@@ -182,10 +183,12 @@ impl Discovery {
             .iter()
             .map(|resource| held_resource(resource))
             .collect();
+        let revision = self.holdings.revision();
         send(
             outgoing,
             Message::Hello(Hello {
                 held,
+                revision,
                 ..self.hello.clone()
             }),
         )

@@ -1,5 +1,7 @@
 """The server's half of discovery, one event at a time."""
 
+from dataclasses import replace
+
 from controlplane.discovery.subscription import (
     MAX_UNCONFIRMED,
     Acknowledgement,
@@ -73,6 +75,16 @@ def edited(
 ) -> Subscription:
     after = with_version(resource, version, revision=revision)
     return release(change(state, {resource}, after, revision - 1), {resource})
+
+
+def test_sidecar_that_comes_back_is_as_far_behind_as_it_was() -> None:
+    newer = replace(WORLD, revision=9)
+    stale = subscribe(begin({MESH: B}, 4), [MESH], (), newer)
+    assert settled_revision(stale, newer) == 4
+    current = subscribe(begin({MESH: A}, 4), [MESH], (), newer)
+    assert settled_revision(current, newer) == 9
+    fresh = subscribe(begin({}), [MESH], (), newer)
+    assert settled_revision(fresh, newer) == 9
 
 
 def test_host_brings_its_outbound_and_endpoints_before_itself() -> None:
