@@ -1,6 +1,7 @@
 """Replicas on one store: whichever is asked, the answer is the whole mesh's."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -283,6 +284,25 @@ async def test_replica_that_does_not_answer_is_named_in_every_answer(replicas: R
         await admin.GetEffectivePolicy(admin_pb2.GetEffectivePolicyRequest(service=CART)),
     )
     assert [list(answer.unanswered) for answer in answers] == [[silent]] * len(answers)
+
+
+async def test_question_in_flight_ends_well_when_a_replica_is_given_up(replicas: Replicas) -> None:
+    admin = replicas.planes[0].admin
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        lost = replica("lost", address=f"127.0.0.1:{silent.getsockname()[1]}")
+        await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
+
+        async def is_waited_for() -> bool:
+            began = time.monotonic()
+            await admin.GetStatus(STATUS)
+            return time.monotonic() - began > 1
+
+        await until(is_waited_for)
+        asked = admin.ListSidecars(ALL_SIDECARS)
+        await asyncio.sleep(0.2)
+        await replicas.stores[0].delete(f"{REPLICAS}{lost.id}")
+        assert list((await asked).unanswered) == [lost.name]
+    assert not (await admin.ListSidecars(ALL_SIDECARS)).unanswered
 
 
 async def test_people_are_warned_of_a_replica_that_does_not_answer(replicas: Replicas, silent: str) -> None:
