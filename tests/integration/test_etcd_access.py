@@ -1,10 +1,12 @@
 """Who may talk to etcd, and how: certificates, users, and what they may do."""
 
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from registry.config import EtcdAccess, EtcdLocation
 from registry.errors import StoreRefusedError, StoreUnavailableError
@@ -17,16 +19,16 @@ PASSWORD = "correct horse"  # noqa: S105 (of a server that lives for one test)
 KEY = "/breakwater/a"
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "pki")
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
 
 
-@pytest.fixture
-async def guarded(tmp_path: Path, authority: Authority) -> AsyncIterator[Member]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def guarded(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> AsyncIterator[Member]:
     """A member that wants a certificate and a user."""
     tls = Tls(ca=authority.certificate, server=authority.leaf("etcd"), client=authority.leaf("operator"))
-    async with one_member(tmp_path / "etcd", Options(tls=tls)) as member:
+    async with one_member(tmp_path_factory.mktemp("etcd"), Options(tls=tls)) as member:
         await member.require_login("breakwater", PASSWORD)
         yield member
 
@@ -108,8 +110,13 @@ async def test_certificate_of_another_authority_gets_no_answer(
             await store.get(KEY)
 
 
-async def test_server_of_another_authority_is_not_talked_to(location: EtcdLocation, tmp_path: Path) -> None:
-    access = replace(location.access, ca=Authority(tmp_path / "elsewhere").certificate)
-    async with open_etcd(replace(location, access=access)) as store:
+async def test_server_of_another_authority_is_not_talked_to_until_the_file_says_otherwise(
+    location: EtcdLocation, authority: Authority, tmp_path: Path
+) -> None:
+    ca = tmp_path / "ca.pem"
+    shutil.copy(Authority(tmp_path / "elsewhere").certificate, ca)
+    async with open_etcd(replace(location, access=replace(location.access, ca=ca))) as store:
         with pytest.raises(StoreUnavailableError, match="handshake failed"):
             await store.get(KEY)
+        shutil.copy(authority.certificate, ca)
+        await store.put(KEY, b"")

@@ -1,11 +1,13 @@
 """The etcd that tests run elects, survives what is done to it, and refuses whom it should."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.etcd import Cluster, EtcdError, Member, Options, Tls, one_member, three_members
+from tests.support.etcd.member import Credentials
 from tests.support.pki import Authority
 from tests.support.readiness import no_longer, until
 
@@ -73,7 +75,7 @@ async def test_a_client_without_the_certificate_is_refused(tmp_path: Path) -> No
         await member.ctl("put", "name", "value")
         stranger = Authority(tmp_path / "elsewhere").leaf("client")
         other = Options(tls=Tls(ca=tls.ca, server=tls.server, client=stranger))
-        impostor = Member(place=member.place, options=other, process=member.process)
+        impostor = replace(member, options=other)
         with pytest.raises(EtcdError, match="deadline exceeded"):
             await impostor.ctl("get", "name", "--command-timeout=1s")
 
@@ -82,6 +84,6 @@ async def test_a_client_that_does_not_log_in_is_refused(tmp_path: Path) -> None:
     async with one_member(tmp_path) as member:
         await member.require_login("breakwater", "secret")
         await member.ctl("put", "name", "value")
-        anonymous = Member(place=member.place, options=member.options, process=member.process)
+        anonymous = replace(member, credentials=Credentials())
         with pytest.raises(EtcdError, match="user name is empty"):
             await anonymous.ctl("get", "name")
