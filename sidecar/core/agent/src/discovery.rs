@@ -5,16 +5,15 @@
 
 mod chores;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use proxy::{Demand, Ended, Handle, Supply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
+use tonic::transport::Channel;
 
-use crate::connection::{Connection, Ending};
 use crate::encode;
 use crate::events::Events;
 use crate::holdings::{Holdings, Reach, Response, Standing};
@@ -37,6 +36,9 @@ const OUTGOING: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest response taken, bytes.
 const RESPONSE_BYTES: usize = 16 << 20;
+/// A response that is applied within this time is not acknowledged as received before: at a thousand sidecars each
+/// message counts.
+const PROMPTLY: Duration = Duration::from_millis(20);
 /// How often idle names are looked for, and how many times of these the worker is asked whom it called.
 const SWEEP: Duration = Duration::from_secs(1);
 const SWEEPS_PER_CALLED: u64 = 30;
@@ -93,7 +95,6 @@ impl Discovery {
                 .collect(),
             version: crate::VERSION.to_owned(),
             held: Vec::new(),
-            revision: 0,
         };
         let grace = Instant::now()
             + if settings.controlplane.is_empty() {
@@ -151,25 +152,19 @@ impl Discovery {
         }
     }
 
-    /// One stream on `connection`, until it ends or the connection takes no more calls.
-    pub(crate) async fn session(
-        &mut self,
-        connection: Connection,
-        ending: impl Future<Output = Ending>,
-    ) -> Result<Closing, Ended> {
+    /// One stream on `channel`, until it ends.
+    pub(crate) async fn session(&mut self, channel: Channel) -> Result<Closing, Ended> {
         let (outgoing, requests) = mpsc::channel(OUTGOING);
         let (incoming, mut news) = mpsc::channel(1);
         self.greet(&outgoing).await;
-        let client = DiscoveryServiceClient::new(connection.clone())
-            .max_decoding_message_size(RESPONSE_BYTES);
+        let client = DiscoveryServiceClient::new(channel).max_decoding_message_size(RESPONSE_BYTES);
         let stream = read(client, requests, incoming);
-        tokio::pin!(stream, ending);
+        tokio::pin!(stream);
         let (mut sweeps, mut ticks) = (0, interval(SWEEP));
         let answer = loop {
             tokio::select! {
                 answer = &mut stream => break answer,
-                ending = &mut ending => break ending.into(),
-                Some(news) = news.recv() => self.take(news, &outgoing, &connection).await?,
+                Some(news) = news.recv() => self.take(news, &outgoing).await?,
                 chore = self.chore() => self.carry_out(chore?).await?,
                 _ = ticks.tick() => {
                     sweeps += 1;
@@ -190,12 +185,10 @@ impl Discovery {
             .iter()
             .map(|resource| held_resource(resource))
             .collect();
-        let revision = self.holdings.revision();
         send(
             outgoing,
             Message::Hello(Hello {
                 held,
-                revision,
                 ..self.hello.clone()
             }),
         )
@@ -218,18 +211,14 @@ impl Discovery {
         &mut self,
         news: News,
         outgoing: &mpsc::Sender<DiscoveryRequest>,
-        connection: &Connection,
     ) -> Result<(), Ended> {
         match news {
-            News::Opened => self.connected(connection.address),
+            News::Opened => self.connected(),
             News::Response(response) => {
                 let nonce = response.nonce.clone();
-                send(
-                    outgoing,
-                    acknowledgement(&nonce, AcknowledgementStage::Received, &[]),
-                )
-                .await;
-                let rejections = self.accept(response).await?;
+                let received = acknowledgement(&nonce, AcknowledgementStage::Received, &[]);
+                let rejections =
+                    after(PROMPTLY, self.accept(response), send(outgoing, received)).await?;
                 send(
                     outgoing,
                     acknowledgement(&nonce, AcknowledgementStage::Applied, &rejections),
@@ -328,10 +317,9 @@ impl Discovery {
         Ok(())
     }
 
-    fn connected(&mut self, address: SocketAddr) {
+    fn connected(&mut self) {
         self.connected_at = Some(Instant::now());
-        self.log
-            .info("control plane connected", &[("address", &address)]);
+        self.log.info("control plane connected", &[]);
         self.status.send_modify(|state| state.is_connected = true);
     }
 
@@ -339,6 +327,7 @@ impl Discovery {
     fn disconnected(&mut self) -> Duration {
         self.grace = Instant::now() + GRACE;
         self.status.send_modify(|state| {
+            state.leases.clear();
             if std::mem::take(&mut state.is_connected) {
                 state.connected_at = std::time::Instant::now();
             }
@@ -351,7 +340,7 @@ impl Discovery {
 
 /// Passes on what comes over the stream; returns why it ended.
 async fn read(
-    mut client: DiscoveryServiceClient<Connection>,
+    mut client: DiscoveryServiceClient<Channel>,
     requests: mpsc::Receiver<DiscoveryRequest>,
     incoming: mpsc::Sender<News>,
 ) -> Answer {
@@ -369,6 +358,17 @@ async fn read(
             Err(answer) => return answer,
         }
     }
+}
+
+/// What `work` results in; it is interrupted once, for `notice`, when it takes longer than `limit`.
+async fn after<T>(limit: Duration, work: impl Future<Output = T>, notice: impl Future) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        result = &mut work => return result,
+        () = sleep(limit) => drop(notice.await),
+    }
+    work.await
 }
 
 async fn send(outgoing: &mpsc::Sender<DiscoveryRequest>, message: Message) {
@@ -415,3 +415,6 @@ fn acknowledgement(nonce: &str, stage: AcknowledgementStage, rejections: &[Rejec
         rejections: rejections.iter().map(Rejection::encode).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,8 +37,7 @@ async fn a_call_to_a_name_that_does_not_exist_is_refused_and_remembered() {
         stream.subscription().await;
         let response: DiscoveryResponse = missing("nobody.shop");
         stream.send(response).await;
-        stream.acknowledgement().await;
-        stream.acknowledgement().await;
+        stream.applied().await;
     };
     let (answer, ()) = tokio::join!(sidecar.call("nobody.shop"), played);
     assert!(answer.contains("route.none"), "{answer}");

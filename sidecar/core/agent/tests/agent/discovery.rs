@@ -33,7 +33,7 @@ async fn a_fresh_sidecar_holds_nothing_and_asks_for_its_own() {
 }
 
 #[tokio::test]
-async fn a_response_is_received_then_applied_and_makes_it_ready() {
+async fn a_response_is_applied_and_makes_it_ready() {
     let mut plane = ControlPlane::start().await;
     let directory = Directory::new("ready");
     let sidecar = Sidecar::start(&directory, &[plane.address]);

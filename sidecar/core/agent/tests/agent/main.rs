@@ -7,6 +7,5 @@
 
 mod demands;
 mod discovery;
-mod failover;
 mod streams;
 mod support;

@@ -12,7 +12,7 @@ use agent::mesh::*;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -70,10 +70,14 @@ impl Stream<DiscoveryRequest, DiscoveryResponse> {
         }
     }
 
-    pub(crate) async fn acknowledgement(&mut self) -> Acknowledgement {
-        match self.said().await {
-            Said::Acknowledgement(acknowledgement) => acknowledgement,
-            other => panic!("expected an acknowledgement, found {other:?}"),
+    /// What became of a response; that it was received is said only by a sidecar that took its time.
+    pub(crate) async fn applied(&mut self) -> Acknowledgement {
+        loop {
+            match self.said().await {
+                Said::Acknowledgement(ack) if ack.stage() == AcknowledgementStage::Received => {}
+                Said::Acknowledgement(ack) => return ack,
+                other => panic!("expected an acknowledgement, found {other:?}"),
+            }
         }
     }
 
@@ -91,12 +95,7 @@ impl Stream<DiscoveryRequest, DiscoveryResponse> {
             ..Default::default()
         })
         .await;
-        let received = self.acknowledgement().await;
-        assert_eq!(
-            (received.nonce.as_str(), received.stage()),
-            (nonce.as_str(), AcknowledgementStage::Received)
-        );
-        let applied = self.acknowledgement().await;
+        let applied = self.applied().await;
         assert_eq!(
             (applied.nonce.as_str(), applied.stage()),
             (nonce.as_str(), AcknowledgementStage::Applied)
@@ -113,7 +112,6 @@ struct Services {
     renewals: mpsc::Sender<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Sender<RegisterRequest>,
     deregistered: mpsc::Sender<i64>,
-    lease_id: i64,
 }
 
 type Outgoing<O> = ReceiverStream<Result<O, Status>>;
@@ -179,7 +177,7 @@ impl RegistryService for Services {
     ) -> Result<Response<RegisterResponse>, Status> {
         let _ = self.registered.send(request.into_inner()).await;
         Ok(Response::new(RegisterResponse {
-            lease_id: self.lease_id,
+            lease_id: 7,
             ttl: Some(TTL),
         }))
     }
@@ -234,7 +232,6 @@ pub(crate) struct ControlPlane {
     renewals: mpsc::Receiver<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Receiver<RegisterRequest>,
     deregistered: mpsc::Receiver<i64>,
-    retirement: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), transport::Error>>,
 }
 
@@ -244,11 +241,6 @@ impl ControlPlane {
     }
 
     pub(crate) async fn start_at(address: &str) -> Self {
-        Self::granting(7, address).await
-    }
-
-    /// Every lease that it grants is `lease_id`.
-    pub(crate) async fn granting(lease_id: i64, address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (discovery, discovery_streams) = mpsc::channel(4);
@@ -264,17 +256,13 @@ impl ControlPlane {
             renewals: renewals.clone(),
             registered: registered.clone(),
             deregistered: deregistered.clone(),
-            lease_id,
         };
-        let (retirement, retired) = oneshot::channel::<()>();
         let serving = transport::Server::builder()
             .add_service(DiscoveryServiceServer::new(services()))
             .add_service(TelemetryServiceServer::new(services()))
             .add_service(CommandServiceServer::new(services()))
             .add_service(RegistryServiceServer::new(services()))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
-                let _ = retired.await;
-            });
+            .serve_with_incoming(TcpListenerStream::new(listener));
         Self {
             address,
             discovery: discovery_streams,
@@ -283,14 +271,8 @@ impl ControlPlane {
             renewals: renewal_streams,
             registered: registrations,
             deregistered: deregistrations,
-            retirement: Some(retirement),
             server: tokio::spawn(serving),
         }
-    }
-
-    /// Listens no more, and sends GOAWAY to everybody; streams go on.
-    pub(crate) fn retire(&mut self) {
-        drop(self.retirement.take());
     }
 
     pub(crate) async fn discovery(&mut self) -> Stream<DiscoveryRequest, DiscoveryResponse> {
