@@ -58,14 +58,13 @@ class AdminServer(AdminServiceServicer):
         del request, context
         answer = await self._mesh.standings()
         standings = [standing for _, standing in answer.value if standing]
-        revision = max(one.revision for one in standings)
         status = pb.GetStatusResponse(
             version=self._about.version,
-            revision=revision,
+            revision=self._fleet.snapshot.revision,
             store=self._about.store,
             store_ready=self._about.is_store_ready(),
             connected_sidecars=sum(one.connected for one in standings),
-            converged_sidecars=sum(one.converged for one in standings if one.revision == revision),
+            converged_sidecars=sum(one.converged for one in standings),
             sources=map(self._source, self._about.sources),
             replicas=starmap(codec.encode_replica, answer.value),
             leader=codec.encode_leader(self._about.leader(), answer.value),

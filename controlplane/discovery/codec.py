@@ -20,6 +20,8 @@ _STAGES = {
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_APPLIED: Stage.APPLIED,
 }
 _MAX_INSTANCE = 253
+_MAX_CONTENTS = 8
+"""Contents of responses that are kept encoded: a change has one for nearly all of its readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +47,7 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
         )
     services = tuple(map(decode_service_name, hello.services))
     held = {name: Version(one.version) for one in hello.held for name in decode_resource_names([one.id])}
-    return (
-        Hello(instance=hello.instance, services=services, version=hello.version, revision=hello.revision),
-        held,
-    )
+    return Hello(instance=hello.instance, services=services, version=hello.version), held
 
 
 def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledgement:
@@ -78,10 +77,30 @@ def frame(resource: Resource) -> bytes:
     return discovery_pb2.DiscoveryResponse(resources=[message]).SerializeToString()
 
 
-def encode_response(response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
-    """A response; messages of protobuf that are joined are merged, so the frames go in as they are."""
+class ResponseEncoder:
+    """Encodes responses; what they say is encoded once for all sidecars that are told the same."""
+
+    def __init__(self) -> None:
+        self._contents: dict[object, bytes] = {}
+
+    def encode(self, response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
+        """A response; messages of protobuf that are joined are merged, so the parts go in as they are."""
+        content = (
+            response.revision,
+            tuple(response.resources.items()),
+            response.removed,
+            response.missing,
+        )
+        encoded = self._contents.get(content)
+        if encoded is None:
+            if len(self._contents) >= _MAX_CONTENTS:
+                self._contents.clear()
+            encoded = self._contents[content] = _encode_content(response, framed)
+        return discovery_pb2.DiscoveryResponse(nonce=response.nonce).SerializeToString() + encoded
+
+
+def _encode_content(response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
     head = discovery_pb2.DiscoveryResponse(
-        nonce=response.nonce,
         revision=response.revision,
         removed=map(encode_resource_name, response.removed),
         missing=map(encode_resource_name, response.missing),

@@ -1,6 +1,6 @@
-"""The newest snapshot as the streams see it, with each resource framed once for all of them."""
+"""The newest snapshot as the streams see it; what they share is made once for all of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from controlplane.model.resource import HostBinding, Resource, ResourceName, ResourceType, Version
 from controlplane.snapshot.build import Snapshot
@@ -12,8 +12,10 @@ class Published:
     def __init__(self, snapshot: Snapshot, *, is_settled: bool, frame: Callable[[Resource], bytes]) -> None:
         self.snapshot = snapshot
         self.is_settled = is_settled
+        self._resources: Mapping[ResourceName, Resource] = snapshot.resources
         self._frame = frame
         self._frames: dict[ResourceName, tuple[Resource, bytes]] = {}
+        self._behind: dict[ResourceName, tuple[Resource, frozenset[ResourceName]]] = {}
 
     @property
     def revision(self) -> int:
@@ -22,34 +24,51 @@ class Published:
 
     def find(self, resource: ResourceName) -> Version | None:
         """The version that every reader should have, or `None` when there is no such resource."""
-        found = self.snapshot.resources.get(resource)
+        found = self._resources.get(resource)
         return found.version if found else None
 
-    def behind(self, resource: ResourceName) -> Iterable[ResourceName]:
-        """The outbound and endpoints of the service behind a host."""
-        found = self.snapshot.resources.get(resource)
+    def shared(self, resource: ResourceName) -> ResourceName:
+        """The same name, if possible as the one object that a thousand streams can share."""
+        found = self._resources.get(resource)
+        return found.name if found else resource
+
+    def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
+        """The outbound and endpoints of the service behind a host: the same object for every reader."""
+        found = self._resources.get(resource)
         if found is None or not isinstance(found.body, HostBinding):
-            return ()
-        service = str(found.body.service)
-        return ResourceName(ResourceType.OUTBOUND, service), ResourceName(ResourceType.ENDPOINTS, service)
+            return frozenset()
+        known, behind = self._behind.get(resource, (None, frozenset[ResourceName]()))
+        if known is not found:
+            service = str(found.body.service)
+            names = (ResourceName(kind, service) for kind in (ResourceType.OUTBOUND, ResourceType.ENDPOINTS))
+            behind = frozenset(map(self.shared, names))
+            self._behind[found.name] = (found, behind)
+        return behind
 
     def size_bytes(self, resource: ResourceName) -> int:
         """The size of the encoding of a resource that exists."""
-        return len(self.snapshot.resources[resource].encoded)
+        return len(self._resources[resource].encoded)
 
     def frame(self, resource: ResourceName) -> bytes:
         """A resource that exists as part of a response: the same object for every reader of one version."""
-        found = self.snapshot.resources[resource]
+        found = self._resources[resource]
         known, framed = self._frames.get(resource, (None, b""))
         if known is not found:
             framed = self._frame(found)
-            self._frames[resource] = (found, framed)
+            self._frames[found.name] = (found, framed)
         return framed
 
-    def successor(self, snapshot: Snapshot, *, is_settled: bool) -> "Published":
-        """What offers `snapshot` next, with the frames of all that stays the same."""
+    def successor(
+        self, snapshot: Snapshot, removed: Iterable[ResourceName], *, is_settled: bool
+    ) -> "Published":
+        """What offers `snapshot` next, in which `removed` are gone; this one is not used any more.
+
+        It takes over what was made for the streams: each part is looked at again when its resource is
+        another one, so that a change of one costs nothing for the others.
+        """
         after = Published(snapshot, is_settled=is_settled, frame=self._frame)
-        after._frames = {
-            name: known for name, known in self._frames.items() if snapshot.resources.get(name) is known[0]
-        }
+        after._frames, after._behind = self._frames, self._behind
+        for resource in removed:
+            after._frames.pop(resource, None)
+            after._behind.pop(resource, None)
         return after

@@ -7,17 +7,26 @@ loop. Sidecars that left are remembered for a while, for people to see that they
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from controlplane.discovery import debounce, subscription
+from controlplane.discovery import debounce
 from controlplane.discovery.codec import Wish
 from controlplane.discovery.convergence import convergence
 from controlplane.discovery.debounce import Debounce
 from controlplane.discovery.desired import Published
+from controlplane.discovery.measure import Measure
 from controlplane.discovery.stream import Stream
-from controlplane.discovery.subscription import MAX_WANTED, Acknowledgement, Nonce, Response, Stage
+from controlplane.discovery.subscription import (
+    MAX_WANTED,
+    Acknowledgement,
+    Nonce,
+    Response,
+    Shift,
+    Stage,
+    Subscription,
+)
 from controlplane.errors import TooManyResourcesError
 from controlplane.metrics import Metrics
 from controlplane.model.document import ObjectKey
@@ -44,7 +53,7 @@ class Fleet:
     def __init__(self, published: Published, *, clock: Clock, metrics: Metrics) -> None:
         self._desired = published
         self._clock = clock
-        self._metrics = metrics
+        self._measure = Measure(metrics)
         self._streams: dict[str, Stream] = {}
         self._readers: dict[ResourceName, set[Stream]] = {}
         self._departed: OrderedDict[str, tuple[SidecarStatus, int]] = OrderedDict()
@@ -70,7 +79,7 @@ class Fleet:
     async def publish(self, snapshot: Snapshot, difference: Difference, *, is_settled: bool) -> None:
         """Offers `snapshot`, which has `difference` to the one offered before."""
         previous = self._desired
-        self._desired = previous.successor(snapshot, is_settled=is_settled)
+        self._desired = previous.successor(snapshot, difference.removed, is_settled=is_settled)
         changed = {resource.name for resource in difference.changed}.union(difference.removed)
         await self._change(changed, previous.revision)
         now_ns = self._clock.now_ns()
@@ -92,10 +101,10 @@ class Fleet:
     @contextmanager
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
         """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
-        state = subscription.begin(held, min(hello.revision, self._desired.revision))
-        stream = Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
+        shared = {self._desired.shared(name): version for name, version in held.items()}
+        stream = Stream(hello=hello, state=Subscription(shared), joined_ns=self._clock.now_ns())
         if earlier := self._streams.get(hello.instance):
-            earlier.replaced.set()
+            self._replace(earlier)
         self._streams[hello.instance] = stream
         self._departed.pop(hello.instance, None)
         try:
@@ -109,30 +118,32 @@ class Fleet:
         Raises:
             TooManyResourcesError: it is more than any workload needs.
         """
-        wanted = stream.state.wanted
-        if len(wanted) + len(wish.wanted) > MAX_WANTED:
-            raise TooManyResourcesError(limit=MAX_WANTED, found=len(wanted) + len(wish.wanted))
-        stream.state = subscription.subscribe(stream.state, wish.wanted, wish.unwanted, self._desired)
-        self._index(stream, wanted)
-        self._note_pending(stream)
-        stream.wake.set()
+        count = len(stream.state.applied) + len(wish.wanted)
+        if count > MAX_WANTED:
+            raise TooManyResourcesError(limit=MAX_WANTED, found=count)
+        wanted = map(self._desired.shared, wish.wanted)
+        self._index(stream, stream.state.subscribe(wanted, wish.unwanted, self._desired))
+        self._note_pending(stream, self._clock.now_ns())
+        stream.wake()
 
     def acknowledge(self, stream: Stream, ack: Acknowledgement) -> None:
         """Takes note of what became of a response."""
         now_ns = self._clock.now_ns()
         response = stream.state.unconfirmed.get(ack.nonce)
-        stream.state = subscription.acknowledge(stream.state, ack, self._desired)
+        stream.state.acknowledge(ack, self._desired)
         stream.last_ack_ns = now_ns
         if response and ack.stage is Stage.APPLIED:
-            self._measure(stream, response, ack, now_ns)
-        self._note_pending(stream)
+            self._measure.push(response, ack, now_ns - stream.sent_ns[ack.nonce])
+            if not stream.state.unconfirmed:
+                stream.sent_ns.clear()
+        self._note_pending(stream, now_ns)
         if stream.state.due:
-            stream.wake.set()
+            stream.wake()
 
     def respond(self, stream: Stream) -> Response | None:
         """The response to send to a sidecar now, if there is one."""
         nonce = Nonce(str(stream.pushes + 1))
-        stream.state, response = subscription.respond(stream.state, self._desired, nonce)
+        response = stream.state.respond(self._desired, nonce)
         if response:
             stream.pushes += 1
             stream.sent_ns[nonce] = self._clock.now_ns()
@@ -188,21 +199,20 @@ class Fleet:
         for instance, age_seconds in arrivals.items():
             stream = self._streams.get(instance)
             if stream and (now_ns - stream.joined_ns) / 1e9 > age_seconds + MOVE_SECONDS:
-                stream.replaced.set()
+                self._replace(stream)
 
     async def _change(self, changed: Collection[ResourceName], previous_revision: int) -> None:
+        now_ns = self._clock.now_ns()
         for position, (stream, names) in enumerate(self._concerned(changed).items(), start=1):
-            wanted = stream.state.wanted
-            stream.state = subscription.change(stream.state, names, self._desired, previous_revision)
-            self._index(stream, wanted)
-            self._note_pending(stream)
+            self._index(stream, stream.state.change(names, self._desired, previous_revision))
+            self._note_pending(stream, now_ns)
             if position % SLICE == 0:
                 await asyncio.sleep(0)
 
     async def _release(self, released: Collection[ResourceName]) -> None:
         for position, (stream, names) in enumerate(self._concerned(released).items(), start=1):
-            stream.state = subscription.release(stream.state, names)
-            stream.wake.set()
+            stream.state.release(names)
+            stream.wake()
             if position % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -220,43 +230,39 @@ class Fleet:
             except TimeoutError:
                 return
 
-    def _concerned(self, names: Collection[ResourceName]) -> dict[Stream, set[ResourceName]]:
-        found: dict[Stream, set[ResourceName]] = {}
+    def _concerned(self, names: Iterable[ResourceName]) -> dict[Stream, list[ResourceName]]:
+        found: dict[Stream, list[ResourceName]] = {}
         for name in names:
             for stream in self._readers.get(name, ()):
-                found.setdefault(stream, set()).add(name)
+                found.setdefault(stream, []).append(name)
         return found
 
-    def _index(self, stream: Stream, before: frozenset[ResourceName]) -> None:
-        for name in stream.state.wanted - before:
+    def _index(self, stream: Stream, shift: Shift) -> None:
+        for name in shift.wanted:
             self._readers.setdefault(name, set()).add(stream)
-        for name in before - stream.state.wanted:
+        for name in shift.unwanted:
             self._readers[name].discard(stream)
             if not self._readers[name]:
                 del self._readers[name]
 
-    def _note_pending(self, stream: Stream) -> None:
+    def _note_pending(self, stream: Stream, now_ns: int) -> None:
         """Measure how long something was pending, once nothing is."""
         if stream.state.pending:
-            stream.behind_ns = stream.behind_ns or self._clock.now_ns()
+            stream.behind_ns = stream.behind_ns or now_ns
         elif stream.behind_ns:
-            self._metrics.convergence_seconds.observe((self._clock.now_ns() - stream.behind_ns) / 1e9)
+            self._measure.convergence(now_ns - stream.behind_ns)
             stream.behind_ns = None
 
-    def _measure(self, stream: Stream, response: Response, ack: Acknowledgement, now_ns: int) -> None:
-        self._metrics.pushes.labels("nack" if ack.rejections else "ack").inc()
-        seconds = (now_ns - stream.sent_ns[ack.nonce]) / 1e9
-        for kind in {name.type for name in response.resources}:
-            self._metrics.push_seconds.labels(kind.name.lower()).observe(seconds)
-        stream.sent_ns = {
-            nonce: sent for nonce, sent in stream.sent_ns.items() if nonce in stream.state.unconfirmed
-        }
+    def _replace(self, stream: Stream) -> None:
+        line, stream.line = stream.line, None
+        if line:
+            line.replace()
 
     def _leave(self, stream: Stream) -> None:
         now_ns = self._clock.now_ns()
         status = replace(stream.status(self._desired, now_ns), convergence=stream.convergence(self._desired))
-        wanted, stream.state = stream.state.wanted, subscription.Subscription()
-        self._index(stream, wanted)
+        self._index(stream, Shift(unwanted=frozenset(stream.state.applied)))
+        stream.line, stream.state = None, Subscription({})
         if self._streams.get(stream.hello.instance) is stream:
             del self._streams[stream.hello.instance]
             self._departed[stream.hello.instance] = (status, now_ns)

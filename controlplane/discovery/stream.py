@@ -1,40 +1,55 @@
-"""One connected sidecar: its pure state, and what the clock adds to it."""
+"""One connected sidecar: its state, and what the clock and the connection add to it."""
 
-import asyncio
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from controlplane.discovery.desired import Published
-from controlplane.discovery.subscription import Subscription, refusals, settled_revision
+from controlplane.discovery.subscription import Nonce, Subscription
 from controlplane.model.sidecar import Hello, ResourceConvergence, SidecarState, SidecarStatus
+
+
+class Line(Protocol):
+    """What carries responses to one sidecar."""
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        ...
+
+    def replace(self) -> None:
+        """The sidecar opened another stream, so that this one ends."""
+        ...
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Stream:
-    """A sidecar from its hello to its last message.
+    """A sidecar from its hello to its last message; without a `line` nothing can be sent any more.
 
-    `wake` says that there may be something to send, `replaced` that the sidecar opened another stream.
     `sent_ns` maps nonces to the instants of sending; `behind_ns` is since when something has been pending.
     """
 
     hello: Hello
     state: Subscription
     joined_ns: int
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    line: Line | None = None
     pushes: int = 0
-    sent_ns: dict[str, int] = field(default_factory=dict)
+    sent_ns: dict[Nonce, int] = field(default_factory=dict)
     last_ack_ns: int | None = None
     behind_ns: int | None = None
+
+    def wake(self) -> None:
+        """Have looked for what is due."""
+        if self.line:
+            self.line.wake()
 
     def standing(self, desired: Published) -> SidecarState:
         """Where the sidecar stands, by what it confirmed."""
         if not self.state.pending:
             return SidecarState.SYNCED
-        return SidecarState.REJECTED if refusals(self.state, desired) else SidecarState.STALE
+        return SidecarState.REJECTED if self.state.refusals(desired) else SidecarState.STALE
 
     def status(self, desired: Published, now_ns: int) -> SidecarStatus:
         """What is known of the sidecar at `now_ns`, without its resources."""
-        revision = settled_revision(self.state, desired)
+        revision = self.state.settled_revision(desired)
         return SidecarStatus(
             hello=self.hello,
             state=self.standing(desired),
@@ -42,16 +57,14 @@ class Stream:
             revision=revision,
             lag=desired.revision - revision,
             last_ack_age_seconds=(now_ns - self.last_ack_ns) / 1e9 if self.last_ack_ns is not None else None,
-            rejections=refusals(self.state, desired),
+            rejections=self.state.refusals(desired),
             pushes=self.pushes,
-            resources=len(self.state.wanted & self.state.applied.keys()),
+            resources=sum(version is not None for version in self.state.applied.values()),
         )
 
     def convergence(self, desired: Published) -> tuple[ResourceConvergence, ...]:
         """Every resource that the sidecar wants, sorted."""
         return tuple(
-            ResourceConvergence(
-                resource=name, applied=self.state.applied.get(name), desired=desired.find(name)
-            )
-            for name in sorted(self.state.wanted)
+            ResourceConvergence(resource=name, applied=applied, desired=desired.find(name))
+            for name, applied in sorted(self.state.applied.items())
         )

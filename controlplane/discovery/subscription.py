@@ -1,4 +1,4 @@
-"""What one sidecar asked for, was told, and applies: a pure machine, one value per stream.
+"""What one sidecar asked for, was told, and applies: a machine without clock or socket, one per stream.
 
 Theory of operation. The sidecar *asks* for resources; a HOST *brings* those behind it. For each wanted
 resource the machine knows what the sidecar was last *told*: a version, or that there is none. A resource is
@@ -7,27 +7,28 @@ received it; what changes meanwhile only grows the set of the due, so that the s
 and never a queue of old ones. A version that was told is not told again, not even after a rejection: only
 another version is.
 
-    asked, changed -> due -> respond -> awaited -> RECEIVED -> unconfirmed -> APPLIED -> applied | rejected
+    asked, changed -> due -> respond -> awaited -> [RECEIVED -> unconfirmed ->] APPLIED -> applied | rejected
 
-An acknowledgement that names no unconfirmed response is stale and changes nothing. APPLIED also confirms what
-was sent before it, since a stream keeps the order. Resources go out in an order in which nothing points to
-what has not been sent: endpoints, outbound, then the host that brings both.
+Only a sidecar that needs a while to apply says RECEIVED. An acknowledgement that names no unconfirmed
+response is stale and changes nothing. APPLIED also confirms what was sent before it, since a stream keeps the
+order. Resources go out in an order in which nothing points to what has not been sent: endpoints, outbound,
+then the host that brings both.
 
 While the registry is not settled after a restart, nothing that a sidecar *carried* over is taken away.
+
+The state is changed in place: a copy of all that a sidecar wants would cost more than any step does, and
+every change is a step of every sidecar.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import chain
-from typing import Final, NewType, Protocol, TypeVar
+from typing import Final, NamedTuple, NewType, Protocol
 
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
 
 Nonce = NewType("Nonce", str)
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 MAX_WANTED = 16_384
 """Resources that one stream may want: more than any workload calls, and a bound on its memory."""
@@ -65,8 +66,8 @@ class Desired(Protocol):
         """The version that every reader should have, or `None` when there is no such resource."""
         ...
 
-    def behind(self, resource: ResourceName) -> Iterable[ResourceName]:
-        """What a HOST brings with it; nothing for every other kind, and nothing when it does not exist."""
+    def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
+        """What a HOST brings with it; nothing when it does not exist."""
         ...
 
     def size_bytes(self, resource: ResourceName) -> int:
@@ -104,189 +105,275 @@ class Response:
     missing: tuple[ResourceName, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """Where one sidecar stands.
+class Shift(NamedTuple):
+    """Names that became wanted, and names that are wanted no longer."""
 
-    `brought` maps each asked HOST to all that it ever brought, so that what vanishes with it is removed with
-    it; `wanted` is that and what was asked. `told` maps a resource to the version last sent or held, or to
-    `None` when it was said not to exist. `pending` are the wanted ones of which something other than the
-    newest version is applied. `unconfirmed` maps nonces to responses without their APPLIED, oldest first;
-    `awaited` is the one among them without its RECEIVED. `revision` is the newest at which nothing was
-    pending.
-    """
-
-    asked: frozenset[ResourceName] = frozenset()
-    brought: Mapping[ResourceName, frozenset[ResourceName]] = field(default_factory=dict)
     wanted: frozenset[ResourceName] = frozenset()
-    told: Mapping[ResourceName, Version | None] = field(default_factory=dict)
-    carried: frozenset[ResourceName] = frozenset()
-    applied: Mapping[ResourceName, Version] = field(default_factory=dict)
-    rejected: Mapping[ResourceName, Rejection] = field(default_factory=dict)
-    pending: frozenset[ResourceName] = frozenset()
-    due: frozenset[ResourceName] = frozenset()
-    unconfirmed: Mapping[Nonce, Response] = field(default_factory=dict)
-    awaited: Nonce | None = None
-    revision: int = 0
+    unwanted: frozenset[ResourceName] = frozenset()
 
 
 _UNTOLD: Final = Version("")
+_UNMOVED: Final = Shift()
 
 
-def begin(held: Mapping[ResourceName, Version], revision: int = 0) -> Subscription:
-    """The state of a new stream whose sidecar holds and applies `held`, all of it current at `revision`."""
-    return Subscription(told=dict(held), applied=dict(held), carried=frozenset(held), revision=revision)
+class Subscription:
+    """Where one sidecar stands.
 
-
-def subscribe(
-    state: Subscription, wanted: Iterable[ResourceName], unwanted: Iterable[ResourceName], desired: Desired
-) -> Subscription:
-    """The state once the sidecar wants `wanted` too, and `unwanted` no longer.
-
-    Asking again for what does not exist is answered again; what is no longer wanted is forgotten, and sent
-    whole when it is wanted again.
+    `asked` is what it asked for. `brought` maps each asked HOST to all that it ever brought, so that what
+    vanishes with it is removed with it. `applied` maps what is wanted, which is all of that, to the version
+    that the sidecar applies, or to `None`. `told` maps a resource to the version last sent, or to `None` when
+    it was said not to exist, unless that is what is applied. `carried` is what the sidecar held when it came,
+    as far as it may yet be wanted or withheld. `pending` are the wanted ones of which something other than
+    the newest version is applied. `unconfirmed` maps nonces to responses without their APPLIED, oldest first;
+    `awaited` is the one among them of which nothing was said. `revision` is the newest at which nothing was
+    pending.
     """
-    asked, lost = frozenset(wanted), frozenset(unwanted)
-    kept = replace(state, asked=(state.asked - lost) | asked, brought=_without(state.brought, lost))
-    after = _bring(kept, asked, desired)
-    forgotten = (state.wanted | lost) - after.wanted
-    absent = {resource for resource in asked if state.told.get(resource, _UNTOLD) is None}
-    after = replace(
-        after,
-        told=_without(state.told, forgotten | absent),
-        applied=_without(state.applied, forgotten),
-        rejected=_without(state.rejected, forgotten),
-        due=(state.due | asked | (after.wanted - state.wanted)) & after.wanted,
+
+    __slots__ = (
+        "applied",
+        "asked",
+        "awaited",
+        "brought",
+        "carried",
+        "due",
+        "pending",
+        "rejected",
+        "revision",
+        "told",
+        "unconfirmed",
     )
-    carried = 0 if state.wanted else state.revision  # what it came with, until it wants something
-    return _settle(after, after.wanted - state.wanted, desired, carried or desired.revision)
+
+    def __init__(self, held: Mapping[ResourceName, Version]) -> None:
+        """The state of a new stream whose sidecar holds and applies `held`."""
+        self.asked: set[ResourceName] = set()
+        self.brought: dict[ResourceName, frozenset[ResourceName]] = {}
+        self.applied: dict[ResourceName, Version | None] = {}
+        self.told: dict[ResourceName, Version | None] = {}
+        self.carried = dict(held)
+        self.rejected: dict[ResourceName, Rejection] = {}
+        self.pending: set[ResourceName] = set()
+        self.due: set[ResourceName] = set()
+        self.unconfirmed: dict[Nonce, Response] = {}
+        self.awaited: Nonce | None = None
+        self.revision = 0
+
+    def subscribe(
+        self, wanted: Iterable[ResourceName], unwanted: Iterable[ResourceName], desired: Desired
+    ) -> Shift:
+        """The sidecar wants `unwanted` no longer, and `wanted` from now on.
+
+        Asking again for what does not exist is answered again; what is no longer wanted is forgotten, and
+        sent whole when it is wanted again.
+        """
+        self._note_settled(desired.revision)
+        forgotten = self._unsubscribe(frozenset(unwanted))
+        came: set[ResourceName] = set()
+        for resource in wanted:
+            self.asked.add(resource)
+            if self.told.get(resource, _UNTOLD) is None:
+                del self.told[resource]
+            came.update(self._want(resource, desired), self._bring(resource, desired))
+            self.due.add(resource)
+        self.due |= came
+        return Shift(wanted=frozenset(came - forgotten), unwanted=frozenset(forgotten - came))
+
+    def change(self, changed: Iterable[ResourceName], desired: Desired, previous_revision: int) -> Shift:
+        """Each of `changed` has another version in `desired`, the successor of `previous_revision`.
+
+        Nothing becomes due by it: `release` says when.
+        """
+        self._note_settled(previous_revision)
+        came: list[ResourceName] = []
+        for resource in changed:
+            if resource in self.applied:
+                came += self._bring(resource, desired)
+                self._judge(resource, desired)
+        return Shift(wanted=frozenset(came)) if came else _UNMOVED
+
+    def release(self, resources: Iterable[ResourceName]) -> None:
+        """Each of `resources`, as far as it is wanted, and all that it brought may be sent."""
+        for resource in resources:
+            if resource in self.applied:
+                self.due.add(resource)
+                self.due.update(self.brought.get(resource, ()))
+
+    def respond(self, desired: Desired, nonce: Nonce, limit_bytes: int = RESPONSE_BYTES) -> Response | None:
+        """The response that sends what is due, if there is anything to send now.
+
+        Past `limit_bytes` the rest stays due, removals last, so that nothing goes before what replaces it.
+        """
+        if self.awaited is not None or len(self.unconfirmed) >= MAX_UNCONFIRMED:
+            return None
+        withheld = self._withheld(desired)
+        news = self._news(withheld, desired)
+        sent = _fill(news, desired, limit_bytes)
+        gone = _gone(news)
+        if len(sent) + len(gone) < len(news):
+            gone = ()
+        self.due = withheld.union(news).difference(sent, gone)
+        if not sent and not gone:
+            return None
+        known = [resource for resource in gone if self._told(resource) != _UNTOLD]
+        self.told.update(sent)
+        self.told.update(dict.fromkeys(gone))
+        response = Response(
+            nonce=nonce,
+            revision=desired.revision if self._is_told_all(desired) else self.revision,
+            resources=sent,
+            removed=tuple(known),
+            missing=tuple(resource for resource in gone if resource not in known),
+        )
+        self._uncarry(sent, desired)
+        self.unconfirmed[nonce] = response
+        self.awaited = nonce
+        return response
+
+    def acknowledge(self, ack: Acknowledgement, desired: Desired) -> None:
+        """The sidecar said what became of a response."""
+        response = self.unconfirmed.get(ack.nonce)
+        if response is None:
+            return
+        for rejection in ack.rejections:
+            if version := response.resources.get(rejection.resource):
+                self.rejected[rejection.resource] = replace(rejection, version=version)
+        if ack.stage is Stage.APPLIED:
+            self._note_settled(desired.revision)
+            for nonce in _until(self.unconfirmed, ack.nonce):
+                self._confirm(self.unconfirmed.pop(nonce), desired)
+        if self.awaited not in self.unconfirmed or self.awaited == ack.nonce:
+            self.awaited = None
+
+    def refusals(self, desired: Desired) -> tuple[Rejection, ...]:
+        """What the sidecar refused and should still have, sorted by resource."""
+        refused = (self.rejected[resource] for resource in sorted(self.pending & self.rejected.keys()))
+        return tuple(one for one in refused if desired.find(one.resource) == one.version)
+
+    def settled_revision(self, desired: Desired) -> int:
+        """The newest revision at which the sidecar applies all that it wants."""
+        return self.revision if self.pending else desired.revision
+
+    def _note_settled(self, revision: int) -> None:
+        """A sidecar of which nothing is pending has settled at `revision`."""
+        if not self.pending:
+            self.revision = revision
+
+    def _want(self, resource: ResourceName, desired: Desired) -> tuple[ResourceName, ...]:
+        """Want one resource; returns it if that is new."""
+        if resource in self.applied:
+            return ()
+        self.applied[resource] = self.carried.get(resource)
+        self._judge(resource, desired)
+        return (resource,)
+
+    def _bring(self, resource: ResourceName, desired: Desired) -> list[ResourceName]:
+        """Want what an asked host brings now, and judge all that it ever brought; returns what is new."""
+        if resource.type is not ResourceType.HOST or resource not in self.asked:
+            return []
+        behind = desired.behind(resource)
+        before = self.brought.get(resource)
+        if before is None:
+            self.brought[resource] = behind
+        else:
+            self.brought[resource] = before | behind
+            for brought in before:
+                self._judge(brought, desired)
+        return [name for brought in behind for name in self._want(brought, desired)]
+
+    def _unsubscribe(self, lost: frozenset[ResourceName]) -> set[ResourceName]:
+        """Forget what is wanted no longer; returns it."""
+        if not lost:
+            return set()
+        self.asked -= lost
+        for host in lost:
+            self.brought.pop(host, None)
+        wanted = self.asked.union(*self.brought.values())
+        forgotten = self.applied.keys() - wanted
+        for resource in forgotten:
+            for memory in (self.applied, self.told, self.carried, self.rejected):
+                memory.pop(resource, None)
+        self.pending -= forgotten
+        self.due -= forgotten
+        self.unconfirmed = {nonce: _voided(one, forgotten) for nonce, one in self.unconfirmed.items()}
+        return forgotten
+
+    def _judge(self, resource: ResourceName, desired: Desired) -> None:
+        """Tell anew whether a wanted resource is pending."""
+        if desired.find(resource) != self.applied[resource] or self._is_unconfirmed(resource):
+            self.pending.add(resource)
+        else:
+            self.pending.discard(resource)
+
+    def _is_unconfirmed(self, resource: ResourceName) -> bool:
+        """Whether the sidecar may hold it already, or no longer, without having said so."""
+        responses = self.unconfirmed.values()
+        return any(resource in one.resources or resource in one.removed for one in responses)
+
+    def _told(self, resource: ResourceName) -> Version | None:
+        """What the sidecar was last told of a wanted resource."""
+        if resource in self.told:
+            return self.told[resource]
+        return self.applied[resource] or _UNTOLD
+
+    def _withheld(self, desired: Desired) -> set[ResourceName]:
+        """What it holds from before a restart, and might lose only because others are not back yet."""
+        if desired.is_settled or not self.carried:
+            return set()
+        held = self.due & self.carried.keys()
+        return {one for one in held if one.type is ResourceType.ENDPOINTS or desired.find(one) is None}
+
+    def _uncarry(self, sent: Iterable[ResourceName], desired: Desired) -> None:
+        """Drop from what was carried what was replaced, and all that can no longer be withheld."""
+        if self.carried:
+            gone = self.applied.keys() if desired.is_settled else sent
+            for resource in gone:
+                self.carried.pop(resource, None)
+
+    def _news(self, withheld: set[ResourceName], desired: Desired) -> dict[ResourceName, Version | None]:
+        """What is due and differs from what was told, in the order to send it, but for what was refused."""
+        due = sorted(self.due - withheld, key=_place)
+        found = ((resource, desired.find(resource)) for resource in due)
+        return {
+            resource: version
+            for resource, version in found
+            if self._told(resource) != version and not self._is_refused(resource, version)
+        }
+
+    def _is_refused(self, resource: ResourceName, version: Version | None) -> bool:
+        rejection = self.rejected.get(resource)
+        return rejection is not None and rejection.version == version
+
+    def _is_told_all(self, desired: Desired) -> bool:
+        return all(self._told(resource) == desired.find(resource) for resource in self.pending)
+
+    def _confirm(self, response: Response, desired: Desired) -> None:
+        """The sidecar applies what the response said, but for what it refused."""
+        for resource, version in response.resources.items():
+            is_refused = self._is_refused(resource, version)
+            if resource in self.applied and version != _UNTOLD and not is_refused:
+                self.applied[resource] = version
+                self.rejected.pop(resource, None)
+            if self.told.get(resource) == version:
+                del self.told[resource]
+        for resource in response.removed:
+            if resource in self.applied:
+                self.applied[resource] = None
+            self.rejected.pop(resource, None)
+        for resource in (*response.resources, *response.removed):
+            if resource in self.applied:
+                self._judge(resource, desired)
 
 
-def change(
-    state: Subscription, changed: Iterable[ResourceName], desired: Desired, previous_revision: int
-) -> Subscription:
-    """The state once `changed` have other versions in `desired`, the successor of `previous_revision`.
-
-    Nothing becomes due by it: `release` says when.
-    """
-    changed = frozenset(changed)
-    return _settle(_bring(state, changed, desired), changed, desired, previous_revision)
-
-
-def release(state: Subscription, resources: Iterable[ResourceName]) -> Subscription:
-    """The state in which `resources`, as far as they are wanted, and all that they brought may be sent."""
-    wanted = state.wanted.intersection(resources)
-    return replace(state, due=state.due | _with_brought(state, wanted))
-
-
-def respond(
-    state: Subscription, desired: Desired, nonce: Nonce, limit_bytes: int = RESPONSE_BYTES
-) -> tuple[Subscription, Response | None]:
-    """The state once what is due is sent, and the response that sends it, if there is one.
-
-    Past `limit_bytes` the rest stays due, removals last, so that nothing goes before what replaces it.
-    """
-    if state.awaited is not None or len(state.unconfirmed) >= MAX_UNCONFIRMED:
-        return state, None
-    withheld = frozenset() if desired.is_settled else _withheld(state, desired)
-    news = _news(state, withheld, desired)
-    sent = _fill(news, desired, limit_bytes)
-    gone = _gone(news) if len(sent) + len(_gone(news)) == len(news) else ()
-    if not sent and not gone:
-        return replace(state, due=withheld), None
-    told = {**state.told, **sent, **dict.fromkeys(gone)}
-    response = Response(
-        nonce=nonce,
-        revision=desired.revision if _is_current(state, told, desired) else state.revision,
-        resources=sent,
-        removed=tuple(resource for resource in gone if resource in state.told),
-        missing=tuple(resource for resource in gone if resource not in state.told),
-    )
-    state = replace(
-        state,
-        told=told,
-        carried=state.carried - sent.keys(),
-        due=withheld | (news.keys() - sent.keys() - set(gone)),
-        unconfirmed={**state.unconfirmed, nonce: response},
-        awaited=nonce,
-    )
-    return state, response
-
-
-def acknowledge(state: Subscription, ack: Acknowledgement, desired: Desired) -> Subscription:
-    """The state once the sidecar said what became of a response."""
-    response = state.unconfirmed.get(ack.nonce)
-    if response is None:
-        return state
-    refused = {
-        rejection.resource: replace(rejection, version=response.resources[rejection.resource])
-        for rejection in ack.rejections
-        if rejection.resource in response.resources
+def _voided(response: Response, forgotten: set[ResourceName]) -> Response:
+    """A response whose acknowledgement leaves open which version is applied of what was forgotten since."""
+    versions = {
+        name: _UNTOLD if name in forgotten else version for name, version in response.resources.items()
     }
-    state = replace(state, rejected={**state.rejected, **refused})
-    if ack.stage is Stage.RECEIVED:
-        return replace(state, awaited=None if state.awaited == ack.nonce else state.awaited)
-    nonces = list(state.unconfirmed)
-    for nonce in nonces[: nonces.index(ack.nonce) + 1]:
-        state = _confirm(state, nonce)
-    return _settle(state, state.pending, desired, desired.revision)
+    return replace(response, resources=versions)
 
 
-def refusals(state: Subscription, desired: Desired) -> tuple[Rejection, ...]:
-    """What the sidecar refused and should still have, sorted by resource."""
-    refused = (state.rejected[resource] for resource in sorted(state.pending & state.rejected.keys()))
-    return tuple(rejection for rejection in refused if desired.find(rejection.resource) == rejection.version)
-
-
-def settled_revision(state: Subscription, desired: Desired) -> int:
-    """The newest revision at which the sidecar applies all that it wants."""
-    return state.revision if state.pending else desired.revision
-
-
-def _bring(state: Subscription, changed: frozenset[ResourceName], desired: Desired) -> Subscription:
-    """Add what the asked hosts among `changed` bring now."""
-    brought = dict(state.brought)
-    for host in state.asked & changed:
-        if behind := frozenset(desired.behind(host)):
-            brought[host] = brought.get(host, frozenset()) | behind
-    return replace(state, brought=brought, wanted=state.asked.union(*brought.values()))
-
-
-def _settle(
-    state: Subscription, resources: frozenset[ResourceName], desired: Desired, settled_revision: int
-) -> Subscription:
-    """Judge anew which of `resources` are pending; a sidecar with none had settled at `settled_revision`."""
-    looked_at = _with_brought(state, state.wanted & resources)
-    behind = {resource for resource in looked_at if desired.find(resource) != state.applied.get(resource)}
-    pending = behind | (looked_at & _unconfirmed(state))
-    return replace(
-        state,
-        pending=((state.pending & state.wanted) - looked_at) | pending,
-        revision=state.revision if state.pending else settled_revision,
-    )
-
-
-def _with_brought(state: Subscription, resources: frozenset[ResourceName]) -> frozenset[ResourceName]:
-    return resources.union(*(state.brought[host] for host in resources if host in state.brought))
-
-
-def _withheld(state: Subscription, desired: Desired) -> frozenset[ResourceName]:
-    """What the sidecar holds from before a restart, and might lose only because others are not back yet."""
-    held = state.due & state.carried
-    return frozenset(r for r in held if r.type is ResourceType.ENDPOINTS or desired.find(r) is None)
-
-
-def _news(
-    state: Subscription, withheld: frozenset[ResourceName], desired: Desired
-) -> dict[ResourceName, Version | None]:
-    """What is due and differs from what was told, in the order to send it; a refused version is no news."""
-    due = sorted(state.due - withheld, key=lambda resource: (_RANK[resource.type], resource.name))
-    found = {resource: desired.find(resource) for resource in due}
-    return {
-        resource: version
-        for resource, version in found.items()
-        if state.told.get(resource, _UNTOLD) != version and not _is_refused(state, resource, version)
-    }
+def _place(resource: ResourceName) -> tuple[int, str]:
+    """Where a resource stands in the order of sending."""
+    return _RANK[resource.type], resource.name
 
 
 def _fill(
@@ -310,43 +397,9 @@ def _gone(news: dict[ResourceName, Version | None]) -> tuple[ResourceName, ...]:
     return tuple(resource for resource in reversed(news) if news[resource] is None)
 
 
-def _is_current(state: Subscription, told: Mapping[ResourceName, Version | None], desired: Desired) -> bool:
-    return all(told.get(resource) == desired.find(resource) for resource in state.pending)
-
-
-def _confirm(state: Subscription, nonce: Nonce) -> Subscription:
-    """The state once the sidecar applies what the response said, but for what it refused."""
-    response = state.unconfirmed[nonce]
-    refused = {r for r, version in response.resources.items() if _is_refused(state, r, version)}
-    serving = {
-        r: version for r, version in response.resources.items() if r in state.wanted and r not in refused
-    }
-    return replace(
-        state,
-        told=_retold(state, {r for r in refused if state.told.get(r) == response.resources[r]}),
-        applied={**_without(state.applied, response.removed), **serving},
-        rejected=_without(state.rejected, {*serving, *response.removed}),
-        unconfirmed=_without(state.unconfirmed, (nonce,)),
-        awaited=None if state.awaited == nonce else state.awaited,
-    )
-
-
-def _retold(state: Subscription, refused: set[ResourceName]) -> Mapping[ResourceName, Version | None]:
-    """What was told, with the version kept in place of each that was refused."""
-    kept = {resource: state.applied[resource] for resource in refused if resource in state.applied}
-    return {**_without(state.told, refused), **kept}
-
-
-def _unconfirmed(state: Subscription) -> frozenset[ResourceName]:
-    """What the sidecar may hold already, or no longer, without having said so."""
-    responses = state.unconfirmed.values()
-    return frozenset(chain.from_iterable((*response.resources, *response.removed) for response in responses))
-
-
-def _is_refused(state: Subscription, resource: ResourceName, version: Version | None) -> bool:
-    rejection = state.rejected.get(resource)
-    return rejection is not None and rejection.version == version
-
-
-def _without(mapping: Mapping[_K, _V], keys: Collection[_K]) -> Mapping[_K, _V]:
-    return {key: value for key, value in mapping.items() if key not in keys} if keys else mapping
+def _until(responses: Iterable[Nonce], last: Nonce) -> Iterator[Nonce]:
+    """The nonces up to `last`."""
+    for nonce in tuple(responses):
+        yield nonce
+        if nonce == last:
+            return

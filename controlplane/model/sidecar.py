@@ -37,15 +37,11 @@ class ResourceConvergence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version.
-
-    `revision` is the newest at which it applied all that it held, zero when there is none.
-    """
+    """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version."""
 
     instance: str
     services: tuple[ServiceName, ...]
     version: str
-    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

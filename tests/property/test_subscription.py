@@ -11,14 +11,9 @@ from controlplane.discovery.subscription import (
     Acknowledgement,
     Nonce,
     Response,
+    Shift,
     Stage,
-    acknowledge,
-    begin,
-    change,
-    refusals,
-    release,
-    respond,
-    subscribe,
+    Subscription,
 )
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
@@ -39,9 +34,13 @@ def number(version: Version) -> int:
 
 @dataclass
 class Sidecar:
-    """What it asked for, holds and refused; it answers each response as a sidecar must."""
+    """What it asked for, holds and refused; it answers each response as a sidecar must.
+
+    What it gave up while that was on its way it may hold, and get once more when it asks again.
+    """
 
     asked: set[ResourceName] = field(default_factory=set)
+    given_up: set[ResourceName] = field(default_factory=set)
     held: dict[ResourceName, Version] = field(default_factory=dict)
     missing: set[ResourceName] = field(default_factory=set)
 
@@ -49,14 +48,14 @@ class Sidecar:
         refused = []
         for name, version in response.resources.items():
             assert number(version) >= number(self.held.get(name, Version("0"))), "an older version was sent"
-            assert self.held.get(name) != version, "what is held was sent again"
+            assert self.held.get(name) != version or name in self.given_up, "what is held was sent again"
             if number(version) % UNACCEPTABLE == 0:
                 refused.append(
                     Rejection(resource=name, version=version, field_path="", reason="expected better")
                 )
             else:
                 self.held[name] = version
-        for name in response.removed:
+        for name in (*response.removed, *response.missing):
             self.held.pop(name, None)
         self.missing = (self.missing - response.resources.keys()) | set(response.missing)
         applied = Acknowledgement(nonce=response.nonce, stage=Stage.APPLIED, rejections=tuple(refused))
@@ -83,17 +82,34 @@ class Link(RuleBasedStateMachine):
         self.to_sidecar: deque[Response] = deque()
         self.to_server: deque[Acknowledgement] = deque()
         self.last_ack: Acknowledgement | None = None
-        self.state = subscribe(begin(self.sidecar.held), self.sidecar.asked, (), self.desired)
+        self.sidecar.given_up.clear()
+        self.state = Subscription(self.sidecar.held)
+        self.index: set[ResourceName] = set()
+        self.note(self.state.subscribe(self.sidecar.asked, (), self.desired))
+
+    def note(self, shift: Shift) -> None:
+        """Keep the index of what is wanted, as the fleet does."""
+        self.index = (self.index | shift.wanted) - shift.unwanted
 
     @rule(names=st.sets(st.sampled_from((MESH, *HOSTS)), min_size=1))
     def ask(self, names: set[ResourceName]) -> None:
         self.sidecar.asked |= names
-        self.state = subscribe(self.state, names, (), self.desired)
+        self.note(self.state.subscribe(names, (), self.desired))
+
+    @rule(names=st.sets(st.sampled_from((MESH, *HOSTS)), min_size=1))
+    def give_up(self, names: set[ResourceName]) -> None:
+        """The sidecar lets go of what nobody calls; what is in flight may bring it once more."""
+        self.sidecar.asked -= names
+        shift = self.state.subscribe((), names, self.desired)
+        self.note(shift)
+        for name in shift.unwanted:
+            self.sidecar.held.pop(name, None)
+        self.sidecar.given_up |= shift.unwanted
 
     def publish(self, desired: FakeDesired, changed: set[ResourceName], releases: set[ResourceName]) -> None:
         before, self.desired = self.desired, replace(desired, revision=self.desired.revision + 1)
-        self.state = change(self.state, changed, self.desired, before.revision)
-        self.state = release(self.state, releases)
+        self.note(self.state.change(changed, self.desired, before.revision))
+        self.state.release(releases)
 
     @rule(edits=st.sets(st.sampled_from(ALL), min_size=1), held_back=st.sets(st.sampled_from(ALL)))
     def edit(self, edits: set[ResourceName], held_back: set[ResourceName]) -> None:
@@ -116,11 +132,11 @@ class Link(RuleBasedStateMachine):
 
     @rule()
     def release_all(self) -> None:
-        self.state = release(self.state, ALL)
+        self.state.release(ALL)
 
     @rule(limit_bytes=st.sampled_from((1, 1 << 20)))
     def send(self, limit_bytes: int) -> None:
-        self.state, response = respond(self.state, self.desired, Nonce(self.next_version()), limit_bytes)
+        response = self.state.respond(self.desired, Nonce(self.next_version()), limit_bytes)
         if response:
             self.to_sidecar.append(response)
 
@@ -133,21 +149,25 @@ class Link(RuleBasedStateMachine):
     @rule()
     def hear(self) -> None:
         self.last_ack = self.to_server.popleft()
-        self.state = acknowledge(self.state, self.last_ack, self.desired)
+        self.state.acknowledge(self.last_ack, self.desired)
 
     @precondition(lambda self: self.last_ack)
     @rule()
     def hear_again(self) -> None:
         assert self.last_ack
-        self.state = acknowledge(self.state, self.last_ack, self.desired)
+        self.state.acknowledge(self.last_ack, self.desired)
 
     @invariant()
     def nothing_queues(self) -> None:
         assert len(self.to_sidecar) <= 1
 
     @invariant()
+    def index_has_what_is_wanted(self) -> None:
+        assert self.index == self.state.applied.keys()
+
+    @invariant()
     def server_never_believes_what_the_sidecar_does_not_apply(self) -> None:
-        for name in self.state.wanted - self.state.pending:
+        for name in self.state.applied.keys() - self.state.pending - self.sidecar.given_up:
             assert self.sidecar.held.get(name) == self.desired.find(name)
 
     def teardown(self) -> None:
@@ -159,9 +179,9 @@ class Link(RuleBasedStateMachine):
                 self.deliver()
             while self.to_server:
                 self.hear()
-        refused = {rejection.resource for rejection in refusals(self.state, self.desired)}
+        refused = {rejection.resource for rejection in self.state.refusals(self.desired)}
         assert self.state.pending == refused
-        for name in self.state.wanted - refused:
+        for name in self.state.applied.keys() - refused:
             assert self.sidecar.held.get(name) == self.desired.find(name)
         for name in self.sidecar.asked - self.desired.versions.keys():
             assert name not in self.sidecar.held

@@ -1,6 +1,6 @@
 """A snapshot made by hand: versions by name, and the services behind hosts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controlplane.model.resource import ResourceName, ResourceType, Version
@@ -30,9 +30,9 @@ class FakeDesired:
     def find(self, resource: ResourceName) -> Version | None:
         return self.versions.get(resource)
 
-    def behind(self, resource: ResourceName) -> Iterable[ResourceName]:
+    def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
         service = self.services.get(resource)
-        return (outbound(service), endpoints(service)) if service else ()
+        return frozenset({outbound(service), endpoints(service)} if service else ())
 
     def size_bytes(self, resource: ResourceName) -> int:
         return len(self.versions[resource])

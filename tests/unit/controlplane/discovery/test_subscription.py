@@ -1,22 +1,16 @@
 """The server's half of discovery, one event at a time."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from copy import copy
 
 from controlplane.discovery.subscription import (
     MAX_UNCONFIRMED,
     Acknowledgement,
     Nonce,
     Response,
+    Shift,
     Stage,
     Subscription,
-    acknowledge,
-    begin,
-    change,
-    refusals,
-    release,
-    respond,
-    settled_revision,
-    subscribe,
 )
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
@@ -41,19 +35,26 @@ def with_version(resource: ResourceName, version: Version | None, *, revision: i
     return FakeDesired(revision=revision, versions=kept, services=services)
 
 
-def send(state: Subscription, desired: FakeDesired, nonce: str = "1") -> tuple[Subscription, Response]:
-    state, response = respond(state, desired, Nonce(nonce))
-    assert response is not None
-    return state, response
-
-
-def received(state: Subscription, nonce: str, desired: FakeDesired = WORLD) -> Subscription:
-    return acknowledge(state, Acknowledgement(nonce=Nonce(nonce), stage=Stage.RECEIVED), desired)
-
-
-def applied(
-    state: Subscription, nonce: str, desired: FakeDesired = WORLD, *refused: ResourceName
+def begin(
+    held: dict[ResourceName, Version], wanted: Iterable[ResourceName] = (), desired: FakeDesired = WORLD
 ) -> Subscription:
+    """A new stream of a sidecar that holds `held` and asks for `wanted`."""
+    state = Subscription(held)
+    state.subscribe(wanted, (), desired)
+    return state
+
+
+def send(state: Subscription, desired: FakeDesired, nonce: str = "1") -> Response:
+    response = state.respond(desired, Nonce(nonce))
+    assert response is not None
+    return response
+
+
+def received(state: Subscription, nonce: str, desired: FakeDesired = WORLD) -> None:
+    state.acknowledge(Acknowledgement(nonce=Nonce(nonce), stage=Stage.RECEIVED), desired)
+
+
+def applied(state: Subscription, nonce: str, desired: FakeDesired = WORLD, *refused: ResourceName) -> None:
     rejections = tuple(
         Rejection(
             resource=name, version=Version(""), field_path="ports", reason="expected one port, found none"
@@ -61,212 +62,281 @@ def applied(
         for name in refused
     )
     ack = Acknowledgement(nonce=Nonce(nonce), stage=Stage.APPLIED, rejections=rejections)
-    return acknowledge(state, ack, desired)
+    state.acknowledge(ack, desired)
 
 
 def settled(*wanted: ResourceName) -> Subscription:
     """A sidecar that asked for `wanted` and applies all of it."""
-    state, _ = send(subscribe(begin({}), wanted, (), WORLD), WORLD, "first")
-    return applied(state, "first")
+    state = begin({}, wanted)
+    send(state, WORLD, "first")
+    applied(state, "first")
+    return state
 
 
-def edited(
+def publish(
+    state: Subscription, changed: Iterable[ResourceName], desired: FakeDesired, *, held_back: bool = False
+) -> None:
+    """Offer `desired`, the successor of the revision before it."""
+    changed = set(changed)
+    state.change(changed, desired, desired.revision - 1)
+    if not held_back:
+        state.release(changed)
+
+
+def edit(
     state: Subscription, resource: ResourceName, version: Version | None, revision: int = 2
-) -> Subscription:
-    after = with_version(resource, version, revision=revision)
-    return release(change(state, {resource}, after, revision - 1), {resource})
+) -> FakeDesired:
+    desired = with_version(resource, version, revision=revision)
+    publish(state, {resource}, desired)
+    return desired
 
 
-def test_sidecar_that_comes_back_is_as_far_behind_as_it_was() -> None:
-    newer = replace(WORLD, revision=9)
-    stale = subscribe(begin({MESH: B}, 4), [MESH], (), newer)
-    assert settled_revision(stale, newer) == 4
-    current = subscribe(begin({MESH: A}, 4), [MESH], (), newer)
-    assert settled_revision(current, newer) == 9
-    fresh = subscribe(begin({}), [MESH], (), newer)
-    assert settled_revision(fresh, newer) == 9
+def facts(state: Subscription) -> dict[str, object]:
+    return {name: copy(getattr(state, name)) for name in Subscription.__slots__}
 
 
 def test_host_brings_its_outbound_and_endpoints_before_itself() -> None:
-    state = subscribe(begin({}), [CART], (), WORLD)
-    _, response = send(state, WORLD)
+    response = send(begin({}, [CART]), WORLD)
     assert list(response.resources) == [CART_ENDPOINTS, CART_OUTBOUND, CART]
 
 
 def test_unknown_host_is_missing_and_sent_once_it_exists() -> None:
     empty = FakeDesired()
-    state, response = send(subscribe(begin({}), [CART], (), empty), empty)
-    assert response.missing == (CART,)
-    state = applied(state, "1", empty)
-    state = release(change(state, {CART, CART_OUTBOUND, CART_ENDPOINTS}, WORLD, 1), {CART})
-    _, response = send(state, WORLD, "2")
-    assert set(response.resources) == {CART, CART_OUTBOUND, CART_ENDPOINTS}
+    state = begin({}, [CART], empty)
+    assert send(state, empty).missing == (CART,)
+    applied(state, "1", empty)
+    state.change({CART, CART_OUTBOUND, CART_ENDPOINTS}, WORLD, 1)
+    state.release({CART})
+    assert set(send(state, WORLD, "2").resources) == {CART, CART_OUTBOUND, CART_ENDPOINTS}
+
+
+def test_names_that_a_host_brings_are_told_to_whoever_keeps_an_index() -> None:
+    state = begin({}, [CART], FakeDesired())
+    shift = state.change({CART}, WORLD, 1)
+    assert shift.wanted == {CART_OUTBOUND, CART_ENDPOINTS}
+    assert state.subscribe((), [CART], WORLD).unwanted == {CART, CART_OUTBOUND, CART_ENDPOINTS}
 
 
 def test_asking_again_for_what_is_missing_is_answered_again() -> None:
     empty = FakeDesired()
-    state, _ = send(subscribe(begin({}), [CART], (), empty), empty)
-    state = subscribe(applied(state, "1", empty), [CART], (), empty)
-    _, response = send(state, empty, "2")
-    assert response.missing == (CART,)
+    state = begin({}, [CART], empty)
+    send(state, empty)
+    applied(state, "1", empty)
+    state.subscribe([CART], (), empty)
+    assert send(state, empty, "2").missing == (CART,)
 
 
 def test_what_the_sidecar_holds_is_not_sent_again() -> None:
-    state = subscribe(begin({MESH: A, INBOUND: B}), [MESH, INBOUND], (), WORLD)
-    _, response = send(state, WORLD)
-    assert response.resources == {INBOUND: A}
+    state = begin({MESH: A, INBOUND: B}, [MESH, INBOUND])
+    assert send(state, WORLD).resources == {INBOUND: A}
 
 
 def test_what_the_sidecar_holds_and_is_gone_is_removed() -> None:
-    state = subscribe(begin({MESH: A}), [MESH], (), FakeDesired())
-    _, response = send(state, FakeDesired())
+    empty = FakeDesired()
+    response = send(begin({MESH: A}, [MESH], empty), empty)
     assert response.removed == (MESH,)
     assert response.missing == ()
 
 
 def test_nothing_is_sent_before_the_last_response_is_received() -> None:
-    state, _ = send(subscribe(begin({}), [MESH], (), WORLD), WORLD)
-    state = edited(state, MESH, B)
-    state, response = respond(state, with_version(MESH, B), Nonce("2"))
-    assert response is None
-    _, response = send(received(state, "1"), with_version(MESH, B), "2")
-    assert response.resources == {MESH: B}
+    state = begin({}, [MESH])
+    send(state, WORLD)
+    desired = edit(state, MESH, B)
+    assert state.respond(desired, Nonce("2")) is None
+    received(state, "1")
+    assert send(state, desired, "2").resources == {MESH: B}
+
+
+def test_applied_without_received_lets_the_next_response_go() -> None:
+    state = begin({}, [MESH])
+    send(state, WORLD)
+    desired = edit(state, MESH, B)
+    applied(state, "1", desired)
+    assert send(state, desired, "2").resources == {MESH: B}
 
 
 def test_newer_version_replaces_an_unsent_one() -> None:
-    state, _ = send(subscribe(begin({}), [MESH], (), WORLD), WORLD)
-    state = edited(edited(state, MESH, B), MESH, C, 3)
-    _, response = send(received(state, "1"), with_version(MESH, C, revision=3), "2")
-    assert response.resources == {MESH: C}
+    state = begin({}, [MESH])
+    send(state, WORLD)
+    edit(state, MESH, B)
+    desired = edit(state, MESH, C, 3)
+    received(state, "1")
+    assert send(state, desired, "2").resources == {MESH: C}
 
 
 def test_a_change_undone_before_it_was_sent_sends_nothing() -> None:
-    state = edited(edited(settled(MESH), MESH, B), MESH, A, 3)
-    _, response = respond(state, WORLD, Nonce("2"))
-    assert response is None
+    state = settled(MESH)
+    edit(state, MESH, B)
+    edit(state, MESH, A, 3)
+    assert state.respond(WORLD, Nonce("2")) is None
+    assert not state.pending
+
+
+def test_change_that_is_held_back_is_pending_and_not_sent() -> None:
+    state = settled(MESH)
+    desired = with_version(MESH, B)
+    publish(state, {MESH}, desired, held_back=True)
+    assert state.pending == {MESH}
+    assert state.respond(desired, Nonce("2")) is None
 
 
 def test_sidecar_that_applies_nothing_is_left_to_catch_up() -> None:
-    state = subscribe(begin({}), [MESH], (), WORLD)
+    state = begin({}, [MESH])
     for turn in range(MAX_UNCONFIRMED):
-        desired = with_version(MESH, Version(str(turn)), revision=turn + 2)
-        state = release(change(state, {MESH}, desired, turn + 1), {MESH})
-        state, _ = send(state, desired, str(turn))
-        state = received(state, str(turn), desired)
-    last = with_version(MESH, C, revision=99)
-    state = release(change(state, {MESH}, last, 98), {MESH})
-    state, response = respond(state, last, Nonce("last"))
-    assert response is None
-    _, response = send(applied(state, "0", last), last, "last")
-    assert response.resources == {MESH: C}
+        desired = edit(state, MESH, Version(str(turn)), turn + 2)
+        send(state, desired, str(turn))
+        received(state, str(turn), desired)
+    last = edit(state, MESH, C, 99)
+    assert state.respond(last, Nonce("last")) is None
+    applied(state, "0", last)
+    assert send(state, last, "last").resources == {MESH: C}
 
 
 def test_rejected_version_is_not_sent_again_and_the_next_one_is() -> None:
-    edit = with_version(MESH, B)
-    state, _ = send(edited(settled(MESH), MESH, B), edit, "2")
-    state = release(applied(state, "2", edit, MESH), {MESH})
-    state, response = respond(state, edit, Nonce("3"))
-    assert response is None
-    assert [refusal.version for refusal in refusals(state, edit)] == [B]
-    fix = with_version(MESH, C, revision=3)
-    state, response = send(edited(state, MESH, C, 3), fix, "3")
-    assert response.resources == {MESH: C}
-    assert refusals(applied(state, "3", fix), fix) == ()
+    state = settled(MESH)
+    bad = edit(state, MESH, B)
+    send(state, bad, "2")
+    applied(state, "2", bad, MESH)
+    state.release({MESH})
+    assert state.respond(bad, Nonce("3")) is None
+    assert [refusal.version for refusal in state.refusals(bad)] == [B]
+    good = edit(state, MESH, C, 3)
+    assert send(state, good, "3").resources == {MESH: C}
+    applied(state, "3", good)
+    assert state.refusals(good) == ()
 
 
 def test_rejection_of_one_resource_holds_up_no_other() -> None:
-    state, _ = send(subscribe(begin({}), [MESH, INBOUND], (), WORLD), WORLD)
-    state = applied(state, "1", WORLD, MESH)
-    assert state.applied == {INBOUND: A}
+    state = begin({}, [MESH, INBOUND])
+    send(state, WORLD)
+    applied(state, "1", WORLD, MESH)
+    assert state.applied == {INBOUND: A, MESH: None}
     assert state.pending == {MESH}
 
 
 def test_rejection_sent_with_received_outlives_the_applied_that_follows() -> None:
-    state, _ = send(subscribe(begin({}), [MESH], (), WORLD), WORLD)
+    state = begin({}, [MESH])
+    send(state, WORLD)
     refusal = Rejection(
         resource=MESH, version=A, field_path="", reason="expected MeshSettings, found garbage"
     )
-    state = acknowledge(
-        state, Acknowledgement(nonce=Nonce("1"), stage=Stage.RECEIVED, rejections=(refusal,)), WORLD
-    )
-    assert applied(state, "1").applied == {}
+    ack = Acknowledgement(nonce=Nonce("1"), stage=Stage.RECEIVED, rejections=(refusal,))
+    state.acknowledge(ack, WORLD)
+    applied(state, "1")
+    assert state.applied == {MESH: None}
 
 
 def test_stale_nonce_changes_nothing() -> None:
     state = settled(MESH)
-    assert applied(state, "first") == state
-    assert received(state, "never sent") == state
+    before = facts(state)
+    applied(state, "first")
+    received(state, "never sent")
+    assert facts(state) == before
 
 
 def test_applied_confirms_what_was_sent_before_it() -> None:
-    state, _ = send(subscribe(begin({}), [MESH], (), WORLD), WORLD)
-    state, _ = send(subscribe(received(state, "1"), [INBOUND], (), WORLD), WORLD, "2")
-    state = applied(received(state, "2"), "2")
+    state = begin({}, [MESH])
+    send(state, WORLD)
+    received(state, "1")
+    state.subscribe([INBOUND], (), WORLD)
+    send(state, WORLD, "2")
+    received(state, "2")
+    applied(state, "2")
     assert state.applied == {MESH: A, INBOUND: A}
     assert not state.unconfirmed
 
 
 def test_large_news_is_split_and_removals_come_last() -> None:
     gone = FakeDesired(revision=2, versions={MESH: B, INBOUND: B})
-    state = change(settled(MESH, INBOUND, CART_OUTBOUND), {MESH, INBOUND, CART_OUTBOUND}, gone, 1)
-    state = release(state, {MESH, INBOUND, CART_OUTBOUND})
-    state, first = respond(state, gone, Nonce("1"), limit_bytes=1)
+    state = settled(MESH, INBOUND, CART_OUTBOUND)
+    publish(state, {MESH, INBOUND, CART_OUTBOUND}, gone)
+    first = state.respond(gone, Nonce("1"), limit_bytes=1)
     assert first is not None
     assert (first.resources, first.removed, first.revision) == ({MESH: B}, (), 1)
-    state, second = respond(received(state, "1", gone), gone, Nonce("2"), limit_bytes=1)
+    received(state, "1", gone)
+    second = state.respond(gone, Nonce("2"), limit_bytes=1)
     assert second is not None
     assert (second.resources, second.removed, second.revision) == ({INBOUND: B}, (CART_OUTBOUND,), 2)
 
 
 def test_service_that_vanishes_takes_its_host_first() -> None:
+    state = settled(CART)
     empty = FakeDesired(revision=2)
-    changed = {CART, CART_OUTBOUND, CART_ENDPOINTS}
-    _, response = send(release(change(settled(CART), changed, empty, 1), changed), empty, "2")
-    assert response.removed == (CART, CART_OUTBOUND, CART_ENDPOINTS)
+    publish(state, {CART, CART_OUTBOUND, CART_ENDPOINTS}, empty)
+    assert send(state, empty, "2").removed == (CART, CART_OUTBOUND, CART_ENDPOINTS)
 
 
 def test_unsubscribed_host_takes_along_what_it_brought() -> None:
-    state = subscribe(settled(CART, MESH), (), [CART], WORLD)
-    assert state.wanted == {MESH}
-    _, response = send(subscribe(state, [CART], (), WORLD), WORLD, "2")
-    assert set(response.resources) == {CART, CART_OUTBOUND, CART_ENDPOINTS}
+    state = settled(CART, MESH)
+    state.subscribe((), [CART], WORLD)
+    assert state.applied == {MESH: A}
+    state.subscribe([CART], (), WORLD)
+    assert set(send(state, WORLD, "2").resources) == {CART, CART_OUTBOUND, CART_ENDPOINTS}
+
+
+def test_name_that_is_given_up_and_wanted_again_at_once_is_sent_whole() -> None:
+    state = settled(MESH)
+    shift = state.subscribe([MESH], [MESH], WORLD)
+    assert shift == Shift()
+    assert send(state, WORLD, "2").resources == {MESH: A}
+
+
+def test_acknowledgement_says_nothing_about_what_was_given_up_before_it() -> None:
+    state = begin({}, [MESH])
+    send(state, WORLD)
+    state.subscribe([MESH], [MESH], WORLD)
+    applied(state, "1")
+    assert state.applied == {MESH: None}
+    assert send(state, WORLD, "2").resources == {MESH: A}
 
 
 def test_outbound_asked_for_by_itself_stays_when_its_host_is_unsubscribed() -> None:
-    state = subscribe(settled(CART, CART_OUTBOUND), (), [CART], WORLD)
-    assert state.wanted == {CART_OUTBOUND}
+    state = settled(CART, CART_OUTBOUND)
+    state.subscribe((), [CART], WORLD)
     assert state.applied == {CART_OUTBOUND: A}
 
 
 def test_revision_stays_at_the_last_one_applied_whole() -> None:
     state = settled(MESH)
-    assert settled_revision(state, FakeDesired(revision=7, versions={MESH: A})) == 7
-    edit = with_version(MESH, B, revision=8)
-    state, _ = send(release(change(state, {MESH}, edit, 7), {MESH}), edit, "2")
-    assert settled_revision(state, edit) == 7
-    assert settled_revision(applied(state, "2", edit), edit) == 8
+    assert state.settled_revision(FakeDesired(revision=7, versions={MESH: A})) == 7
+    desired = edit(state, MESH, B, 8)
+    send(state, desired, "2")
+    assert state.settled_revision(desired) == 7
+    applied(state, "2", desired)
+    assert state.settled_revision(desired) == 8
 
 
 def test_change_of_what_is_not_wanted_changes_nothing() -> None:
     state = settled(MESH)
-    assert edited(state, INBOUND, B) == settled(MESH)
+    before = facts(state)
+    edit(state, INBOUND, B)
+    assert facts(state) == before
 
 
 def test_restarted_registry_takes_nothing_away_before_it_is_settled() -> None:
     held = {CART: A, CART_OUTBOUND: A, CART_ENDPOINTS: A}
     unsettled = FakeDesired(is_settled=False, versions={CART_ENDPOINTS: B, CART_OUTBOUND: B})
-    state = subscribe(begin(held), held, (), unsettled)
-    state, response = send(state, unsettled)
+    state = begin(held, held, unsettled)
+    response = send(state, unsettled)
     assert (response.resources, response.removed) == ({CART_OUTBOUND: B}, ())
     settled = FakeDesired(versions=unsettled.versions)
-    _, response = send(applied(state, "1", settled), settled, "2")
+    applied(state, "1", settled)
+    response = send(state, settled, "2")
     assert (response.resources, response.removed) == ({CART_ENDPOINTS: B}, (CART,))
 
 
 def test_registry_that_is_not_settled_still_tells_what_is_new() -> None:
     first = FakeDesired(is_settled=False, versions={CART_ENDPOINTS: A})
-    state, _ = send(subscribe(begin({}), [CART_ENDPOINTS], (), first), first)
-    second = FakeDesired(is_settled=False, versions={CART_ENDPOINTS: B})
-    state = release(change(applied(state, "1", first), {CART_ENDPOINTS}, second, 1), {CART_ENDPOINTS})
-    _, response = send(state, second, "2")
-    assert response.resources == {CART_ENDPOINTS: B}
+    state = begin({}, [CART_ENDPOINTS], first)
+    send(state, first)
+    applied(state, "1", first)
+    second = FakeDesired(revision=2, is_settled=False, versions={CART_ENDPOINTS: B})
+    publish(state, {CART_ENDPOINTS}, second)
+    assert send(state, second, "2").resources == {CART_ENDPOINTS: B}
+
+
+def test_nothing_of_what_was_carried_is_remembered_once_it_may_go() -> None:
+    state = begin({MESH: A, INBOUND: A}, [MESH, INBOUND])
+    edit(state, MESH, B)
+    send(state, with_version(MESH, B))
+    assert not state.carried
