@@ -1,12 +1,11 @@
 """Replicas on one store: whichever is asked, the answer is the whole mesh's."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc.aio
 import pytest
@@ -287,22 +286,27 @@ async def test_replica_that_does_not_answer_is_named_in_every_answer(replicas: R
 
 
 async def test_question_in_flight_ends_well_when_a_replica_is_given_up(replicas: Replicas) -> None:
-    admin = replicas.planes[0].admin
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
-        lost = replica("lost", address=f"127.0.0.1:{silent.getsockname()[1]}")
-        await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
+    asked, server = asyncio.Event(), grpc.aio.server()
 
-        async def is_waited_for() -> bool:
-            began = time.monotonic()
-            await admin.GetStatus(STATUS)
-            return time.monotonic() - began > 1
+    async def think(request: bytes, context: Any) -> bytes:
+        del request, context
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
-        await until(is_waited_for)
-        asked = admin.ListSidecars(ALL_SIDECARS)
-        await asyncio.sleep(0.2)
-        await replicas.stores[0].delete(f"{REPLICAS}{lost.id}")
-        assert list((await asked).unanswered) == [lost.name]
-    assert not (await admin.ListSidecars(ALL_SIDECARS)).unanswered
+    thinks: dict[str, Any] = {"ListShareSidecars": grpc.unary_unary_rpc_method_handler(think)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("mesh.v1.PeerService", thinks),))
+    lost = replica("lost", address=f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    await server.start()
+    await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
+    for plane in replicas.planes:
+        await until(_is_named(plane, lost.name))
+    answer = replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)
+    await asked.wait()
+    await replicas.stores[0].delete(f"{REPLICAS}{lost.id}")
+    assert list((await answer).unanswered) == [lost.name]
+    assert not (await replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)).unanswered
+    await server.stop(None)
 
 
 async def test_people_are_warned_of_a_replica_that_does_not_answer(replicas: Replicas, silent: str) -> None:
