@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc.aio
@@ -64,7 +65,7 @@ class _Stream:
     def __init__(self, member: Member, metadata: Metadata) -> None:
         self._member = member
         self._is_open = True
-        self._unsent: asyncio.Queue[LeaseKeepAliveRequest] = asyncio.Queue(_UNSENT_MAX)
+        self._unsent: asyncio.Queue[LeaseKeepAliveRequest | None] = asyncio.Queue(_UNSENT_MAX)
         self._waiting: dict[LeaseId, deque[asyncio.Future[int]]] = defaultdict(deque)
         method: Any = member.channel.stream_stream(KEEP_ALIVE.path, KEEP_ALIVE.encode, KEEP_ALIVE.decode)
         self._call: Any = method(self._requests(), metadata=metadata)
@@ -91,11 +92,14 @@ class _Stream:
         finally:
             self._is_open = False
             self._call.cancel()
+            with suppress(asyncio.QueueFull):
+                self._unsent.put_nowait(None)
             self._give_up(failure)
 
     async def _requests(self) -> AsyncIterator[LeaseKeepAliveRequest]:
-        while True:
-            yield await self._unsent.get()
+        """What is to be sent; ends with the stream, or the library would wait for more for ever."""
+        while self._is_open and (request := await self._unsent.get()) is not None:
+            yield request
 
     def _hand_out(self, lease_id: LeaseId, ttl_seconds: int) -> None:
         """Answers whoever asked first about the lease; that one may be gone."""
