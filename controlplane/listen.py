@@ -21,7 +21,8 @@ _OPTIONS: Final = (
     ("grpc.server.max_pending_requests_hard_limit", 200_000),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
+    # A sidecar that can no longer be reached is noticed after 25 s at most.
+    ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # A client that pings more often than this is sent away.
