@@ -33,7 +33,7 @@ from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
 from controlplane.listen import Service, listening
 from controlplane.logs import write_json_logs
-from controlplane.metrics import Metrics
+from controlplane.metrics import Metrics, TaskCollector
 from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
 from controlplane.peers.circle import Circle, meeting
@@ -277,6 +277,7 @@ def _for_people(parts: _Parts, peers: _Peers, settings: Settings, own: Replica) 
 
 def _measurements(parts: _Parts) -> CollectorRegistry:
     registry = parts.metrics.registry
+    registry.register(TaskCollector())
     registry.register(FleetCollector(parts.fleet))
     registry.register(MergedCollector(parts.readings.merge, time.time_ns))
     registry.register(RegistryCollector(parts.live, parts.mirrors))

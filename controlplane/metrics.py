@@ -1,6 +1,11 @@
 """What the control plane measures about itself, as `breakwater_controlplane_*`."""
 
+import asyncio
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -41,3 +46,12 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
+
+
+class TaskCollector(Collector):
+    """How many tasks the event loop runs, whose every stream has some: a leak shows here first."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One gauge, of the loop that asks."""
+        tasks = len(asyncio.all_tasks())
+        yield GaugeMetricFamily("breakwater_controlplane_tasks", "Tasks of the event loop.", value=tasks)
