@@ -10,8 +10,8 @@ from registry.errors import (
     RevisionMismatchError,
 )
 from registry.keys import registration_key
-from registry.model import Health, InstanceId, Lease, LeaseId, Registration, ServiceName
-from registry.store import Entry, Store
+from registry.model import Health, InstanceId, Lease, LeaseId, Registration, Revision, ServiceName
+from registry.store import ABSENT, Entry, Store
 from registry.validate import validate
 
 
@@ -25,7 +25,8 @@ class Registrar:
         """The new lease under which the instance is registered.
 
         An instance that registers again, as after a restart, is replaced in place: readers never see it
-        gone. Its earlier lease then holds nothing and ends by itself.
+        gone. Its earlier lease then holds nothing and ends by itself. An attempt that nobody answered cannot
+        land later on the one that followed it, and take the instance along when its own lease ends.
 
         Raises:
             InvalidRegistrationError: it has problems; nothing changed.
@@ -35,7 +36,9 @@ class Registrar:
             raise InvalidRegistrationError(problems)
         key = registration_key(registration.service, registration.endpoint.instance)
         lease = await self._store.grant(ttl_seconds)
-        await self._store.put(key, encode_registration(registration), lease=lease.id)
+        value = encode_registration(registration)
+        while not await self._replace(key, value, lease.id, await self._revision(key)):
+            pass  # somebody else wrote it meanwhile
         return lease
 
     async def keep_alive(self, lease_id: LeaseId) -> Lease:
@@ -68,11 +71,21 @@ class Registrar:
             return True
         changed = replace(registered.registration, endpoint=replace(endpoint, health=health))
         value = encode_registration(changed, entered=registered.entered)
+        return await self._replace(key, value, lease_id, entry.revision)
+
+    async def _replace(self, key: str, value: bytes, lease_id: LeaseId, revision: Revision) -> bool:
+        """Whether the entry is written, which it is only over the one at `revision`."""
         try:
-            await self._store.put(key, value, lease=lease_id, expect=entry.revision)
+            await self._store.put(key, value, lease=lease_id, expect=revision)
         except RevisionMismatchError:
             return False
         return True
+
+    async def _revision(self, key: str) -> Revision:
+        try:
+            return (await self._store.get(key)).revision
+        except KeyNotFoundError:
+            return ABSENT
 
     async def _registered(self, key: str, lease_id: LeaseId) -> Entry:
         try:

@@ -108,6 +108,20 @@ async def test_predecessor_that_leaves_late_does_not_take_its_successor_along() 
         await until_instances(live, "a", "z")
 
 
+async def test_registration_that_lands_late_does_not_take_its_successor_along() -> None:
+    clock = FakeClock()
+    async with opened(clock) as real:
+        store = FlakyStore(real)
+        store.delay()
+        with pytest.raises(StoreUnavailableError):
+            await Registrar(store).register(registration("a"), 15)
+        lease = await Registrar(store).register(registration("a"), 60)
+        await store.land()
+        await clock.advance(16)
+
+        assert [entry.lease for entry in (await real.list(PREFIX)).entries] == [lease.id]
+
+
 async def test_deregistering_twice_is_quiet() -> None:
     clock = FakeClock()
     async with opened(clock) as store:

@@ -1,8 +1,9 @@
 """A store that loses its reachability, its history, or a change, when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Self
 
 from registry.errors import CompactedError, StoreError, StoreUnavailableError
@@ -17,6 +18,8 @@ class FlakyStore:
         self.restores_leases = restores_leases
         self._store = store
         self._hidden: set[str] = set()
+        self._is_delaying = False
+        self._delayed: Callable[[], Awaitable[Revision]] | None = None
         self._is_reachable = True
         self._broken: asyncio.Future[StoreError] = asyncio.Future()
 
@@ -32,6 +35,16 @@ class FlakyStore:
     def compact(self) -> None:
         """Lets every watch fall behind the history."""
         self._break_watches(CompactedError(requested=1, compact_revision=2))
+
+    def delay(self) -> None:
+        """Leaves the next put unanswered, and lets it happen at `land`."""
+        self._is_delaying = True
+
+    async def land(self) -> None:
+        """Lets the put that was delayed happen, or fail."""
+        if self._delayed:
+            with suppress(StoreError):
+                await self._delayed()
 
     def hide(self, key: str) -> None:
         """Keeps changes of a key from every watch."""
@@ -54,7 +67,11 @@ class FlakyStore:
     async def put(
         self, key: str, value: bytes, *, lease: LeaseId | None = None, expect: Revision | None = None
     ) -> Revision:
-        return await self._reachable().put(key, value, lease=lease, expect=expect)
+        put = partial(self._reachable().put, key, value, lease=lease, expect=expect)
+        if self._is_delaying:
+            self._is_delaying, self._delayed = False, put
+            raise StoreUnavailableError("expected an answer, found none")
+        return await put()
 
     async def delete(self, key: str, *, expect: Revision | None = None) -> Revision | None:
         return await self._reachable().delete(key, expect=expect)
