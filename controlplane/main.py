@@ -194,6 +194,7 @@ class _Parts:
     schema: Schema
     sources: tuple[Source, ...]
     history: PolicyHistory
+    saw_revision: Callable[[int], None]
     fleet: Fleet
     commands: CommandServer
     readings: Readings
@@ -226,6 +227,7 @@ async def _construct(
         schema=schema,
         sources=sources,
         history=PolicyHistory(journal, policies, schema),
+        saw_revision=revisions.exceed,
         fleet=fleet,
         commands=CommandServer(metrics),
         readings=Readings(merge=Merge(), callers=Callers(), events=Events(), now_ns=time.time_ns),
@@ -244,7 +246,7 @@ class _Peers:
 
 def _local(parts: _Parts, election: Election) -> Local:
     health = Health(
-        is_settled=lambda: parts.live.is_settled,
+        is_complete=lambda: parts.live.is_complete,
         is_store_ready=lambda: parts.live.is_connected,
         lead_seconds=lambda: election.renewed_seconds,
     )
@@ -254,7 +256,7 @@ def _local(parts: _Parts, election: Election) -> Local:
 def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
     telemetry = TelemetryServer(parts.readings, peers.circle.live_callers)
     registry = RegistryService(Registrar(store), parts.live)
-    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet).add_to)
+    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet, parts.saw_revision).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
     yield Service("mesh.v1.TelemetryService", telemetry.add_to)
     yield Service("mesh.v1.RegistryService", registry.add_to)

@@ -58,13 +58,14 @@ class AdminServer(AdminServiceServicer):
         del request, context
         answer = await self._mesh.standings()
         standings = [standing for _, standing in answer.value if standing]
+        revision = max(one.revision for one in standings)
         status = pb.GetStatusResponse(
             version=self._about.version,
-            revision=self._fleet.snapshot.revision,
+            revision=revision,
             store=self._about.store,
             store_ready=self._about.is_store_ready(),
             connected_sidecars=sum(one.connected for one in standings),
-            converged_sidecars=sum(one.converged for one in standings),
+            converged_sidecars=sum(one.converged for one in standings if one.revision == revision),
             sources=map(self._source, self._about.sources),
             replicas=starmap(codec.encode_replica, answer.value),
             leader=codec.encode_leader(self._about.leader(), answer.value),

@@ -47,7 +47,10 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
         )
     services = tuple(map(decode_service_name, hello.services))
     held = {name: Version(one.version) for one in hello.held for name in decode_resource_names([one.id])}
-    return Hello(instance=hello.instance, services=services, version=hello.version), held
+    return (
+        Hello(instance=hello.instance, services=services, version=hello.version, revision=hello.revision),
+        held,
+    )
 
 
 def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledgement:

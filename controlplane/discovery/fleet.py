@@ -102,7 +102,8 @@ class Fleet:
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
         """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
         shared = {self._desired.shared(name): version for name, version in held.items()}
-        stream = Stream(hello=hello, state=Subscription(shared), joined_ns=self._clock.now_ns())
+        state = Subscription(shared, min(hello.revision, self._desired.revision))
+        stream = Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
         if earlier := self._streams.get(hello.instance):
             self._replace(earlier)
         self._streams[hello.instance] = stream

@@ -1,6 +1,7 @@
 """DiscoveryService: one stream per sidecar, read and written at the same time."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from controlplane.errors import DiscoveryError, ProtocolError, ReplacedError, To
 from mesh.v1 import discovery_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     Next: TypeAlias = Callable[[], bytes | None]
@@ -34,10 +34,14 @@ log = structlog.get_logger()
 
 
 class DiscoveryServer:
-    """Carries a fleet's responses to sidecars, and their acknowledgements back."""
+    """Carries a fleet's responses to sidecars, and their acknowledgements back.
 
-    def __init__(self, fleet: Fleet) -> None:
+    `saw` is told the revision that each one comes with.
+    """
+
+    def __init__(self, fleet: Fleet, saw: Callable[[int], None]) -> None:
         self._fleet = fleet
+        self._saw = saw
         self._encoder = ResponseEncoder()
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -67,6 +71,7 @@ class DiscoveryServer:
         if request is None:
             return
         hello, held = decode_hello(request)
+        self._saw(hello.revision)
         await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
         async with asyncio.TaskGroup() as tasks:
             with self._fleet.joined(hello, held) as stream:

@@ -143,8 +143,8 @@ class Subscription:
         "unconfirmed",
     )
 
-    def __init__(self, held: Mapping[ResourceName, Version]) -> None:
-        """The state of a new stream whose sidecar holds and applies `held`."""
+    def __init__(self, held: Mapping[ResourceName, Version], revision: int = 0) -> None:
+        """The state of a new stream whose sidecar holds and applies `held`, all current at `revision`."""
         self.asked: set[ResourceName] = set()
         self.brought: dict[ResourceName, frozenset[ResourceName]] = {}
         self.applied: dict[ResourceName, Version | None] = {}
@@ -155,7 +155,7 @@ class Subscription:
         self.due: set[ResourceName] = set()
         self.unconfirmed: dict[Nonce, Response] = {}
         self.awaited: Nonce | None = None
-        self.revision = 0
+        self.revision = revision
 
     def subscribe(
         self, wanted: Iterable[ResourceName], unwanted: Iterable[ResourceName], desired: Desired
@@ -165,7 +165,8 @@ class Subscription:
         Asking again for what does not exist is answered again; what is no longer wanted is forgotten, and
         sent whole when it is wanted again.
         """
-        self._note_settled(desired.revision)
+        carried = 0 if self.applied else self.revision  # what it came with, until it wants something
+        self._note_settled(carried or desired.revision)
         forgotten = self._unsubscribe(frozenset(unwanted))
         came: set[ResourceName] = set()
         for resource in wanted:

@@ -9,7 +9,10 @@ other's records without end. A number never goes back, not even when the store d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+JUMP_MAX: Final = 1_000_000
+"""More revisions than anybody's backup is old."""
 
 if TYPE_CHECKING:
     from controlplane.history.fingerprint import Fingerprint
@@ -47,8 +50,11 @@ def hear(numbering: Numbering, ledger: Ledger) -> Numbering:
 
 
 def exceed(numbering: Numbering, seen: int) -> Numbering:
-    """The numbering once a sidecar told of a revision that another set had, before the store went back."""
-    if seen <= numbering.revision:
+    """The numbering once a sidecar told of a revision that another set had, before the store went back.
+
+    One that is absurdly far ahead is not believed, so that nobody makes us run out of numbers.
+    """
+    if not numbering.revision < seen <= numbering.revision + JUMP_MAX:
         return numbering
     return replace(numbering, revision=seen + 1, is_owed=True)
 

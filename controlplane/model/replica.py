@@ -32,10 +32,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where one replica stands; `lead_seconds` since it renewed the lead, `None` when it does not lead."""
+    """Where one replica stands.
+
+    `is_complete` when whoever its catalogue misses is gone, rather than on the way back; `lead_seconds` since
+    it renewed the lead, `None` when it does not lead.
+    """
 
     revision: int
-    is_settled: bool
+    is_complete: bool
     is_store_ready: bool
     connected: int
     converged: int

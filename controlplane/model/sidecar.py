@@ -37,11 +37,15 @@ class ResourceConvergence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version."""
+    """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version.
+
+    `revision` is the newest at which it applied all that it held, zero when there is none.
+    """
 
     instance: str
     services: tuple[ServiceName, ...]
     version: str
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

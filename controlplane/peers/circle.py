@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from controlplane.errors import PeerError
-from controlplane.peers.client import Peer
+from controlplane.peers.client import RELAY_SECONDS, Peer
 from controlplane.peers.presence import living
 from registry.keys import REPLICAS
 from registry.mirror import mirroring
+from registry.model import ServiceName
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from controlplane.model.replica import ReplicaId
     from registry.mirror import Mirror
-    from registry.model import ServiceName
     from registry.store import Store
 
 SILENCE_SECONDS: Final = 6.0
@@ -56,7 +56,7 @@ class Circle:
 
     async def is_complete(self) -> bool:
         """Whether a peer knows that no owner of a registration is on its way."""
-        answers = await asyncio.gather(*map(_is_settled, self.peers))
+        answers = await asyncio.gather(*map(_is_complete, self.peers))
         return any(answers)
 
     async def run(self) -> None:
@@ -76,32 +76,34 @@ class Circle:
         for name in self._peers.keys() - replicas.keys():
             log.info("replica gone", name=self._peers[name].replica.name)
             self._followers.pop(name).cancel()
-            await self._peers.pop(name).close()
+            self._callers.pop(name, None)
+            tasks.create_task(self._peers.pop(name).close(RELAY_SECONDS))
         for name in replicas.keys() - self._peers.keys():
             log.info("replica found", name=replicas[name].name, address=replicas[name].address)
             peer = self._peers[name] = Peer(replicas[name])
             self._followers[name] = tasks.create_task(self._follow(peer))
 
     async def _follow(self, peer: Peer) -> None:
+        """Listens to a peer for good; what it said is forgotten only when it has been silent for long."""
         while True:
-            try:
-                await self._listen(peer)
-            except (PeerError, TimeoutError) as error:
-                log.debug("replica is silent", name=peer.replica.name, reason=str(error))
-            finally:
-                self._callers.pop(peer.replica.id, None)
-            await asyncio.sleep(_RETRY_SECONDS)
+            heard = asyncio.timeout(SILENCE_SECONDS)
+            with suppress(TimeoutError):
+                async with heard:
+                    while True:
+                        await self._listen(peer, heard)
+                        await asyncio.sleep(_RETRY_SECONDS)
+            log.debug("replica is silent", name=peer.replica.name)
+            self._callers.pop(peer.replica.id, None)
 
-    async def _listen(self, peer: Peer) -> None:
-        news = peer.follow()
-        counts = self._callers[peer.replica.id] = {}
-        while True:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                message = await anext(news, None)
-            if message is None:
-                return
-            counts.update(message.callers)
-            self._arrived(message.arrivals)
+    async def _listen(self, peer: Peer, heard: asyncio.Timeout) -> None:
+        """Takes news until the connection breaks; the first of them are all that there is to know."""
+        loop, counts = asyncio.get_running_loop(), dict[ServiceName, int]()
+        with suppress(PeerError):
+            async for news in peer.follow():
+                heard.reschedule(loop.time() + SILENCE_SECONDS)
+                counts.update(news.callers)
+                self._callers[peer.replica.id] = counts
+                self._arrived(news.arrivals)
 
 
 @asynccontextmanager
@@ -125,8 +127,8 @@ def _ignore(arrivals: Mapping[str, float]) -> None:
     """Nobody has asked to be told."""
 
 
-async def _is_settled(peer: Peer) -> bool:
+async def _is_complete(peer: Peer) -> bool:
     try:
-        return (await peer.standing()).is_settled
+        return (await peer.standing()).is_complete
     except PeerError:
         return False

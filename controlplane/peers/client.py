@@ -66,9 +66,9 @@ class Peer:
         self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
         self._metadata = ((METADATA, replica.token),)
 
-    async def close(self) -> None:
-        """Ends the connection."""
-        await self._channel.close()
+    async def close(self, grace_seconds: float = 0) -> None:
+        """Ends the connection, once nobody waits for an answer any more or the time is over."""
+        await self._channel.close(grace_seconds)
 
     async def standing(self) -> Standing:
         """Where the replica stands."""

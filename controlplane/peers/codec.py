@@ -31,7 +31,7 @@ def encode_standing(standing: Standing) -> pb.GetShareResponse:
     """Where a replica stands."""
     message = pb.GetShareResponse(
         revision=standing.revision,
-        settled=standing.is_settled,
+        complete=standing.is_complete,
         store_ready=standing.is_store_ready,
         connected_sidecars=standing.connected,
         converged_sidecars=standing.converged,
@@ -45,7 +45,7 @@ def decode_standing(message: pb.GetShareResponse) -> Standing:
     """Where a replica stands."""
     return Standing(
         revision=message.revision,
-        is_settled=message.settled,
+        is_complete=message.complete,
         is_store_ready=message.store_ready,
         connected=message.connected_sidecars,
         converged=message.converged_sidecars,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Health:
     """What else a replica says of itself; `lead_seconds` since it renewed the lead, if it leads."""
 
-    is_settled: Callable[[], bool]
+    is_complete: Callable[[], bool]
     is_store_ready: Callable[[], bool]
     lead_seconds: Callable[[], float | None]
 
@@ -43,7 +43,7 @@ class Local:
         counts = self.fleet.count()
         return Standing(
             revision=self.fleet.snapshot.revision,
-            is_settled=self.health.is_settled(),
+            is_complete=self.health.is_complete(),
             is_store_ready=self.health.is_store_ready(),
             connected=sum(count for state, count in counts.items() if state is not SidecarState.OFFLINE),
             converged=counts[SidecarState.SYNCED],

@@ -1,6 +1,6 @@
 """A control plane in the test's own process, over real sockets, and what edits its policies."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,7 @@ from controlplane.main import Bound, control_plane, replica
 from mesh.v1 import admin_pb2
 from mesh.v1.admin_pb2_grpc import AdminServiceStub
 from registry.client import RegistryClient
-from registry.config import SqliteLocation
-from registry.sqlite import SqliteStore, open_sqlite
+from registry.store import Store
 from tests.support.readiness import Condition, until
 
 if TYPE_CHECKING:
@@ -57,24 +56,24 @@ async def running_plane(scratch: Path, *, store: str = "sqlite::memory:") -> Asy
 class Replicas:
     """Control planes that share a store, each in a block of its own, so that a test may end one."""
 
-    store: SqliteStore
+    stores: tuple[Store, ...]
     planes: tuple[Plane, ...]
     blocks: tuple[AsyncExitStack, ...]
 
 
 @asynccontextmanager
-async def running_replicas(scratch: Path, count: int = 2) -> AsyncIterator[Replicas]:
-    """Replicas of a control plane on one store in memory, once all of them know each other."""
+async def running_replicas(scratch: Path, stores: Sequence[Store]) -> AsyncIterator[Replicas]:
+    """Replicas of a control plane, one on each way to the same store, once all of them know each other."""
     settings = _settings(scratch, "sqlite::memory:")
-    async with open_sqlite(SqliteLocation(path=None)) as store, AsyncExitStack() as whole:
-        blocks = [await whole.enter_async_context(AsyncExitStack()) for _ in range(count)]
+    async with AsyncExitStack() as whole:
+        blocks = [await whole.enter_async_context(AsyncExitStack()) for _ in stores]
         planes = []
-        for block in blocks:
+        for block, store in zip(blocks, stores, strict=True):
             bound = await block.enter_async_context(replica(settings, store))
             planes.append(await block.enter_async_context(_asked(bound, settings)))
         for plane in planes:
-            await until(_knows(plane, count))
-        yield Replicas(store=store, planes=tuple(planes), blocks=tuple(blocks))
+            await until(_knows(plane, len(stores)))
+        yield Replicas(stores=tuple(stores), planes=tuple(planes), blocks=tuple(blocks))
 
 
 def _settings(scratch: Path, store: str) -> Settings:

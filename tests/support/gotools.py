@@ -1,7 +1,7 @@
 """Go programs that tests run, built once per version: `python -m tests.support.gotools` builds all of them.
 
 Each set is a Go module of its own in a folder beside this file, its versions pinned by its `go.sum`. What is
-built lands outside the tree, in a folder named by the hash of both module files.
+built lands outside the tree, in a folder named by the hash of both module files and of the module's own code.
 """
 
 import os
@@ -42,7 +42,8 @@ ETCD = ToolSet(
     },
     minutes="a minute or two",
 )
-SETS = (ETCD,)
+PORCUPINE = ToolSet(folder="porcupine", programs={"porcupine": "."}, minutes="a few seconds")
+SETS = (ETCD, PORCUPINE)
 
 
 def built(tools: ToolSet) -> Path:
@@ -54,7 +55,7 @@ def built(tools: ToolSet) -> Path:
         GoToolsError: Go is missing, too old, or refused to build.
     """
     module = HERE / tools.folder
-    inputs = (module / "go.mod", module / "go.sum")
+    inputs = (module / "go.mod", module / "go.sum", *module.glob("*.go"))
     return build_once(tools.folder, inputs, partial(_build, tools, module))
 
 

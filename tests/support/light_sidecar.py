@@ -39,6 +39,7 @@ class LightSidecar:
                 instance=self.instance,
                 services=[registry_pb2.ServiceName(namespace=ns, name=name) for ns, name in names],
                 version="0.0.0-test",
+                revision=self.revision,
                 held=[
                     discovery_pb2.HeldResource(id=_message(name), version=version)
                     for name, version in self.held.items()
@@ -117,10 +118,11 @@ async def light_sidecar(
     *subscribe: ResourceName,
     services: Iterable[str] = (),
     held: Mapping[ResourceName, Version] | None = None,
+    revision: int = 0,
 ) -> AsyncIterator[LightSidecar]:
     """A sidecar that is connected and reads until the block ends."""
     call = discovery_pb2_grpc.DiscoveryServiceStub(channel).Stream()
-    sidecar = LightSidecar(instance=instance, call=call, held=dict(held or {}))
+    sidecar = LightSidecar(instance=instance, call=call, held=dict(held or {}), revision=revision)
     sidecar.reads.set()
     await sidecar.hello(services)
     if subscribe:

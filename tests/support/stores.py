@@ -1,10 +1,12 @@
 """Stores for the contract suite: how to open each, and how to open it again after its process ended."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+import pytest
 
 from registry.clock import Clock, MonotonicClock
 from registry.config import StoreOptions, parse_location
@@ -66,3 +68,8 @@ EMBEDDED = (
 )
 ETCD = StoreKind(name="etcd", location="ETCD", is_embedded=False, lease_seconds=1)
 KINDS = (*EMBEDDED, ETCD)
+
+
+def only(kinds: Iterable[StoreKind]) -> pytest.MarkDecorator:
+    """Has a test run over some implementations alone."""
+    return pytest.mark.parametrize("kind", list(kinds), ids=lambda kind: kind.name)

@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={}", file?.path().display());
     }
     let descriptors = protox::compile(&files, [&sources])?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_transport(false) // `connection` is our own
+        .compile_fds(descriptors)?;
     describe_admin(&sources)
 }
 

@@ -111,4 +111,4 @@ def _member(
         *options.flags(),
     )
     process = Process(command, log=folder / f"{place.name}.log")
-    return Member(place=place, options=options, process=process, credentials=credentials)
+    return Member(place=place, options=options, folder=folder, process=process, credentials=credentials)

@@ -1,7 +1,10 @@
 """One member of a running etcd: what it says of itself, and what an operator does to it."""
 
+import asyncio
 import json
+import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -28,10 +31,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member: its place and its process, which a test may kill, start, pause and resume."""
+    """One member: its place, its process, which a test may kill, start, pause and resume, and its folder."""
 
     place: Place
     options: Options
+    folder: Path
     process: Process
     credentials: Credentials = field(default_factory=Credentials)
 
@@ -102,6 +106,22 @@ class Member:
     async def leases(self) -> tuple[str, ...]:
         """Return the ids of the leases that live."""
         return tuple((await self.ctl("lease", "list")).split()[3:])
+
+    async def save(self, path: Path) -> None:
+        """Write a snapshot of the store to a file."""
+        await self.ctl("snapshot", "save", str(path))
+
+    async def restore(self, path: Path, *options: str) -> None:
+        """Make a stopped member, the only one of its cluster, begin with a snapshot."""
+        data = self.folder / self.place.name
+        await asyncio.to_thread(shutil.rmtree, data)
+        name, peer = self.place.name, f"http://{self.place.address}:{self.place.peer}"
+        place = (
+            f"--name={name}",
+            f"--initial-cluster={name}={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+        )
+        await run((tool("etcdutl"), "snapshot", "restore", path, f"--data-dir={data}", *place, *options))
 
     async def wipe(self) -> None:
         """Remove every key and lease; revisions go on."""

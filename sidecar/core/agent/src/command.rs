@@ -3,8 +3,8 @@
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use tonic::transport::Channel;
 
+use crate::connection::Connection;
 use crate::mesh::command::Command as Order;
 use crate::mesh::command_result::Result as Answer;
 use crate::mesh::command_service_client::CommandServiceClient;
@@ -15,14 +15,14 @@ use crate::operator::Operator;
 const WAITING: usize = 4;
 
 /// Carries out commands in the order they come, until the stream ends.
-pub(crate) async fn run(channel: Channel, operator: &Operator) -> Status {
+pub(crate) async fn run(connection: Connection, operator: &Operator) -> Status {
     let (results, outgoing) = mpsc::channel(WAITING);
     let first = CommandResult {
         instance: operator.instance.clone(),
         ..CommandResult::default()
     };
     let _ = results.send(first).await;
-    let attached = CommandServiceClient::new(channel)
+    let attached = CommandServiceClient::new(connection)
         .attach(ReceiverStream::new(outgoing))
         .await;
     let mut commands = match attached {

@@ -51,8 +51,10 @@ async fn leave(proxy: &Handle, status: &Status, deadline: Duration) -> Result<()
     status.send_modify(|state| state.is_draining = true);
     if was_registered {
         let mut changes = status.subscribe();
-        let _ = timeout(FAREWELL, changes.wait_for(|state| state.leases.is_empty())).await; // else the leases run out
-        sleep(HEARSAY).await;
+        let taken_out = changes.wait_for(|state| state.leases.is_empty());
+        if timeout(FAREWELL, taken_out).await.is_ok() {
+            sleep(HEARSAY).await;
+        } // else the leases run out
     }
     proxy.drain(deadline).await
 }

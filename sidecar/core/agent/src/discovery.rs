@@ -5,6 +5,7 @@
 
 mod chores;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proxy::{Demand, Ended, Handle, Supply};
@@ -12,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
-use tonic::transport::Channel;
 
+use crate::connection::{Connection, Ending};
 use crate::encode;
 use crate::events::Events;
 use crate::holdings::{Holdings, Reach, Response, Standing};
@@ -95,6 +96,7 @@ impl Discovery {
                 .collect(),
             version: crate::VERSION.to_owned(),
             held: Vec::new(),
+            revision: 0,
         };
         let grace = Instant::now()
             + if settings.controlplane.is_empty() {
@@ -152,19 +154,25 @@ impl Discovery {
         }
     }
 
-    /// One stream on `channel`, until it ends.
-    pub(crate) async fn session(&mut self, channel: Channel) -> Result<Closing, Ended> {
+    /// One stream on `connection`, until it ends or the connection takes no more calls.
+    pub(crate) async fn session(
+        &mut self,
+        connection: Connection,
+        ending: impl Future<Output = Ending>,
+    ) -> Result<Closing, Ended> {
         let (outgoing, requests) = mpsc::channel(OUTGOING);
         let (incoming, mut news) = mpsc::channel(1);
         self.greet(&outgoing).await;
-        let client = DiscoveryServiceClient::new(channel).max_decoding_message_size(RESPONSE_BYTES);
+        let client = DiscoveryServiceClient::new(connection.clone())
+            .max_decoding_message_size(RESPONSE_BYTES);
         let stream = read(client, requests, incoming);
-        tokio::pin!(stream);
+        tokio::pin!(stream, ending);
         let (mut sweeps, mut ticks) = (0, interval(SWEEP));
         let answer = loop {
             tokio::select! {
                 answer = &mut stream => break answer,
-                Some(news) = news.recv() => self.take(news, &outgoing).await?,
+                ending = &mut ending => break ending.into(),
+                Some(news) = news.recv() => self.take(news, &outgoing, &connection).await?,
                 chore = self.chore() => self.carry_out(chore?).await?,
                 _ = ticks.tick() => {
                     sweeps += 1;
@@ -185,10 +193,12 @@ impl Discovery {
             .iter()
             .map(|resource| held_resource(resource))
             .collect();
+        let revision = self.holdings.revision();
         send(
             outgoing,
             Message::Hello(Hello {
                 held,
+                revision,
                 ..self.hello.clone()
             }),
         )
@@ -211,9 +221,10 @@ impl Discovery {
         &mut self,
         news: News,
         outgoing: &mpsc::Sender<DiscoveryRequest>,
+        connection: &Connection,
     ) -> Result<(), Ended> {
         match news {
-            News::Opened => self.connected(),
+            News::Opened => self.connected(connection.address),
             News::Response(response) => {
                 let nonce = response.nonce.clone();
                 let received = acknowledgement(&nonce, AcknowledgementStage::Received, &[]);
@@ -317,9 +328,10 @@ impl Discovery {
         Ok(())
     }
 
-    fn connected(&mut self) {
+    fn connected(&mut self, address: SocketAddr) {
         self.connected_at = Some(Instant::now());
-        self.log.info("control plane connected", &[]);
+        self.log
+            .info("control plane connected", &[("address", &address)]);
         self.status.send_modify(|state| state.is_connected = true);
     }
 
@@ -327,7 +339,6 @@ impl Discovery {
     fn disconnected(&mut self) -> Duration {
         self.grace = Instant::now() + GRACE;
         self.status.send_modify(|state| {
-            state.leases.clear();
             if std::mem::take(&mut state.is_connected) {
                 state.connected_at = std::time::Instant::now();
             }
@@ -340,7 +351,7 @@ impl Discovery {
 
 /// Passes on what comes over the stream; returns why it ended.
 async fn read(
-    mut client: DiscoveryServiceClient<Channel>,
+    mut client: DiscoveryServiceClient<Connection>,
     requests: mpsc::Receiver<DiscoveryRequest>,
     incoming: mpsc::Sender<News>,
 ) -> Answer {

@@ -1,11 +1,13 @@
 //! The agent: the part of the sidecar that talks to the control plane.
 //!
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
-//! resource says (`decode`), where host names lead to (`names`), how long to wait (`backoff`), what a file holds
-//! (`saved`). Around that are the edges: one connection (`link`) with its streams (`discovery`, `telemetry`, `command`,
-//! `registration`), lookups of names (`resolver`), the disk, the sockets that answer on this machine (`admin`, `http`).
+//! resource says (`decode`), where host names lead to (`names`), whom to ask next and after what rest (`rotation`,
+//! `backoff`), what a file holds (`saved`). Around that are the edges: one connection at a time (`link`, `connection`)
+//! with its streams (`discovery`, `telemetry`, `command`, `registration`), lookups of names (`resolver`), the disk, the
+//! sockets that answer on this machine (`admin`, `http`).
 //! `assembly` connects them, `departure` ends them, `run` is the whole life on one thread.
 
+mod addresses;
 mod admin;
 mod archive;
 mod assembly;
@@ -14,6 +16,7 @@ mod backoff;
 mod builders;
 mod chance;
 mod command;
+mod connection;
 mod decode;
 mod departure;
 mod descriptors;
@@ -36,6 +39,7 @@ mod reflection;
 mod registration;
 mod resolver;
 mod resource;
+mod rotation;
 mod run;
 mod saved;
 mod saver;

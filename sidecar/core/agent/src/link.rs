@@ -1,36 +1,32 @@
-//! The one connection to a control plane: every stream shares it, and all begin anew when discovery's ends.
+//! The one connection to a control plane at a time: every stream shares it, and all go over to the next together.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use proxy::Ended;
-use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::sleep;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status as Answer};
 
+use crate::addresses::{Addresses, Target};
 use crate::backoff::Backoff;
 use crate::chance;
 use crate::command;
+use crate::connection::{Connection, Ending, Patience, connect};
 use crate::discovery::{Closing, Discovery};
 use crate::log::Log;
 use crate::operator::Operator;
 use crate::registration::Registration;
+use crate::rotation::Rotation;
 use crate::telemetry::Reporter;
 
-/// Time to establish the connection.
-const CONNECT: Duration = Duration::from_secs(3);
-/// A silent connection is probed this often, and is dead without an answer in this time.
-const PROBE: Duration = Duration::from_secs(15);
-const PROBE_ANSWER: Duration = Duration::from_secs(10);
-/// A session this long was a good one; a shorter one is followed by a longer rest than the one before.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(3),
+    probe: Duration::from_secs(15),
+    answer: Duration::from_secs(10),
+};
+/// A session this long was a good one; a shorter one is as if there had been none.
 const PROVEN: Duration = Duration::from_secs(5);
-/// Flow control windows, bytes: small, since messages are.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The streams beside discovery's.
 #[derive(Debug)]
@@ -40,14 +36,14 @@ pub(crate) struct Companions {
     pub(crate) registration: Registration,
 }
 
-/// Keeps a connection to one of `addresses`, the next after each failure, until the worker ends.
+/// Keeps a connection to one of the control planes that `names` lead to, until the worker ends.
 pub(crate) async fn run(
     mut discovery: Discovery,
-    companions: Companions,
-    addresses: Vec<String>,
+    mut companions: Companions,
+    names: Vec<String>,
     log: Log,
 ) -> Ended {
-    match keep(&mut discovery, &companions, &addresses, &log).await {
+    match keep(&mut discovery, &mut companions, &names, &log).await {
         Ok(never) => match never {},
         Err(ended) => ended,
     }
@@ -55,94 +51,117 @@ pub(crate) async fn run(
 
 async fn keep(
     discovery: &mut Discovery,
-    companions: &Companions,
-    addresses: &[String],
+    companions: &mut Companions,
+    names: &[String],
     log: &Log,
 ) -> Result<Infallible, Ended> {
-    let (mut backoff, mut is_told) = (Backoff::default(), false);
-    let first = (chance::draw() * addresses.len() as f64) as usize; // so that a fleet spreads over its control planes
-    for address in addresses.iter().cycle().skip(first) {
-        let ended = match discovery.alone(connect(address)).await? {
-            Ok(channel) => {
-                let Closing {
-                    answer,
-                    connected_for,
-                } = session(discovery, companions, channel, address).await?;
-                if connected_for > PROVEN {
-                    backoff.reset();
-                    is_told = false;
-                }
-                answer
+    if names.is_empty() {
+        return discovery.alone(std::future::pending()).await;
+    }
+    let mut addresses = Addresses::new(names);
+    let mut complaint = Complaint::new(log);
+    let all = discovery.alone(addresses.resolve()).await?;
+    let mut rotation = Rotation::new(all, chance::draw);
+    loop {
+        let Some(target) = rotation.next() else {
+            let rest = rotation.rest(chance::draw());
+            discovery.alone(sleep(rest)).await?;
+            let all = discovery.alone(addresses.resolve()).await?;
+            if all.is_empty() {
+                complaint.tell(&names.join(","), "the name cannot be resolved");
             }
-            Err(error) => Answer::unavailable(reasons(&error)),
+            rotation.begin(all, chance::draw);
+            continue;
         };
-        let delay = backoff.next(chance::draw(), ended.code() == Code::ResourceExhausted);
-        tell(log, is_told, address, ended.message());
-        is_told = true;
-        discovery.alone(sleep(delay)).await?;
-    }
-    discovery.alone(std::future::pending()).await // nobody to connect to
-}
-
-/// Says once, until there is a connection again, that there is none.
-fn tell(log: &Log, is_told: bool, address: &str, reason: &str) {
-    let fields: [(&str, &dyn Display); 2] = [("address", &address), ("reason", &reason)];
-    if is_told {
-        log.debug("control plane not connected", &fields);
-    } else {
-        log.warn("control plane not connected", &fields);
+        let closing = visit(discovery, companions, &target).await?;
+        if closing.connected_for > PROVEN {
+            complaint.withdraw();
+            let all = discovery.alone(addresses.resolve()).await?;
+            rotation.begin_without(&target, all, chance::draw);
+        } else {
+            rotation.failed(is_pushed_back(&closing.answer));
+        }
+        complaint.tell(&target.address, closing.answer.message());
     }
 }
 
-/// An error with what is behind it.
-fn reasons(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", reasons(cause)),
-        None => error.to_string(),
+fn is_pushed_back(answer: &Answer) -> bool {
+    answer.code() == Code::ResourceExhausted
+}
+
+/// What is said when there is no control plane: once, until there is one again.
+struct Complaint<'a> {
+    log: &'a Log,
+    is_told: bool,
+}
+
+impl<'a> Complaint<'a> {
+    const fn new(log: &'a Log) -> Self {
+        Self {
+            log,
+            is_told: false,
+        }
+    }
+
+    fn tell(&mut self, address: &dyn Display, reason: &str) {
+        let fields: [(&str, &dyn Display); 2] = [("address", address), ("reason", &reason)];
+        if std::mem::replace(&mut self.is_told, true) {
+            self.log.debug("control plane not connected", &fields);
+        } else {
+            self.log.warn("control plane not connected", &fields);
+        }
+    }
+
+    const fn withdraw(&mut self) {
+        self.is_told = false;
     }
 }
 
-async fn connect(address: &str) -> Result<Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(PROBE)
-        .keep_alive_timeout(PROBE_ANSWER)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .tcp_nodelay(true);
-    endpoint.connect().await
+/// Connects to `target`, and has all streams there for as long as it serves.
+async fn visit(
+    discovery: &mut Discovery,
+    companions: &mut Companions,
+    target: &Target,
+) -> Result<Closing, Ended> {
+    match discovery.alone(connect(target, PATIENCE)).await? {
+        Ok((connection, ending)) => session(discovery, companions, connection, ending).await,
+        Err(error) => Ok(Closing {
+            answer: Answer::unavailable(error.to_string()),
+            connected_for: Duration::ZERO,
+        }),
+    }
 }
 
-/// All streams on `channel`, until discovery's ends.
+/// All streams on `connection`, until discovery's ends.
 async fn session(
     discovery: &mut Discovery,
-    companions: &Companions,
-    channel: Channel,
-    address: &str,
+    companions: &mut Companions,
+    connection: Connection,
+    ending: impl Future<Output = Ending>,
 ) -> Result<Closing, Ended> {
+    tokio::select! {
+        closing = discovery.session(connection.clone(), ending) => closing,
+        never = accompany(companions, &connection) => match never {},
+    }
+}
+
+/// Every stream but discovery's, each again and again.
+async fn accompany(companions: &mut Companions, connection: &Connection) -> Infallible {
     let Companions {
         reporter,
         operator,
         registration,
     } = companions;
-    let log = &operator.log;
+    let log = operator.log.clone();
     tokio::select! {
-        ended = discovery.session(channel.clone()) => ended,
-        never = again("telemetry", log, || reporter.run(channel.clone())) => match never {},
-        never = again("commands", log, || command::run(channel.clone(), operator)) => match never {},
-        never = again("registration", log, || async {
-            registration.run(channel.clone(), own_address(address).await).await
-        }) => match never {},
+        never = again("telemetry", &log, async || reporter.run(connection.clone()).await) => never,
+        never = again("commands", &log, async || command::run(connection.clone(), operator).await) => never,
+        never = again("registration", &log, async || registration.run(connection.clone()).await) => never,
     }
 }
 
 /// Runs a stream again and again, with a rest after each end.
-async fn again<F: Future<Output = Answer>>(
-    stream: &str,
-    log: &Log,
-    mut run: impl FnMut() -> F,
-) -> Infallible {
+async fn again(stream: &str, log: &Log, mut run: impl AsyncFnMut() -> Answer) -> Infallible {
     let mut backoff = Backoff::default();
     loop {
         let ended = run().await;
@@ -153,24 +172,6 @@ async fn again<F: Future<Output = Answer>>(
             "stream ended",
             &[("stream", &stream), ("reason", &ended.message())],
         );
-        sleep(backoff.next(chance::draw(), ended.code() == Code::ResourceExhausted)).await;
+        sleep(backoff.next(chance::draw(), is_pushed_back(&ended))).await;
     }
-}
-
-/// The address of ours that reaches `address`; nothing is sent.
-async fn own_address(address: &str) -> IpAddr {
-    let found = async {
-        let there = lookup_host(address).await.ok()?.next()?;
-        let any: SocketAddr = if there.is_ipv4() {
-            "0.0.0.0:0"
-        } else {
-            "[::]:0"
-        }
-        .parse()
-        .ok()?;
-        let socket = UdpSocket::bind(any).await.ok()?;
-        socket.connect(there).await.ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    found.await.unwrap_or(Ipv4Addr::LOCALHOST.into())
 }

@@ -1,23 +1,22 @@
 //! Enters the workload into the registry, and keeps it there while the sidecar lives.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
-use tonic::transport::Channel;
 
+use crate::connection::Connection;
 use crate::encode;
 use crate::mesh::registry_service_client::RegistryServiceClient;
 use crate::mesh::{
     Contract, DeregisterRequest, Endpoint, KeepAliveRequest, KeepAliveResponse, Protocol,
-    RegisterRequest, RegisterResponse, ServicePort,
+    RegisterRequest, ServicePort,
 };
 use crate::settings::{OwnPort, OwnService, Settings};
-use crate::status::Status;
+use crate::status::{State, Status};
 
 /// Time to live that is asked for.
 const TTL: Duration = Duration::from_secs(15);
@@ -26,15 +25,30 @@ const RENEWALS: u32 = 3;
 /// Time for taking the workload out.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-type Client = RegistryServiceClient<Channel>;
-/// What is entered under each lease.
-type Leases<'a> = HashMap<i64, &'a RegisterRequest>;
+type Client = RegistryServiceClient<Connection>;
 
-/// What is entered.
+/// What is entered, and under which leases: they outlive the connection, and go on with the next control plane.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    entries: Vec<RegisterRequest>,
+    entries: Vec<Entry>,
+    /// What others reach the workload by; `None`: the address that reaches the control plane.
+    advertise: Option<IpAddr>,
     status: Status,
+}
+
+/// One service that the workload is entered under.
+#[derive(Debug)]
+struct Entry {
+    request: RegisterRequest,
+    lease: Option<Lease>,
+}
+
+/// Under what, and at which address, an entry is in the registry.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    id: i64,
+    ttl: Duration,
+    address: IpAddr,
 }
 
 impl Registration {
@@ -44,88 +58,136 @@ impl Registration {
             .services
             .iter()
             .filter(|service| !service.ports.is_empty());
-        let entries = reached.map(|service| entry(settings, service)).collect();
-        Self { entries, status }
+        let entries = reached.map(|service| Entry {
+            request: request(settings, service),
+            lease: None,
+        });
+        Self {
+            entries: entries.collect(),
+            advertise: settings.advertise,
+            status,
+        }
     }
 
-    /// Registers at `address`, renews, and registers anew what the registry does not know; ends with the stream, or
-    /// once a draining sidecar's workload is taken out.
-    pub(crate) async fn run(&self, channel: Channel, address: IpAddr) -> Answer {
-        let mut client = RegistryServiceClient::new(channel);
-        let kept = self.keep(&mut client, address).await;
-        self.status.send_modify(|state| state.leases.clear());
-        kept.map_or_else(|answer| answer, |()| Answer::ok("taken out"))
+    /// Goes on with the leases there are, and registers what has none or what the registry does not know; ends with
+    /// the stream, or once a draining sidecar's workload is taken out.
+    pub(crate) async fn run(&mut self, connection: Connection) -> Answer {
+        let address = self.advertise.unwrap_or(connection.own_address);
+        let mut client = RegistryServiceClient::new(connection);
+        self.keep(&mut client, address)
+            .await
+            .map_or_else(|answer| answer, |()| Answer::ok("taken out"))
     }
 
-    async fn keep(&self, client: &mut Client, address: IpAddr) -> Result<(), Answer> {
+    async fn keep(&mut self, client: &mut Client, address: IpAddr) -> Result<(), Answer> {
         if self.entries.is_empty() {
             return Ok(()); // a workload that only calls
         }
-        let (mut leases, mut ttl) = (HashMap::new(), TTL);
-        for entry in &self.entries {
-            let granted = register(client, entry, address).await?;
-            leases.insert(granted.lease_id, entry);
-            ttl = ttl.min(
-                granted
-                    .ttl
-                    .and_then(|ttl| ttl.try_into().ok())
-                    .unwrap_or(TTL),
-            );
+        if self.status.borrow().is_draining {
+            return self.take_out(client).await;
         }
-        self.publish(&leases);
+        self.register(client, address).await?;
         let (renewals, outgoing) = mpsc::channel(self.entries.len());
         let mut draining = self.status.subscribe();
-        let mut ticks = interval_at(Instant::now() + ttl / RENEWALS, ttl / RENEWALS);
+        let spacing = self.spacing();
+        let mut ticks = interval_at(Instant::now() + spacing, spacing);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        renew(&renewals, &leases).await;
+        self.renew(&renewals).await;
         let mut answers = client
             .keep_alive(ReceiverStream::new(outgoing))
             .await?
             .into_inner();
         loop {
             tokio::select! {
-                _ = draining.wait_for(|state| state.is_draining) => return take_out(client, &leases).await,
-                _ = ticks.tick() => renew(&renewals, &leases).await,
+                () = drains(&mut draining) => return self.take_out(client).await,
+                _ = ticks.tick() => self.renew(&renewals).await,
                 answer = answers.message() => {
                     let answer = answer?.ok_or_else(|| Answer::unavailable("the registry ended the stream"))?;
-                    if is_unknown(&answer) && let Some(entry) = leases.remove(&answer.lease_id) {
-                        leases.insert(register(client, entry, address).await?.lease_id, entry);
-                        self.publish(&leases);
+                    if is_unknown(&answer) && self.forget(answer.lease_id) {
+                        self.register(client, address).await?;
                     }
                 }
             }
         }
     }
 
-    fn publish(&self, leases: &Leases<'_>) {
-        self.status
-            .send_modify(|state| state.leases = leases.keys().copied().collect());
+    /// Enters whatever has no lease, or is reached at another address now.
+    async fn register(&mut self, client: &mut Client, address: IpAddr) -> Result<(), Answer> {
+        for entry in &mut self.entries {
+            let is_kept = entry.lease.is_some_and(|lease| lease.address == address);
+            if !is_kept {
+                entry.lease = Some(enter(client, &entry.request, address).await?);
+            }
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Time between renewals.
+    fn spacing(&self) -> Duration {
+        let least = self.leases().map(|lease| lease.ttl).min();
+        least.unwrap_or(TTL) / RENEWALS
+    }
+
+    async fn renew(&self, renewals: &mpsc::Sender<KeepAliveRequest>) {
+        for Lease { id: lease_id, .. } in self.leases() {
+            let _ = renewals.send(KeepAliveRequest { lease_id }).await; // a stream that ended says so itself
+        }
+    }
+
+    /// The registry knows no such lease; true when it was ours.
+    fn forget(&mut self, lease_id: i64) -> bool {
+        let is_it = |entry: &&mut Entry| entry.lease.is_some_and(|lease| lease.id == lease_id);
+        let found = self.entries.iter_mut().find(is_it);
+        found.is_some_and(|entry| entry.lease.take().is_some())
+    }
+
+    async fn take_out(&mut self, client: &mut Client) -> Result<(), Answer> {
+        let farewell = timeout(FAREWELL, leave(client, self.leases()));
+        farewell.await.unwrap_or(Ok(()))?; // else the leases run out
+        self.entries.iter_mut().for_each(|entry| entry.lease = None);
+        self.publish();
+        Ok(())
+    }
+
+    fn leases(&self) -> impl Iterator<Item = Lease> {
+        self.entries.iter().filter_map(|entry| entry.lease)
+    }
+
+    fn publish(&self) {
+        let leases = self.leases().map(|lease| lease.id).collect();
+        self.status.send_modify(|state| state.leases = leases);
     }
 }
 
-async fn register(
+async fn enter(
     client: &mut Client,
-    entry: &RegisterRequest,
+    request: &RegisterRequest,
     address: IpAddr,
-) -> Result<RegisterResponse, Answer> {
-    let mut entry = entry.clone();
-    if let Some(endpoint) = entry
-        .endpoint
-        .as_mut()
-        .filter(|endpoint| endpoint.address.is_empty())
-    {
+) -> Result<Lease, Answer> {
+    let mut request = request.clone();
+    if let Some(endpoint) = request.endpoint.as_mut() {
         endpoint.address = address.to_string();
     }
-    client
-        .register(entry)
-        .await
-        .map(tonic::Response::into_inner)
+    let granted = client.register(request).await?.into_inner();
+    let ttl = granted.ttl.and_then(|ttl| ttl.try_into().ok());
+    Ok(Lease {
+        id: granted.lease_id,
+        ttl: ttl.map_or(TTL, |ttl: Duration| ttl.min(TTL)),
+        address,
+    })
 }
 
-async fn renew(renewals: &mpsc::Sender<KeepAliveRequest>, leases: &Leases<'_>) {
-    for lease_id in leases.keys().copied() {
-        let _ = renewals.send(KeepAliveRequest { lease_id }).await; // a stream that ended says so itself
+/// Returns once the sidecar drains, with nothing borrowed of its state.
+async fn drains(state: &mut watch::Receiver<State>) {
+    let _ = state.wait_for(|state| state.is_draining).await; // whoever changes the state outlives us
+}
+
+async fn leave(client: &mut Client, leases: impl Iterator<Item = Lease>) -> Result<(), Answer> {
+    for Lease { id: lease_id, .. } in leases {
+        client.deregister(DeregisterRequest { lease_id }).await?;
     }
+    Ok(())
 }
 
 fn is_unknown(answer: &KeepAliveResponse) -> bool {
@@ -134,17 +196,7 @@ fn is_unknown(answer: &KeepAliveResponse) -> bool {
         .is_none_or(|ttl| ttl.seconds == 0 && ttl.nanos == 0)
 }
 
-async fn take_out(client: &mut Client, leases: &Leases<'_>) -> Result<(), Answer> {
-    let farewell = async {
-        for lease_id in leases.keys().copied() {
-            client.deregister(DeregisterRequest { lease_id }).await?;
-        }
-        Ok(())
-    };
-    timeout(FAREWELL, farewell).await.unwrap_or(Ok(())) // else the lease runs out
-}
-
-fn entry(settings: &Settings, service: &OwnService) -> RegisterRequest {
+fn request(settings: &Settings, service: &OwnService) -> RegisterRequest {
     let contract = &settings.contract;
     RegisterRequest {
         service: Some(encode::service(&service.name)),
@@ -157,10 +209,6 @@ fn entry(settings: &Settings, service: &OwnService) -> RegisterRequest {
         }),
         endpoint: Some(Endpoint {
             instance: settings.instance.clone(),
-            address: settings
-                .advertise
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
             ports: service
                 .ports
                 .iter()

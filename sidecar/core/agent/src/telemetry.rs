@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
-use tonic::transport::Channel;
 
+use crate::connection::Connection;
 use crate::encode;
 use crate::events::Events;
 use crate::mesh::telemetry_service_client::TelemetryServiceClient;
@@ -36,13 +36,13 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// Reports until the stream ends.
-    pub(crate) async fn run(&self, channel: Channel) -> Answer {
+    pub(crate) async fn run(&self, connection: Connection) -> Answer {
         let (reports, outgoing) = mpsc::channel(1);
         let Ok(first) = self.report().await else {
             return worker_ended();
         };
         let _ = reports.send(first).await;
-        let mut responses = match TelemetryServiceClient::new(channel)
+        let mut responses = match TelemetryServiceClient::new(connection)
             .report(ReceiverStream::new(outgoing))
             .await
         {

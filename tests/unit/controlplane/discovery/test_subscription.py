@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import copy
+from dataclasses import replace
 
 from controlplane.discovery.subscription import (
     MAX_UNCONFIRMED,
@@ -36,10 +37,13 @@ def with_version(resource: ResourceName, version: Version | None, *, revision: i
 
 
 def begin(
-    held: dict[ResourceName, Version], wanted: Iterable[ResourceName] = (), desired: FakeDesired = WORLD
+    held: dict[ResourceName, Version],
+    wanted: Iterable[ResourceName] = (),
+    desired: FakeDesired = WORLD,
+    revision: int = 0,
 ) -> Subscription:
-    """A new stream of a sidecar that holds `held` and asks for `wanted`."""
-    state = Subscription(held)
+    """A new stream of a sidecar that holds `held`, all current at `revision`, and asks for `wanted`."""
+    state = Subscription(held, revision)
     state.subscribe(wanted, (), desired)
     return state
 
@@ -93,6 +97,13 @@ def edit(
 
 def facts(state: Subscription) -> dict[str, object]:
     return {name: copy(getattr(state, name)) for name in Subscription.__slots__}
+
+
+def test_sidecar_that_comes_back_is_as_far_behind_as_it_was() -> None:
+    newer = replace(WORLD, revision=9)
+    assert begin({MESH: B}, [MESH], newer, 4).settled_revision(newer) == 4
+    assert begin({MESH: A}, [MESH], newer, 4).settled_revision(newer) == 9
+    assert begin({}, [MESH], newer).settled_revision(newer) == 9
 
 
 def test_host_brings_its_outbound_and_endpoints_before_itself() -> None:

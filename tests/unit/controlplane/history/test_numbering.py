@@ -90,6 +90,11 @@ def test_revision_exceeds_what_a_sidecar_has_seen() -> None:
     assert hear(owed(10, B), ledger(A, B)) == owed(10, B)
 
 
+def test_absurd_revision_of_a_sidecar_is_not_believed() -> None:
+    assert exceed(recorded(2, B), 1 << 62) == recorded(2, B)
+    assert exceed(recorded(2, B), -1) == recorded(2, B)
+
+
 def test_revision_never_goes_back_whatever_is_heard() -> None:
     numbering = owed(7, C)
     for history in (ledger(), ledger(A, B), ledger(C), replace(ledger(C), revision=1)):

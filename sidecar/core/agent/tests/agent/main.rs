@@ -7,5 +7,6 @@
 
 mod demands;
 mod discovery;
+mod failover;
 mod streams;
 mod support;

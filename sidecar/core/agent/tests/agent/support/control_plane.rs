@@ -12,7 +12,7 @@ use agent::mesh::*;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -112,6 +112,7 @@ struct Services {
     renewals: mpsc::Sender<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Sender<RegisterRequest>,
     deregistered: mpsc::Sender<i64>,
+    lease_id: i64,
 }
 
 type Outgoing<O> = ReceiverStream<Result<O, Status>>;
@@ -177,7 +178,7 @@ impl RegistryService for Services {
     ) -> Result<Response<RegisterResponse>, Status> {
         let _ = self.registered.send(request.into_inner()).await;
         Ok(Response::new(RegisterResponse {
-            lease_id: 7,
+            lease_id: self.lease_id,
             ttl: Some(TTL),
         }))
     }
@@ -232,6 +233,7 @@ pub(crate) struct ControlPlane {
     renewals: mpsc::Receiver<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Receiver<RegisterRequest>,
     deregistered: mpsc::Receiver<i64>,
+    retirement: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), transport::Error>>,
 }
 
@@ -241,6 +243,11 @@ impl ControlPlane {
     }
 
     pub(crate) async fn start_at(address: &str) -> Self {
+        Self::granting(7, address).await
+    }
+
+    /// Every lease that it grants is `lease_id`.
+    pub(crate) async fn granting(lease_id: i64, address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (discovery, discovery_streams) = mpsc::channel(4);
@@ -256,13 +263,17 @@ impl ControlPlane {
             renewals: renewals.clone(),
             registered: registered.clone(),
             deregistered: deregistered.clone(),
+            lease_id,
         };
+        let (retirement, retired) = oneshot::channel::<()>();
         let serving = transport::Server::builder()
             .add_service(DiscoveryServiceServer::new(services()))
             .add_service(TelemetryServiceServer::new(services()))
             .add_service(CommandServiceServer::new(services()))
             .add_service(RegistryServiceServer::new(services()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+                let _ = retired.await;
+            });
         Self {
             address,
             discovery: discovery_streams,
@@ -271,8 +282,14 @@ impl ControlPlane {
             renewals: renewal_streams,
             registered: registrations,
             deregistered: deregistrations,
+            retirement: Some(retirement),
             server: tokio::spawn(serving),
         }
+    }
+
+    /// Listens no more, and sends GOAWAY to everybody; streams go on.
+    pub(crate) fn retire(&mut self) {
+        drop(self.retirement.take());
     }
 
     pub(crate) async fn discovery(&mut self) -> Stream<DiscoveryRequest, DiscoveryResponse> {

@@ -1,0 +1,87 @@
+//! Two control planes, of which one leaves or breaks.
+
+use std::time::Duration;
+
+use crate::support::{ControlPlane, Directory, Sidecar, eventually, inbound};
+use agent::mesh::KeepAliveResponse;
+use tokio::time::Instant;
+use tonic::Status;
+
+/// Far less than any rest: nobody waits for a control plane that is there.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Two control planes, the one first that the sidecar has chosen.
+async fn pair(directory: &Directory) -> (ControlPlane, ControlPlane, Sidecar) {
+    let mut one = ControlPlane::granting(7, "127.0.0.1:0").await;
+    let mut other = ControlPlane::granting(8, "127.0.0.1:0").await;
+    let sidecar = Sidecar::start(directory, &[one.address, other.address]);
+    let is_one = tokio::select! {
+        entry = one.registered() => entry.endpoint.is_some(),
+        entry = other.registered() => entry.endpoint.is_none(),
+    };
+    if is_one {
+        (one, other, sidecar)
+    } else {
+        (other, one, sidecar)
+    }
+}
+
+#[tokio::test]
+async fn a_goaway_moves_every_stream_to_the_other_at_once() {
+    let directory = Directory::new("goaway");
+    let (mut leaving, mut staying, sidecar) = pair(&directory).await;
+    let mut discovery = leaving.discovery().await;
+    discovery.hello().await;
+    discovery.subscription().await;
+    discovery.push(1, vec![inbound("storefront")]).await;
+    leaving.retire();
+    let began = Instant::now();
+    let mut next = staying.discovery().await;
+    assert_eq!(next.hello().await.held.len(), 1);
+    assert!(began.elapsed() < AT_ONCE);
+    staying.telemetry().await;
+    staying.command().await;
+    staying.renewals().await;
+    assert!(sidecar.summary().is_ready);
+}
+
+#[tokio::test]
+async fn a_lease_goes_on_at_the_other_without_another_registration() {
+    let directory = Directory::new("lease");
+    let (mut leaving, mut staying, sidecar) = pair(&directory).await;
+    let mut renewals = leaving.renewals().await;
+    let lease_id = renewals.next().await.lease_id;
+    leaving.retire();
+    let mut renewals = staying.renewals().await;
+    assert_eq!(renewals.next().await.lease_id, lease_id);
+    let ttl = Some(prost_types::Duration::default());
+    renewals.send(KeepAliveResponse { lease_id, ttl }).await; // unknown here
+    staying.registered().await; // the first: there was none before
+    sidecar.remote.drain(Duration::from_secs(5));
+    assert_ne!(staying.deregistered().await, lease_id);
+}
+
+#[tokio::test]
+async fn a_lease_ends_at_the_other_when_the_sidecar_drains() {
+    let directory = Directory::new("lease-ends");
+    let (mut leaving, mut staying, sidecar) = pair(&directory).await;
+    let lease_id = leaving.renewals().await.next().await.lease_id;
+    leaving.retire();
+    staying.renewals().await.next().await;
+    sidecar.remote.drain(Duration::from_secs(5));
+    assert_eq!(staying.deregistered().await, lease_id);
+    sidecar.gone().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_opened_at_the_other_after_a_short_session_too() {
+    let directory = Directory::new("breaks");
+    let (mut one, mut other, sidecar) = pair(&directory).await;
+    let mut stream = one.discovery().await;
+    stream.hello().await;
+    eventually(|| sidecar.summary().is_connected).await;
+    stream.fail(Status::unavailable("restarting")).await;
+    let began = Instant::now();
+    other.discovery().await.hello().await;
+    assert!(began.elapsed() < AT_ONCE);
+}
