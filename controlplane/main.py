@@ -223,7 +223,7 @@ async def _construct(
     policies = Policies(revisions, PolicyWriter(journal, schema), schema, fleet)
     return _Parts(
         live=live,
-        mirrors=(live.mirror, mirror),
+        mirrors=(live.mirror, mirror, journal.mirror),
         schema=schema,
         sources=sources,
         history=PolicyHistory(journal, policies, schema),
@@ -274,7 +274,8 @@ def _for_people(parts: _Parts, peers: _Peers, settings: Settings, own: Replica) 
         schema=parts.schema,
     )
     mesh = Mesh(own=own, local=peers.local, circle=peers.circle)
-    yield Service("mesh.v1.AdminService", AdminServer(about, parts.fleet, parts.history, mesh).add_to)
+    admin = AdminServer(about, parts.fleet, parts.history, mesh, parts.live)
+    yield Service("mesh.v1.AdminService", admin.add_to)
 
 
 def _measurements(parts: _Parts) -> CollectorRegistry:

@@ -7,6 +7,7 @@ as a conflict. A service exists while it has an instance.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import attrgetter
 
 from registry.model import (
@@ -14,6 +15,7 @@ from registry.model import (
     Contract,
     Endpoint,
     InstanceId,
+    LeaseId,
     Registration,
     Revision,
     ServiceName,
@@ -23,11 +25,17 @@ from registry.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """An instance registered, anew or again, or its verdict changed; it `entered` when it last registered."""
+    """An instance registered, anew or again, or its verdict changed; it `entered` when it last registered.
+
+    It is there as long as `lease`, which its owner renews within `ttl_seconds`; `None` and 0 are unknown.
+    """
 
     registration: Registration
     revision: Revision
     entered: Revision
+    lease: LeaseId | None = None
+    ttl_seconds: int = 0
+    registered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

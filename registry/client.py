@@ -28,6 +28,7 @@ from registry.model import (
     ServiceName,
     ServiceView,
 )
+from registry.store import ABSENT
 
 _DEADLINE_SECONDS = 5.0
 
@@ -38,6 +39,14 @@ class ServiceChange:
 
     service: ServiceView
     is_removed: bool
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """All that changed up to `revision` has been told; with `is_all`, what was not told since is gone."""
+
+    is_all: bool
     revision: Revision
 
 
@@ -91,11 +100,25 @@ class RegistryClient:
         response = await self._stub.ListEndpoints(request, timeout=_DEADLINE_SECONDS)
         return tuple(map(decode_endpoint, response.endpoints))
 
-    async def watch(self, namespace: str = "") -> AsyncGenerator[ServiceChange, None]:
-        """Every service there is, then every one that changes, whole."""
-        async for response in self._stub.Watch(pb.WatchRequest(namespace=namespace)):
-            yield ServiceChange(
-                service=decode_service(response.service),
-                is_removed=response.removed,
-                revision=Revision(response.revision),
-            )
+    async def watch(
+        self, namespace: str = "", after: Revision = ABSENT
+    ) -> AsyncGenerator[ServiceChange | Mark, None]:
+        """Every service there is, then every one that changes, whole.
+
+        With the revision of the last mark, even of another control plane, only what changed since, if that is
+        known; the next mark says which it was.
+        """
+        async for response in self._stub.Watch(pb.WatchRequest(namespace=namespace, after_revision=after)):
+            yield _mark(response) if response.mark else _change(response)
+
+
+def _mark(response: pb.WatchResponse) -> Mark:
+    return Mark(is_all=response.mark == pb.MARK_ALL, revision=Revision(response.revision))
+
+
+def _change(response: pb.WatchResponse) -> ServiceChange:
+    return ServiceChange(
+        service=decode_service(response.service),
+        is_removed=response.removed,
+        revision=Revision(response.revision),
+    )

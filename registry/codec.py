@@ -1,6 +1,7 @@
 """The wire form of registrations and services; a stored registration is the request that made it."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -44,13 +45,21 @@ _PROTOCOL_NUMBERS: Final = {protocol: number for number, protocol in _PROTOCOLS.
 _HEALTH_NUMBERS: Final = {health: number for number, health in _HEALTHS.items()}
 
 
-def encode_registration(registration: Registration, *, entered: Revision | None = None) -> bytes:
+def encode_registration(
+    registration: Registration,
+    *,
+    entered: Revision | None = None,
+    ttl_seconds: int = 0,
+    registered_at: datetime | None = None,
+) -> bytes:
     """The stored form; equal registrations have equal bytes.
 
     `entered` is the revision at which the instance entered, when that is not the one that will write this.
     """
-    request = encode_register_request(registration)
+    request = encode_register_request(registration, ttl_seconds or None)
     request.entered_revision = entered or 0
+    if registered_at:
+        request.registered_at.FromDatetime(registered_at)
     return request.SerializeToString(deterministic=True)
 
 
@@ -77,8 +86,15 @@ def decode_entry(entry: Entry) -> Registered:
         registration = decode_register_request(request)
     except (ProtobufDecodeError, InvalidRegistrationError) as error:
         raise DecodeError(f"expected a registration under {entry.key!r}, found: {error}") from error
-    entered = Revision(request.entered_revision or entry.revision)
-    return Registered(registration=registration, revision=entry.revision, entered=entered)
+    is_dated = request.HasField("registered_at")
+    return Registered(
+        registration=registration,
+        revision=entry.revision,
+        entered=Revision(request.entered_revision or entry.revision),
+        lease=entry.lease,
+        ttl_seconds=request.ttl.seconds,
+        registered_at=request.registered_at.ToDatetime(UTC) if is_dated else None,
+    )
 
 
 def encode_register_request(registration: Registration, ttl_seconds: int | None = None) -> pb.RegisterRequest:

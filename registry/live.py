@@ -15,18 +15,19 @@ that others may be on their way.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from registry.catalog import Catalog, Changes, Event, Registered, apply, missing
+from registry.changelog import Changelog
 from registry.clock import Clock, MonotonicClock
 from registry.codec import decode_event
 from registry.config import GRACE_SECONDS
 from registry.errors import DecodeError
 from registry.keys import PREFIX
 from registry.mirror import Mirror, Update, mirroring
-from registry.model import Revision
+from registry.model import Revision, ServiceName
 from registry.store import Change, Put, Store
 
 Question = Callable[[], Awaitable[bool]]
@@ -69,7 +70,8 @@ class LiveCatalog:
         self._is_settled = is_settled
         self._returned_ns = mirror.returned_ns
         self._forgiven = _NOTHING if is_settled else mirror.revision
-        self._apply(self._registered())
+        self._changelog = Changelog(mirror.revision)
+        self._apply(self._registered(), mirror.revision)
 
     @property
     def mirror(self) -> Mirror:
@@ -101,6 +103,10 @@ class LiveCatalog:
         """How many leases the registrations are under."""
         return len({entry.lease for entry in self._mirror.entries.values() if entry.lease})
 
+    def changed_after(self, revision: Revision) -> frozenset[ServiceName] | None:
+        """The services that changed after a revision, or `None` when that is not known (any more)."""
+        return self._changelog.after(revision) if revision <= self._catalog.revision else None
+
     @contextmanager
     def watch(self) -> Iterator[AsyncIterator[Changes]]:
         """What changes from now on; what a slow reader missed meanwhile comes as one.
@@ -122,7 +128,7 @@ class LiveCatalog:
             async for update in updates:
                 if self._returned_ns != self._mirror.returned_ns:
                     self._returned_ns = self._mirror.returned_ns
-                    self._forgiven = update.revision
+                    self._forgiven = max(update.revision, self._newest_known())
                     tasks.create_task(self._forgive(self._returned_ns))
                 self._take(update)
 
@@ -143,11 +149,12 @@ class LiveCatalog:
     def _end_grace(self, returned_ns: int) -> None:
         if returned_ns == self._returned_ns:  # else the store was lost again meanwhile
             self._forgiven = _NOTHING
-            self._apply(missing(self._catalog, self._registered(), self._mirror.revision))
+            revision = self._mirror.revision
+            self._apply(missing(self._catalog, self._registered(), revision), revision)
 
     def _take(self, update: Update) -> None:
         events = _decode(update.changes)
-        self._apply(event for event in events if not self._is_forgiven(event))
+        self._apply((event for event in events if not self._is_forgiven(event)), update.revision)
 
     def _is_forgiven(self, event: Event) -> bool:
         """Whether this takes an instance away that was there when the grace began."""
@@ -157,13 +164,24 @@ class LiveCatalog:
         known = service.registered.get(event.instance) if service else None
         return known is not None and known.revision <= self._forgiven
 
+    def _newest_known(self) -> Revision:
+        """The newest revision of whom we know, which a store that went back has not reached yet."""
+        services = self._catalog.services.values()
+        known = (event.revision for service in services for event in service.registered.values())
+        return max(known, default=_NOTHING)
+
     def _registered(self) -> tuple[Registered, ...]:
         events = _decode(Put(entry=entry) for entry in self._mirror.entries.values())
         return tuple(event for event in events if isinstance(event, Registered))
 
-    def _apply(self, events: Iterable[Event]) -> None:
+    def _apply(self, events: Iterable[Event], revision: Revision) -> None:
+        """Takes events; the view is that of the store's `revision`, be it an older one than before."""
         before = self._catalog
-        self._catalog, changes = apply(before, events)
+        after, changes = apply(before, events)
+        self._catalog = replace(after, revision=revision)
+        if revision < before.revision:
+            self._changelog = Changelog(revision)
+        self._changelog.note(changes.services | changes.endpoints, revision)
         _log_conflicts(before, self._catalog, changes)
         if changes:
             self._publish(changes)

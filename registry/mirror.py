@@ -77,7 +77,7 @@ class Mirror:
 
     @property
     def returned_ns(self) -> int:
-        """The instant at which the store last came back, or at which we began."""
+        """The instant at which the store last came back, or went back, or at which we began."""
         return self._returned_ns
 
     @property
@@ -166,7 +166,7 @@ class Mirror:
             self._changed = None
 
     def _replace(self, listing: Listing) -> None:
-        if not self._is_connected:
+        if not self._is_connected or listing.revision < self._revision:
             self._is_connected = True
             self._returned_ns = self._clock.now_ns()
         self._take(difference(self._entries, listing), listing.revision)

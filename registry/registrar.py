@@ -1,6 +1,9 @@
 """Enters registrations into a store, each under a lease of its own."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
 from registry.codec import decode_entry, encode_registration
 from registry.errors import (
@@ -14,12 +17,15 @@ from registry.model import Health, InstanceId, Lease, LeaseId, Registration, Rev
 from registry.store import ABSENT, Entry, Store
 from registry.validate import validate
 
+_now = partial(datetime.now, UTC)
+
 
 class Registrar:
-    """Registers instances and keeps their leases."""
+    """Registers instances and keeps their leases; `now` gives aware instants."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime] = _now) -> None:
         self._store = store
+        self._now = now
 
     async def register(self, registration: Registration, ttl_seconds: int) -> Lease:
         """The new lease under which the instance is registered.
@@ -36,7 +42,7 @@ class Registrar:
             raise InvalidRegistrationError(problems)
         key = registration_key(registration.service, registration.endpoint.instance)
         lease = await self._store.grant(ttl_seconds)
-        value = encode_registration(registration)
+        value = encode_registration(registration, ttl_seconds=lease.ttl_seconds, registered_at=self._now())
         while not await self._replace(key, value, lease.id, await self._revision(key)):
             pass  # somebody else wrote it meanwhile
         return lease
@@ -70,7 +76,12 @@ class Registrar:
         if endpoint.health is health:
             return True
         changed = replace(registered.registration, endpoint=replace(endpoint, health=health))
-        value = encode_registration(changed, entered=registered.entered)
+        value = encode_registration(
+            changed,
+            entered=registered.entered,
+            ttl_seconds=registered.ttl_seconds,
+            registered_at=registered.registered_at,
+        )
         return await self._replace(key, value, lease_id, entry.revision)
 
     async def _replace(self, key: str, value: bytes, lease_id: LeaseId, revision: Revision) -> bool:

@@ -1,7 +1,7 @@
 """RegistryService: registrations come in, the catalogue goes out."""
 
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -22,7 +22,7 @@ from registry.codec import (
 from registry.config import LEASE_SECONDS_MAX, LEASE_SECONDS_MIN
 from registry.errors import InvalidRegistrationError, LeaseNotFoundError, RegistryError
 from registry.live import LiveCatalog
-from registry.model import InstanceId, LeaseId, Problem, ServiceName
+from registry.model import InstanceId, LeaseId, Problem, Revision, ServiceName
 from registry.registrar import Registrar
 from registry.status import encode_status
 
@@ -88,18 +88,10 @@ class RegistryService(RegistryServiceServicer):
         return pb.ListEndpointsResponse(endpoints=map(encode_endpoint, endpoints))
 
     async def Watch(self, request: pb.WatchRequest, context: _Context) -> AsyncIterator[pb.WatchResponse]:
-        """Sends every service that changes, whole, beginning with all there are."""
+        """Sends every service that changes, whole, and marks."""
         del context
-        with self._live.watch() as watch:
-            catalog = self._live.catalog
-            for name in catalog.services:
-                if request.namespace in {"", name.namespace}:
-                    yield _watch_response(catalog, name)
-            async for changes in watch:
-                catalog = self._live.catalog
-                for name in sorted(changes.services | changes.endpoints):
-                    if request.namespace in {"", name.namespace}:
-                        yield _watch_response(catalog, name)
+        async for response in watch(self._live, request.namespace, Revision(request.after_revision)):
+            yield response
 
     async def _register(self, request: pb.RegisterRequest) -> pb.RegisterResponse:
         lease = await self._registrar.register(decode_register_request(request), _ttl_seconds(request))
@@ -119,6 +111,35 @@ class RegistryService(RegistryServiceServicer):
         except LeaseNotFoundError:
             return pb.KeepAliveResponse(lease_id=lease_id, ttl=Duration())
         return pb.KeepAliveResponse(lease_id=lease_id, ttl=Duration(seconds=lease.ttl_seconds))
+
+
+async def watch(live: LiveCatalog, namespace: str, after: Revision) -> AsyncIterator[pb.WatchResponse]:
+    """All services, or those that changed after a revision; then each that changes, with marks.
+
+    Of a namespace, or of every one. That others are gone is said only once the view is settled.
+    """
+    with live.watch() as watching:
+        changed = live.changed_after(after) if after else None
+        owes_all = changed is None
+        names: Iterable[ServiceName] = live.catalog.services if changed is None else changed
+        while True:
+            is_all = owes_all and live.is_settled
+            owes_all = owes_all and not is_all
+            mark = pb.MARK_ALL if is_all else pb.MARK_CHANGES
+            for response in _responses(live.catalog, names, namespace, mark):
+                yield response
+            changes = await anext(watching)
+            names = changes.services | changes.endpoints
+
+
+def _responses(
+    catalog: Catalog, names: Iterable[ServiceName], namespace: str, mark: pb.Mark.ValueType
+) -> Iterator[pb.WatchResponse]:
+    """Services whole, sorted, and the mark after them."""
+    for name in sorted(names):
+        if namespace in {"", name.namespace}:
+            yield _watch_response(catalog, name)
+    yield pb.WatchResponse(mark=mark, revision=catalog.revision)
 
 
 async def _answer(context: _Context, call: Awaitable[_T]) -> _T:

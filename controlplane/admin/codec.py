@@ -23,6 +23,7 @@ from controlplane.snapshot.services import KnownService
 from controlplane.snapshot.status import Condition
 from controlplane.wire.codec import decode_service_name, encode_seconds, encode_sidecar
 from mesh.v1 import admin_pb2, registry_pb2, resource_pb2, sidecar_admin_pb2
+from registry.catalog import Registered
 from registry.model import ServiceName
 
 
@@ -74,6 +75,18 @@ def encode_external(service: KnownService) -> registry_pb2.Service:
         endpoint_count=len(service.endpoints),
         healthy_count=len(service.endpoints),
     )
+
+
+def encode_lease(registered: Registered) -> admin_pb2.EndpointLease:
+    """What an endpoint is there by."""
+    message = admin_pb2.EndpointLease(
+        instance=registered.registration.endpoint.instance, lease_id=registered.lease or 0
+    )
+    if registered.ttl_seconds:
+        message.ttl.CopyFrom(encode_seconds(registered.ttl_seconds))
+    if registered.registered_at:
+        message.registered_at.FromDatetime(registered.registered_at)
+    return message
 
 
 def encode_policy_status(view: PolicyView, schema: Schema, revision: int) -> admin_pb2.PolicyStatus:

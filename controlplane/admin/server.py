@@ -1,6 +1,6 @@
 """AdminService: answers about the whole mesh, and changes of its policies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Any
 
@@ -24,7 +24,9 @@ from mesh.v1 import admin_pb2 as pb
 from mesh.v1 import registry_pb2, sidecar_admin_pb2
 from mesh.v1.admin_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
 from registry.codec import encode_endpoint, encode_service
-from registry.model import ServiceName
+from registry.live import LiveCatalog
+from registry.model import Revision, ServiceName
+from registry.server import watch
 
 _TRIES = 3
 """Sidecars that are asked in turn until one answers."""
@@ -41,12 +43,14 @@ class AdminServer(AdminServiceServicer):
         fleet: Fleet,
         history: PolicyHistory,
         mesh: Mesh,
+        live: LiveCatalog,
     ) -> None:
         self._about = about
         self._fleet = fleet
         self._policies = history.policies
         self._history = history
         self._mesh = mesh
+        self._live = live
         self._sidecars = Sidecars(mesh)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -89,12 +93,23 @@ class AdminServer(AdminServiceServicer):
         """Endpoints of one service, and where its host names lead for those who call it."""
         del context
         known = self._known(codec.decode_service(request.service))
-        response = pb.ListMeshEndpointsResponse(endpoints=map(encode_endpoint, known.endpoints))
+        response = pb.ListMeshEndpointsResponse(
+            endpoints=map(encode_endpoint, known.endpoints), leases=self._leases(known.name)
+        )
         if known.resolution is Resolution.DNS:
             asked = await self._asked(known.name, ResourceType.OUTBOUND)
             response.hosts.extend(await self._sidecars.hosts(asked.value, request.service))
             response.unanswered.extend(asked.unanswered)
         return response
+
+    async def WatchMeshServices(
+        self, request: pb.WatchMeshServicesRequest, context: _Context
+    ) -> AsyncIterator[pb.WatchMeshServicesResponse]:
+        """Every service that changes, whole."""
+        del context
+        asked = request.watch
+        async for change in watch(self._live, asked.namespace, Revision(asked.after_revision)):
+            yield pb.WatchMeshServicesResponse(change=change)
 
     async def ListSidecars(
         self, request: pb.ListSidecarsRequest, context: _Context
@@ -300,6 +315,10 @@ class AdminServer(AdminServiceServicer):
         if registered is None:
             return codec.encode_external(known)
         return encode_service(registered, with_endpoints=False)
+
+    def _leases(self, name: ServiceName) -> Iterator[pb.EndpointLease]:
+        service = self._live.catalog.services.get(name)
+        return map(codec.encode_lease, service.registered.values()) if service else iter(())
 
     def _source(self, name: str) -> pb.SourceStatus:
         desired = self._policies.desired

@@ -16,7 +16,7 @@ from controlplane.cli.errors import RefusedError, UnreachableError
 from mesh.v1 import admin_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from google.protobuf.message import Message
@@ -54,18 +54,15 @@ class AdminClient:
             UnreachableError: nothing answers at the address.
             RefusedError: the control plane refused, with its own words.
         """
-        descriptor = _SERVICE.methods_by_name[method]
-        message = json_format.ParseDict(dict(request or {}), _message_class(descriptor.input_type)())
+        path, message, decode = _prepared(method, request)
         call: grpc.UnaryUnaryMultiCallable[Any, Any] = self._channel.unary_unary(
-            f"/{_SERVICE.full_name}/{method}",
-            request_serializer=lambda sent: sent.SerializeToString(),
-            response_deserializer=_message_class(descriptor.output_type).FromString,
+            path, request_serializer=_encode, response_deserializer=decode
         )
         try:
             answer = call(message, timeout=self._timeout_seconds)
         except grpc.RpcError as error:
             raise self._explained(error) from error
-        found = json_format.MessageToDict(answer, always_print_fields_with_no_presence=True)
+        found = _plain(answer)
         for name in found.get("unanswered", ()):
             print(
                 f"warning: control plane {name} does not answer, so its part is missing; "
@@ -73,6 +70,22 @@ class AdminClient:
                 file=sys.stderr,
             )
         return found
+
+    def stream(self, method: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the answers of one RPC until it ends, as `call` returns them.
+
+        Raises:
+            UnreachableError: nothing answers at the address, or no longer.
+            RefusedError: the control plane refused, with its own words.
+        """
+        path, message, decode = _prepared(method, request)
+        call: grpc.UnaryStreamMultiCallable[Any, Any] = self._channel.unary_stream(
+            path, request_serializer=_encode, response_deserializer=decode
+        )
+        try:
+            yield from map(_plain, call(message))
+        except grpc.RpcError as error:
+            raise self._explained(error) from error
 
     def _explained(self, error: grpc.RpcError) -> UnreachableError | RefusedError:
         code, details = error.code(), error.details()
@@ -87,6 +100,23 @@ def author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         return ""
+
+
+def _prepared(
+    method: str, request: Mapping[str, Any] | None
+) -> tuple[str, Message, Callable[[bytes], Message]]:
+    """Return the path of an RPC, its request, and what decodes its answers."""
+    descriptor = _SERVICE.methods_by_name[method]
+    message = json_format.ParseDict(dict(request or {}), _message_class(descriptor.input_type)())
+    return f"/{_SERVICE.full_name}/{method}", message, _message_class(descriptor.output_type).FromString
+
+
+def _encode(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    return json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
 
 
 def _message_class(descriptor: Any) -> type[Message]:

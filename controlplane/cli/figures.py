@@ -85,6 +85,12 @@ def state(value: str) -> str:
     return value
 
 
+def health(value: str) -> str:
+    """Return a verdict without its prefix; none is HEALTHY."""
+    bare = value.removeprefix("HEALTH_")
+    return "HEALTHY" if bare == "UNSPECIFIED" else bare
+
+
 def parse_service(text: str, namespace: str) -> dict[str, str]:
     """Return the service of `name` or `namespace/name`; a `service/` before it is dropped."""
     text = text.removeprefix("service/")

@@ -18,6 +18,7 @@ from controlplane.cli.limits import limits
 from controlplane.cli.policy_history import diff, history, rollback
 from controlplane.cli.proxy_status import proxy_status
 from controlplane.cli.quickstart import quickstart
+from controlplane.cli.registry_watch import watch
 from controlplane.cli.stat import stat
 from controlplane.cli.version import version
 
@@ -42,6 +43,7 @@ for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
     app.command(verb.__name__.replace("_", "-"))(verb)
 for policy_verb in (history, diff, rollback):
     policy.app.command(policy_verb.__name__)(policy_verb)
+registry.app.command("watch")(watch)
 app.add_typer(describe.app, name="describe")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(policy.app, name="policy")

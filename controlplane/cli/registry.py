@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -86,28 +87,32 @@ def _show_endpoints(answer: dict[str, Any], output: Format) -> None:
     if output in {Format.JSON, Format.YAML}:
         show_document({"kind": "Endpoints", **answer}, output)
         return
-    columns = ("ENDPOINT", "ADDRESS", "PORTS", "SIDECAR", "HEALTH", "LABELS")
-    rows = [_endpoint(one) for one in found]
+    columns = ("ENDPOINT", "ADDRESS", "PORTS", "SIDECAR", "HEALTH", "LEASE", "AGE", "LABELS")
+    leases = {one["instance"]: one for one in answer["leases"]}
+    rows = [_endpoint(one, leases.get(one["instance"], {})) for one in found]
     show(Listing(kind="Endpoint", items=found, columns=columns, rows=rows, empty="it has none"), output)
     if hosts and output is not Format.NAME:
-        columns = ("HOST", "SIDECAR", "ADDRESSES", "AGE", "NEXT", "FAILURE")
+        headings = ("HOST", "SIDECAR", "ADDRESSES", "AGE", "NEXT", "FAILURE")
         rows = [_host(one["instance"], one["host"]) for one in hosts]
-        show(Listing(kind="Host", items=hosts, columns=columns, rows=rows), output)
+        show(Listing(kind="Host", items=hosts, columns=headings, rows=rows), output)
 
 
-def _endpoint(one: dict[str, Any]) -> list[str]:
-    health = one["health"].removeprefix("HEALTH_")
+def _endpoint(one: dict[str, Any], lease: dict[str, Any]) -> list[str]:
+    registered_at = lease.get("registeredAt")
     return [
         one["instance"],
         one["address"],
-        _pairs(one["ports"], ":"),
+        pairs(one["ports"], ":"),
         "yes" if one["hasSidecar"] else "no",
-        "HEALTHY" if health == "UNSPECIFIED" else health,
-        _pairs(one["labels"], "="),
+        figures.health(one["health"]),
+        figures.age(lease.get("ttl")),
+        figures.since(registered_at, datetime.now(UTC)) if registered_at else "-",
+        pairs(one["labels"], "="),
     ]
 
 
-def _pairs(found: dict[str, Any], mark: str) -> str:
+def pairs(found: dict[str, Any], mark: str) -> str:
+    """Return names with their values, `mark` in between; `-` when there are none."""
     return ",".join(f"{name}{mark}{value}" for name, value in sorted(found.items())) or "-"
 
 

@@ -46,11 +46,14 @@ log = structlog.get_logger()
 
 
 class Journal:
-    """The history of `store`, whose records are of the instants that `now` gives; made by `journaling`."""
+    """The history of `store`, as `mirror` shows it; made by `journaling`.
+
+    Records are of the instants that `now` gives.
+    """
 
     def __init__(self, store: Store, mirror: Mirror, now: Callable[[], datetime]) -> None:
         self.store = store
-        self._mirror = mirror
+        self.mirror = mirror
         self.now = now
         self._newest = Newest(Ledger())
         self._recorded = asyncio.Event()
@@ -62,7 +65,7 @@ class Journal:
 
     async def load(self) -> None:
         """Reads all there is."""
-        ledger = await asyncio.to_thread(ledgers.read, tuple(self._mirror.entries.values()))
+        ledger = await asyncio.to_thread(ledgers.read, tuple(self.mirror.entries.values()))
         self._take(await self._counted(ledger))
 
     async def run(self, updates: AsyncIterator[Update]) -> None:
@@ -124,7 +127,7 @@ class Journal:
 
     def _pieces(self, revision: int) -> Iterator[bytes]:
         for piece in count():
-            entry = self._mirror.entries.get(piece_key(RECORDS, revision, piece))
+            entry = self.mirror.entries.get(piece_key(RECORDS, revision, piece))
             if entry is None:
                 return
             yield entry.value

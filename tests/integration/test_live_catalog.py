@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.catalog import Changes
-from registry.config import SqliteLocation, StoreOptions
+from registry.config import GRACE_SECONDS, SqliteLocation, StoreOptions
 from registry.errors import StoreUnavailableError
 from registry.keys import PREFIX, registration_key
 from registry.live import LiveCatalog, follow
@@ -300,3 +300,27 @@ async def test_store_that_is_away_at_the_start_is_reported() -> None:
         with pytest.raises(StoreUnavailableError):
             async with follow(store, clock=clock):
                 pass
+
+
+async def test_store_that_went_back_takes_nobody_away_who_returns() -> None:
+    clock = FakeClock()
+    async with opened(clock) as real, opened(clock) as backup:
+        store = FlakyStore(real)
+        for _ in range(3):  # so that the backup's revisions are older
+            await Registrar(real).register(registration("a"), 60)
+        await Registrar(backup).register(registration("a"), 60)
+        async with follow(store, clock=clock) as live:
+            for instance in ("b", "c"):
+                await Registrar(real).register(registration(instance), 60)
+            await until_instances(live, "a", "b", "c")
+            newest = live.catalog.revision
+            store.become(backup)
+            store.lose()
+            store.regain()
+            await clock.advance(1)
+            await Registrar(backup).register(registration("b"), 60)
+            assert instances_of_cart(live) == ["a", "b", "c"]
+            await clock.advance(GRACE_SECONDS)
+            await until_instances(live, "a", "b")
+            assert live.catalog.revision < newest
+            assert live.changed_after(newest) is None

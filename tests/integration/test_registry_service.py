@@ -1,20 +1,21 @@
 """RegistryService over a socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from mesh.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
-from registry.client import RegistryClient
-from registry.config import SqliteLocation
+from registry.client import Mark, RegistryClient, ServiceChange
+from registry.config import GRACE_SECONDS, SqliteLocation
 from registry.errors import LeaseNotFoundError
 from registry.live import follow
-from registry.model import Conflict, Contract, Health, InstanceId, LeaseId, ServiceName
+from registry.model import Conflict, Contract, Health, InstanceId, LeaseId, Revision, ServiceName
 from registry.registrar import Registrar
 from registry.server import RegistryService
 from registry.sqlite import open_sqlite
@@ -23,6 +24,7 @@ from tests.support.registrations import CART, registration
 
 DEADLINE_SECONDS = 10
 BANK = ServiceName(namespace="bank", name="ledger")
+DESK = ServiceName(namespace="desk", name="front")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Served]:
+async def served(path: Path | None = None) -> AsyncIterator[Served]:
     clock = FakeClock()
     async with (
-        open_sqlite(SqliteLocation(path=None), clock=clock) as store,
+        open_sqlite(SqliteLocation(path=path), clock=clock) as store,
         follow(store, clock=clock) as live,
     ):
         server = grpc.aio.server()
@@ -51,10 +53,26 @@ async def served() -> AsyncIterator[Served]:
             await server.stop(grace=None)
 
 
+async def told(watch: AsyncGenerator[ServiceChange | Mark, None]) -> ServiceChange:
+    """Return the next service that a watch tells of."""
+    while isinstance(found := await anext(watch), Mark):
+        pass
+    return found
+
+
+async def batch(watch: AsyncGenerator[ServiceChange | Mark, None]) -> tuple[list[ServiceChange], Mark]:
+    """Return what a watch tells up to the next mark."""
+    changes = []
+    while isinstance(found := await anext(watch), ServiceChange):
+        changes.append(found)
+    return changes, found
+
+
 async def until_listed(client: RegistryClient, service: ServiceName, *instances: str) -> None:
     """Waits until exactly `instances` are in the catalogue."""
     async with asyncio.timeout(DEADLINE_SECONDS), aclosing(client.watch()) as watch:
-        async for change in watch:
+        while True:
+            change = await told(watch)
             found = tuple(endpoint.instance for endpoint in change.service.endpoints)
             if (change.service.name, found) == (service, instances):
                 return
@@ -118,13 +136,13 @@ async def test_a_verdict_changes_without_a_new_registration() -> None:
         what = registration("a")
         lease = await registry.client.register(what)
         watch = registry.client.watch()
-        first = await anext(watch)
+        first = await told(watch)
         for health in (Health.UNHEALTHY, Health.UNHEALTHY, Health.HEALTHY):
             await registry.client.report_health(CART, what.endpoint.instance, lease.id, health)
-        second, third = await anext(watch), await anext(watch)
+        second, third = await told(watch), await told(watch)
         services = await registry.client.list_services()
         await registry.client.deregister(lease.id)
-        last = await anext(watch)
+        last = await told(watch)
 
     assert [one.service.healthy_count for one in (first, second, third, last)] == [1, 0, 1, 0]
     assert [service.healthy_count for service in services] == [1]
@@ -196,11 +214,11 @@ async def test_watch_begins_with_all_there_are_and_sends_each_change_whole() -> 
         await registry.client.register(registration("b", service=BANK))
         await until_listed(registry.client, BANK, "b")
         watch = registry.client.watch()
-        first, second = await anext(watch), await anext(watch)
+        first, second = await told(watch), await told(watch)
         await registry.client.register(registration("c"))
-        third = await anext(watch)
+        third = await told(watch)
         await registry.client.deregister(lease.id)
-        fourth = await anext(watch)
+        fourth = await told(watch)
 
     assert [change.service.name for change in (first, second, third, fourth)] == [BANK, CART, CART, CART]
     assert [endpoint.instance for endpoint in third.service.endpoints] == ["a", "c"]
@@ -214,17 +232,68 @@ async def test_watch_of_a_namespace_sees_no_other() -> None:
         watch = registry.client.watch("shop")
         await registry.client.register(registration("a"))
 
-        assert (await anext(watch)).service.name == CART
+        assert (await told(watch)).service.name == CART
 
 
 async def test_watch_tells_when_the_last_instance_leaves() -> None:
     async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
         lease = await registry.client.register(registration("a"))
         watch = registry.client.watch()
-        assert not (await anext(watch)).is_removed
+        assert not (await told(watch)).is_removed
         await registry.client.deregister(lease.id)
-        change = await anext(watch)
+        change = await told(watch)
 
     assert change.is_removed
     assert change.service.name == CART
     assert change.service.endpoints == ()
+
+
+async def test_first_mark_says_that_this_is_all(tmp_path: Path) -> None:
+    async with served(tmp_path / "registry.db") as registry:
+        await registry.client.register(registration("a"))
+        await until_listed(registry.client, CART, "a")
+    async with served(tmp_path / "registry.db") as registry, asyncio.timeout(DEADLINE_SECONDS):
+        [change], mark = await batch(registry.client.watch())
+        assert (change.service.name, mark) == (CART, Mark(is_all=True, revision=change.revision))
+
+
+async def test_watch_that_resumes_is_told_what_it_missed_and_nothing_else() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        bank = await registry.client.register(registration("b", service=BANK))
+        await registry.client.register(registration("a"))
+        await until_listed(registry.client, CART, "a")
+        async with aclosing(registry.client.watch()) as watch:
+            _, mark = await batch(watch)
+        await registry.client.deregister(bank.id)
+        await registry.client.register(registration("d", service=DESK))
+        await until_listed(registry.client, DESK, "d")
+        changes, again = await batch(registry.client.watch(after=mark.revision))
+        assert [(one.service.name, one.is_removed) for one in changes] == [(BANK, True), (DESK, False)]
+        assert not again.is_all
+        assert again.revision > mark.revision
+        assert (await batch(registry.client.watch("shop", after=mark.revision)))[0] == []
+
+
+@pytest.mark.parametrize("after", [1, 1 << 40])
+async def test_watch_that_resumes_where_nobody_remembers_is_told_everything(
+    tmp_path: Path, after: int
+) -> None:
+    async with served(tmp_path / "registry.db") as registry:
+        for instance in ("a", "b"):
+            await registry.client.register(registration(instance))
+        await until_listed(registry.client, CART, "a", "b")
+    async with served(tmp_path / "registry.db") as registry, asyncio.timeout(DEADLINE_SECONDS):
+        [change], mark = await batch(registry.client.watch(after=Revision(after)))
+        assert (change.service.name, mark.is_all) == (CART, True)
+
+
+async def test_nobody_is_said_to_be_gone_before_owners_had_time_to_return() -> None:
+    async with served() as registry, asyncio.timeout(DEADLINE_SECONDS):
+        await registry.client.register(registration("a"), ttl_seconds=60)
+        await until_listed(registry.client, CART, "a")
+        watch = registry.client.watch()
+        [change], mark = await batch(watch)
+        assert (change.service.name, mark.is_all) == (CART, False)
+        await registry.clock.advance(GRACE_SECONDS)
+        [change], mark = await batch(watch)
+        assert (change.service.name, mark.is_all) == (CART, True)
