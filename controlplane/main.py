@@ -55,6 +55,7 @@ from controlplane.sources.writer import PolicyWriter
 from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
+from controlplane.telemetry.pace import Pace
 from controlplane.telemetry.prometheus import MergedCollector
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.server import TelemetryServer, tidy
@@ -230,7 +231,9 @@ async def _construct(
         saw_revision=revisions.exceed,
         fleet=fleet,
         commands=CommandServer(metrics),
-        readings=Readings(merge=Merge(), callers=Callers(), events=Events(), now_ns=time.time_ns),
+        readings=Readings(
+            merge=Merge(), callers=Callers(), events=Events(), pace=Pace(), now_ns=time.time_ns
+        ),
         metrics=metrics,
     )
 

@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-LIVE_SECONDS: Final = 15
-"""A sidecar is live that reported within this time, several intervals."""
-
-DELAY_SECONDS: Final = 3
-"""How far in the past a window ends: the reporting interval and its jitter."""
+LIVE_SECONDS: Final = 30
+"""A sidecar is live that reported within this time, several intervals of a replica with many of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,8 @@ class Counted:
 class Reporter:
     """A sidecar that reports, `age_seconds` after its last report.
 
-    With `known_seconds`, only what it counted since then is known here: before, it reported elsewhere.
+    With `known_seconds`, only what it counted so long before the end of the window is known here: what it
+    counted earlier was reported elsewhere.
     """
 
     instance: str

@@ -10,7 +10,6 @@ from itertools import zip_longest
 from math import floor
 
 from controlplane.model.traffic import (
-    DELAY_SECONDS,
     LIVE_SECONDS,
     Counted,
     Latency,
@@ -67,7 +66,7 @@ def covered_seconds(shares: Iterable[TrafficShare], question: Question) -> int:
             times = [one.known_seconds for one in reporters]
             since = [seconds for seconds in times if seconds is not None]
             if len(since) == len(times):
-                covered = min(covered, floor(max(since)) - DELAY_SECONDS)
+                covered = min(covered, floor(max(since)))
     return max(covered, 1)
 
 

@@ -1,9 +1,9 @@
 """Messages of TelemetryService to and from the values inside."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from controlplane.model.event import Event
-from controlplane.telemetry.report import Family, MetricType, Point, Report, Shape
+from controlplane.telemetry.report import Baseline, Family, MetricType, Point, Report, Shape
 from controlplane.wire.codec import decode_event, decode_service_name
 from mesh.v1 import registry_pb2, telemetry_pb2
 from registry.model import ServiceName
@@ -21,12 +21,14 @@ MAX_CALLED = 4_096
 """Services that one sidecar may say it calls."""
 
 
-def decode_report(request: telemetry_pb2.ReportRequest) -> Report:
+def decode_report(request: telemetry_pb2.ReportRequest, arrived_ns: int) -> Report:
     """What a sidecar reports; families of types that we do not know are left out."""
     return Report(
         instance=request.instance,
         epoch_ns=request.epoch.ToNanoseconds(),
-        families=tuple(_family(one) for one in request.families if one.type in _TYPES),
+        at_ns=request.at.ToNanoseconds() if request.HasField("at") else arrived_ns,
+        families=_families(request.families),
+        baseline=_baseline(request.baseline) if request.HasField("baseline") else None,
         called=tuple(map(decode_service_name, request.called[:MAX_CALLED])),
         resident_bytes=request.resident_bytes,
     )
@@ -52,6 +54,14 @@ def encode_response(
     )
     response.interval.FromMilliseconds(round(interval_seconds * 1000))
     return response
+
+
+def _baseline(message: telemetry_pb2.Baseline) -> Baseline:
+    return Baseline(at_ns=message.at.ToNanoseconds(), families=_families(message.families))
+
+
+def _families(messages: Iterable[telemetry_pb2.MetricFamily]) -> tuple[Family, ...]:
+    return tuple(_family(one) for one in messages if one.type in _TYPES)
 
 
 def _family(message: telemetry_pb2.MetricFamily) -> Family:

@@ -1,9 +1,11 @@
 """Adds up the reports of all sidecars, so that nothing is counted twice and nothing is lost.
 
 Theory of operation. A sidecar reports cumulative values and the *epoch* at which they began from zero. Only
-the increase over its last report enters a total: all of the value when the epoch is new, nothing of a report
-that is repeated, and nothing of one from an older epoch. A sidecar that is silent for long is forgotten; what
-it added stays in the totals, and its epoch is remembered so that it is not added again when it returns.
+the increase over what was counted before enters a total: all of the value when the epoch is new, nothing of a
+report that is repeated, and nothing of one from an older epoch. A sidecar that comes from another replica
+brings a *baseline*, the report that was counted there last: what is newer than all we know of it is taken
+over and adds nothing. A sidecar that is silent for long is forgotten; what it added stays in the totals, and
+its epoch is remembered so that it is not added again when it returns.
 Gauges are not added up over time: each sidecar's newest counts while the sidecar is live.
 
 Series are bounded. Past the bound of a family, measurements with new labels go to one series whose labels all
@@ -11,12 +13,12 @@ say `other`; past that of an instance they are dropped. Both are counted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from controlplane.model.traffic import LIVE_SECONDS
 from controlplane.telemetry.rates import SECOND_NS, Ring
-from controlplane.telemetry.report import Family, LabelValues, MetricType, Point, Report, Shape
+from controlplane.telemetry.report import Baseline, Family, LabelValues, MetricType, Point, Report, Shape
 
 LIVE_NS = LIVE_SECONDS * SECOND_NS
 
@@ -59,12 +61,18 @@ class Total:
 
 @dataclass(slots=True, kw_only=True)
 class Instance:
-    """The newest report of one sidecar."""
+    """The newest report of one sidecar, made at `at_ns` of its clock and taken at `reported_ns` of ours.
+
+    What it counted is known since `since_ns`, or all of it. One that `has_left` may be elsewhere.
+    """
 
     epoch_ns: int
+    at_ns: int
     reported_ns: int
-    resident_bytes: int
     points: dict[Series, Point]
+    since_ns: int | None = None
+    resident_bytes: int = 0
+    has_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +106,21 @@ class Merge:
             return
         if report.epoch_ns < (known.epoch_ns if known else self._epochs.get(report.instance, 0)):
             return
-        same = known is not None and known.epoch_ns == report.epoch_ns
-        points = self._fitting(report.families, self._counts(known.points) if known and same else {})
-        if known and same:
-            self._add(points, known.points, known.reported_ns, now_ns)
-        elif self._epochs.pop(report.instance, None) != report.epoch_ns:
-            self._add(points, {}, min(report.epoch_ns, now_ns), now_ns)
-        self._instances[report.instance] = Instance(
-            epoch_ns=report.epoch_ns,
-            reported_ns=now_ns,
-            resident_bytes=report.resident_bytes,
-            points=points,
+        before = self._before(report, known, now_ns)
+        if before.at_ns < report.at_ns:
+            points = self._fitting(report.families, self._counts(before.points))
+            self._add(points, before.points, now_ns - (report.at_ns - before.at_ns), now_ns)
+            before = replace(before, at_ns=report.at_ns, points=points)
+        self._epochs.pop(report.instance, None)
+        self._instances[report.instance] = replace(
+            before, reported_ns=now_ns, resident_bytes=report.resident_bytes
         )
+
+    def leave(self, instance: str, reported_ns: int) -> None:
+        """A sidecar whose last report came at `reported_ns` reports here no longer."""
+        known = self._instances.get(instance)
+        if known and known.reported_ns == reported_ns:
+            known.has_left = True
 
     def forget(self, now_ns: int) -> None:
         """Forgets the sidecars that have been silent for long; the totals keep what they added."""
@@ -146,14 +157,41 @@ class Merge:
         shape = self._shapes.get(name)
         return shape.bounds if shape else ()
 
-    def live(self, now_ns: int, within_ns: int = LIVE_NS) -> dict[str, Instance]:
-        """The sidecars that reported within a time, with their newest values."""
+    def live(self, now_ns: int) -> dict[str, Instance]:
+        """The sidecars that report here, with their newest values."""
+        return {name: one for name, one in self.heard(now_ns, LIVE_NS).items() if not one.has_left}
+
+    def heard(self, now_ns: int, within_ns: int) -> dict[str, Instance]:
+        """The sidecars that reported within a time, wherever they are now."""
         return {name: one for name, one in self._instances.items() if now_ns - one.reported_ns <= within_ns}
 
     def resident_bytes(self, instance: str) -> int:
         """Resident memory as last reported; zero when nothing was."""
         known = self._instances.get(instance)
         return known.resident_bytes if known else 0
+
+    def _before(self, report: Report, known: Instance | None, now_ns: int) -> Instance:
+        """What was counted of the epoch of `report` before it."""
+        epoch_ns, baseline = report.epoch_ns, report.baseline
+        newest = known if known and known.epoch_ns == epoch_ns else None
+        if baseline and baseline.at_ns > (newest.at_ns if newest else 0):
+            return self._taken_over(report, baseline, now_ns)
+        if newest:
+            return replace(newest, has_left=False)
+        if self._epochs.get(report.instance) == epoch_ns:
+            return self._taken_over(report, Baseline(at_ns=report.at_ns, families=report.families), now_ns)
+        began_ns = min(epoch_ns, report.at_ns - 1)  # two clocks, when the report does not say its instant
+        return Instance(epoch_ns=epoch_ns, at_ns=began_ns, reported_ns=now_ns, points={})
+
+    def _taken_over(self, report: Report, baseline: Baseline, now_ns: int) -> Instance:
+        """What others counted, which adds nothing here."""
+        return Instance(
+            epoch_ns=report.epoch_ns,
+            at_ns=baseline.at_ns,
+            reported_ns=now_ns,
+            points=self._fitting(baseline.families, {}),
+            since_ns=now_ns - (report.at_ns - baseline.at_ns),
+        )
 
     def _counts(self, points: Mapping[Series, Point]) -> dict[Series, Point]:
         """What of `points` only grows: it stays known when a report leaves it out."""

@@ -8,6 +8,7 @@ from controlplane.model.traffic import Question, TrafficShare
 from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
+from controlplane.telemetry.pace import Pace
 from controlplane.telemetry.traffic import count
 from registry.model import ServiceName
 
@@ -19,11 +20,13 @@ class Readings:
     merge: Merge
     callers: Callers
     events: Events
+    pace: Pace
     now_ns: Callable[[], int]
 
     def traffic(self, question: Question) -> TrafficShare:
         """What was counted of the traffic asked for."""
-        return count(self.merge, question, self.now_ns())
+        now_ns = self.now_ns()
+        return count(self.merge, question, now_ns, self.pace.delay_seconds(now_ns))
 
     def recent_events(self, service: ServiceName | None, limit: int) -> tuple[Event, ...]:
         """At most `limit` of the newest events, oldest first."""

@@ -50,11 +50,24 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What some replica has counted already, up to the report that the sidecar made at `at_ns`."""
+
+    at_ns: int
+    families: tuple[Family, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a sidecar counted since its epoch, an instant in nanoseconds of wall-clock time."""
+    """Everything that a sidecar counted from its epoch until `at_ns`.
+
+    Both are nanoseconds of the sidecar's own clock, which does not step back within an epoch.
+    """
 
     instance: str
     epoch_ns: int
+    at_ns: int
     families: tuple[Family, ...] = ()
+    baseline: Baseline | None = None
     called: tuple[ServiceName, ...] = ()
     resident_bytes: int = 0

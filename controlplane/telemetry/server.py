@@ -8,16 +8,20 @@ import grpc.aio
 
 from controlplane.telemetry.codec import decode_events, decode_report, encode_response
 from controlplane.telemetry.readings import Readings
+from controlplane.telemetry.transit import LATE_SECONDS, Transit
 from mesh.v1 import telemetry_pb2, telemetry_pb2_grpc
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from controlplane.telemetry.report import Report as Counted
+
     Context: TypeAlias = grpc.aio.ServicerContext[telemetry_pb2.ReportRequest, telemetry_pb2.ReportResponse]
 
-INTERVAL_SECONDS = 2.0
 TIDY_SECONDS = 10.0
+
+_LATE = f"expected a report within {LATE_SECONDS} s, found one that is told elsewhere by now"
 
 
 class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
@@ -27,6 +31,7 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._merge = readings.merge
         self._callers = readings.callers
         self._events = readings.events
+        self._pace = readings.pace
         self._now_ns = readings.now_ns
         self._callers_elsewhere = callers_elsewhere
 
@@ -38,23 +43,31 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request_iterator: AsyncIterator[telemetry_pb2.ReportRequest], context: "Context"
     ) -> AsyncIterator[telemetry_pb2.ReportResponse]:
         """Takes one sidecar's reports, and answers each with its pace and its shares."""
-        last, taken_ns = telemetry_pb2.ReportRequest(), 0
+        last: Counted | None = None
+        transit, taken_ns = Transit(), 0
+        self._pace.join()
         try:
             async for request in request_iterator:
-                if not request.instance:
+                now_ns = self._now_ns()
+                report = decode_report(request, now_ns)
+                if not report.instance:
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
-                last, taken_ns = request, self._now_ns()
-                yield self._take(request, taken_ns)
+                if transit.is_late(report.at_ns, now_ns):
+                    await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
+                last, taken_ns = report, now_ns
+                self._events.add(decode_events(request))
+                yield self._take(report, now_ns)
         finally:
-            self._callers.leave(last.instance, decode_report(last).called, taken_ns)
+            self._pace.leave()
+            if last:
+                self._merge.leave(last.instance, taken_ns)
+                self._callers.leave(last.instance, last.called, taken_ns)
 
-    def _take(self, request: telemetry_pb2.ReportRequest, now_ns: int) -> telemetry_pb2.ReportResponse:
-        report = decode_report(request)
+    def _take(self, report: "Counted", now_ns: int) -> telemetry_pb2.ReportResponse:
         self._merge.take(report, now_ns)
         self._callers.take(report.instance, report.called, now_ns)
-        self._events.add(decode_events(request))
         counts = {service: self._live_callers(service, now_ns) for service in report.called}
-        return encode_response(INTERVAL_SECONDS, counts)
+        return encode_response(self._pace.tell(now_ns), counts)
 
     def _live_callers(self, service: ServiceName, now_ns: int) -> int:
         """Callers in the whole mesh, at least the one that reports now."""

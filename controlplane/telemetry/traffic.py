@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TypeAlias
 
-from controlplane.model.traffic import DELAY_SECONDS, Counted, Question, Reporter, TrafficShare
+from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.rates import KEPT_SECONDS, SECOND_NS
 
@@ -34,9 +34,9 @@ class _Sums:
     in_flight: dict[str, float] = field(default_factory=dict)
 
 
-def count(merge: Merge, question: Question, now_ns: int) -> TrafficShare:
-    """What was counted of the traffic asked for."""
-    last = now_ns // SECOND_NS - DELAY_SECONDS
+def count(merge: Merge, question: Question, now_ns: int, delay_seconds: int) -> TrafficShare:
+    """What was counted of the traffic asked for, in the window that ended `delay_seconds` ago."""
+    last = now_ns // SECOND_NS - delay_seconds
     first = last - question.window_seconds
     rows: dict[_Key, _Sums] = {}
     for key, labels, increase in _growth(merge, REQUESTS, question, first, last):
@@ -51,7 +51,7 @@ def count(merge: Merge, question: Question, now_ns: int) -> TrafficShare:
     return TrafficShare(
         bounds=merge.bounds_of(DURATIONS),
         counted=tuple(_counted(key, sums) for key, sums in rows.items()),
-        reporters=tuple(_reporters(merge, now_ns)),
+        reporters=tuple(_reporters(merge, now_ns, last)),
     )
 
 
@@ -108,7 +108,12 @@ def _counted(key: _Key, sums: _Sums) -> Counted:
     )
 
 
-def _reporters(merge: Merge, now_ns: int) -> Iterator[Reporter]:
-    """Whoever may have counted in a window."""
-    for instance, newest in merge.live(now_ns, KEPT_SECONDS * SECOND_NS).items():
-        yield Reporter(instance=instance, age_seconds=(now_ns - newest.reported_ns) / SECOND_NS)
+def _reporters(merge: Merge, now_ns: int, last: int) -> Iterator[Reporter]:
+    """Whoever may have counted in a window that ends with the second `last`."""
+    for instance, newest in merge.heard(now_ns, KEPT_SECONDS * SECOND_NS).items():
+        since_ns = newest.since_ns
+        yield Reporter(
+            instance=instance,
+            age_seconds=(now_ns - newest.reported_ns) / SECOND_NS,
+            known_seconds=None if since_ns is None else last - since_ns / SECOND_NS,
+        )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import grpc.aio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -72,8 +73,9 @@ async def test_sidecar_whose_stream_ended_is_no_live_caller(plane: Plane) -> Non
 
 
 async def test_traffic_is_what_was_reported_of_the_window(plane: Plane) -> None:
-    await send(plane, reported("cart-0", 400, epoch_seconds=time.time() - 40))
-    response = await plane.admin.ListTraffic(admin_pb2.ListTrafficRequest(window=Duration(seconds=10)))
+    async with reporting(plane.sidecars) as cart_0:
+        await cart_0(reported("cart-0", 400, epoch_seconds=time.time() - 40))
+        response = await plane.admin.ListTraffic(admin_pb2.ListTrafficRequest(window=Duration(seconds=10)))
     [traffic] = response.traffic
     assert (traffic.service, traffic.success_ratio, traffic.sidecars) == (CART, 1.0, 1)
     assert traffic.requests_per_second == pytest.approx(10, rel=0.05)
@@ -87,6 +89,28 @@ async def test_outbound_traffic_has_a_row_for_each_caller(plane: Plane) -> None:
     response = await plane.admin.ListTraffic(admin_pb2.ListTrafficRequest(service=CART, outbound=True))
     assert [(one.service, one.peer) for one in response.traffic] == [(CART, "shop/batch"), (CART, "shop/web")]
     assert [one.requests_per_second for one in response.traffic] == pytest.approx([1, 10], rel=0.05)
+
+
+async def test_what_another_replica_counted_is_not_counted_again(plane: Plane) -> None:
+    epoch = time.time() - 30
+    moved = reported("cart-0", 12, epoch_seconds=epoch)
+    moved.at.FromNanoseconds(round((epoch + 20) * 1e9))
+    moved.baseline.families.extend(reported("cart-0", 10, epoch_seconds=epoch).families)
+    moved.baseline.at.FromNanoseconds(round((epoch + 18) * 1e9))
+    await send(plane, moved)
+    labels = 'code_class="2xx",direction="inbound",grpc_status="",peer="",reason="",service="shop/cart"'
+    assert f"breakwater_requests_total{{{labels}}} 2.0" in (await page(plane)).splitlines()
+
+
+async def test_report_that_comes_too_late_is_not_counted(plane: Plane) -> None:
+    epoch = time.time() - 60
+    reports = [reported("cart-0", count, epoch_seconds=epoch) for count in (10, 12)]
+    for report, seconds in zip(reports, (60, 40), strict=True):
+        report.at.FromNanoseconds(round((epoch + seconds) * 1e9))
+    with pytest.raises(grpc.aio.AioRpcError, match="told elsewhere"):
+        await send(plane, *reports)
+    labels = 'code_class="2xx",direction="inbound",grpc_status="",peer="",reason="",service="shop/cart"'
+    assert f"breakwater_requests_total{{{labels}}} 10.0" in (await page(plane)).splitlines()
 
 
 async def test_events_are_kept_in_the_order_of_their_reports(plane: Plane) -> None:

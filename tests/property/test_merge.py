@@ -1,68 +1,114 @@
-"""Totals against the plain truth, while sidecars count, repeat themselves, restart, fall silent, return."""
+"""Totals against the plain truth, while sidecars repeat themselves, restart, move, fall silent and return."""
+
+from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from controlplane.telemetry.merge import FORGOTTEN_NS, Merge
-from tests.support.reports import EPOCH, SECOND, counted
+from controlplane.telemetry.report import Baseline
+from tests.support.reports import EPOCH, SECOND, baseline, counted
 
-INSTANCES = st.sampled_from(("cart-0", "cart-1", "cart-2"))
+NAMES = ("cart-0", "cart-1")
+INSTANCES = st.sampled_from(NAMES)
+REPLICAS = st.integers(0, 1)
+COUNTS = st.integers(0, 5)
+
+
+@dataclass(slots=True)
+class Sidecar:
+    """What a sidecar keeps: its counts, what was answered last, and with which replica it talks."""
+
+    epoch: int
+    count: int = 0
+    reported: int = 0
+    has_reported: bool = False
+    answered: Baseline | None = None
+    replica: int = 0
+    is_stream_new: bool = True
 
 
 class Reports(RuleBasedStateMachine):
-    """Every sidecar reports whatever it has counted before it restarts, so that nothing is lost unseen."""
+    """Two replicas; every sidecar reports what it has counted before it restarts, so that nothing is lost."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.merge = Merge()
+        self.replicas = [Merge(), Merge()]
         self.now = EPOCH + SECOND
-        self.epochs = dict.fromkeys(("cart-0", "cart-1", "cart-2"), EPOCH)
-        self.counts = dict.fromkeys(self.epochs, 0)
-        self.reported = dict.fromkeys(self.epochs, 0)
-        self.is_known = dict.fromkeys(self.epochs, False)
-        self.last = dict.fromkeys(self.epochs, self.now)
-        self.truth = 0
+        self.sidecars = {name: Sidecar(EPOCH) for name in NAMES}
+        self.held = [0, 0]
 
-    @rule(instance=INSTANCES, more=st.integers(0, 5))
-    def count(self, instance: str, more: int) -> None:
-        self.counts[instance] += more
+    @rule(instance=INSTANCES, more=COUNTS)
+    def report(self, instance: str, more: int = 0) -> None:
+        """A report that is answered."""
+        sidecar = self.sidecars[instance]
+        self.send(instance, more)
+        sidecar.answered = baseline(sidecar.count, at=self.now)
 
-    @rule(instance=INSTANCES)
-    def report(self, instance: str) -> None:
-        """What was counted while a sidecar was forgotten has no known beginning, and is left out."""
-        is_remembered = self.now - self.last[instance] <= FORGOTTEN_NS
-        if is_remembered or not self.is_known[instance]:
-            self.truth += self.counts[instance] - self.reported[instance]
-        self.reported[instance] = self.counts[instance]
-        self.is_known[instance] = True
-        self.last[instance] = self.now
-        self.merge.take(
-            counted(self.counts[instance], instance=instance, epoch=self.epochs[instance]), self.now
-        )
+    @rule(instance=INSTANCES, more=COUNTS)
+    def report_without_an_answer(self, instance: str, more: int) -> None:
+        """The stream breaks; the sidecar stays with its replica."""
+        self.send(instance, more)
+        self.sidecars[instance].is_stream_new = True
+
+    @rule(instance=INSTANCES, more=COUNTS)
+    def move(self, instance: str, more: int = 0) -> None:
+        """A sidecar goes over, between an answer and the next report."""
+        sidecar = self.sidecars[instance]
+        if sidecar.has_reported:
+            self.report(instance)
+        sidecar.replica, sidecar.is_stream_new = 1 - sidecar.replica, True
+        self.report(instance, more)
+
+    @rule(replica=REPLICAS)
+    def kill(self, replica: int) -> None:
+        """What a replica held is lost; what it had answered is never counted again."""
+        for name, sidecar in self.sidecars.items():
+            if sidecar.replica == replica:
+                self.move(name)
+        self.replicas[replica], self.held[replica] = Merge(), 0
 
     @rule(instance=INSTANCES)
     def restart(self, instance: str) -> None:
         self.report(instance)
         self.now += SECOND
-        self.epochs[instance] = self.now
-        self.counts[instance] = self.reported[instance] = 0
-        self.is_known[instance] = False
+        self.sidecars[instance] = Sidecar(self.now, replica=self.sidecars[instance].replica)
 
     @rule(instance=INSTANCES)
     def repeat_an_old_epoch(self, instance: str) -> None:
-        if self.epochs[instance] > EPOCH and self.is_known[instance]:
-            self.merge.take(counted(1_000, instance=instance), self.now)
+        sidecar = self.sidecars[instance]
+        if sidecar.epoch > EPOCH and not sidecar.is_stream_new:
+            self.replicas[sidecar.replica].take(counted(1_000, instance=instance, at=self.now), self.now)
 
-    @rule(seconds=st.sampled_from((2, 60, 601)))
-    def wait(self, seconds: int) -> None:
-        self.now += seconds * SECOND
-        self.merge.forget(self.now)
+    @rule()
+    def fall_silent(self) -> None:
+        """All streams break, for so long that everybody is forgotten."""
+        for name, sidecar in self.sidecars.items():
+            if sidecar.has_reported:
+                self.report(name)
+            sidecar.is_stream_new = True
+        self.now += FORGOTTEN_NS + SECOND
+        for merge in self.replicas:
+            merge.forget(self.now)
+
+    def send(self, instance: str, more: int) -> None:
+        sidecar = self.sidecars[instance]
+        sidecar.count += more
+        self.now += SECOND
+        first = sidecar.answered if sidecar.is_stream_new else None
+        message = counted(sidecar.count, instance=instance, epoch=sidecar.epoch, at=self.now, baseline=first)
+        self.replicas[sidecar.replica].take(message, self.now)
+        self.held[sidecar.replica] += sidecar.count - sidecar.reported
+        sidecar.reported, sidecar.has_reported, sidecar.is_stream_new = sidecar.count, True, False
 
     @invariant()
     def totals_are_the_truth(self) -> None:
-        found = (point.value for merged in self.merge.families(self.now) for point in merged.points.values())
-        assert sum(found) == self.truth
+        assert [total(merge, self.now) for merge in self.replicas] == self.held
+
+
+def total(merge: Merge, now: int) -> float:
+    return sum(point.value for merged in merge.families(now) for point in merged.points.values())
 
 
 TestReports = Reports.TestCase

@@ -1,11 +1,14 @@
 """Reports of sidecars, made by hand."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from controlplane.telemetry.report import Family, LabelValues, MetricType, Point, Report, Shape
+from controlplane.telemetry.merge import Merge
+from controlplane.telemetry.report import Baseline, Family, LabelValues, MetricType, Point, Report, Shape
 
 SECOND = 1_000_000_000
 EPOCH = 1_000 * SECOND
+NOW = EPOCH + 60 * SECOND
 REQUESTS = Shape(
     name="breakwater_requests_total",
     type=MetricType.COUNTER,
@@ -39,10 +42,28 @@ def family(shape: Shape, values: Mapping[LabelValues, float]) -> Family:
     return Family(shape=shape, points={labels: Point(value) for labels, value in values.items()})
 
 
-def report(*families: Family, instance: str = "cart-0", epoch: int = EPOCH) -> Report:
-    return Report(instance=instance, epoch_ns=epoch, families=families)
+def report(*families: Family, instance: str = "cart-0", epoch: int = EPOCH, at: int = NOW) -> Report:
+    return Report(instance=instance, epoch_ns=epoch, at_ns=at, families=families)
 
 
-def counted(value: float, *, instance: str = "cart-0", epoch: int = EPOCH) -> Report:
+def counted(
+    value: float,
+    *,
+    instance: str = "cart-0",
+    epoch: int = EPOCH,
+    at: int = NOW,
+    baseline: Baseline | None = None,
+) -> Report:
     """A sidecar that has served `value` requests since its epoch."""
-    return report(family(REQUESTS, {series(): value}), instance=instance, epoch=epoch)
+    families = (family(REQUESTS, {series(): value}),)
+    return Report(instance=instance, epoch_ns=epoch, at_ns=at, families=families, baseline=baseline)
+
+
+def baseline(value: float, *, at: int) -> Baseline:
+    """What was counted of a sidecar elsewhere: `value` requests."""
+    return Baseline(at_ns=at, families=(family(REQUESTS, {series(): value}),))
+
+
+def take(merge: Merge, report: Report, now: int) -> None:
+    """Take a report that was made at the instant at which it comes."""
+    merge.take(replace(report, at_ns=now), now)

@@ -1,6 +1,6 @@
 //! All parts of a sidecar, constructed and connected.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use proxy::config::ServiceName;
 use proxy::report::Event;
@@ -25,7 +25,7 @@ use crate::run::Error;
 use crate::saver::Saver;
 use crate::settings::Settings;
 use crate::status::Status;
-use crate::telemetry::Reporter;
+use crate::telemetry::{Reporter, Sources};
 
 /// A sidecar that listens and serves nothing yet.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ pub(crate) struct Assembly {
     http: TcpListener,
     admin: Option<UnixListener>,
     told: mpsc::Receiver<Event>,
+    events: Events,
     status: Status,
     log: Log,
 }
@@ -71,14 +72,13 @@ impl Assembly {
         let holdings = Holdings::new(Identity::new(services.clone()), upstreams);
         let events = Events::default();
         let companions = Companions {
-            reporter: Reporter {
+            reporter: Reporter::new(Sources {
                 instance: settings.instance.clone(),
-                epoch: SystemTime::now(),
                 proxy: proxy.clone(),
                 metrics: metrics.clone(),
                 events: events.clone(),
                 status: status.clone(),
-            },
+            }),
             operator: Operator {
                 instance: settings.instance.clone(),
                 services,
@@ -95,7 +95,7 @@ impl Assembly {
             holdings,
             (proxy, demands),
             status.clone(),
-            (events, log.clone()),
+            (events.clone(), log.clone()),
         );
         Self {
             settings,
@@ -104,6 +104,7 @@ impl Assembly {
             http,
             admin,
             told,
+            events,
             status,
             log,
         }
@@ -117,13 +118,7 @@ impl Assembly {
         };
         let operator = &self.companions.operator;
         let mut tasks = JoinSet::new();
-        tasks.spawn(
-            self.companions
-                .reporter
-                .events
-                .clone()
-                .collect(self.told, self.log.clone()),
-        );
+        tasks.spawn(self.events.collect(self.told, self.log.clone()));
         tasks.spawn(http::serve(self.http, operator.clone()));
         if let Some(listener) = self.admin {
             tasks.spawn(admin::serve(listener, operator.clone()));

@@ -35,6 +35,7 @@ mod metrics;
 mod names;
 mod operator;
 mod process;
+mod record;
 mod reflection;
 mod registration;
 mod resolver;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use proxy::Ended;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::{Code, Status as Answer};
 
 use crate::addresses::{Addresses, Target};
@@ -27,6 +27,9 @@ const PATIENCE: Patience = Patience {
 };
 /// A session this long was a good one; a shorter one is as if there had been none.
 const PROVEN: Duration = Duration::from_secs(5);
+
+/// Time for the answer to a report that is on its way when a session ends.
+const SETTLEMENT: Duration = Duration::from_millis(500);
 
 /// The streams beside discovery's.
 #[derive(Debug)]
@@ -139,10 +142,21 @@ async fn session(
     connection: Connection,
     ending: impl Future<Output = Ending>,
 ) -> Result<Closing, Ended> {
-    tokio::select! {
-        closing = discovery.session(connection.clone(), ending) => closing,
-        never = accompany(companions, &connection) => match never {},
-    }
+    let mut settled = companions.reporter.settled();
+    let others = accompany(companions, &connection);
+    tokio::pin!(others);
+    let closing = tokio::select! {
+        closing = discovery.session(connection.clone(), ending) => closing?,
+        never = &mut others => match never {},
+    };
+    let settlement = async {
+        tokio::select! {
+            _ = settled.wait_for(|is_settled| *is_settled) => {}
+            never = &mut others => match never {},
+        }
+    };
+    let _ = discovery.alone(timeout(SETTLEMENT, settlement)).await?; // unanswered, it is told again
+    Ok(closing)
 }
 
 /// Every stream but discovery's, each again and again.

@@ -1,13 +1,18 @@
 //! Reports to the control plane what the sidecar saw and did, at the pace that it asks for.
+//!
+//! Whoever answers a report has counted it. A stream begins with what was counted last, so that another control plane
+//! goes on from there, and every increase enters the totals of exactly one. What is unanswered when a stream ends is
+//! told again, so a stream that is left in good order is left between an answer and the next report.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use proxy::{Ended, Handle};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status as Answer;
 
+use crate::chance;
 use crate::connection::Connection;
 use crate::encode;
 use crate::events::Events;
@@ -15,6 +20,7 @@ use crate::mesh::telemetry_service_client::TelemetryServiceClient;
 use crate::mesh::{ReportRequest, ReportResponse};
 use crate::metrics::Metrics;
 use crate::process;
+use crate::record::Record;
 use crate::status::Status;
 
 /// Pace when the control plane names none, and the bounds of what it may name.
@@ -24,24 +30,59 @@ const SLOWEST: Duration = Duration::from_secs(60);
 
 /// What reports are made of.
 #[derive(Debug)]
-pub(crate) struct Reporter {
+pub(crate) struct Sources {
     pub(crate) instance: String,
-    /// Start of all counters.
-    pub(crate) epoch: SystemTime,
     pub(crate) proxy: Handle,
     pub(crate) metrics: Metrics,
     pub(crate) events: Events,
     pub(crate) status: Status,
 }
 
+/// Reports, and remembers what was counted.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    sources: Sources,
+    /// Start of all counters, on both clocks.
+    epoch: SystemTime,
+    began: Instant,
+    record: Record,
+    pace: Duration,
+    is_settled: watch::Sender<bool>,
+}
+
 impl Reporter {
+    /// Begins a new epoch.
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self {
+            sources,
+            epoch: SystemTime::now(),
+            began: Instant::now(),
+            record: Record::default(),
+            pace: PACE,
+            is_settled: watch::Sender::new(true),
+        }
+    }
+
+    /// Whether no report is on its way.
+    pub(crate) fn settled(&self) -> watch::Receiver<bool> {
+        self.is_settled.subscribe()
+    }
+
     /// Reports until the stream ends.
-    pub(crate) async fn run(&self, connection: Connection) -> Answer {
+    pub(crate) async fn run(&mut self, connection: Connection) -> Answer {
+        self.spread().await;
+        let ended = self.report_to(connection).await;
+        self.is_settled.send_replace(true); // nobody will answer what was on its way
+        ended
+    }
+
+    async fn report_to(&mut self, connection: Connection) -> Answer {
         let (reports, outgoing) = mpsc::channel(1);
-        let Ok(first) = self.report().await else {
+        let Ok(mut first) = self.report().await else {
             return worker_ended();
         };
-        let _ = reports.send(first).await;
+        first.baseline = self.record.counted();
+        self.send(first, &reports).await;
         let mut responses = match TelemetryServiceClient::new(connection)
             .report(ReceiverStream::new(outgoing))
             .await
@@ -55,43 +96,64 @@ impl Reporter {
                 Ok(None) => return Answer::unavailable("the control plane ended the stream"),
                 Err(status) => return status,
             };
-            self.events.confirm();
-            let pace = pace(&response);
-            if self.take_shares(response).await.is_err() {
+            if self.answered(response).await.is_err() {
                 return worker_ended();
             }
-            sleep(pace).await;
+            sleep(self.pace).await;
             let Ok(report) = self.report().await else {
                 return worker_ended();
             };
-            let _ = reports.send(report).await; // a stream that ended says so above
+            self.send(report, &reports).await;
         }
     }
 
+    /// Rests for a part of the pace, so that a fleet which moved does not report all at once; a sidecar that nobody
+    /// has heard of yet does not wait.
+    async fn spread(&self) {
+        if self.record.has_counted() {
+            sleep(self.pace.mul_f64(chance::draw())).await;
+        }
+    }
+
+    async fn send(&mut self, report: ReportRequest, reports: &mpsc::Sender<ReportRequest>) {
+        self.record.sent(&report);
+        self.is_settled.send_replace(false);
+        let _ = reports.send(report).await; // a stream that ended says so itself
+    }
+
+    async fn answered(&mut self, response: ReportResponse) -> Result<(), Ended> {
+        self.record.answered();
+        self.is_settled.send_replace(true);
+        self.sources.events.confirm();
+        self.pace = pace(&response);
+        self.sources.take_shares(response).await
+    }
+
     async fn report(&self) -> Result<ReportRequest, Ended> {
+        let at = self.epoch + self.began.elapsed();
+        Ok(ReportRequest {
+            epoch: Some(encode::timestamp(self.epoch)),
+            at: Some(encode::timestamp(at)),
+            ..self.sources.read().await?
+        })
+    }
+}
+
+impl Sources {
+    /// Everything that a report says, but for when.
+    async fn read(&self) -> Result<ReportRequest, Ended> {
         let stats = self.proxy.stats().await?;
+        let (breakers, limits) = (self.proxy.breakers().await?, self.proxy.limits().await?);
         let families = self.metrics.join(stats.families);
         Ok(ReportRequest {
             instance: self.instance.clone(),
-            epoch: Some(encode::timestamp(self.epoch)),
             families: families.iter().map(encode::family).collect(),
-            breakers: self
-                .proxy
-                .breakers()
-                .await?
-                .iter()
-                .map(encode::breaker)
-                .collect(),
-            limits: self
-                .proxy
-                .limits()
-                .await?
-                .iter()
-                .map(encode::limit)
-                .collect(),
+            breakers: breakers.iter().map(encode::breaker).collect(),
+            limits: limits.iter().map(encode::limit).collect(),
             events: self.events.unconfirmed(),
             called: stats.called.iter().map(encode::service).collect(),
             resident_bytes: process::resident_bytes(),
+            ..ReportRequest::default()
         })
     }
 

@@ -78,7 +78,7 @@ def test_window_is_covered_while_the_replica_that_a_sidecar_left_answers() -> No
 
 
 def test_only_what_a_sidecar_counted_since_it_came_is_covered_when_that_replica_is_gone() -> None:
-    joined = share(reporters=(reporter("cart-0", 1, known_seconds=9.5), reporter("cart-1")))
+    joined = share(reporters=(reporter("cart-0", 1, known_seconds=6.5), reporter("cart-1")))
     assert covered_seconds([joined], TEN_SECONDS) == 6
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.model.traffic import DELAY_SECONDS, Question, Traffic
+from controlplane.model.traffic import Question, Traffic
 from controlplane.peers.traffic import add_up
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.report import Family, Point
@@ -14,16 +14,20 @@ from tests.support.reports import (
     IN_FLIGHT,
     REQUESTS,
     SECOND,
+    baseline,
+    counted,
     family,
     report,
     series,
+    take,
 )
 
 LABELS = ("inbound", "shop/cart", "")
+DELAY_SECONDS = 3
 
 
 def traffic(merge: Merge, question: Question, now_ns: int) -> tuple[Traffic, ...]:
-    return add_up([count(merge, question, now_ns)], question)
+    return add_up([count(merge, question, now_ns, DELAY_SECONDS)], question)
 
 
 def read(merge: Merge, question: Question | None = None, seconds: int = 20) -> tuple[Traffic, ...]:
@@ -33,7 +37,7 @@ def read(merge: Merge, question: Question | None = None, seconds: int = 20) -> t
 
 def after_20_seconds(*families: Family, instance: str = "cart-0") -> Merge:
     merge = Merge()
-    merge.take(report(*families, instance=instance), EPOCH + 20 * SECOND)
+    take(merge, report(*families, instance=instance), EPOCH + 20 * SECOND)
     return merge
 
 
@@ -93,7 +97,7 @@ def test_each_caller_has_a_row_sorted_after_the_service() -> None:
     merge = after_20_seconds(*called_by("shop/web", requests=100, failures=0), instance="web-0")
     for instance in ("batch-0", "batch-1"):
         batch = report(*called_by("shop/batch", requests=20, failures=20), instance=instance)
-        merge.take(batch, EPOCH + 20 * SECOND)
+        take(merge, batch, EPOCH + 20 * SECOND)
     rows = traffic(merge, Question(outbound=True), EPOCH + 23 * SECOND)
     assert [(row.peer, row.sidecars, row.in_flight) for row in rows] == [
         ("shop/batch", 2, 4),
@@ -131,3 +135,15 @@ def test_latency_and_requests_in_flight_are_shown() -> None:
     assert row.latency.p95 == pytest.approx(0.01 + 0.09 * 5 / 9)
     assert row.latency.p99 == pytest.approx(0.1)
     assert row.in_flight == 4
+
+
+def test_sidecar_that_moved_is_known_from_what_was_counted_elsewhere() -> None:
+    merge = after_20_seconds(family(REQUESTS, {series(): 200}))
+    moved = counted(
+        70, instance="cart-1", at=EPOCH + 20 * SECOND, baseline=baseline(0, at=EPOCH + 13 * SECOND)
+    )
+    merge.take(moved, EPOCH + 20 * SECOND)
+    share = count(merge, Question(), EPOCH + 23 * SECOND, DELAY_SECONDS)
+    assert {one.instance: one.known_seconds for one in share.reporters} == {"cart-0": None, "cart-1": 7}
+    [row] = read(merge, Question(window_seconds=7))
+    assert row.requests == pytest.approx(20)

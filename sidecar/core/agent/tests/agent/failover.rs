@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{ControlPlane, Directory, Sidecar, eventually, inbound};
-use agent::mesh::KeepAliveResponse;
+use agent::mesh::{KeepAliveResponse, ReportResponse};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -34,6 +34,9 @@ async fn a_goaway_moves_every_stream_to_the_other_at_once() {
     discovery.hello().await;
     discovery.subscription().await;
     discovery.push(1, vec![inbound("storefront")]).await;
+    let mut reports = leaving.telemetry().await;
+    reports.next().await;
+    reports.send(ReportResponse::default()).await;
     leaving.retire();
     let began = Instant::now();
     let mut next = staying.discovery().await;
@@ -74,12 +77,38 @@ async fn a_lease_ends_at_the_other_when_the_sidecar_drains() {
 }
 
 #[tokio::test]
+async fn what_one_has_counted_is_the_baseline_at_the_other() {
+    let directory = Directory::new("baseline");
+    let (mut leaving, mut staying, _sidecar) = pair(&directory).await;
+    let mut reports = leaving.telemetry().await;
+    let counted = reports.next().await;
+    assert_eq!(counted.baseline, None);
+    let answer = ReportResponse {
+        interval: Some(prost_types::Duration {
+            seconds: 0,
+            nanos: 100_000_000,
+        }),
+        ..Default::default()
+    };
+    reports.send(answer).await;
+    let unanswered = reports.next().await;
+    assert_ne!(counted.at, unanswered.at);
+    reports.fail(Status::unavailable("gone")).await;
+    leaving.retire();
+    let first = staying.telemetry().await.next().await;
+    assert_eq!(first.baseline.unwrap().at, counted.at);
+    assert_eq!(first.epoch, counted.epoch);
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_is_opened_at_the_other_after_a_short_session_too() {
     let directory = Directory::new("breaks");
     let (mut one, mut other, sidecar) = pair(&directory).await;
     let mut stream = one.discovery().await;
     stream.hello().await;
     eventually(|| sidecar.summary().is_connected).await;
+    let reports = one.telemetry().await;
+    reports.fail(Status::unavailable("restarting")).await;
     stream.fail(Status::unavailable("restarting")).await;
     let began = Instant::now();
     other.discovery().await.hello().await;

@@ -35,7 +35,7 @@ async fn each_response_paces_the_next_report() {
     stream
         .send(ReportResponse {
             interval: soon(),
-            callers: Vec::new(),
+            ..Default::default()
         })
         .await;
     assert_eq!(stream.next().await.epoch, first.epoch);
@@ -55,7 +55,7 @@ async fn a_refusal_is_an_event_in_the_next_report() {
     reports
         .send(ReportResponse {
             interval: soon(),
-            callers: Vec::new(),
+            ..Default::default()
         })
         .await;
     let events = reports.next().await.events;
