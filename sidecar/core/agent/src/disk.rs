@@ -9,6 +9,7 @@ use crate::saved::{self, Fault, Saved};
 const CURRENT: &str = "configuration";
 const PREVIOUS: &str = "configuration.previous";
 const UNFINISHED: &str = "configuration.unfinished";
+const LINKED: &str = "configuration.linked";
 
 /// The state directory of one sidecar.
 #[derive(Clone, Debug)]
@@ -70,9 +71,19 @@ impl Disk {
             let _ = fs::remove_file(&unfinished); // a full disk gets its bytes back
             return Err(error);
         }
-        self.rename(CURRENT, PREVIOUS).or_else(absent_is_fine)?;
+        self.keep_current().or_else(absent_is_fine)?;
         self.rename(UNFINISHED, CURRENT)?;
         File::open(&self.directory)?.sync_all()
+    }
+
+    /// Makes the current file the previous one as well, so that there is a current one at every moment; where files
+    /// have one name only, it is moved.
+    fn keep_current(&self) -> io::Result<()> {
+        let linked = self.directory.join(LINKED);
+        let _ = fs::remove_file(&linked); // of a save that was cut off
+        fs::hard_link(self.directory.join(CURRENT), linked)
+            .and_then(|()| self.rename(LINKED, PREVIOUS))
+            .or_else(|_| self.rename(CURRENT, PREVIOUS))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -94,3 +94,15 @@ fn a_full_disk_keeps_the_last_good_configuration() {
     assert!(directory.disk().save(&saved(2)).is_err());
     assert_eq!(directory.load(), Some(1));
 }
+
+#[test]
+fn there_is_a_current_file_at_every_moment_of_a_save() {
+    let directory = Directory::new("moment");
+    directory.save(1);
+    directory.save(2);
+    directory.disk().keep_current().unwrap(); // a save that is cut off here
+    assert_eq!(directory.load(), Some(2));
+    assert!(directory.0.join(CURRENT).exists());
+    directory.save(3);
+    assert_eq!(directory.load(), Some(3));
+}
