@@ -16,7 +16,9 @@ from mesh.v1 import peer_pb2 as pb
 from mesh.v1.peer_pb2_grpc import PeerServiceStub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator
+
+    from grpc.aio import UnaryUnaryMultiCallable
 
     from controlplane.model.document import ObjectKey
     from controlplane.model.event import Event
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from mesh.v1.peer_pb2_grpc import PeerServiceAsyncStub
     from registry.model import ServiceName
 
-T = TypeVar("T")
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 METADATA: Final = "breakwater-peer"
 """Carries the token of the replica asked."""
@@ -72,39 +75,39 @@ class Peer:
 
     async def standing(self) -> Standing:
         """Where the replica stands."""
-        call = self._stub.GetShare(pb.GetShareRequest(), timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return codec.decode_standing(await self._answer(call))
+        answer = await self._ask(self._stub.GetShare, pb.GetShareRequest())
+        return codec.decode_standing(answer)
 
     async def sidecars(self, namespace: str, instance: str) -> tuple[Attached, ...]:
         """Its sidecars of a namespace or of all; or one of them, with its resources."""
         request = pb.ListShareSidecarsRequest(namespace=namespace, instance=instance)
-        call = self._stub.ListShareSidecars(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return tuple(map(decode_sidecar, (await self._answer(call)).sidecars))
+        answer = await self._ask(self._stub.ListShareSidecars, request)
+        return tuple(map(decode_sidecar, answer.sidecars))
 
     async def convergence(self, policy: ObjectKey | None) -> ConvergenceShare:
         """How far its connected sidecars are with one policy or with all."""
         request = pb.ListShareConvergenceRequest(policy=encode_key(policy) if policy else None)
-        call = self._stub.ListShareConvergence(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return codec.decode_convergence(await self._answer(call))
+        answer = await self._ask(self._stub.ListShareConvergence, request)
+        return codec.decode_convergence(answer)
 
     async def readers(self, resources: tuple[ResourceName, ...]) -> tuple[str, ...]:
         """Its connected sidecars that want any of the resources, or without any, all of them."""
         request = pb.ListShareReadersRequest(resources=map(encode_resource_name, resources))
-        call = self._stub.ListShareReaders(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return tuple((await self._answer(call)).instances)
+        answer = await self._ask(self._stub.ListShareReaders, request)
+        return tuple(answer.instances)
 
     async def traffic(self, question: Question) -> TrafficShare:
         """What its sidecars counted of the traffic asked for."""
         request = codec.encode_question(question)
-        call = self._stub.ListShareTraffic(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return codec.decode_traffic(await self._answer(call))
+        answer = await self._ask(self._stub.ListShareTraffic, request)
+        return codec.decode_traffic(answer)
 
     async def events(self, service: ServiceName | None, limit: int) -> tuple[Event, ...]:
         """At most `limit` of its newest events, oldest first."""
         name = encode_service_name(service) if service else None
         request = pb.ListShareEventsRequest(service=name, limit=limit)
-        call = self._stub.ListShareEvents(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
-        return tuple(decode_event(one.instance, one.event) for one in (await self._answer(call)).events)
+        answer = await self._ask(self._stub.ListShareEvents, request)
+        return tuple(decode_event(one.instance, one.event) for one in answer.events)
 
     async def relay(
         self, instances: tuple[str, ...], command: command_pb2.Command
@@ -129,9 +132,9 @@ class Peer:
         except grpc.aio.AioRpcError as error:
             raise self._error(error) from error
 
-    async def _answer(self, call: Awaitable[T]) -> T:
+    async def _ask(self, method: UnaryUnaryMultiCallable[Q, A], question: Q) -> A:
         try:
-            return await call
+            return await method(question, timeout=DEADLINE_SECONDS, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise self._error(error) from error
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from controlplane.config import Address
+from controlplane.errors import ListenError
 from controlplane.model.replica import Replica, ReplicaId
 from controlplane.version import program_version
 from registry.config import EtcdLocation, StoreLocation
@@ -29,7 +30,7 @@ class Own:
         """The replica that listens at `listen`, where those reach it who share its store.
 
         Raises:
-            OSError: nothing leads to the store.
+            ListenError: no address of this machine leads to the store.
         """
         host = socket.gethostname()
         return Replica(
@@ -43,17 +44,30 @@ class Own:
 
 
 async def reachable(listen: Address, store: StoreLocation) -> Address:
-    """Where others reach who listens at `listen`; of a wildcard, the address of this machine towards etcd."""
+    """Where others reach who listens at `listen`; of a wildcard, the address of this machine towards etcd.
+
+    Raises:
+        ListenError: nothing leads to etcd.
+    """
     if not _is_wildcard(listen.host):
         return listen
     if not isinstance(store, EtcdLocation):
         return Address(host="127.0.0.1", port=listen.port)  # nobody else shares the store
-    host, _, port = store.endpoints[0].rpartition(":")
+    try:
+        return Address(host=await _towards(store.endpoints[0]), port=listen.port)
+    except OSError as error:
+        reason = f"no address of this machine leads to {store.endpoints[0]}: {error}"
+        raise ListenError("--listen", str(listen), reason) from error
+
+
+async def _towards(endpoint: str) -> str:
+    """The address that packets to `endpoint` leave from."""
+    host, _, port = endpoint.rpartition(":")
     found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), port, type=socket.SOCK_DGRAM)
     family, kind, _, _, target = found[0]
     with socket.socket(family, kind) as probe:
         probe.connect(target)  # sends nothing: it only chooses the way
-        return Address(host=probe.getsockname()[0], port=listen.port)
+        return str(probe.getsockname()[0])
 
 
 def _is_wildcard(host: str) -> bool:

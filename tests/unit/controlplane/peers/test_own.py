@@ -3,6 +3,7 @@
 import pytest
 
 from controlplane.config import Address
+from controlplane.errors import ListenError
 from controlplane.peers.own import Own, reachable
 from registry.config import EtcdLocation, SqliteLocation
 
@@ -24,6 +25,12 @@ async def test_replica_is_reached_where_it_listens_or_where_it_reaches_the_store
     listen: str, store: EtcdLocation | SqliteLocation, expected: str
 ) -> None:
     assert str(await reachable(Address(host=listen, port=15010), store)) == expected
+
+
+async def test_replica_that_cannot_say_where_it_is_says_what_to_do() -> None:
+    unknown = EtcdLocation(endpoints=("nowhere.invalid:2379",))
+    with pytest.raises(ListenError, match="give another with --listen"):
+        await reachable(Address(host="::", port=15010), unknown)
 
 
 async def test_name_has_the_port_unless_it_is_the_usual_one() -> None:
