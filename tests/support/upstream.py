@@ -99,6 +99,10 @@ class ScriptedUpstream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.end()
+
+    async def end(self) -> None:
+        """Close the listener and every connection, as a process does that ends."""
         if self._server is not None:
             self._server.close()
         for task in self._served:

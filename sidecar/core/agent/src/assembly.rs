@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::application;
 use crate::discovery::Discovery;
 use crate::disk::Disk;
 use crate::doors::Doors;
@@ -124,6 +125,12 @@ impl Assembly {
             tasks.spawn(admin::serve(listener, operator.clone()));
         }
         tasks.spawn(saver.run(self.status.subscribe()));
+        let services = self.settings.services.clone();
+        tasks.spawn(application::watch(
+            services,
+            self.status.clone(),
+            self.log.clone(),
+        ));
         self.log.info(
             "sidecar started",
             &[

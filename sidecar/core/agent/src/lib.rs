@@ -9,6 +9,7 @@
 
 mod addresses;
 mod admin;
+mod application;
 mod archive;
 mod assembly;
 mod backoff;

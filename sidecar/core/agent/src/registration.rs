@@ -1,4 +1,4 @@
-//! Enters the workload into the registry, and keeps it there while the sidecar lives.
+//! Enters the workload into the registry with the verdict on it, and keeps both there while the sidecar lives.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status as Answer;
+use tonic::{Code, Status as Answer};
 
 use crate::connection::Connection;
 use crate::encode;
 use crate::mesh::registry_service_client::RegistryServiceClient;
 use crate::mesh::{
-    Contract, DeregisterRequest, Endpoint, KeepAliveRequest, KeepAliveResponse, Protocol,
-    RegisterRequest, ServicePort,
+    Contract, DeregisterRequest, Endpoint, Health, KeepAliveRequest, KeepAliveResponse, Protocol,
+    RegisterRequest, ReportHealthRequest, ServicePort,
 };
 use crate::settings::{OwnPort, OwnService, Settings};
 use crate::status::{State, Status};
@@ -43,12 +43,13 @@ struct Entry {
     lease: Option<Lease>,
 }
 
-/// Under what, and at which address, an entry is in the registry.
+/// Under what, at which address, and with which verdict an entry is in the registry.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
     id: i64,
     ttl: Duration,
     address: IpAddr,
+    health: Health,
 }
 
 impl Registration {
@@ -86,6 +87,8 @@ impl Registration {
         if self.status.borrow().is_draining {
             return self.take_out(client).await;
         }
+        let mut verdicts = self.status.subscribe();
+        has_verdict(&mut verdicts).await;
         self.register(client, address).await?;
         let (renewals, outgoing) = mpsc::channel(self.entries.len());
         let mut draining = self.status.subscribe();
@@ -101,6 +104,7 @@ impl Registration {
             tokio::select! {
                 () = drains(&mut draining) => return self.take_out(client).await,
                 _ = ticks.tick() => self.renew(&renewals).await,
+                Ok(()) = verdicts.changed() => self.report(client).await?,
                 answer = answers.message() => {
                     let answer = answer?.ok_or_else(|| Answer::unavailable("the registry ended the stream"))?;
                     if is_unknown(&answer) && self.forget(answer.lease_id) {
@@ -116,10 +120,23 @@ impl Registration {
         for entry in &mut self.entries {
             let is_kept = entry.lease.is_some_and(|lease| lease.address == address);
             if !is_kept {
-                entry.lease = Some(enter(client, &entry.request, address).await?);
+                let health = entry.health(&self.status);
+                entry.lease = Some(enter(client, &entry.request, address, health).await?);
             }
         }
         self.publish();
+        Ok(())
+    }
+
+    /// Tells the registry the verdicts that are news to it.
+    async fn report(&mut self, client: &mut Client) -> Result<(), Answer> {
+        for entry in &mut self.entries {
+            let health = entry.health(&self.status);
+            if let Some(lease) = entry.lease.as_mut().filter(|lease| lease.health != health) {
+                report(client, &entry.request, lease.id, health).await?;
+                lease.health = health;
+            }
+        }
         Ok(())
     }
 
@@ -160,14 +177,30 @@ impl Registration {
     }
 }
 
+impl Entry {
+    /// The verdict on the workload as this service.
+    fn health(&self, status: &Status) -> Health {
+        let service = encode::decode_service(self.request.service.clone());
+        let state = status.borrow();
+        let unfit = state.unfit.as_ref().zip(service);
+        if unfit.is_some_and(|(unfit, service)| unfit.contains(&service)) {
+            Health::Unhealthy
+        } else {
+            Health::Healthy
+        }
+    }
+}
+
 async fn enter(
     client: &mut Client,
     request: &RegisterRequest,
     address: IpAddr,
+    health: Health,
 ) -> Result<Lease, Answer> {
     let mut request = request.clone();
     if let Some(endpoint) = request.endpoint.as_mut() {
         endpoint.address = address.to_string();
+        endpoint.set_health(health);
     }
     let granted = client.register(request).await?.into_inner();
     let ttl = granted.ttl.and_then(|ttl| ttl.try_into().ok());
@@ -175,7 +208,36 @@ async fn enter(
         id: granted.lease_id,
         ttl: ttl.map_or(TTL, |ttl: Duration| ttl.min(TTL)),
         address,
+        health,
     })
+}
+
+/// Tells the verdict on an entry. An instance that the registry does not know is entered anew once its lease is found
+/// to be gone; a registry that takes no verdicts leaves it as it was.
+async fn report(
+    client: &mut Client,
+    entered: &RegisterRequest,
+    lease_id: i64,
+    health: Health,
+) -> Result<(), Answer> {
+    let instance = entered.endpoint.as_ref().map(|endpoint| &endpoint.instance);
+    let request = ReportHealthRequest {
+        lease_id,
+        service: entered.service.clone(),
+        instance: instance.cloned().unwrap_or_default(),
+        health: health.into(),
+    };
+    match client.report_health(request).await {
+        Err(answer) if !matches!(answer.code(), Code::NotFound | Code::Unimplemented) => {
+            Err(answer)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns once somebody has looked at the application, with nothing borrowed of the state.
+async fn has_verdict(state: &mut watch::Receiver<State>) {
+    let _ = state.wait_for(|state| state.unfit.is_some()).await; // whoever changes the state outlives us
 }
 
 /// Returns once the sidecar drains, with nothing borrowed of its state.

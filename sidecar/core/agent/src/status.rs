@@ -1,5 +1,6 @@
 //! How the sidecar is: written by whoever changes it, read by everybody who is asked.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub(crate) resolved: Vec<(Arc<str>, Arc<[IpAddr]>)>,
     /// Lookups of host names so far.
     pub(crate) lookups: Counts,
+    /// Own services whose application does not answer; `None` before anybody looked.
+    pub(crate) unfit: Option<BTreeSet<ServiceName>>,
     /// Leases under which the workload is registered.
     pub(crate) leases: Vec<i64>,
     /// Whether the sidecar is on its way out.
@@ -90,6 +93,7 @@ pub(crate) fn begin() -> Status {
         hosts: Vec::new(),
         resolved: Vec::new(),
         lookups: Counts::default(),
+        unfit: None,
         leases: Vec::new(),
         is_draining: false,
     }))

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{ControlPlane, Directory, Sidecar, eventually, unreadable};
+use crate::support::{ControlPlane, Directory, Sidecar, eventually, free_address, unreadable};
 use agent::mesh::command::Command as Order;
 use agent::mesh::command_result::Result as Answer;
 use agent::mesh::{
-    CallerCount, Command, GetConfigurationRequest, KeepAliveResponse, ReportResponse, ServiceName,
+    CallerCount, Command, GetConfigurationRequest, Health, KeepAliveResponse, ReportResponse,
+    ServiceName,
 };
 use agent::mesh::{ForceBreakerRequest, SetLogLevelRequest};
 
@@ -175,6 +176,24 @@ async fn an_unknown_lease_is_registered_anew() {
         })
         .await;
     assert_eq!(plane.registered().await, first);
+}
+
+#[tokio::test]
+async fn the_verdict_on_the_application_is_registered_and_reported_when_it_changes() {
+    let mut plane = ControlPlane::start().await;
+    let directory = Directory::new("verdict");
+    let app = free_address();
+    let _sidecar = Sidecar::beside(app, &directory, &[plane.address]);
+    let entry = plane.registered().await;
+    assert_eq!(entry.endpoint.unwrap().health(), Health::Unhealthy);
+    let _application = std::net::TcpListener::bind(app).unwrap();
+    let verdict = plane.verdict().await;
+    assert_eq!(verdict.health(), Health::Healthy);
+    assert_eq!(
+        (verdict.lease_id, verdict.instance.as_str()),
+        (7, "storefront-0")
+    );
+    assert_eq!(verdict.service, entry.service);
 }
 
 #[tokio::test]

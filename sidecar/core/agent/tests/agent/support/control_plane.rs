@@ -112,6 +112,7 @@ struct Services {
     renewals: mpsc::Sender<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Sender<RegisterRequest>,
     deregistered: mpsc::Sender<i64>,
+    verdict: mpsc::Sender<ReportHealthRequest>,
     lease_id: i64,
 }
 
@@ -200,9 +201,10 @@ impl RegistryService for Services {
 
     async fn report_health(
         &self,
-        _: Request<ReportHealthRequest>,
+        request: Request<ReportHealthRequest>,
     ) -> Result<Response<ReportHealthResponse>, Status> {
-        Err(Status::unimplemented("not played"))
+        let _ = self.verdict.send(request.into_inner()).await;
+        Ok(Response::new(ReportHealthResponse {}))
     }
 
     async fn list_services(
@@ -233,6 +235,7 @@ pub(crate) struct ControlPlane {
     renewals: mpsc::Receiver<Stream<KeepAliveRequest, KeepAliveResponse>>,
     registered: mpsc::Receiver<RegisterRequest>,
     deregistered: mpsc::Receiver<i64>,
+    verdicts: mpsc::Receiver<ReportHealthRequest>,
     retirement: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), transport::Error>>,
 }
@@ -256,6 +259,7 @@ impl ControlPlane {
         let (renewals, renewal_streams) = mpsc::channel(4);
         let (registered, registrations) = mpsc::channel(4);
         let (deregistered, deregistrations) = mpsc::channel(4);
+        let (verdict, verdicts) = mpsc::channel(4);
         let services = || Services {
             discovery: discovery.clone(),
             telemetry: telemetry.clone(),
@@ -263,6 +267,7 @@ impl ControlPlane {
             renewals: renewals.clone(),
             registered: registered.clone(),
             deregistered: deregistered.clone(),
+            verdict: verdict.clone(),
             lease_id,
         };
         let (retirement, retired) = oneshot::channel::<()>();
@@ -282,6 +287,7 @@ impl ControlPlane {
             renewals: renewal_streams,
             registered: registrations,
             deregistered: deregistrations,
+            verdicts,
             retirement: Some(retirement),
             server: tokio::spawn(serving),
         }
@@ -322,6 +328,13 @@ impl ControlPlane {
 
     pub(crate) async fn registered(&mut self) -> RegisterRequest {
         timeout(PATIENCE, self.registered.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn verdict(&mut self) -> ReportHealthRequest {
+        timeout(PATIENCE, self.verdicts.recv())
             .await
             .unwrap()
             .unwrap()

@@ -44,6 +44,11 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts a sidecar that keeps its state in `directory` and asks the control planes at `addresses`.
     pub(crate) fn start(directory: &Directory, addresses: &[SocketAddr]) -> Self {
+        Self::beside(([127, 0, 0, 1], 9).into(), directory, addresses)
+    }
+
+    /// The same, beside the application at `app`.
+    pub(crate) fn beside(app: SocketAddr, directory: &Directory, addresses: &[SocketAddr]) -> Self {
         let (inbound, outbound, http) = (free_address(), free_address(), free_address());
         let controlplane = addresses
             .iter()
@@ -53,7 +58,7 @@ impl Sidecar {
         let mut flags = vec![
             ("instance", "storefront-0".to_owned()),
             ("service", "shop/storefront".to_owned()),
-            ("app", "127.0.0.1:9".to_owned()),
+            ("app", app.to_string()),
             ("inbound", inbound.to_string()),
             ("outbound", outbound.to_string()),
             ("http", http.to_string()),
@@ -141,7 +146,7 @@ async fn exchange(address: SocketAddr, request: &str) -> String {
     timeout(PATIENCE, exchange).await.unwrap()
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
