@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
-from grpc.aio import Channel
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Channel
 
 from mesh.v1 import registry_pb2 as pb
 from mesh.v1.registry_pb2_grpc import RegistryServiceStub
@@ -84,9 +85,18 @@ class RegistryClient:
     async def report_health(
         self, service: ServiceName, instance: InstanceId, lease_id: LeaseId, health: Health
     ) -> None:
-        """Changes the verdict on an instance that is registered under the lease."""
+        """Changes the verdict on an instance that is registered under the lease.
+
+        Raises:
+            LeaseNotFoundError: the registry has no such instance under it.
+        """
         request = encode_health_request(service, instance, lease_id, health)
-        await self._stub.ReportHealth(request, timeout=_DEADLINE_SECONDS)
+        try:
+            await self._stub.ReportHealth(request, timeout=_DEADLINE_SECONDS)
+        except AioRpcError as error:
+            if error.code() is StatusCode.NOT_FOUND:
+                raise LeaseNotFoundError(lease_id) from error
+            raise
 
     async def list_services(self, namespace: str = "") -> tuple[ServiceView, ...]:
         """Services without their endpoints, sorted by name; of every namespace when none is given."""
