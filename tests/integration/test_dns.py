@@ -18,9 +18,9 @@ from tests.support.fleet import Fleet, fleet, named
 from tests.support.mesh import Sidecar
 from tests.support.metrics import measured, scrape
 from tests.support.rawclient import fetch
-from tests.support.readiness import Condition, until
+from tests.support.readiness import Condition, that, until
 from tests.support.refusal import refusal
-from tests.support.state import CURRENT
+from tests.support.state import CURRENT, words
 from tests.support.upstream import ScriptedUpstream
 
 HOST = "api.bank.example"
@@ -95,7 +95,7 @@ async def test_a_name_that_stops_to_resolve_keeps_its_addresses(tmp_path: Path) 
         assert await measured(here.sidecar.http, "breakwater_dns_hosts", 1, state="stale")()
         assert (await scrape(here.sidecar.http)).total("breakwater_dns_lookups_total", result="server") > 0
 
-        await until(saved(here.sidecar, HOST))
+        await until(that(lambda: HOST in words(here.sidecar.state / CURRENT)))
         await here.mesh.plane.process.kill()
         await here.sidecar.process.kill()
         await here.sidecar.process.start()
@@ -109,15 +109,6 @@ async def test_a_name_that_stops_to_resolve_keeps_its_addresses(tmp_path: Path) 
         assert not here.first.requests
         here.sidecar.process.send(signal.SIGTERM)
         assert await here.sidecar.process.wait() == 0
-
-
-def saved(sidecar: Sidecar, text: str) -> Condition:
-    """Return the condition that the last good configuration speaks of something."""
-
-    async def holds() -> bool:
-        return text.encode() in (sidecar.state / CURRENT).read_bytes()
-
-    return holds
 
 
 async def test_the_first_request_waits_for_a_name_no_longer_than_for_configuration(tmp_path: Path) -> None:

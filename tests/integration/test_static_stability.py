@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 from tests.support.rawclient import fetch
 from tests.support.readiness import Condition, answering, listening, that, until
 from tests.support.refusal import refusal
-from tests.support.state import CURRENT, PREVIOUS, copy, empty, flip, only_current, truncate
+from tests.support.state import CURRENT, PREVIOUS, copy, empty, flip, only_current, truncate, words
 from tests.support.upstream import ScriptedUpstream
 
 RATE_PER_SECOND = 100
@@ -119,12 +119,7 @@ async def left_alone(scratch: Path) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
 
 
 def saved(state: Path, policy: str) -> Condition:
-    return that(lambda: policy in policies(state / CURRENT))
-
-
-def policies(file: Path) -> str:
-    """Return the text in which the names of all policies of one generation are found."""
-    return file.read_bytes().decode(errors="replace") if file.exists() else ""
+    return that(lambda: policy in words(state / CURRENT))
 
 
 async def quota(member: Sidecar) -> int | None:
@@ -155,7 +150,7 @@ async def test_the_generation_before_serves_when_the_newest_is_corrupt(
 ) -> None:
     async with left_alone(tmp_path) as (left, _):
         spoil(left.state / CURRENT)
-        expected = 1000 if "limit-1000" in policies(left.state / PREVIOUS) else 2000
+        expected = 1000 if "limit-1000" in words(left.state / PREVIOUS) else 2000
         await left.process.start()
         await left.ready()
         assert await quota(left) == expected

@@ -35,3 +35,8 @@ def copy(source: Path, target: Path) -> None:
     for name in (CURRENT, PREVIOUS):
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)
+
+
+def words(file: Path) -> str:
+    """Return the text in which all names of one generation are found; empty while there is no such file."""
+    return file.read_bytes().decode(errors="replace") if file.exists() else ""
