@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import grpc.aio
@@ -12,8 +13,6 @@ from controlplane.config import Address
 from controlplane.errors import ListenError
 
 MESSAGE_BYTES: Final = 16 << 20
-GRACE_SECONDS: Final = 1.0
-"""Time that calls get to end by themselves; streams, which never do, are then cut."""
 
 _OPTIONS: Final = (
     # With the defaults a storm of reconnecting sidecars is dropped by random early detection.
@@ -27,12 +26,33 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     # A client that pings more often than this is sent away.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    # Streams spread over replicas anew from time to time; the library adds the jitter.
-    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
-    ("grpc.max_connection_age_grace_ms", 10_000),
     # Two control planes on one address would each get half of the sidecars.
     ("grpc.so_reuseport", 0),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long connections are kept, in seconds.
+
+    A client is asked to leave after `age`, give or take a tenth, so that streams spread over replicas anew from
+    time to time; what it has not ended by itself `age_grace` later is cut. When the server stops, everybody is
+    asked to leave at once, and has `stop_grace`.
+    """
+
+    age: float = 1800.0
+    age_grace: float = 10.0
+    stop_grace: float = 2.0
+
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """The part that the library keeps; it adds the tenth."""
+        return (
+            ("grpc.max_connection_age_ms", round(self.age * 1000)),
+            ("grpc.max_connection_age_grace_ms", round(self.age_grace * 1000)),
+        )
+
+
+DEFAULT_LIFETIMES: Final = Lifetimes()
 
 
 class Service(NamedTuple):
@@ -45,9 +65,12 @@ class Service(NamedTuple):
 class Listener:
     """A server that is bound, and serves once it is told to start."""
 
-    def __init__(self, server: grpc.aio.Server, address: Address, names: Iterable[str]) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, address: Address, names: Iterable[str], lifetimes: Lifetimes
+    ) -> None:
         self.address = address
         self._server = server
+        self._lifetimes = lifetimes
         self._names = ("", *names)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -58,9 +81,9 @@ class Listener:
         await self._server.start()
 
     async def stop(self) -> None:
-        """Says that it leaves, and leaves."""
+        """Says that it leaves, asks every client to leave, and leaves."""
         await self._report(is_serving=False)
-        await self._server.stop(GRACE_SECONDS)
+        await self._server.stop(self._lifetimes.stop_grace)
 
     async def _report(self, *, is_serving: bool) -> None:
         answers = health_pb2.HealthCheckResponse
@@ -75,13 +98,14 @@ async def listening(
     address: Address,
     services: Iterable[Service],
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    lifetimes: Lifetimes = DEFAULT_LIFETIMES,
 ) -> AsyncIterator[Listener]:
     """A server of `services` with health and reflection, serving at `address` until the block ends.
 
     Raises:
         ListenError: the address cannot be listened on.
     """
-    server = grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
+    server = grpc.aio.server(options=(*_OPTIONS, *lifetimes.options()), interceptors=interceptors)
     services = tuple(services)
     for service in services:
         service.add(server)
@@ -90,7 +114,7 @@ async def listening(
         port = server.add_insecure_port(str(address))
     except RuntimeError as error:
         raise ListenError(flag, str(address), "it is taken, or not ours") from error
-    listener = Listener(server, Address(host=address.host, port=port), names)
+    listener = Listener(server, Address(host=address.host, port=port), names, lifetimes)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     await listener.start()
     try:

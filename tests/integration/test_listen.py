@@ -1,0 +1,54 @@
+"""How long a server keeps its clients."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from controlplane.config import Address
+from controlplane.listen import Lifetimes, listening
+
+LOOPBACK = Address(host="127.0.0.1", port=0)
+SHORT = Lifetimes(age=0.2, age_grace=0.2)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+PATIENCE_SECONDS = 10
+
+
+def watch(channel: grpc.aio.Channel) -> "grpc.aio.UnaryStreamCall[Request, Response]":
+    """A stream that ends only with its server."""
+    call: grpc.aio.UnaryStreamCall[Request, Response] = health_pb2_grpc.HealthStub(channel).Watch(
+        health_pb2.HealthCheckRequest()
+    )
+    return call
+
+
+Request = health_pb2.HealthCheckRequest
+Response = health_pb2.HealthCheckResponse
+
+
+async def test_client_is_asked_to_leave_after_a_while_and_cut_after_a_grace() -> None:
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        listening("--listen", LOOPBACK, (), lifetimes=SHORT) as listener,
+        grpc.aio.insecure_channel(str(listener.address)) as channel,
+    ):
+        call = watch(channel)
+        assert (await anext(aiter(call))).status == SERVING
+        ready = grpc.ChannelConnectivity.READY
+        await channel.wait_for_state_change(ready)  # asked: the next call takes another connection
+        assert not call.done()
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_client_is_told_that_the_server_leaves_before_it_is_cut() -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS), AsyncExitStack() as block:
+        lifetimes = Lifetimes(stop_grace=0.2)
+        listener = await block.enter_async_context(listening("--listen", LOOPBACK, (), lifetimes=lifetimes))
+        async with grpc.aio.insecure_channel(str(listener.address)) as channel:
+            call = watch(channel)
+            answers = aiter(call)
+            assert (await anext(answers)).status == SERVING
+            await block.aclose()
+            assert (await anext(answers)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
