@@ -35,9 +35,9 @@ _OPTIONS: Final = (
 class Lifetimes:
     """How long connections are kept, in seconds.
 
-    A client is asked to leave after `age`, give or take a tenth, so that streams spread over replicas anew from
-    time to time; what it has not ended by itself `age_grace` later is cut. When the server stops, everybody is
-    asked to leave at once, and has `stop_grace`.
+    A client is asked to leave after `age`, give or take a tenth, so that streams spread over replicas anew
+    from time to time; what it has not ended by itself `age_grace` later is cut. When the server stops,
+    everybody is asked to leave at once, and has `stop_grace`.
     """
 
     age: float = 1800.0

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from controlplane.config import Address
 from controlplane.listen import Lifetimes, listening
@@ -15,16 +15,19 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 PATIENCE_SECONDS = 10
 
 
-def watch(channel: grpc.aio.Channel) -> "grpc.aio.UnaryStreamCall[Request, Response]":
+Watch = grpc.aio.UnaryStreamCall[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
+
+
+def watch(channel: grpc.aio.Channel) -> Watch:
     """A stream that ends only with its server."""
-    call: grpc.aio.UnaryStreamCall[Request, Response] = health_pb2_grpc.HealthStub(channel).Watch(
-        health_pb2.HealthCheckRequest()
+    method: grpc.aio.UnaryStreamMultiCallable[
+        health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+    ] = channel.unary_stream(
+        "/grpc.health.v1.Health/Watch",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
     )
-    return call
-
-
-Request = health_pb2.HealthCheckRequest
-Response = health_pb2.HealthCheckResponse
+    return method(health_pb2.HealthCheckRequest())
 
 
 async def test_client_is_asked_to_leave_after_a_while_and_cut_after_a_grace() -> None:

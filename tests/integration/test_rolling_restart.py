@@ -69,7 +69,7 @@ def all_synced(plane: ControlPlane) -> Condition:
 
 async def leases_of(plane: ControlPlane) -> dict[str, str]:
     """The lease of every registration, by instance."""
-    found = {}
+    found: dict[str, str] = {}
     for name in ("caller", "callee"):
         request = {"service": {"namespace": "test", "name": name}}
         answer = await plane.ask("ListMeshEndpoints", request)
@@ -79,7 +79,7 @@ async def leases_of(plane: ControlPlane) -> dict[str, str]:
 
 @asynccontextmanager
 async def watching(sidecars: Iterable[Sidecar]) -> AsyncIterator[list[float]]:
-    """How long the sidecars had been without a control plane, whenever one was asked, until the block ends."""
+    """How long each sidecar had been without a control plane, whenever it was asked."""
     ages = [0.0]
 
     async def watch(member: Sidecar) -> None:
