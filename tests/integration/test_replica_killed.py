@@ -41,6 +41,13 @@ def _is_counted(plane: ControlPlane) -> Condition:
     return holds
 
 
+def _knows_its_peer(plane: ControlPlane) -> Condition:
+    async def holds() -> bool:
+        return [one["answers"] for one in (await plane.ask("GetStatus"))["replicas"]] == [True, True]
+
+    return holds
+
+
 async def rate(plane: ControlPlane, window: str) -> float:
     """Requests per second to the callee over the last 10 or 60 s, or as much of them as is known."""
     request = {"service": {"namespace": "test", "name": "callee"}, "window": window}
@@ -50,7 +57,9 @@ async def rate(plane: ControlPlane, window: str) -> float:
 
 async def problems(plane: ControlPlane) -> list[str]:
     """What of the truth a control plane does not tell: all sidecars are synced, and callers send at RATE."""
-    name = (await plane.ask("GetStatus"))["replicas"][0]["name"]
+    status = await plane.ask("GetStatus")
+    address = f"127.0.0.1:{plane.discovery}"
+    [name] = [one["name"] for one in status["replicas"] if one["address"] == address]
     sidecars = await plane.ask("ListSidecars")
     policy = await plane.ask("GetPolicy", {"kind": "resp", "namespace": "test", "name": "callee"})
     rates = [await rate(plane, window) for window in ("10s", "60s")]
@@ -66,8 +75,19 @@ async def problems(plane: ControlPlane) -> list[str]:
     return [problem for problem, is_wrong in found.items() if is_wrong]
 
 
-async def test_other_control_plane_tells_the_truth_after_one_was_killed(pair: Pair) -> None:
-    killed, left = await pair.crowded_first()
+async def kill_and_judge(killed: ControlPlane, left: ControlPlane, limit: str) -> None:
+    """Kill one, edit a policy at the other, and have that one tell the truth in time."""
+    await killed.process.kill()
+    killed_at = time.monotonic()
+    await edit(left, limit)
+    found = ["nothing was asked yet"]
+    while found:
+        found = await problems(left)
+        assert not found or time.monotonic() - killed_at < TRUTH_SECONDS, found
+
+
+async def test_other_control_plane_tells_the_truth_after_either_was_killed(pair: Pair) -> None:
+    one, other = await pair.crowded_first()
     async with aiohttp.ClientSession() as session, AsyncExitStack() as traffic:
         reports = [
             await traffic.enter_async_context(
@@ -79,15 +99,13 @@ async def test_other_control_plane_tells_the_truth_after_one_was_killed(pair: Pa
             )
             for number, caller in enumerate(pair.callers)
         ]
-        await edit(killed, "2s")
-        await until(_is_counted(killed))
-        await killed.process.kill()
-        killed_at = time.monotonic()
-        await edit(left, "3s")
-        found = ["nothing was asked yet"]
-        while found:
-            found = await problems(left)
-            assert not found or time.monotonic() - killed_at < TRUTH_SECONDS, found
+        await edit(one, "2s")
+        await until(_is_counted(one))
+        await kill_and_judge(one, other, "3s")
+        await one.process.start()
+        await one.ready()
+        await until(_knows_its_peer(one))
+        await kill_and_judge(other, one, "4s")
     assert [report.failures for report in reports] == [{}] * len(reports)
     assert [report.succeeded for report in reports] == [report.offered for report in reports]
 
