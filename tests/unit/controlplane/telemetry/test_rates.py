@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.telemetry.rates import KEPT_SECONDS, SECOND_NS, Ring
+from controlplane.telemetry.rates import SECOND_NS, Ring
 
 
 def test_increase_is_spread_over_the_time_it_was_counted_in() -> None:
@@ -41,9 +41,30 @@ def test_late_report_adds_to_seconds_that_are_there() -> None:
     assert ring.total(12, 13) == [2.0]
 
 
-def test_old_seconds_are_forgotten_and_a_long_time_is_cut() -> None:
+def test_old_seconds_are_forgotten() -> None:
     ring = Ring()
     ring.add((1.0,), 0, SECOND_NS)
+    ring.add((1.0,), 1_000 * SECOND_NS, 1_001 * SECOND_NS)
+    assert [second for second, _ in ring.slots] == [1_000]
+
+
+def test_increase_of_a_long_time_is_steady_and_one_step() -> None:
+    ring = Ring()
+    ring.add((1_000.0, 500.0), SECOND_NS, 1_001 * SECOND_NS)
+    assert ring.total(990, 1_000) == pytest.approx([10.0, 5.0])
+    assert ring.total(1_000, 1_001) == pytest.approx([1.0, 0.5])
+    assert len(ring.slots) + len(ring.tails) == 2
+
+
+def test_increase_of_a_long_time_adds_to_what_grew_within_it() -> None:
+    ring = Ring()
+    ring.add((3.0,), 995 * SECOND_NS, 996 * SECOND_NS)
     ring.add((1_000.0,), SECOND_NS, 1_001 * SECOND_NS)
-    assert len(ring.slots) == KEPT_SECONDS + 1
-    assert ring.total(990, 1_000) == pytest.approx([10.0])
+    assert ring.total(990, 1_000) == pytest.approx([13.0])
+
+
+def test_end_of_a_long_time_is_forgotten_like_a_second() -> None:
+    ring = Ring()
+    ring.add((1_000.0,), SECOND_NS, 1_001 * SECOND_NS)
+    ring.add((1.0,), 1_100 * SECOND_NS, 1_101 * SECOND_NS)
+    assert not ring.tails
