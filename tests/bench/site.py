@@ -13,7 +13,13 @@ BUILD = ROOT / "build" / "bench"
 ORIGIN_PROGRAM = BUILD / "origin"
 FLOOR_PROGRAM = BUILD / "floor" / "release" / "floor"
 ENVOY_VENV = BUILD / "envoy"
+FLEET_PROGRAM = BUILD / "fleet" / "release" / "fleet"
 RESULTS = BUILD / "dataplane.json"
+CONTROL_PLANE_RESULTS = BUILD / "controlplane.json"
+
+
+class CoresError(Exception):
+    """The bench cannot be told from what it measures: both would run on one core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,19 @@ class Site:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(Template(text).substitute(ports, origin=self.origin_port))
         return target
+
+
+def two_cores() -> tuple[int, int]:
+    """Return the core for the load, and the one that what is measured has for itself.
+
+    Raises:
+        CoresError: There is only one.
+    """
+    match sorted(os.sched_getaffinity(0)):
+        case [load_core, proxy_core, *_]:
+            return load_core, proxy_core
+        case cores:
+            raise CoresError(f"what is measured needs a core of its own, found cores {cores}")
 
 
 def pinned(core: int) -> tuple[str, ...]:

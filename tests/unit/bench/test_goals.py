@@ -1,7 +1,8 @@
 """Every goal of the data plane is judged, or says why it is not."""
 
+from tests.bench.aims import Goal
 from tests.bench.figures import Memory, Results
-from tests.bench.goals import Goal, judge, saturation_ratio
+from tests.bench.goals import judge, saturation_ratio
 from tests.bench.targets import BASE, FLOOR, OURS, RIVAL
 from tests.support.bench import run
 
