@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from registry.client import Mark
-from registry.config import GRACE_SECONDS
+from registry.config import GRACE_SECONDS, LEASE_SECONDS
 from registry.errors import LeaseNotFoundError
 from registry.model import Conflict, Contract, Health, InstanceId, LeaseId, Revision, ServiceName
 from tests.support.registrations import CART, registration
@@ -28,7 +28,7 @@ async def test_registered_instance_is_listed_as_it_registered() -> None:
         (service,) = await registry.client.list_services()
         (endpoint,) = await registry.client.list_endpoints(CART)
 
-        assert lease.ttl_seconds == 15
+        assert lease.ttl_seconds == LEASE_SECONDS
         assert (service.name, service.contract, service.endpoint_count) == (CART, contract, 1)
         assert service.endpoints == ()
         assert endpoint == registration("a").endpoint

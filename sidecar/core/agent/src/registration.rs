@@ -18,10 +18,10 @@ use crate::mesh::{
 use crate::settings::{OwnPort, OwnService, Settings};
 use crate::status::{State, Status};
 
-/// Time to live that is asked for.
-const TTL: Duration = Duration::from_secs(15);
+/// Time to live that is asked for: a control plane that stands still is left in time to renew at another.
+const TTL: Duration = Duration::from_secs(20);
 /// Renewals within one time to live.
-const RENEWALS: u32 = 3;
+const RENEWALS: u32 = 4;
 /// Time for taking the workload out.
 const FAREWELL: Duration = Duration::from_secs(1);
 
