@@ -18,7 +18,7 @@ PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 
-.PHONY: help dev demo proto format lint types tools test rust-test property integration bench bench-controlplane golden docs wheel clean all
+.PHONY: help dev demo proto format lint types tools test rust-test property integration test-faults bench bench-controlplane golden docs wheel clean all
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -81,6 +81,10 @@ property: $(CORE_READY) ## property tests with many more examples
 
 integration: $(CORE_READY) tools ## only the tests with real sockets and processes
 	@$(PYTHON) -m pytest tests/integration $(ARGS)
+
+test-faults: $(CORE_READY) tools ## break everything under traffic, as root; ARGS=--long as long as promised
+	@echo "faults: about 25 minutes, with ARGS=--long two hours; the table is in build/faults.json too"
+	@$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
 	@$(PYTHON) -m tests.bench --bar 0.60 $(ARGS)

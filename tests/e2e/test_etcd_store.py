@@ -13,14 +13,13 @@ from registry.errors import StoreUnavailableError
 from registry.mirror import mirroring
 from registry.opening import open_store
 from tests.support.etcd import Cluster, three_members
+from tests.support.faults.lengths import Lengths
 from tests.support.linearizable import PREFIX, Client, History
 from tests.support.readiness import no_longer, that, until
 
 REFUSED_SECONDS = 5  # what the project promises
 CLIENTS = 6
 PAUSE_SECONDS = 0.2
-KILLS = 6
-BETWEEN_KILLS_SECONDS = 20
 
 
 @pytest.fixture
@@ -30,7 +29,9 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 
 @pytest.mark.timeout(400)
-async def test_leader_killed_again_and_again_leaves_a_history_that_can_be_explained(cluster: Cluster) -> None:
+async def test_leader_killed_again_and_again_leaves_a_history_that_can_be_explained(
+    cluster: Cluster, lengths: Lengths
+) -> None:
     history, stop = History(), asyncio.Event()
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         location = parse_location(cluster.location)
@@ -38,8 +39,8 @@ async def test_leader_killed_again_and_again_leaves_a_history_that_can_be_explai
         mirror = await stack.enter_async_context(mirroring(stores[0], PREFIX, check_seconds=1))
         for number, store in enumerate(stores):
             tasks.create_task(Client(number, store, history, PAUSE_SECONDS).run(stop))
-        for _ in range(KILLS):
-            await asyncio.sleep(BETWEEN_KILLS_SECONDS)
+        for _ in range(lengths.leader_kills):
+            await asyncio.sleep(lengths.leader_rest)
             leader = await cluster.leader()
             await leader.process.kill()
             await cluster.leader()
@@ -58,6 +59,7 @@ async def test_lost_majority_is_told_soon_and_forgotten_when_it_returns(cluster:
         mirroring(store, "/a/") as mirror,
     ):
         await store.put("/a/1", b"")
+        await until(that(lambda: "/a/1" in mirror.entries))
         lost = cluster.members[:2]
         for member in lost:
             await member.process.kill()
