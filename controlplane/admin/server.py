@@ -191,9 +191,8 @@ class AdminServer(AdminServiceServicer):
         """What changed between two revisions, or what applying documents would change."""
         del context
         if not request.manifests:
-            return history_codec.encode_difference(
-                self._history.between(getattr(request, "from"), request.to)
-            )
+            difference = await self._history.between(getattr(request, "from"), request.to)
+            return history_codec.encode_difference(difference)
         checked = await self._policies.check(codec.decode_manifests(request.manifests))
         changes = self._history.proposed(checked.documents) if checked.is_valid else ()
         return pb.DiffPoliciesResponse(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from controlplane.model.document import Document, ObjectKey, Problem
-from controlplane.model.text import document_text
 from controlplane.sources.reader import Parsed, parse
 
 if TYPE_CHECKING:
@@ -33,15 +32,11 @@ def key_of(key: ObjectKey) -> str:
     return f"{PREFIX}{key.kind}/{key.namespace or _NO_NAMESPACE}/{key.name}"
 
 
-def encode(document: Document, schema: Schema) -> bytes:
-    """The bytes that keep a document that was applied."""
+def encode(document: Document, text: str) -> bytes:
+    """The bytes that keep a document that was applied, whose YAML is `text`."""
     if document.created_at is None:
         raise ValueError(f"{document.key}: expected an instant of creation")
-    stored = _Stored(
-        generation=document.generation,
-        created_at=document.created_at,
-        document=document_text(document, schema),
-    )
+    stored = _Stored(generation=document.generation, created_at=document.created_at, document=text)
     return msgspec.json.encode(stored)
 
 

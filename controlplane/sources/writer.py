@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from controlplane.model.document import Document, ObjectKey
     from controlplane.model.schema import Schema
     from registry.model import Revision
-    from registry.store import Action
+    from registry.store import Action, Entry
 
 CHUNK_BYTES: Final = 256 << 10
 """With the record of what was before and is after, well below what etcd takes in one request by default."""
@@ -107,7 +107,8 @@ class PolicyWriter:
         async with self._turn:
             for attempt in range(1, _ATTEMPTS + 1):
                 ledger = self._journal.ledger
-                plan = await self._plan(edits)
+                found = await asyncio.gather(*(self._find(edit.key) for edit in edits))
+                plan = await asyncio.to_thread(self._plan, edits, found)
                 if not plan.actions:
                     return plan
                 try:
@@ -121,19 +122,20 @@ class PolicyWriter:
                     return plan
         raise AssertionError("the last attempt returns or raises")
 
-    async def _plan(self, edits: Sequence[Edit]) -> _Plan:
+    def _plan(self, edits: Sequence[Edit], found: Sequence[Entry | None]) -> _Plan:
+        """The transaction for as many of the edits as it takes, given what is there."""
         plan = _Plan(position=ABSENT, outcomes=[], actions=[], after={})
-        found = await asyncio.gather(*(self._find(edit.key) for edit in edits))
-        for edit, (before, revision) in zip(edits, found, strict=True):
+        for edit, entry in zip(edits, found, strict=True):
             if plan.size > CHUNK_BYTES:
                 break
-            self._add(plan, edit, before, is_there=revision != ABSENT)
-            plan.position = max(plan.position, revision)
+            self._add(plan, edit, entry)
+            plan.position = max(plan.position, entry.revision if entry else ABSENT)
         return plan
 
-    def _add(self, plan: _Plan, edit: Edit, before: Document | None, *, is_there: bool) -> None:
+    def _add(self, plan: _Plan, edit: Edit, entry: Entry | None) -> None:
         key, document = stored.key_of(edit.key), edit.document
-        if document is None and is_there:
+        before = self._document(entry) if entry else None
+        if document is None and entry:
             plan.outcomes.append((edit.key, Outcome.DELETED))
             plan.actions.append(Remove(key=key))
             plan.after[edit.key] = None
@@ -141,9 +143,10 @@ class PolicyWriter:
             plan.outcomes.append((edit.key, Outcome.UNCHANGED))
         else:
             new = self._successor(document, before)
+            item = item_of(new, stored.FILE, self._schema)
             plan.outcomes.append((edit.key, Outcome.CONFIGURED if before else Outcome.CREATED))
-            plan.actions.append(Write(key=key, value=stored.encode(new, self._schema)))
-            plan.after[edit.key] = item_of(new, stored.FILE, self._schema)
+            plan.actions.append(Write(key=key, value=stored.encode(new, item.text)))
+            plan.after[edit.key] = item
 
     def _successor(self, document: Document, before: Document | None) -> Document:
         return replace(
@@ -152,13 +155,16 @@ class PolicyWriter:
             created_at=document.created_at or (before and before.created_at) or self._journal.now(),
         )
 
-    async def _find(self, key: ObjectKey) -> tuple[Document | None, Revision]:
-        try:
-            entry = await self._journal.store.get(stored.key_of(key))
-        except KeyNotFoundError:
-            return None, ABSENT
+    def _document(self, entry: Entry) -> Document | None:
+        """What is there; `None` if nobody can read it."""
         parsed = stored.decode(entry.key, entry.value, self._schema)
-        return (parsed.documents[0] if parsed.documents else None), entry.revision
+        return parsed.documents[0] if parsed.documents else None
+
+    async def _find(self, key: ObjectKey) -> Entry | None:
+        try:
+            return await self._journal.store.get(stored.key_of(key))
+        except KeyNotFoundError:
+            return None
 
 
 def _says_the_same(before: Document, document: Document) -> bool:

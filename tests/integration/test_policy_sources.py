@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.model.document import Document, ObjectKey
+from controlplane.model.text import document_text
 from controlplane.model.value import find
 from controlplane.sources import stored
 from controlplane.sources.admin import AdminSource
@@ -176,7 +177,7 @@ async def first(collector: Collector) -> AsyncIterator[Desired]:
 
 
 def stored_document(document: Document) -> bytes:
-    return stored.encode(replace(document, generation=3, created_at=NOW), SCHEMA)
+    return stored.encode(replace(document, generation=3, created_at=NOW), document_text(document, SCHEMA))
 
 
 def test_a_stored_document_is_read_again_with_its_age() -> None:

@@ -1,5 +1,6 @@
 """Revisions of the policy set, what differs between them, and the way back."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -50,7 +51,7 @@ class PolicyHistory:
         newest_first = sorted(self._journal.ledger.summaries.items(), reverse=True)
         return tuple(summary for _, summary in islice(newest_first, limit or DEFAULT_LIMIT))
 
-    def between(self, start: int, end: int) -> Difference:
+    async def between(self, start: int, end: int) -> Difference:
         """What changed from one revision to the other; zero stands for the newest, and for the one before.
 
         Raises:
@@ -61,10 +62,9 @@ class PolicyHistory:
         end = self._known(end) if end else ledger.revision
         earlier = (revision for revision in ledger.summaries if revision < end)
         start = self._known(start) if start else max(earlier, default=0)
-        if start <= end:
-            return Difference(start=start, end=end, changes=squash(self._records(start, end)))
-        changes = undo(squash(self._records(end, start)))
-        return Difference(start=start, end=end, changes=changes)
+        older, newer = min(start, end), max(start, end)
+        changes = await asyncio.to_thread(self._changes, older, newer)
+        return Difference(start=start, end=end, changes=changes if start <= end else undo(changes))
 
     def proposed(self, documents: Sequence[Document]) -> tuple[Change, ...]:
         """What applying documents would change, sorted by key."""
@@ -86,7 +86,7 @@ class PolicyHistory:
             StoreUnavailableError: the store cannot be written.
         """
         await self.policies.recorded()
-        back = undo(self.between(self._known(revision), 0).changes)
+        back = undo((await self.between(self._known(revision), 0)).changes)
         plan = rollback.plan(back, self.policies.desired.documents, stored.FILE)
         checked = await self._check(plan, revision)
         result = RolledBack(plan=plan, problems=checked.problems)
@@ -98,8 +98,12 @@ class PolicyHistory:
 
     async def _check(self, plan: Plan, revision: int) -> Checked:
         """The documents to bring back, in today's surroundings."""
-        texts = [change.after.text for change in plan.changes if change.after]
-        return await self.policies.check([(f"r{revision}", "---\n".join(texts))])
+        texts = (change.after.text for change in plan.changes if change.after)
+        return await self.policies.check([(f"r{revision}", text) for text in texts])
+
+    def _changes(self, start: int, end: int) -> tuple[Change, ...]:
+        """What changed after `start`, up to and with `end`."""
+        return squash(self._records(start, end))
 
     def _records(self, start: int, end: int) -> tuple[Record, ...]:
         """The records after `start`, up to and with `end`."""

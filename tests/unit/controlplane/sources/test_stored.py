@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controlplane.model.text import document_text
 from controlplane.sources import stored
 from controlplane.sources.codec import load_schema
 from controlplane.sources.reader import parse
@@ -22,7 +23,7 @@ def test_a_kept_document_is_read_back_with_its_history() -> None:
     (written,) = parse(POLICY, stored.FILE, schema).documents
     created_at = datetime(2026, 11, 25, 16, 30, tzinfo=UTC)
     kept = replace(written, generation=3, created_at=created_at)
-    read = stored.decode(stored.key_of(kept.key), stored.encode(kept, schema), schema)
+    read = stored.decode(stored.key_of(kept.key), stored.encode(kept, document_text(kept, schema)), schema)
     assert tuple(read.problems) == ()
     assert tuple(read.documents) == (kept,)
 
