@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.errors import PartlyKeptError
 from controlplane.history import ledger
 from controlplane.history.keys import PREFIX, RECORDS, REVISION_KEY, piece_key
 from controlplane.history.record import Origin
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.writer import Outcome
-from registry.config import SqliteLocation, StoreOptions
+from registry.config import SqliteLocation, StoreOptions, parse_location
 from registry.errors import StoreUnavailableError
+from registry.opening import open_store
 from registry.sqlite import open_sqlite
 from registry.store import ABSENT, Store
 from tests.support.builders import SCHEMA, policy
 from tests.support.clock import FakeClock
+from tests.support.etcd import one_member
 from tests.support.flaky_store import FlakyStore
 from tests.support.readiness import Condition, that, until
 from tests.support.replica import MEMORY, Replica, keeping, replica
@@ -45,12 +48,25 @@ async def opened(location: SqliteLocation = MEMORY) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def replicas(store: Store, *folders: Path) -> AsyncIterator[list[Replica]]:
-    """One replica for each folder of policies."""
+async def three_ways(kind: str, scratch: Path) -> AsyncIterator[list[Store]]:
+    """Three ways to one store, as three control planes have."""
+    async with AsyncExitStack() as stack:
+        if kind == "sqlite":
+            yield [await stack.enter_async_context(opened())] * 3
+        else:
+            member = await stack.enter_async_context(one_member(scratch))
+            location = parse_location(member.location)
+            yield [await stack.enter_async_context(open_store(location)) for _ in range(3)]
+
+
+@asynccontextmanager
+async def replicas(store: Store | list[Store], *folders: Path) -> AsyncIterator[list[Replica]]:
+    """One replica for each folder of policies, on the same store or on a way of its own."""
+    stores = store if isinstance(store, list) else [store] * len(folders)
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(replica(store, DirectorySource(folder, SCHEMA)))
-            for folder in folders
+            await stack.enter_async_context(replica(way, DirectorySource(folder, SCHEMA)))
+            for way, folder in zip(stores, folders, strict=True)
         ]
 
 
@@ -163,9 +179,13 @@ async def test_replicas_with_other_files_do_not_answer_each_other_without_end(tm
         assert both[0].journal.ledger.revision == 2
 
 
-async def test_replicas_agree_after_edits_from_all_sides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "etcd"])
+async def test_replicas_agree_after_edits_from_all_sides(tmp_path: Path, kind: str) -> None:
     chance = random.Random(7)  # noqa: S311  # picks edits
-    async with opened() as store, replicas(store, tmp_path, tmp_path, tmp_path) as running:
+    async with (
+        three_ways(kind, tmp_path / "store") as ways,
+        replicas(ways, tmp_path, tmp_path, tmp_path) as running,
+    ):
         seen: list[list[int]] = [[] for _ in running]
         following = [asyncio.create_task(follow(*each)) for each in zip(running, seen, strict=True)]
 
@@ -186,7 +206,7 @@ async def test_replicas_agree_after_edits_from_all_sides(tmp_path: Path) -> None
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         assert all(revisions == sorted(revisions) for revisions in seen)
-        async with replica(store, DirectorySource(tmp_path, SCHEMA)) as late:
+        async with replica(ways[0], DirectorySource(tmp_path, SCHEMA)) as late:
             await until(that(agree([*running, late])))
 
 
@@ -227,6 +247,22 @@ async def test_many_documents_are_kept_in_chunks_of_one_revision_each() -> None:
         assert len(newest.documents) == 200
         counts = [dict(summary.counts) for summary in one.journal.ledger.summaries.values()]
         assert counts == [{"created": 80}, {"created": 80}, {"created": 40}]
+
+
+async def test_store_that_goes_away_between_two_chunks_is_told_with_what_is_kept() -> None:
+    documents = [policy("timeouts: {}", name=f"p{number}") for number in range(100)]
+    async with opened() as store:
+        flaky = FlakyStore(store)
+        async with replica(flaky) as one:
+            applying = asyncio.create_task(one.apply(*documents))
+            await one.journal.reached(1)
+            flaky.lose()
+            with pytest.raises(PartlyKeptError, match="kept 80 of 100 objects"):
+                await applying
+            flaky.regain()
+            again = await one.apply(*documents)
+            outcomes = [outcome for _, outcome in again.outcomes]
+            assert outcomes == [Outcome.UNCHANGED] * 80 + [Outcome.CREATED] * 20
 
 
 async def test_documents_of_many_bytes_are_kept_in_smaller_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

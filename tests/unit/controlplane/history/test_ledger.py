@@ -1,14 +1,28 @@
 """The history made of what is stored: whole or from a checkpoint, trimmed from its old end."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 
 import pytest
 
 from controlplane.history import codec, ledger
 from controlplane.history.codec import decode_record, encode_record, encode_set
+from controlplane.history.fingerprint import Fingerprint
 from controlplane.history.keys import CHECKPOINTS, RECORDS, REVISION_KEY, Place, piece_key
 from controlplane.history.ledger import Ledger, follow, is_checkpoint_due, read, surplus
-from controlplane.history.record import Change, PolicySet, Record, compose, evolve, is_same, squash, undo
+from controlplane.history.record import (
+    Cause,
+    Change,
+    Item,
+    Origin,
+    PolicySet,
+    Record,
+    compose,
+    evolve,
+    is_same,
+    squash,
+    undo,
+)
 from registry.model import Revision
 from registry.store import Delete, Entry, Put
 from tests.support.history import AT, FILE, item, key
@@ -140,6 +154,36 @@ def test_checkpoint_is_due_after_many_records_or_large_ones(monkeypatch: pytest.
 def test_a_record_survives_the_store() -> None:
     for record, _ in records(8):
         assert decode_record(encode_record(record)) == record
+
+
+STORED = """{
+  "revision": 7, "at": "2026-11-25T12:00:00Z", "fingerprint": "AQ==",
+  "cause": {"origin": "rollback", "author": "ada", "of": 3},
+  "changes": [{
+    "key": ["ResiliencePolicy", "shop", "cart"], "before": null,
+    "after": {
+      "text": "kind: ResiliencePolicy", "source": "admin", "generation": 2,
+      "created_at": "2026-11-25T12:00:00Z",
+      "fingerprint": "Ag==", "revision": 7
+    }
+  }]
+}"""
+
+
+def test_what_is_stored_keeps_its_form() -> None:
+    record = decode_record([b"\0\1" + zlib.compress(STORED.encode())])
+    [change] = record.changes
+    after = Item(
+        text="kind: ResiliencePolicy",
+        source="admin",
+        generation=2,
+        created_at=AT,
+        fingerprint=Fingerprint(b"\2"),
+        revision=7,
+    )
+    assert change == Change(key=key("cart"), after=after)
+    assert (record.revision, record.at, record.fingerprint) == (7, AT, b"\1")
+    assert record.cause == Cause(origin=Origin.ROLLBACK, author="ada", of=3)
 
 
 def test_changes_together_leave_out_what_only_came_and_went() -> None:
