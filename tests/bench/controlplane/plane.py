@@ -11,6 +11,7 @@ from typing import Final
 
 from controlplane.model.document import Document
 from controlplane.model.schema import Schema
+from controlplane.model.text import document_text
 from controlplane.sources import stored
 from controlplane.sources.codec import load_schema
 from controlplane.sources.reader import parse
@@ -123,7 +124,9 @@ def _document(text: str, schema: Schema) -> Document:
 
 
 def _policy(document: Document) -> Write:
-    return Write(key=stored.key_of(document.key), value=stored.encode(document, SCHEMA))
+    return Write(
+        key=stored.key_of(document.key), value=stored.encode(document, document_text(document, SCHEMA))
+    )
 
 
 def _batches(writes: Iterable[Write]) -> Iterator[tuple[Write, ...]]:
