@@ -17,7 +17,18 @@ from tests.support.ports import free_port
 from tests.support.rawclient import fetch
 from tests.support.readiness import Condition, answering, listening, that, until
 from tests.support.refusal import refusal
-from tests.support.state import CURRENT, PREVIOUS, copy, empty, flip, only_current, truncate, words
+from tests.support.state import (
+    CURRENT,
+    LOGS_INTO_A_PIPE,
+    PREVIOUS,
+    copy,
+    empty,
+    flip,
+    let_write_nothing,
+    only_current,
+    truncate,
+    words,
+)
 from tests.support.upstream import ScriptedUpstream
 
 RATE_PER_SECOND = 100
@@ -25,6 +36,7 @@ RESTART_SECONDS = 1  # what the project promises
 LIMITS = [{"name": "all", "requests": 100_000, "per": "1s"}]
 MANY_CALLS = 60
 QUOTA = re.compile(r";q=(\d+)")
+NOT_SAVED = "configuration not saved"
 
 
 async def test_a_killed_control_plane_and_a_restarted_sidecar_fail_nobody_else(tmp_path: Path) -> None:
@@ -107,19 +119,24 @@ async def left_alone(scratch: Path) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
         left = await mesh.join("test/left", app_port=upstream.port)
         right = await mesh.join("test/right", app_port=upstream.port)
         for requests in (1000, 2000):
-            name, both = f"limit-{requests}", (service("left"), service("right"))
-            limits = [{"name": "all", "requests": requests, "per": "1s"}]
-            await mesh.put("limits", rate_limit(name, *both, limits=limits))
+            await limit(mesh, requests)
             for member in (left, right):
-                await until(saved(member.state, name))
+                await until(saved(member.state, requests))
         await mesh.plane.process.kill()
         for member in (left, right):
             await member.process.kill()
         yield left, right
 
 
-def saved(state: Path, policy: str) -> Condition:
-    return that(lambda: policy in words(state / CURRENT))
+async def limit(mesh: Fleet, requests: int) -> None:
+    """Limit whoever is there; returns once they enforce it."""
+    limits = [{"name": "all", "requests": requests, "per": "1s"}]
+    targets = (service("left"), service("right"))
+    await mesh.put("limits", rate_limit(f"limit-{requests}", *targets, limits=limits))
+
+
+def saved(state: Path, requests: int) -> Condition:
+    return that(lambda: f"limit-{requests}" in words(state / CURRENT))
 
 
 async def quota(member: Sidecar) -> int | None:
@@ -178,3 +195,37 @@ async def test_an_older_configuration_never_takes_the_place_of_a_newer_one(tmp_p
         await left.process.start()
         await left.ready()
         assert await quota(left) == 2000
+
+
+async def test_a_backup_is_never_served_where_newer_configurations_were(tmp_path: Path) -> None:
+    async with ScriptedUpstream() as upstream, fleet(tmp_path) as mesh:
+        left = await mesh.join("test/left", app_port=upstream.port)
+        backups = []
+        for requests in (1000, 2000, 3000):
+            await limit(mesh, requests)
+            await until(saved(left.state, requests))
+            backups.append((left.state / CURRENT).read_bytes())
+        await mesh.plane.process.kill()
+        await left.process.kill()
+        for file in (CURRENT, PREVIOUS):
+            (left.state / file).write_bytes(backups[0])
+        await starts_without_configuration(left)
+
+
+async def test_a_disk_that_takes_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    async with ScriptedUpstream() as upstream, fleet(tmp_path) as mesh:
+        left = await mesh.join("test/left", app_port=upstream.port, prefix=LOGS_INTO_A_PIPE)
+        await limit(mesh, 1000)
+        await until(saved(left.state, 1000))
+        let_write_nothing(left.process.pid)
+        await limit(mesh, 2000)
+        assert await quota(left) == 2000
+        await until(that(lambda: NOT_SAVED in left.process.output()))
+        await limit(mesh, 3000)
+        assert await quota(left) == 3000
+        await mesh.plane.process.kill()
+        await left.process.kill()
+        await left.process.start()
+        await left.ready()
+        assert await quota(left) == 1000
+        assert left.process.output().count(NOT_SAVED) == 1

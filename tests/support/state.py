@@ -1,10 +1,14 @@
 """The state directory of a sidecar, and ways for it to go bad while the sidecar is down."""
 
+import resource
 import shutil
 from pathlib import Path
 
 CURRENT, PREVIOUS = "configuration", "configuration.previous"
 SHORTEST_BYTES = 64
+
+LOGS_INTO_A_PIPE = ("bash", "-c", 'exec "$@" > >(cat) 2>&1', "bash")
+"""Goes before the command of a program that is to write no file by itself."""
 
 
 def empty(file: Path) -> None:
@@ -40,3 +44,9 @@ def copy(source: Path, target: Path) -> None:
 def words(file: Path) -> str:
     """Return the text in which all names of one generation are found; empty while there is no such file."""
     return file.read_bytes().decode(errors="replace") if file.exists() else ""
+
+
+def let_write_nothing(pid: int) -> None:
+    """Have every write of a process to a file fail, as on a full disk."""
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))

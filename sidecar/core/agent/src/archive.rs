@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::resource::{Id, Resource};
 
-/// Resources kept; the most recent stay.
-const KEPT: usize = 1_000;
+/// Resources kept, the most recent: those of 1,000 services, each with a name, outbound rules and endpoints.
+const KEPT: usize = 3_000;
 
 /// What has lapsed.
 #[derive(Debug, Default)]

@@ -148,18 +148,17 @@ impl Assembly {
     async fn restore(&mut self) -> Result<Saver, Error> {
         let instance = &self.settings.instance;
         let disk = Disk::new(&self.settings.state_dir);
-        let (saved, refused) = disk.load(instance);
-        for file in refused {
+        let found = disk.load(instance);
+        for file in found.refused {
             self.log.error(
                 "configuration on disk refused",
-                &[("file", &file.file), ("reason", &file.fault)],
+                &[("file", &file.file), ("reason", &file.reason)],
             );
         }
-        let mut saver = Saver::new(disk, instance.clone(), self.log.clone());
-        if let Some(saved) = saved {
-            let sequence = saved.sequence;
+        let mut saver = Saver::new(disk, instance.clone(), found.sequence, self.log.clone());
+        if let Some(saved) = found.saved {
             self.discovery.restore(saved).await?;
-            saver.resume(sequence, self.status.borrow().clone());
+            saver.resume(self.status.borrow().clone());
         }
         Ok(saver)
     }

@@ -1,13 +1,17 @@
 //! Keeps the last good configuration in the state directory, and the one before it.
+//!
+//! Beside them is the sequence of the oldest that may still be loaded: whoever puts older files in their place, as out
+//! of a backup, is noticed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 
-use crate::saved::{self, Fault, Saved};
+use crate::saved::{self, Saved};
 
 const CURRENT: &str = "configuration";
 const PREVIOUS: &str = "configuration.previous";
+const OLDEST: &str = "configuration.oldest";
 const UNFINISHED: &str = "configuration.unfinished";
 const LINKED: &str = "configuration.linked";
 
@@ -17,11 +21,22 @@ pub(crate) struct Disk {
     directory: PathBuf,
 }
 
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The newest configuration that is whole and ours.
+    pub(crate) saved: Option<Saved>,
+    /// Files that were not loaded.
+    pub(crate) refused: Vec<Refused>,
+    /// The newest sequence that is known of; what is saved next comes after it.
+    pub(crate) sequence: u64,
+}
+
 /// A file that was not loaded.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) file: &'static str,
-    pub(crate) fault: Fault,
+    pub(crate) reason: String,
 }
 
 impl Disk {
@@ -31,31 +46,46 @@ impl Disk {
         }
     }
 
-    /// The newest configuration of `instance` that is whole, and the files that were refused.
+    /// What there is of `instance`.
     ///
-    /// A refused file is set aside, so that it never takes the place of a good one.
-    pub(crate) fn load(&self, instance: &str) -> (Option<Saved>, Vec<Refused>) {
-        let (mut newest, mut refused): (Option<Saved>, _) = (None, Vec::new());
+    /// A file that is no good is set aside, so that it never takes the place of a good one.
+    pub(crate) fn load(&self, instance: &str) -> Found {
+        let oldest = self.oldest();
+        let mut found = Found {
+            sequence: oldest,
+            ..Found::default()
+        };
         for file in [CURRENT, PREVIOUS] {
-            let Ok(bytes) = fs::read(self.directory.join(file)) else {
-                continue;
-            };
-            match saved::decode(&bytes, instance) {
-                Ok(found)
-                    if newest
-                        .as_ref()
-                        .is_none_or(|held| held.sequence < found.sequence) =>
-                {
-                    newest = Some(found)
+            match self.read(file, instance, oldest) {
+                Ok(Some(saved)) if found.saved.is_none() || saved.sequence > found.sequence => {
+                    found.sequence = saved.sequence;
+                    found.saved = Some(saved);
                 }
                 Ok(_) => {}
-                Err(fault) => {
-                    self.set_aside(file);
-                    refused.push(Refused { file, fault });
-                }
+                Err(reason) => found.refused.push(Refused { file, reason }),
             }
         }
-        (newest, refused)
+        found
+    }
+
+    /// What a file holds, if it is there.
+    fn read(&self, file: &str, instance: &str, oldest: u64) -> Result<Option<Saved>, String> {
+        let bytes = match fs::read(self.directory.join(file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let saved = saved::decode(&bytes, instance).and_then(|saved| saved.not_before(oldest));
+        saved.map(Some).map_err(|fault| {
+            self.set_aside(file);
+            fault.to_string()
+        })
+    }
+
+    /// Sequence of the oldest configuration that may be loaded; what cannot be read forbids nothing.
+    fn oldest(&self) -> u64 {
+        let text = fs::read_to_string(self.directory.join(OLDEST)).unwrap_or_default();
+        text.trim().parse().unwrap_or_default()
     }
 
     fn set_aside(&self, file: &str) {
@@ -66,14 +96,23 @@ impl Disk {
     /// Puts `saved` in the place of the current file, which becomes the previous one; whole or not at all.
     pub(crate) fn save(&self, saved: &Saved) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
-        let unfinished = self.directory.join(UNFINISHED);
-        if let Err(error) = write_through(&unfinished, &saved::encode(saved)) {
-            let _ = fs::remove_file(&unfinished); // a full disk gets its bytes back
-            return Err(error);
-        }
+        self.write(&saved::encode(saved))?;
         self.keep_current().or_else(absent_is_fine)?;
         self.rename(UNFINISHED, CURRENT)?;
+        let before = saved.sequence.saturating_sub(1);
+        let noted = self.write(before.to_string().as_bytes());
+        let _ = noted.and_then(|()| self.rename(UNFINISHED, OLDEST)); // the one noted before forbids less
         File::open(&self.directory)?.sync_all()
+    }
+
+    /// Writes the unfinished file; a full disk gets its bytes back.
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let path = self.directory.join(UNFINISHED);
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        written.inspect_err(|_| drop(fs::remove_file(&path)))
     }
 
     /// Makes the current file the previous one as well, so that there is a current one at every moment; where files
@@ -91,14 +130,8 @@ impl Disk {
     }
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 fn absent_is_fine(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound {
+    if error.kind() == ErrorKind::NotFound {
         Ok(())
     } else {
         Err(error)

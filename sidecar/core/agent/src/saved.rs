@@ -78,6 +78,19 @@ pub(crate) enum Fault {
     Checksum,
     #[error("it belongs to another instance")]
     Instance,
+    #[error("it is older than one that was loaded")]
+    Old,
+}
+
+impl Saved {
+    /// Itself, unless it is older than `oldest`.
+    pub(crate) fn not_before(self, oldest: u64) -> Result<Self, Fault> {
+        if self.sequence >= oldest {
+            Ok(self)
+        } else {
+            Err(Fault::Old)
+        }
+    }
 }
 
 /// The bytes of a file.

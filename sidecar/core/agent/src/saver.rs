@@ -25,28 +25,28 @@ pub(crate) struct Saver {
     disk: Disk,
     instance: String,
     log: Log,
-    /// Sequence of the last save, and what it held.
+    /// The newest sequence that is known of.
     sequence: u64,
+    /// What is on disk.
     saved: Option<State>,
     complained_at: Option<Instant>,
 }
 
 impl Saver {
-    /// Nothing is on disk yet.
-    pub(crate) const fn new(disk: Disk, instance: String, log: Log) -> Self {
+    /// Nothing is on disk that may be used; what will be comes after `sequence`.
+    pub(crate) const fn new(disk: Disk, instance: String, sequence: u64, log: Log) -> Self {
         Self {
             disk,
             instance,
             log,
-            sequence: 0,
+            sequence,
             saved: None,
             complained_at: None,
         }
     }
 
-    /// `state` is on disk, with this sequence.
-    pub(crate) fn resume(&mut self, sequence: u64, state: State) {
-        self.sequence = sequence;
+    /// `state` is on disk.
+    pub(crate) fn resume(&mut self, state: State) {
         self.saved = Some(state);
     }
 
@@ -138,3 +138,6 @@ fn are_same<T>(left: &[Arc<T>], right: &[Arc<T>]) -> bool {
             .zip(right)
             .all(|(left, right)| Arc::ptr_eq(left, right))
 }
+
+#[cfg(test)]
+mod tests;

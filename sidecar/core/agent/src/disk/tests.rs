@@ -23,7 +23,7 @@ impl Directory {
     }
 
     fn load(&self) -> Option<u64> {
-        self.disk().load("cart-1").0.map(|saved| saved.sequence)
+        self.disk().load("cart-1").saved.map(|saved| saved.sequence)
     }
 }
 
@@ -60,10 +60,10 @@ fn a_corrupt_file_gives_way_to_the_previous_one_and_never_replaces_it() {
     directory.save(1);
     directory.save(2);
     fs::write(directory.0.join(CURRENT), b"breakwater").unwrap();
-    let (loaded, refused) = directory.disk().load("cart-1");
-    assert_eq!(loaded.map(|saved| saved.sequence), Some(1));
-    assert_eq!(refused.len(), 1);
-    directory.save(3);
+    let found = directory.disk().load("cart-1");
+    assert_eq!(found.refused.len(), 1);
+    assert_eq!(found.saved.map(|saved| saved.sequence), Some(1));
+    directory.save(found.sequence + 1);
     fs::write(directory.0.join(CURRENT), b"").unwrap();
     assert_eq!(directory.load(), Some(1));
 }
@@ -83,7 +83,7 @@ fn an_older_file_in_the_current_ones_place_is_not_loaded() {
 fn another_instances_configuration_is_not_loaded() {
     let directory = Directory::new("instance");
     directory.save(1);
-    assert!(directory.disk().load("cart-2").0.is_none());
+    assert!(directory.disk().load("cart-2").saved.is_none());
 }
 
 #[test]
@@ -105,4 +105,28 @@ fn there_is_a_current_file_at_every_moment_of_a_save() {
     assert!(directory.0.join(CURRENT).exists());
     directory.save(3);
     assert_eq!(directory.load(), Some(3));
+}
+
+#[test]
+fn files_from_before_both_generations_are_not_loaded() {
+    let directory = Directory::new("backup");
+    directory.save(1);
+    let old = fs::read(directory.0.join(CURRENT)).unwrap();
+    directory.save(2);
+    directory.save(3);
+    for file in [CURRENT, PREVIOUS] {
+        fs::write(directory.0.join(file), &old).unwrap();
+    }
+    let found = directory.disk().load("cart-1");
+    assert!(found.saved.is_none());
+    assert_eq!((found.refused.len(), found.sequence), (2, 2));
+    directory.save(found.sequence + 1);
+    assert_eq!(directory.load(), Some(3));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let directory = Directory::new("unreadable");
+    fs::create_dir_all(directory.0.join(CURRENT)).unwrap();
+    assert_eq!(directory.disk().load("cart-1").refused.len(), 1);
 }
