@@ -41,6 +41,7 @@ __all__ = [
     "Picked",
     "Reason",
     "RecentLatency",
+    "Reconnect",
     "Refusal",
     "Retry",
     "Settings",
@@ -172,6 +173,12 @@ class Endpoints:
     def cost(self, endpoint: int, now_ns: int) -> float: ...
     @property
     def is_panicking(self) -> bool: ...
+
+@final
+class Reconnect:
+    def __new__(cls) -> Reconnect: ...
+    def rest_ns(self, draw: float, *, is_pushed_back: bool = False) -> int: ...
+    def reset(self) -> None: ...
 
 @final
 class Spent: ...

@@ -8,14 +8,15 @@ const PUSHED_BACK: Duration = Duration::from_secs(30);
 
 /// The delay after each failure in a row, so that a fleet which lost its control plane returns spread out.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Delay before the next try: `draw`, from 0 to 1, of a ceiling that doubles with each failure up to 4 s,
     /// or to 30 s when the control plane itself asked for less.
-    pub(crate) fn next(&mut self, draw: f64, pushed_back: bool) -> Duration {
+    #[must_use]
+    pub fn next(&mut self, draw: f64, pushed_back: bool) -> Duration {
         let grown = BASE.saturating_mul(1 << self.failures.min(16)).min(CAP);
         self.failures = self.failures.saturating_add(1);
         let ceiling = if pushed_back { PUSHED_BACK } else { grown };
@@ -23,7 +24,7 @@ impl Backoff {
     }
 
     /// Begins again at the base: the connection proved good.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 }

@@ -52,6 +52,7 @@ mod status;
 mod subscription;
 mod telemetry;
 
+pub use backoff::Backoff;
 pub use run::{Error, Outputs, Remote, Summary, run};
 pub use settings::{Contract, OwnPort, OwnService, Problem, Settings, parse as parse_settings};
 

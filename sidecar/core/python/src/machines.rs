@@ -13,6 +13,7 @@ mod outlier;
 mod rate_limit;
 mod readiness;
 mod reason;
+mod reconnect;
 mod retry;
 mod words;
 
@@ -30,5 +31,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     rate_limit::register(module)?;
     readiness::register(module)?;
     reason::register(module)?;
+    reconnect::register(module)?;
     retry::register(module)
 }

@@ -1,6 +1,7 @@
 //! Bounds of the delay.
 
 use super::*;
+use crate::chance;
 
 #[test]
 fn ceiling_doubles_from_100_ms_to_4_s() {
@@ -32,4 +33,31 @@ fn reset_begins_at_the_base() {
     let mut backoff = Backoff { failures: 9 };
     backoff.reset();
     assert_eq!(backoff.next(1.0, false), BASE);
+}
+
+/// The instants at which a fleet is back that lost its control plane at once, `away` ago; every try fails at once.
+fn returns(fleet: usize, away: Duration) -> Vec<Duration> {
+    (0..fleet)
+        .map(|_| {
+            let (mut backoff, mut at) = (Backoff::default(), Duration::ZERO);
+            while at < away {
+                at += backoff.next(chance::draw(), false);
+            }
+            at - away
+        })
+        .collect()
+}
+
+#[test]
+fn a_fleet_returns_within_the_cap_and_no_quarter_of_a_second_holds_a_quarter_of_it() {
+    let slice = Duration::from_millis(250);
+    for seconds in [8, 60, 300] {
+        let mut returns = returns(1_000, Duration::from_secs(seconds));
+        returns.sort();
+        assert!(returns.last().is_some_and(|last| *last <= CAP));
+        for (begin, first) in returns.iter().enumerate() {
+            let held = returns.partition_point(|at| *at < *first + slice) - begin;
+            assert!(held <= 250, "{held} of 1000 from {first:?} on");
+        }
+    }
 }
