@@ -8,8 +8,8 @@ from typing import Final
 
 from controlplane.telemetry.rates import SECOND_NS
 
-LATE_SECONDS: Final = 10
-"""Less than the silence after which a sidecar leaves."""
+LATE_SECONDS: Final = 5
+"""Half of the silence after which a sidecar leaves."""
 
 
 class Transit:

@@ -36,6 +36,7 @@ RESTART_SECONDS = 1  # what the project promises
 LIMITS = [{"name": "all", "requests": 100_000, "per": "1s"}]
 MANY_CALLS = 60
 QUOTA = re.compile(r";q=(\d+)")
+REFUSED = "configuration on disk refused"
 NOT_SAVED = "configuration not saved"
 
 
@@ -139,6 +140,10 @@ def saved(state: Path, requests: int) -> Condition:
     return that(lambda: f"limit-{requests}" in words(state / CURRENT))
 
 
+def tells(member: Sidecar, event: str) -> Condition:
+    return that(lambda: event in member.process.output())
+
+
 async def quota(member: Sidecar) -> int | None:
     """Return the limit that a sidecar states on live traffic."""
     found = QUOTA.search((await fetch(member.inbound, host="left")).text("ratelimit-policy") or "")
@@ -151,7 +156,7 @@ async def starts_without_configuration(member: Sidecar) -> None:
     await until(listening(member.outbound))
     assert refusal(await fetch(member.outbound, host="right")).reason == "config.missing"
     assert not await answering(member.http, path="/ready")()
-    assert "configuration on disk refused" in member.process.output()
+    await until(tells(member, REFUSED))
 
 
 async def test_a_sidecar_serves_from_disk_when_nobody_is_there(tmp_path: Path) -> None:
@@ -171,7 +176,7 @@ async def test_the_generation_before_serves_when_the_newest_is_corrupt(
         await left.process.start()
         await left.ready()
         assert await quota(left) == expected
-        assert "configuration on disk refused" in left.process.output()
+        await until(tells(left, REFUSED))
 
 
 async def test_a_corrupt_configuration_is_never_served(tmp_path: Path) -> None:
@@ -220,7 +225,7 @@ async def test_a_disk_that_takes_nothing_holds_nobody_up(tmp_path: Path) -> None
         let_write_nothing(left.process.pid)
         await limit(mesh, 2000)
         assert await quota(left) == 2000
-        await until(that(lambda: NOT_SAVED in left.process.output()))
+        await until(tells(left, NOT_SAVED))
         await limit(mesh, 3000)
         assert await quota(left) == 3000
         await mesh.plane.process.kill()
