@@ -62,6 +62,10 @@ class Numbered:
         """Whether the history knows the set."""
         return not self.numbering.is_owed
 
+    def delivers_as(self, other: Numbered | None) -> bool:
+        """Whether sidecars would be told the same."""
+        return other is not None and other.desired is self.desired and other.revision == self.revision
+
 
 class Revisions:
     """Numbers the sets of a collector by what a journal knows, and appends to that."""
@@ -86,8 +90,10 @@ class Revisions:
 
     async def watch(self) -> AsyncIterator[Numbered]:
         """The newest set, and again whenever it or its revision is another."""
+        seen: Numbered | None = None
         async for numbered in self._newest.watch():
-            if numbered.numbering.fingerprint is not None:
+            if numbered.numbering.fingerprint is not None and not numbered.delivers_as(seen):
+                seen = numbered
                 yield numbered
 
     async def reached(self, source: str, position: int) -> Numbered:

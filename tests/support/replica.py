@@ -21,6 +21,7 @@ from registry.sqlite import open_sqlite
 from registry.store import Store
 from tests.support.builders import SCHEMA
 from tests.support.clock import FakeClock
+from tests.support.readiness import that, until
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MEMORY = SqliteLocation(path=None)
@@ -46,11 +47,10 @@ class Replica:
 
     async def at(self, revision: int) -> Numbered:
         """Return the set in force once it has a revision that the history knows."""
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            async for newest in self.revisions.watch():
-                if newest.revision == revision and newest.is_recorded:
-                    return newest
-        raise AssertionError("watching ended")
+        await until(
+            that(lambda: self.revisions.newest.revision == revision and self.revisions.newest.is_recorded)
+        )
+        return self.revisions.newest
 
 
 @asynccontextmanager
