@@ -74,6 +74,7 @@ def _body(body: Body) -> Iterator[str]:
         case HostBinding():
             yield f"-> {body.service}"
         case Endpoints():
+            yield f"resolution {body.resolution.value}"
             for endpoint in body.endpoints:
                 sidecar = " with sidecar" if endpoint.has_sidecar else ""
                 yield f"{endpoint.instance} at {endpoint.address} {dict(endpoint.ports)}{sidecar}"
