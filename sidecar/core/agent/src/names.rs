@@ -2,7 +2,7 @@
 //!
 //! Theory of operation. A and AAAA records of a host are looked up apart, so that neither waits for the other. What a
 //! lookup found holds until another finds something else: one that fails, whatever the reason, takes nothing away. Only
-//! "no such records" of one family is believed, while the other family has addresses that were just confirmed.
+//! that one family has no records, or none that a route leads to, is believed while the other has confirmed addresses.
 //!
 //! A host is *settled* once it has addresses, both families have failed, or its time is over; until then requests to
 //! its service wait. Half of the places for lookups are kept from records that failed, so that servers which are silent

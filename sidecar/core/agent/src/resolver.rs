@@ -4,7 +4,8 @@
 //! they change, as they do when a host moves to another network.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
@@ -36,7 +37,7 @@ pub(crate) struct Resolver {
 #[derive(Clone, Debug)]
 struct System {
     stamp: Stamp,
-    hosts: std::sync::Arc<Hosts>,
+    hosts: Arc<Hosts>,
     servers: TokioResolver,
 }
 
@@ -168,7 +169,7 @@ fn found(lookup: &Lookup) -> Answer {
 fn has_route(address: IpAddr) -> bool {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let discard = SocketAddr::new(address, 9);
     UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(discard).is_ok())

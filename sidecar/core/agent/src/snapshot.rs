@@ -158,16 +158,18 @@ impl Snapshot {
             let Decoded::Outbound(outbound) = &held.decoded else {
                 continue;
             };
-            let Some(endpoints) = self.endpoints(&outbound.service) else {
+            let Some(mut endpoints) = self.endpoints(&outbound.service).cloned() else {
                 continue;
             };
-            if awaits(endpoints, names) {
-                continue; // whoever calls it asks for it, and waits
+            let old = previous.remove(&outbound.service);
+            if awaits(&endpoints, names) {
+                let Some(old) = &old else {
+                    continue; // whoever calls it asks for it, and waits
+                };
+                endpoints = old.endpoints.clone(); // they serve until it is known where the new ones are
             }
-            let same = previous
-                .remove(&outbound.service)
-                .filter(|built| built.is_of(outbound, endpoints, names));
-            let built = same.unwrap_or_else(|| Built::new(outbound, endpoints, names));
+            let same = old.filter(|built| built.is_of(outbound, &endpoints, names));
+            let built = same.unwrap_or_else(|| Built::new(outbound, &endpoints, names));
             self.built.insert(outbound.service.clone(), built);
         }
     }

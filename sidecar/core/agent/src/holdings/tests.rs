@@ -430,6 +430,25 @@ fn other_addresses_of_a_host_are_another_cluster() {
 }
 
 #[test]
+fn endpoints_serve_until_it_is_known_where_new_ones_are() {
+    let now = Instant::now();
+    let (mut holdings, queries) = with_bank(now);
+    let name = ServiceName::new("shop", "bank");
+    holdings.resolved(&queries[0], found("192.0.2.1"), now, 0.0);
+    let called = |holdings: &mut Holdings| {
+        let endpoints = holdings.config(now).clusters[&name].endpoints.clone();
+        endpoints[0].addresses[0].map(|address| address.ip().to_string())
+    };
+    assert_eq!(called(&mut holdings).as_deref(), Some("192.0.2.1"));
+    holdings.accept(response(2, [endpoints_at("bank", "other.example")]), now);
+    assert_eq!(called(&mut holdings).as_deref(), Some("192.0.2.1"));
+    let queries = holdings.take_due(now);
+    assert_eq!(&*queries[0].host, "other.example");
+    holdings.resolved(&queries[0], found("192.0.2.2"), now, 0.0);
+    assert_eq!(called(&mut holdings).as_deref(), Some("192.0.2.2"));
+}
+
+#[test]
 fn a_restored_host_serves_with_the_addresses_it_had() {
     let now = Instant::now();
     let (mut before, queries) = with_bank(now);

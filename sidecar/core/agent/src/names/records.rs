@@ -8,7 +8,7 @@ use super::refusal;
 /// Bounds of the time to live that an answer states.
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// Rest after "no such records" where that is believed.
+/// Rest after there were no records, or none that leads anywhere, where that is believed.
 const ABSENT: Duration = Duration::from_secs(60);
 /// Rest after a first failure; it doubles with each further one.
 const FIRST_FAILURE: Duration = Duration::from_secs(1);
@@ -42,8 +42,10 @@ pub(crate) enum Failure {
     Unknown,
     /// The name has no such records.
     Empty,
-    /// Every address found must not be called, or cannot be.
+    /// No address found may be called.
     Refused,
+    /// Nothing leads to any address found.
+    Unreachable,
     /// The server failed, refused, or could not be reached.
     Server,
     /// No answer in time.
@@ -88,10 +90,11 @@ impl Family {
 }
 
 impl Failure {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Unknown,
         Self::Empty,
         Self::Refused,
+        Self::Unreachable,
         Self::Server,
         Self::Timeout,
     ];
@@ -102,6 +105,7 @@ impl Failure {
             Self::Unknown => "unknown",
             Self::Empty => "empty",
             Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
             Self::Server => "server",
             Self::Timeout => "timeout",
         }
@@ -112,6 +116,7 @@ impl Failure {
             Self::Unknown => "no such name (NXDOMAIN)",
             Self::Empty => "no such records",
             Self::Refused => "no address that may be called",
+            Self::Unreachable => "no address that a route leads to",
             Self::Server => "the server failed (as SERVFAIL)",
             Self::Timeout => "no answer in time",
         }
@@ -132,9 +137,12 @@ impl Records {
     /// Takes the outcome of a lookup in. `is_backed`: the other family is good, so that this one may have none.
     pub(super) fn answered(&mut self, answer: Answer, is_backed: bool, now: Instant, draw: f64) {
         self.is_asked = false;
+        if !matches!(answer, Err(Failure::Server | Failure::Timeout)) {
+            self.refused.clear(); // it was said what there is now
+        }
         let delay = match answer.and_then(|found| self.admit(found)) {
             Ok(found) => self.take(found, now, draw),
-            Err(Failure::Empty) if is_backed => self.clear(draw),
+            Err(Failure::Empty | Failure::Unreachable) if is_backed => self.clear(draw),
             Err(failure) => self.fail(failure, draw),
         };
         self.due = Some(now + delay);
@@ -142,25 +150,27 @@ impl Records {
 
     /// `found` without what must not be called.
     fn admit(&mut self, found: Found) -> Answer {
-        let unreachable = found.unreachable.into_iter();
-        let mut refused: Vec<String> = unreachable
-            .map(|address| format!("{address} is out of reach: no route leads there"))
-            .collect();
-        let mut addresses = Vec::new();
+        let (mut addresses, mut refused) = (Vec::new(), Vec::new());
         for address in found.addresses {
             match refusal::reason(address) {
                 None => addresses.push(address),
                 Some(reason) => refused.push(format!("{address} is {reason}")),
             }
         }
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses.truncate(ADDRESSES);
+        let failure = match refused[..] {
+            [] => Failure::Unreachable,
+            _ => Failure::Refused,
+        };
+        let unreachable = found.unreachable.iter();
+        refused.extend(unreachable.map(|address| format!("{address} has no route to it")));
         refused.truncate(ADDRESSES);
         self.refused = refused;
         if addresses.is_empty() {
-            return Err(Failure::Refused);
+            return Err(failure);
         }
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(ADDRESSES);
         Ok(Found {
             addresses,
             unreachable: Vec::new(),
@@ -177,7 +187,6 @@ impl Records {
 
     fn clear(&mut self, draw: f64) -> Duration {
         self.addresses.clear();
-        self.refused.clear();
         self.confirmed_at = None;
         self.succeed();
         spread(ABSENT, draw)

@@ -253,9 +253,31 @@ fn addresses_that_nothing_leads_to_are_told_and_not_called() {
     });
     stage.answer(Family::V4, answer);
     assert_eq!(stage.addresses(), ["192.0.2.1"]);
-    assert_eq!(
-        stage.status().refused,
-        ["192.0.2.7 is out of reach: no route leads there"]
+    assert_eq!(stage.status().refused, ["192.0.2.7 has no route to it"]);
+}
+
+#[test]
+fn a_family_that_no_route_leads_to_is_missing_beside_the_other() {
+    let mut stage = Stage::new();
+    stage.take_due();
+    stage.answer(Family::V4, found(&["192.0.2.1"], TTL));
+    let answer = Ok(Found {
+        addresses: Vec::new(),
+        unreachable: vec!["2001:db8::1".parse().unwrap()],
+        ttl: TTL,
+    });
+    stage.answer(Family::V6, answer.clone());
+    let status = stage.status();
+    assert_eq!((status.failure, status.failures), (None, 0));
+    assert_eq!(status.refused, ["2001:db8::1 has no route to it"]);
+    stage.answer(Family::V4, Err(Failure::Timeout));
+    stage.answer(Family::V6, answer);
+    assert!(
+        stage
+            .status()
+            .failure
+            .unwrap()
+            .ends_with("that a route leads to")
     );
 }
 
