@@ -77,7 +77,7 @@ test: $(CORE_READY) rust-test tools ## unit, property, contract and integration 
 	@$(PYTHON) -m pytest $(ARGS)
 
 property: $(CORE_READY) ## property tests with many more examples
-	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest tests/property $(ARGS)
+	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest --timeout=0 tests/property $(ARGS)
 
 integration: $(CORE_READY) tools ## only the tests with real sockets and processes
 	@$(PYTHON) -m pytest tests/integration $(ARGS)

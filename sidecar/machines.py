@@ -1,9 +1,10 @@
 """The pure policy machines of the core, typed: for tests, simulations and what-if questions.
 
 What decides here is the code that decides on live traffic. Nothing reads a clock or draws a number: instants
-are `now_ns`, monotonic nanoseconds, and chance is a `draw`, 64 uniform bits. Settings are frozen dataclasses
-whose defaults are those of the policies; durations are integers of nanoseconds, percentages numbers from 0
-to 100. Numbers below zero or above 64 bits raise `OverflowError`, unknown words `ValueError`.
+are `now_ns`, monotonic nanoseconds, with `unix_ns` beside it where the calendar matters and says something
+else, and chance is a `draw`, 64 uniform bits. Settings are frozen dataclasses, with the defaults of the
+policies; durations are integers of nanoseconds, percentages numbers from 0 to 100. Numbers below zero or
+above 64 bits raise `OverflowError`, unknown words `ValueError`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from sidecar._core import (
     BREAKER_TRANSITIONS,
     HISTOGRAM_BOUNDS_NS,
     REASONS,
+    Admitted,
     Again,
     Breaker,
     Budget,
@@ -50,7 +52,9 @@ __all__ = [
     "BREAKER_TRANSITIONS",
     "HISTOGRAM_BOUNDS_NS",
     "REASONS",
+    "Admitted",
     "Again",
+    "Algorithm",
     "Ask",
     "Attempt",
     "Backoff",
@@ -61,6 +65,7 @@ __all__ = [
     "Bulkhead",
     "BulkheadParams",
     "Cause",
+    "Concurrency",
     "CountWindow",
     "Counts",
     "Deadline",
@@ -68,7 +73,9 @@ __all__ = [
     "Ending",
     "Endpoints",
     "FailurePercentage",
+    "FixedWindow",
     "Histogram",
+    "LeakyBucket",
     "LimitParams",
     "LimitView",
     "Limited",
@@ -80,6 +87,7 @@ __all__ = [
     "Picked",
     "Probes",
     "Progress",
+    "Rate",
     "Reason",
     "RecentLatency",
     "Reconnect",
@@ -89,6 +97,8 @@ __all__ = [
     "Retry",
     "RetryParams",
     "Signal",
+    "SlidingLog",
+    "SlidingWindow",
     "SlowerThanOthers",
     "Spent",
     "State",
@@ -97,6 +107,7 @@ __all__ = [
     "Successes",
     "Ticket",
     "TimeWindow",
+    "TokenBucket",
     "Transition",
     "WhenKeysFull",
     "encode_grpc_timeout",
@@ -252,12 +263,71 @@ WhenKeysFull = Literal["ShareOne", "Refuse", "Allow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitParams:
-    """Settings of a token bucket, one or one per key; `burst` is the requests of a second where `None`."""
+class Rate:
+    """`requests` in `per_ns`, in equal and exact shares for so many `members`."""
 
     requests: int
     per_ns: int
+    members: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenBucket:
+    """Tokens that come continuously; `burst` fit, where `None` those of a second."""
+
+    rate: Rate
     burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakyBucket:
+    """A line of `queue` places that moves at a fixed rate; without places, a meter."""
+
+    rate: Rate
+    queue: int = 0
+    max_wait_ns: int = SECOND_NS
+    evict: Literal["Newest", "Oldest"] = "Newest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedWindow:
+    """So many per window; windows follow the calendar, or begin with the first request."""
+
+    rate: Rate
+    aligned: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlidingLog:
+    """So many in any stretch of time."""
+
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlidingWindow:
+    """As good as that, from the counts of `buckets` slices and one more."""
+
+    rate: Rate
+    buckets: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """So many in flight, in equal and exact shares for so many `members`."""
+
+    limit: int
+    members: int = 1
+
+
+Algorithm = TokenBucket | LeakyBucket | FixedWindow | SlidingLog | SlidingWindow | Concurrency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitParams:
+    """Settings of a limit: one count, or one per key."""
+
+    algorithm: Algorithm
     max_keys: int = 65_536
     when_keys_full: WhenKeysFull = "ShareOne"
     count_refused: bool = False
@@ -265,11 +335,11 @@ class LimitParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """`cost` tokens of one limit, from the bucket of `key` (a 64-bit hash), or from the shared one."""
+    """What a request costs one limit, `None` where its answer will tell: for `key`, a 64-bit hash, or all."""
 
     limit: int
     key: int | None = None
-    cost: int = 1
+    cost: int | None = 1
 
 
 Strategy = Literal["Immediate", "Fixed", "Exponential", "ExponentialJitter", "FullJitter", "Decorrelated"]

@@ -1,107 +1,167 @@
-"""Token buckets against levels in exact fractions, one per limit and key, in unbounded memory."""
+"""Rate limits of every algorithm against naive models, one cell per limit and key, in unbounded memory."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.machines import (
     SECOND_NS,
+    Admitted,
     Ask,
+    Concurrency,
+    FixedWindow,
+    LeakyBucket,
+    Limited,
     LimitParams,
     Limits,
+    Rate,
+    SlidingLog,
+    SlidingWindow,
+    TokenBucket,
     WhenKeysFull,
     pushback_ms,
     retry_after_seconds,
 )
 from tests.support.chance import draws
+from tests.support.examples import thousands
+from tests.support.limit_models import HORIZON_NS, Cell, Clock, Flight, Windows, fresh, is_first
 
 SHARED = -1
-"""The bucket without a key."""
+"""The cell without a key."""
 
-Shortage = int | None
-"""How long tokens are missing; `None` for ever."""
+REASONS = {
+    TokenBucket: "ratelimit.token",
+    LeakyBucket: "ratelimit.leaky_full",
+    FixedWindow: "ratelimit.fixed",
+    SlidingLog: "ratelimit.sliding_log",
+    SlidingWindow: "ratelimit.sliding_window",
+    Concurrency: "ratelimit.concurrency",
+}
+
+
+@dataclass
+class Charged:
+    """A charge that is out."""
+
+    limit: int
+    place: int
+    cost: int
+    serial: int
+    generation: int
 
 
 @dataclass
 class Model:
-    """One limit: the level of every bucket that is not full, as of `now_ns`."""
+    """One limit: the cells that were ever used, and the window they count in."""
 
     params: LimitParams
-    now_ns: int = 0
-    levels: dict[int, Fraction] = field(default_factory=dict)
+    clock: Clock
+    windows: Windows = field(init=False)
+    cells: dict[int, Cell] = field(default_factory=dict)
+    evicted: set[int] = field(default_factory=set)
+    generation: int = 0
 
-    @property
-    def rate(self) -> Fraction:
-        return Fraction(self.params.requests, self.params.per_ns)
+    def __post_init__(self) -> None:
+        self.windows = Windows.of(self.params.algorithm, self.clock)
 
-    @property
-    def capacity(self) -> Fraction:
-        if self.params.burst is not None:
-            return Fraction(self.params.burst)
-        return max(Fraction(1), self.rate * SECOND_NS)
+    def in_use(self) -> set[int]:
+        """Keys that are not as new."""
+        return {
+            place
+            for place, cell in self.cells.items()
+            if place != SHARED and not cell.is_fresh(self.clock.now_ns)
+        }
 
-    def level(self, key: int) -> Fraction:
-        return self.levels.get(key, self.capacity)
-
-    def set_level(self, key: int, level: Fraction) -> None:
-        self.levels[key] = max(level, Fraction(0))
-        self._forget_full()
-
-    def wait(self, step_ns: int) -> None:
-        self.now_ns += step_ns
-        self.levels = {key: level + self.rate * step_ns for key, level in self.levels.items()}
-        self._forget_full()
-
-    def _forget_full(self) -> None:
-        self.levels = {key: level for key, level in self.levels.items() if level < self.capacity}
-
-    def bucket(self, key: int | None) -> int | WhenKeysFull:
-        """The key whose bucket answers, or what becomes of a key for which there is no room."""
+    def place(self, key: int | None) -> int | WhenKeysFull:
+        """Which cell answers, or what becomes of a key for which there is no room."""
         if key is None:
             return SHARED
-        others = [other for other in self.levels if other not in {SHARED, key}]
-        if key in self.levels or len(others) < self.params.max_keys:
+        in_use = self.in_use()
+        if key in in_use or len(in_use) < self.params.max_keys:
             return key
         return SHARED if self.params.when_keys_full == "ShareOne" else self.params.when_keys_full
 
-    def shortage(self, ask: Ask) -> Shortage:
-        """Zero when there are enough tokens."""
-        bucket = self.bucket(ask.key)
-        if not isinstance(bucket, int):
-            return 0 if bucket == "Allow" else None
-        if ask.cost > self.capacity:
-            return None
-        return max(0, ceil((ask.cost - self.level(bucket)) / self.rate))
+    def cell(self, place: int) -> Cell:
+        if place not in self.cells:
+            self.cells[place] = fresh(self.params.algorithm, self.windows, self.evicted)
+        return self.cells[place]
 
-    def charge(self, ask: Ask) -> None:
-        bucket = self.bucket(ask.key)
-        if isinstance(bucket, int):
-            self.set_level(bucket, self.level(bucket) - ask.cost)
+    def wait_ns(self, ask: Ask, left_ns: int | None) -> int | None:
+        """How long the request is held; `None` when it is refused."""
+        place = self.place(ask.key)
+        if isinstance(place, str):
+            return 0 if place == "Allow" else None
+        return self.cell(place).wait_ns(wanted(ask), self.clock.now_ns, left_ns)
+
+    def admits_at(self, ask: Ask, left_ns: int | None, at_ns: int) -> bool:
+        """Whether the request would be admitted at another instant if nobody comes before."""
+        place = self.place(ask.key)
+        return not isinstance(place, str) and self.cell(place).admits(wanted(ask), at_ns, left_ns)
+
+    def charge(self, ask: Ask, serial: int, *, exempt: bool) -> Charged | None:
+        """The charge, as far as it can be taken back."""
+        place, cost = self.place(ask.key), ask.cost or 0
+        if isinstance(place, str):
+            return None
+        cell = self.cell(place)
+        if not exempt:
+            cell.charge(cost, serial, self.clock.now_ns)
+        else:
+            cell.charge_unchecked(cost, self.clock.now_ns)
+        is_out = isinstance(cell, Flight) or not exempt
+        return Charged(ask.limit, place, cost, serial, self.generation) if is_out else None
 
     def edit(self, params: LimitParams) -> None:
-        """What was used stays used, rounded up to what the new bucket can tell apart."""
-        capacity, levels = self.capacity, self.levels
-        self.params, self.levels = params, {}
-        for key, level in levels.items():
-            used = Fraction(ceil((capacity - level) * params.per_ns), params.per_ns)
-            self.set_level(key, self.capacity - used)
+        is_other = type(params.algorithm) is not type(self.params.algorithm)
+        if is_other:
+            self.cells, self.evicted, self.generation = {}, set(), self.generation + 1
+        windows = Windows.of(params.algorithm, self.clock)
+        if not is_other and windows.calendar.length == self.windows.calendar.length:
+            windows = self.windows
+        for cell in self.cells.values():
+            cell.edit(params.algorithm, self.clock.now_ns, windows)
+        self.params, self.windows = params, windows
 
 
-limits = st.builds(
-    LimitParams,
+def wanted(ask: Ask) -> int:
+    return 1 if ask.cost is None else ask.cost
+
+
+rates = st.builds(
+    Rate,
     requests=st.integers(1, 7),
     per_ns=st.sampled_from([SECOND_NS, 3 * SECOND_NS, 1_000_003]),
-    burst=st.one_of(st.none(), st.integers(1, 6)),
+    members=st.sampled_from([1, 1, 3]),
+)
+algorithms = st.one_of(
+    st.builds(TokenBucket, rate=rates, burst=st.one_of(st.none(), st.integers(1, 6))),
+    st.builds(
+        LeakyBucket,
+        rate=rates,
+        queue=st.integers(0, 3),
+        max_wait_ns=st.sampled_from([0, SECOND_NS // 2, 4 * SECOND_NS]),
+        evict=st.sampled_from(["Newest", "Oldest"]),
+    ),
+    st.builds(FixedWindow, rate=rates, aligned=st.booleans()),
+    st.builds(SlidingLog, rate=rates),
+    st.builds(SlidingWindow, rate=rates, buckets=st.integers(1, 3)),
+    st.builds(Concurrency, limit=st.integers(1, 5), members=st.sampled_from([1, 1, 3])),
+)
+limits = st.builds(
+    LimitParams,
+    algorithm=algorithms,
     max_keys=st.integers(0, 3),
     when_keys_full=st.sampled_from(["ShareOne", "Refuse", "Allow"]),
     count_refused=st.booleans(),
 )
-keys = st.one_of(st.none(), st.integers(0, 5))
-costs = st.integers(1, 4)
+keys = st.one_of(st.none(), st.integers(0, 4))
+costs = st.one_of(st.none(), st.integers(0, 4))
+numbers = st.integers(0, 100)
 
 
 class LimitsMachine(RuleBasedStateMachine):
@@ -109,81 +169,185 @@ class LimitsMachine(RuleBasedStateMachine):
 
     @initialize(first=limits, second=limits)
     def start(self, first: LimitParams, second: LimitParams) -> None:
-        self.models = [Model(first), Model(second)]
+        self.clock = Clock()
+        self.models = [Model(first, self.clock), Model(second, self.clock)]
         self.limits = Limits([first, second])
-        self.now_ns = 0
+        self.admitted: list[tuple[Admitted, list[Charged]]] = []
+        self.last_keys: list[int | None] = [None, None]
+        self.serial = 0
+        self.pulse()
 
-    @rule(first_key=keys, second_key=keys, first_cost=costs, second_cost=costs, exempt=st.booleans())
+    @property
+    def now(self) -> tuple[int, int]:
+        return self.clock.now_ns, self.clock.unix_ns
+
+    def pulse(self) -> None:
+        """Both sides come to the present, forgetting keys that are as new."""
+        for limit, model in enumerate(self.models):
+            self.limits.forget_fresh(limit, *self.now)
+            model.windows.go_on(self.clock)
+            assert self.limits.keys(limit) == len(model.in_use())
+
+    @rule(
+        keys=st.tuples(keys, keys),
+        costs=st.tuples(costs, costs),
+        exempt=st.sampled_from([False, False, False, True]),
+        left_ns=st.sampled_from([None, None, SECOND_NS // 3]),
+    )
     def ask_both(
-        self, first_key: int | None, second_key: int | None, first_cost: int, second_cost: int, exempt: bool
+        self,
+        keys: tuple[int | None, int | None],
+        costs: tuple[int | None, int | None],
+        exempt: bool,
+        left_ns: int | None,
     ) -> None:
-        first = Ask(limit=0, key=first_key, cost=first_cost)
-        second = Ask(limit=1, key=second_key, cost=second_cost)
-        self.admit([first, second], exempt=exempt)
+        asks = [Ask(limit=limit, key=keys[limit], cost=costs[limit]) for limit in (0, 1)]
+        self.ask(asks, exempt=exempt, left_ns=left_ns)
 
-    @rule(limit=st.integers(0, 1), key=keys, cost=costs)
+    @rule(limit=st.integers(0, 1), key=keys, cost=st.integers(1, 3))
     def ask_one(self, limit: int, key: int | None, cost: int) -> None:
-        self.admit([Ask(limit=limit, key=key, cost=cost)], exempt=False)
+        self.ask([Ask(limit=limit, key=key, cost=cost)], exempt=False, left_ns=None)
 
-    def admit(self, asks: list[Ask], *, exempt: bool) -> None:
-        refusal = self.limits.admit(asks, self.now_ns, exempt=exempt)
-        refusing = [ask for ask in asks if self.models[ask.limit].shortage(ask) != 0]
-        if exempt or not refusing:
-            assert refusal is None
-            for ask in asks:
-                self.models[ask.limit].charge(ask)
+    def ask(self, asks: list[Ask], *, exempt: bool, left_ns: int | None) -> None:
+        for ask in asks:
+            self.last_keys[ask.limit] = ask.key
+        decision = self.limits.admit(asks, *self.now, left_ns=left_ns, exempt=exempt)
+        waits = [self.models[ask.limit].wait_ns(ask, left_ns) for ask in asks]
+        if exempt or None not in waits:
+            assert isinstance(decision, Admitted)
+            assert decision.wait_ns == (0 if exempt else max(wait for wait in waits if wait is not None))
+            self.admit(decision, asks, exempt=exempt)
             return
-        assert refusal is not None
-        waits = {ask.limit: self.refuse(ask) for ask in refusing}
-        assert refusal.retry_after_ns == longest(list(waits.values()))
-        assert waits[refusal.limit] == refusal.retry_after_ns
+        assert not isinstance(decision, Admitted)
+        refusing = {ask.limit: ask for ask, wait in zip(asks, waits, strict=True) if wait is None}
+        for ask in refusing.values():
+            self.refuse(ask, left_ns)
+        self.expect_longest(decision, refusing, left_ns)
 
-    def refuse(self, ask: Ask) -> Shortage:
-        """The wait after a limit refused, charged for that if it counts refusals."""
+    def refuse(self, ask: Ask, left_ns: int | None) -> None:
+        """A limit that counts its refusals is charged for one, if it could ever admit the request."""
         model = self.models[ask.limit]
-        if model.params.count_refused and model.shortage(ask) is not None:
-            model.charge(ask)
-        return model.shortage(ask)
+        if model.params.count_refused and model.admits_at(ask, left_ns, self.clock.now_ns + HORIZON_NS):
+            model.charge(ask, -1, exempt=True)
+
+    def expect_longest(self, refusal: Limited, refusing: dict[int, Ask], left_ns: int | None) -> None:
+        """The time named is that of the limit named, and no other needs longer."""
+        now_ns, time_ns = self.clock.now_ns, refusal.retry_after_ns
+        named, ask = self.models[refusal.limit], refusing[refusal.limit]
+        assert refusal.reason == REASONS[type(named.params.algorithm)]
+        assert is_first(time_ns, now_ns, lambda at_ns: named.admits_at(ask, left_ns, at_ns))
+        if time_ns is not None:
+            others = [(self.models[limit], ask) for limit, ask in refusing.items()]
+            assert all(model.admits_at(ask, left_ns, now_ns + time_ns) for model, ask in others)
+
+    def admit(self, decision: Admitted, asks: list[Ask], *, exempt: bool) -> None:
+        self.serial += 1
+        charges = [self.models[ask.limit].charge(ask, self.serial, exempt=exempt) for ask in asks]
+        self.admitted.append((decision, [charged for charged in charges if charged]))
+
+    def open_charges(self, charges: list[Charged]) -> list[tuple[Model, Charged]]:
+        """Those that went to counts that are still there."""
+        models = [(self.models[charged.limit], charged) for charged in charges]
+        return [(model, charged) for model, charged in models if charged.generation == model.generation]
+
+    @precondition(lambda self: self.admitted)
+    @rule(choice=numbers)
+    def leave(self, choice: int) -> None:
+        decision, charges = self.admitted.pop(choice % len(self.admitted))
+        if any(self.would_be_fresh(model, charged) for model, charged in self.open_charges(charges)):
+            return
+        self.limits.refund(decision, *self.now)
+        for model, charged in self.open_charges(charges):
+            if charged.serial in model.evicted:
+                model.evicted.remove(charged.serial)
+            else:
+                model.cell(charged.place).refund(charged.cost, charged.serial, self.clock.now_ns)
+
+    def would_be_fresh(self, model: Model, charged: Charged) -> bool:
+        """Whether a key would be as new at once, which tables notice only later."""
+        cell = deepcopy(model.cell(charged.place))
+        if charged.place == SHARED or isinstance(cell, Flight):
+            return False
+        was_fresh = cell.is_fresh(self.clock.now_ns)
+        cell.refund(charged.cost, charged.serial, self.clock.now_ns)
+        return cell.is_fresh(self.clock.now_ns) and not was_fresh
+
+    @precondition(lambda self: self.admitted)
+    @rule(choice=numbers)
+    def end(self, choice: int) -> None:
+        decision, charges = self.admitted[choice % len(self.admitted)]
+        self.limits.release(decision, *self.now)
+        for model, charged in self.open_charges(charges):
+            cell = model.cell(charged.place)
+            if isinstance(cell, Flight):
+                cell.refund(charged.cost, charged.serial, self.clock.now_ns)
+                charges.remove(charged)
+
+    @precondition(lambda self: self.admitted)
+    @rule(choice=numbers)
+    def look_where_one_stands(self, choice: int) -> None:
+        decision, charges = self.admitted[choice % len(self.admitted)]
+        expected: list[int | str] = []
+        for model, charged in self.open_charges(charges):
+            if charged.serial in model.evicted:
+                model.evicted.remove(charged.serial)
+                charges.remove(charged)
+                expected.append("evicted")
+            else:
+                leaves = model.cell(charged.place).leaves_at_ns(charged.serial, self.clock.now_ns)
+                expected.append("free" if leaves is None else leaves)
+        standing = self.limits.standing(decision, *self.now)
+        assert [stand for stand in standing if stand != "free"] == [
+            stand for stand in expected if stand != "free"
+        ]
+
+    @rule(limit=st.integers(0, 1), key=keys, cost=st.integers(0, 9))
+    def learn_the_cost_from_the_answer(self, limit: int, key: int | None, cost: int) -> None:
+        model, ask = self.models[limit], Ask(limit=limit, key=key, cost=None)
+        decision = self.limits.admit([ask], *self.now)
+        if not isinstance(decision, Admitted):
+            assert model.wait_ns(ask, None) is None
+            return
+        self.admit(decision, [ask], exempt=False)
+        self.limits.charge_after(decision, cost, *self.now)
+        place = model.place(key)
+        if not isinstance(place, str):
+            model.cell(place).charge_after(cost, self.clock.now_ns)
 
     @rule(step_ns=st.sampled_from([0, 1, 1_000, SECOND_NS // 7, SECOND_NS // 3, SECOND_NS, 10 * SECOND_NS]))
     def wait(self, step_ns: int) -> None:
-        self.now_ns += step_ns
-        for model in self.models:
-            model.wait(step_ns)
+        self.clock.now_ns += step_ns
+
+    @rule(ahead_ns=st.sampled_from([0, 1, SECOND_NS // 3, 777 * SECOND_NS + 5]))
+    def set_the_wall_clock(self, ahead_ns: int) -> None:
+        """While no key is in use: tables notice those that are as new for that reason only later."""
+        self.pulse()
+        if not any(model.in_use() for model in self.models):
+            self.clock.ahead_ns = ahead_ns
+        self.pulse()
 
     @rule(limit=st.integers(0, 1), edited=limits)
-    def edit_the_rate(self, limit: int, edited: LimitParams) -> None:
-        params = replace(edited, max_keys=self.models[limit].params.max_keys)
-        self.models[limit].edit(params)
-        self.limits.reconfigure(limit, params, self.now_ns)
-
-    @rule(limit=st.integers(0, 1))
-    def forget(self, limit: int) -> None:
-        self.limits.forget_full(limit, self.now_ns)
-        assert self.limits.keys(limit) == len(set(self.models[limit].levels) - {SHARED})
+    def edit(self, limit: int, edited: LimitParams) -> None:
+        self.pulse()
+        model = self.models[limit]
+        params = replace(edited, max_keys=model.params.max_keys)
+        self.limits.reconfigure(limit, params, *self.now)
+        model.edit(params)
 
     @invariant()
     def what_is_left_and_when_there_is_more_are_exact(self) -> None:
         for limit, model in enumerate(self.models):
-            for key in (None, *range(6)):
-                level = model.level(SHARED if key is None else key)
-                view = self.limits.view(limit, self.now_ns, key)
-                assert (view.capacity, view.remaining) == (int(model.capacity), int(level))
-                next_level = min(Fraction(int(level) + 1), model.capacity)
-                assert view.next_token_ns == ceil((next_level - level) / model.rate)
-                assert view.refill_ns == ceil((model.capacity - level) / model.rate)
-
-    @invariant()
-    def keys_are_bounded(self) -> None:
-        for limit, model in enumerate(self.models):
+            key = self.last_keys[limit]
+            cell, now_ns = model.cell(SHARED if key is None else key), self.clock.now_ns
+            view = self.limits.view(limit, *self.now, key=key)
+            assert cell.has_left(view.remaining, now_ns)
+            assert cell.is_full_after(view.full_after_ns, now_ns)
+            assert cell.has_more_after(view.more_after_ns, view.remaining, now_ns)
             assert self.limits.keys(limit) <= model.params.max_keys
 
 
-def longest(waits: list[Shortage]) -> Shortage:
-    return None if None in waits else max(wait for wait in waits if wait is not None)
-
-
 TestLimits = LimitsMachine.TestCase
+TestLimits.settings = thousands(2)
 
 
 @given(wait_ns=st.integers(0, 10**15), draw=draws)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::breaker::{Counts, State};
+use policy::rate_limit::Rate;
 use prost_types::Timestamp;
 use proxy::config::{PolicyRef, ServiceName};
 use proxy::report;
@@ -128,18 +129,19 @@ pub(crate) fn breaker(status: &report::BreakerStatus) -> mesh::BreakerStatus {
 }
 
 pub(crate) fn limit(status: &report::LimitStatus) -> mesh::LimitStatus {
+    let per = |rate: Rate| duration(Duration::from_nanos(rate.per_ns()));
     mesh::LimitStatus {
         service: Some(service(&status.service)),
         policy: Some(policy_ref(&status.policy)),
         limit: status.limit.to_string(),
-        capacity: status.rate.capacity(),
+        capacity: status.capacity,
         remaining: status.remaining,
         keys: status.keys,
         allowed: status.allowed,
         limited: status.limited,
         exempt: status.exempt,
-        requests: status.rate.requests(),
-        per: duration(Duration::from_nanos(status.rate.per_ns())),
+        requests: status.rate.map_or(0, |rate| rate.requests()),
+        per: status.rate.and_then(per),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod hedge;
 pub mod histogram;
 pub mod latency;
 pub mod method;
+pub mod moment;
 pub mod outcome;
 pub mod outlier;
 pub mod percent;
@@ -32,6 +33,7 @@ pub mod split;
 mod steps;
 mod window;
 
+pub use moment::Moment;
 pub use outcome::Outcome;
 pub use percent::Percent;
 pub use reason::Reason;

@@ -1,23 +1,60 @@
-//! Rate limits: token buckets, one or one per key, checked together and charged together.
+//! Rate limits: one count or one per key, by any of six algorithms, checked together and charged together.
 //!
-//! Limits are conjunctive: [`admit`] asks every limit that matches a request and charges all of them, or none;
-//! so a refusal by a narrow limit takes nothing from a wide one. A refusal costs a limit nothing, unless it
-//! counts its own refusals. An exempt request is charged and never refused.
+//! **Theory of operation.** Limits are conjunctive: [`admit`] asks every limit that matches a request and charges
+//! all of them, or none; so a refusal by a narrow limit takes nothing from a wide one. A refusal costs a limit
+//! nothing, unless it counts its own refusals. An exempt request is charged and never refused. What was charged
+//! stays charged, whatever becomes of the request later; only those give it back who leave while they wait in the
+//! line of a leaky bucket ([`Limiter::refund`]), and requests in flight that end ([`Limiter::release`]).
+//!
+//! | algorithm | a request of cost n is admitted iff | as new again |
+//! |---|---|---|
+//! | `TokenBucket` | n tokens are there | when full |
+//! | `LeakyBucket` | its turn comes soon enough, and there is a place to wait for it | when the next one could leave at once |
+//! | `FixedWindow` | count + n <= limit | with the next window |
+//! | `SlidingLog` | what was admitted in (now - per, now], + n <= limit | one `per` after the last one |
+//! | `SlidingWindow` | oldest slice's part in view + the others + n <= limit | when the last slice with a count is out of view |
+//! | `Concurrency` | those in flight + n <= limit | when none is |
+//!
+//! Figures are exact: rates are rational numbers, shares of a rate too, and times are integers of nanoseconds,
+//! rounded up once, at the end.
 
-mod bucket;
+mod admission;
+mod ask;
+mod cell;
+mod concurrency;
+mod fixed_window;
 mod keys;
+mod leaky_bucket;
+mod rate;
+mod sliding_log;
+mod sliding_window;
+mod table;
+mod token_bucket;
+mod windows;
 
-pub use bucket::{Bucket, Rate, Shortage};
+pub use admission::{Verdict, admit};
+pub use ask::{Arrival, Ask};
+use cell::{Cell, Shortage};
+use concurrency::InFlight;
+use fixed_window::FixedWindow;
 pub use keys::Key;
-use keys::{Keys, Slot};
+use leaky_bucket::LeakyBucket;
+pub use leaky_bucket::{Evict, Leak};
+pub use rate::{Rate, Share};
+use sliding_log::SlidingLog;
+use sliding_window::SlidingWindow;
+use table::{Counts, Table};
+pub use table::{Standing, View};
+use token_bucket::TokenBucket;
 
-use crate::draw;
+use crate::moment::Moment;
+use crate::{Reason, draw};
 
 /// The settings of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
-    /// How fast tokens come and how many fit.
-    pub rate: Rate,
+    /// What is counted, and how much of it is admitted.
+    pub algorithm: Algorithm,
     /// How many keys are remembered.
     pub max_keys: u32,
     /// What becomes of a new key when all remembered ones are in use.
@@ -26,10 +63,45 @@ pub struct Params {
     pub count_refused: bool,
 }
 
+/// How requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Tokens that come continuously.
+    TokenBucket {
+        /// How fast.
+        rate: Rate,
+        /// How many fit, before the rate is divided; unset: those of a second, at least 1.
+        burst: Option<u64>,
+    },
+    /// A line that moves at a fixed rate.
+    LeakyBucket(Leak),
+    /// So many per window.
+    FixedWindow {
+        /// How many, and how long a window is.
+        rate: Rate,
+        /// Whether windows follow the calendar; otherwise they begin with the first request.
+        aligned: bool,
+    },
+    /// So many in any stretch of time.
+    SlidingLog {
+        /// How many, and how long.
+        rate: Rate,
+    },
+    /// As good as that, from a few counts.
+    SlidingWindow {
+        /// How many, and how long a window is.
+        rate: Rate,
+        /// Slices of a window.
+        buckets: u32,
+    },
+    /// So many in flight.
+    Concurrency(Share),
+}
+
 /// What becomes of a new key when all remembered ones are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenKeysFull {
-    /// All such keys share one bucket.
+    /// All such keys share one count.
     ShareOne,
     /// It is refused.
     Refuse,
@@ -37,147 +109,75 @@ pub enum WhenKeysFull {
     Allow,
 }
 
-/// One limit with its buckets.
-#[derive(Clone, Debug)]
+/// One limit with its counts.
+#[derive(Debug)]
 pub struct Limiter {
     params: Params,
-    /// The bucket of a limit without keys, and of the keys that found no room.
-    shared: Bucket,
-    keys: Keys,
+    counts: Box<dyn Counts>,
+    /// Changes when counts begin anew, so that no older charge is taken back from them.
+    generation: u32,
 }
 
-/// What a request asks of one limit.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    limiter: usize,
-    key: Option<Key>,
-    cost: u64,
-    place: Place,
-}
-
-/// Where the bucket that answers for an ask is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Unknown,
-    Shared,
-    Keyed(Slot),
-    /// There is none, and the request is refused or admitted without one.
-    Nowhere {
-        admits: bool,
-    },
-}
-
-/// Whether a request may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every limit admits it.
-    Admitted,
-    /// Some limit refuses it.
-    Refused {
-        /// The position, among the asks, of the one that takes longest to admit it.
-        ask: usize,
-        /// A request sent after so long is admitted if nobody else comes; none when no time is known.
-        retry_after_ns: Option<u64>,
-    },
-}
-
-/// What a limit has left, for `RateLimit` headers and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct View {
-    /// Whole tokens that fit.
-    pub capacity: u64,
-    /// Whole tokens that are there.
-    pub remaining: u64,
-    /// The time until there is one whole token more; zero when full.
-    pub next_token_ns: u64,
-    /// The time until the bucket is full.
-    pub refill_ns: u64,
-}
-
-impl Ask {
-    /// `cost` tokens of the limiter at this position, from the bucket of `key`; none: the one shared bucket.
+impl Algorithm {
+    /// The rate; none of what is in flight.
     #[must_use]
-    pub const fn new(limiter: usize, key: Option<Key>, cost: u64) -> Self {
-        Self {
-            limiter,
-            key,
-            cost,
-            place: Place::Unknown,
+    pub const fn rate(&self) -> Option<Rate> {
+        match *self {
+            Self::TokenBucket { rate, .. }
+            | Self::LeakyBucket(Leak { rate, .. })
+            | Self::FixedWindow { rate, .. }
+            | Self::SlidingLog { rate }
+            | Self::SlidingWindow { rate, .. } => Some(rate),
+            Self::Concurrency(_) => None,
         }
     }
 
-    /// The position of the limiter.
+    /// The figure that people wrote: requests of the rate, or in flight.
     #[must_use]
-    pub const fn limiter(&self) -> usize {
-        self.limiter
+    pub const fn quota(&self) -> u64 {
+        match *self {
+            Self::Concurrency(share) => share.figure(),
+            Self::TokenBucket { rate, .. }
+            | Self::LeakyBucket(Leak { rate, .. })
+            | Self::FixedWindow { rate, .. }
+            | Self::SlidingLog { rate }
+            | Self::SlidingWindow { rate, .. } => rate.requests(),
+        }
     }
-}
 
-/// Asks all limits and charges all, or none. A request asks a limit at most once.
-///
-/// `exempt` requests are charged what is there and always admitted. Constant in the number of keys, and
-/// without allocation unless a key is new.
-pub fn admit(limiters: &mut [Limiter], asks: &mut [Ask], exempt: bool, now_ns: u64) -> Verdict {
-    let mut verdict = Verdict::Admitted;
-    for (position, ask) in asks.iter_mut().enumerate() {
-        let limiter = &mut limiters[ask.limiter];
-        ask.place = limiter.place(ask.key, now_ns);
-        if let Err(shortage) = limiter.check(ask, now_ns) {
-            verdict = verdict.or_refused(position, shortage);
+    /// What a refusal is called.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::TokenBucket { .. } => Reason::RatelimitToken,
+            Self::LeakyBucket(_) => Reason::RatelimitLeakyFull,
+            Self::FixedWindow { .. } => Reason::RatelimitFixed,
+            Self::SlidingLog { .. } => Reason::RatelimitSlidingLog,
+            Self::SlidingWindow { .. } => Reason::RatelimitSlidingWindow,
+            Self::Concurrency(_) => Reason::RatelimitConcurrency,
         }
     }
-    if exempt || verdict == Verdict::Admitted {
-        for ask in asks {
-            limiters[ask.limiter].charge(ask, now_ns);
-        }
-        return Verdict::Admitted;
-    }
-    charge_refusals(limiters, asks, now_ns)
-}
 
-/// Charges the limits that refuse and count that; the time to wait is then longer.
-fn charge_refusals(limiters: &mut [Limiter], asks: &[Ask], now_ns: u64) -> Verdict {
-    let mut verdict = Verdict::Admitted;
-    for (position, ask) in asks.iter().enumerate() {
-        let limiter = &mut limiters[ask.limiter];
-        let refusal = limiter.check(ask, now_ns);
-        if limiter.params.count_refused && matches!(refusal, Err(Shortage::For(_))) {
-            limiter.charge(ask, now_ns);
-        }
-        if let (Err(_), Err(shortage)) = (refusal, limiter.check(ask, now_ns)) {
-            verdict = verdict.or_refused(position, shortage);
-        }
-    }
-    verdict
-}
-
-impl Verdict {
-    /// This verdict, or the new refusal if that one takes longer.
-    fn or_refused(self, ask: usize, shortage: Shortage) -> Self {
-        let wait_ns = match shortage {
-            Shortage::For(wait_ns) => Some(wait_ns),
-            Shortage::ForEver => None,
-        };
-        let is_longer = match self {
-            Self::Admitted => true,
-            Self::Refused {
-                retry_after_ns: None,
-                ..
-            } => false,
-            Self::Refused {
-                retry_after_ns: Some(longest_ns),
-                ..
-            } => wait_ns.is_none_or(|wait_ns| wait_ns > longest_ns),
-        };
-        if is_longer {
-            Self::Refused {
-                ask,
-                retry_after_ns: wait_ns,
+    fn counts(&self) -> Box<dyn Counts> {
+        match *self {
+            Self::TokenBucket { rate, burst } => {
+                table::<TokenBucket>(token_bucket::Terms::new(&rate, burst))
             }
-        } else {
-            self
+            Self::LeakyBucket(leak) => table::<LeakyBucket>(leaky_bucket::Terms::new(&leak)),
+            Self::FixedWindow { rate, aligned } => {
+                table::<FixedWindow>(fixed_window::Terms::new(&rate, aligned))
+            }
+            Self::SlidingLog { rate } => table::<SlidingLog>(sliding_log::Terms::new(&rate)),
+            Self::SlidingWindow { rate, buckets } => {
+                table::<SlidingWindow>(sliding_window::Terms::new(&rate, buckets))
+            }
+            Self::Concurrency(share) => table::<InFlight>(share),
         }
     }
+}
+
+fn table<C: Cell>(terms: C::Terms) -> Box<dyn Counts> {
+    Box::new(Table::<C>::new(terms))
 }
 
 impl Limiter {
@@ -185,100 +185,109 @@ impl Limiter {
     #[must_use]
     pub fn new(params: Params) -> Self {
         Self {
+            counts: params.algorithm.counts(),
             params,
-            shared: Bucket::default(),
-            keys: Keys::default(),
+            generation: 0,
         }
     }
 
-    fn place(&mut self, key: Option<Key>, now_ns: u64) -> Place {
-        let Some(key) = key else { return Place::Shared };
-        let slot = self
-            .keys
-            .slot(key, self.params.max_keys, &self.params.rate, now_ns);
-        match (slot, self.params.when_keys_full) {
-            (Some(slot), _) => Place::Keyed(slot),
-            (None, WhenKeysFull::ShareOne) => Place::Shared,
-            (None, WhenKeysFull::Refuse) => Place::Nowhere { admits: false },
-            (None, WhenKeysFull::Allow) => Place::Nowhere { admits: true },
+    #[inline]
+    fn check(&mut self, ask: &mut Ask, arrival: &Arrival) -> Result<u64, Shortage> {
+        ask.generation = self.generation;
+        self.counts.check(ask, &self.params, arrival)
+    }
+
+    #[inline]
+    fn admit(&mut self, ask: &mut Ask, arrival: &Arrival) -> Result<u64, Shortage> {
+        ask.generation = self.generation;
+        self.counts.admit(ask, &self.params, arrival)
+    }
+
+    /// Charges what an answer turned out to cost, if need be more than there is.
+    pub fn charge_after(&mut self, ask: &mut Ask, cost: u64, at: Moment) {
+        self.counts.charge_after(ask, cost, &self.params, at);
+    }
+
+    /// Takes a charge back, of a request that left while it waited. Does nothing the second time.
+    pub fn refund(&mut self, ask: &mut Ask, at: Moment) {
+        if ask.generation == self.generation {
+            self.counts.refund(ask, at);
         }
     }
 
-    fn check(&self, ask: &Ask, now_ns: u64) -> Result<(), Shortage> {
-        let bucket = match ask.place {
-            Place::Keyed(slot) => self.keys.bucket(slot),
-            Place::Unknown | Place::Shared => &self.shared,
-            Place::Nowhere { admits: true } => return Ok(()),
-            Place::Nowhere { admits: false } => return Err(Shortage::ForEver),
-        };
-        bucket.check(&self.params.rate, ask.cost, now_ns)
+    /// Takes a request out of those in flight. Does nothing the second time, nor to other algorithms.
+    pub fn release(&mut self, ask: &mut Ask, at: Moment) {
+        if ask.generation == self.generation {
+            self.counts.release(ask, at);
+        }
     }
 
-    fn charge(&mut self, ask: &Ask, now_ns: u64) {
-        let bucket = match ask.place {
-            Place::Keyed(slot) => self.keys.bucket_mut(slot),
-            Place::Unknown | Place::Shared => &mut self.shared,
-            Place::Nowhere { .. } => return,
-        };
-        bucket.charge(&self.params.rate, ask.cost, now_ns);
+    /// Where a request stands in the line it was admitted to.
+    pub fn standing(&mut self, ask: &mut Ask, at: Moment) -> Standing {
+        if ask.generation == self.generation {
+            self.counts.standing(ask, at)
+        } else {
+            Standing::Free
+        }
     }
 
-    /// What is left in the bucket that answers for `key`; a key not remembered has everything left.
+    /// Whether somebody in a line left or was evicted since the last call: then all who wait should look again.
+    pub fn take_stir(&mut self) -> bool {
+        self.counts.take_stir()
+    }
+
+    /// The time after which what an ask wants is there if nobody else comes; none when nobody knows.
     #[must_use]
-    pub fn view(&self, key: Option<Key>, now_ns: u64) -> View {
-        let full = Bucket::default();
-        let bucket = key.map_or(&self.shared, |key| self.keys.find(key).unwrap_or(&full));
-        self.view_of(bucket, now_ns)
+    pub fn retry_after_ns(&self, ask: &Ask, at: Moment) -> Option<u64> {
+        let shortage = self.counts.shortage(ask, at);
+        shortage.map_or_else(Shortage::time_ns, |_turn_ns| Some(0))
     }
 
-    /// What is left in the bucket that answered for an ask.
+    /// What is left for `key`; a key not remembered has everything left.
     #[must_use]
-    pub fn view_after(&self, ask: &Ask, now_ns: u64) -> View {
-        match ask.place {
-            Place::Keyed(slot) => self.view_of(self.keys.bucket(slot), now_ns),
-            _ => self.view_of(&self.shared, now_ns),
-        }
+    pub fn view(&self, key: Option<Key>, at: Moment) -> View {
+        self.counts.view(key, at)
     }
 
-    fn view_of(&self, bucket: &Bucket, now_ns: u64) -> View {
-        let rate = &self.params.rate;
-        View {
-            capacity: rate.capacity(),
-            remaining: bucket.remaining(rate, now_ns),
-            next_token_ns: bucket.next_token_ns(rate, now_ns),
-            refill_ns: bucket.refill_ns(rate, now_ns),
-        }
+    /// What is left where an ask was answered.
+    #[must_use]
+    pub fn view_after(&self, ask: &Ask, at: Moment) -> View {
+        self.counts.view(ask.cell_key(), at)
     }
 
-    /// Forgets some keys that are full again; for a slow, steady pulse.
-    pub fn forget_full(&mut self, now_ns: u64) {
-        self.keys.forget_full(&self.params.rate, now_ns);
+    /// Forgets some keys that are as new; for a slow, steady pulse.
+    pub fn forget_fresh(&mut self, at: Moment) {
+        self.counts.forget_fresh(at);
     }
 
-    /// Takes new settings and keeps what was used, key by key.
-    pub fn reconfigure(&mut self, params: Params, now_ns: u64) {
-        if params.rate != self.params.rate {
-            self.shared = self
-                .shared
-                .converted(&self.params.rate, &params.rate, now_ns);
-            self.keys.convert(&self.params.rate, &params.rate, now_ns);
+    /// Takes new settings and keeps what was used, key by key, unless the algorithm is another one.
+    pub fn reconfigure(&mut self, params: Params, at: Moment) {
+        if params.algorithm != self.params.algorithm {
+            let counts = params.algorithm.counts();
+            let old = std::mem::replace(&mut self.counts, counts);
+            if !self.counts.take_over(old, at) {
+                self.generation += 1;
+            }
         }
         self.params = params;
     }
 
-    /// The fewest whole tokens left in any bucket; costs a look at each key.
+    /// The fewest requests that any key has left; costs a look at each.
     #[must_use]
-    pub fn least_remaining(&self, now_ns: u64) -> u64 {
-        let rate = &self.params.rate;
-        let remaining = |bucket: &Bucket| bucket.remaining(rate, now_ns);
-        let keyed = self.keys.buckets().map(remaining).min();
-        remaining(&self.shared).min(keyed.unwrap_or(u64::MAX))
+    pub fn least_remaining(&self, at: Moment) -> u64 {
+        self.counts.least_remaining(at)
+    }
+
+    /// The most requests of cost 1 that it ever admits at once.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.counts.capacity()
     }
 
     /// Keys remembered.
     #[must_use]
     pub fn keys(&self) -> usize {
-        self.keys.len()
+        self.counts.keys()
     }
 
     /// The settings in force.

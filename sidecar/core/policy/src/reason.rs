@@ -61,6 +61,18 @@ reasons! {
     // variant, name, HTTP, gRPC, RFC 9209 error, Envoy's letters, whether Retry-After is known
     /// A token bucket had too few tokens.
     RatelimitToken "ratelimit.token" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// The line of a leaky bucket had no place, or would have taken too long.
+    RatelimitLeakyFull "ratelimit.leaky_full" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// A newer request took the place in the line of a leaky bucket.
+    RatelimitLeakyEvicted "ratelimit.leaky_evicted" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// The window had room for no more.
+    RatelimitFixed "ratelimit.fixed" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// The log had room for no more.
+    RatelimitSlidingLog "ratelimit.sliding_log" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// The sliding window had room for no more.
+    RatelimitSlidingWindow "ratelimit.sliding_window" 429 ResourceExhausted "http_request_denied" "RL" true;
+    /// Too many were in flight.
+    RatelimitConcurrency "ratelimit.concurrency" 429 ResourceExhausted "http_request_denied" "RL" false;
     /// Running places and queue were taken.
     BulkheadFull "bulkhead.full" 503 Unavailable "connection_limit_reached" "UO" false;
     /// Waited in the bulkhead's queue for too long.

@@ -53,7 +53,7 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
 
 /// Every limit, sorted by service, policy and name.
 pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
-    let now_ns = worker.clock.now_ns();
+    let at = worker.clock.moment(worker.clock.now_ns());
     let mut statuses = Vec::new();
     for cluster in worker.live.borrow().all() {
         cluster.limits.visit(|rule, limiter| {
@@ -62,8 +62,9 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
                 direction: cluster.direction,
                 policy: rule.policy.clone(),
                 limit: (*rule.name).into(),
-                rate: rule.rate(),
-                remaining: limiter.least_remaining(now_ns),
+                rate: limiter.params().algorithm.rate(),
+                capacity: limiter.capacity(),
+                remaining: limiter.least_remaining(at),
                 keys: limiter.keys() as u32,
                 allowed: rule.counts.allowed.get(),
                 limited: rule.counts.limited.get(),

@@ -166,9 +166,11 @@ impl Exchange {
         let bounds = deadline::read(request, self.inherited_ns())?;
         let cluster = self.find_route(entry, request, &bounds).await?;
         self.fix_deadline(bounds, &cluster)?;
-        cluster
-            .limits
-            .admit(request, self.now_ns, &mut self.quota)?;
+        cluster.limits.admit(
+            request,
+            self.worker.clock.moment(self.now_ns),
+            &mut self.quota,
+        )?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);

@@ -134,10 +134,10 @@ impl Telling<'_> {
     }
 
     fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
-        let now_ns = self.worker.clock.now_ns();
+        let at = self.worker.clock.moment(self.worker.clock.now_ns());
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
-        cluster.limits.look(self.question, now_ns, |rule, look| {
+        cluster.limits.look(self.question, at, |rule, look| {
             let (left, capacity) = (look.view.remaining, look.view.capacity);
             let cost = look.cost;
             let refuses = cost > left && !look.is_exempt;

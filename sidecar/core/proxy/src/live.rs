@@ -108,7 +108,11 @@ impl Live {
             direction,
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.tally(direction, Some(&config.service)),
-            limits: Limits::new(&config.limits, old.map(|old| &old.limits), now_ns),
+            limits: Limits::new(
+                &config.limits,
+                old.map(|old| &old.limits),
+                worker.clock.moment(now_ns),
+            ),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
             budget: budget(worker, config, old),

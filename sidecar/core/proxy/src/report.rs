@@ -108,8 +108,10 @@ pub struct LimitStatus {
     pub policy: Arc<PolicyRef>,
     /// Name within the policy.
     pub limit: Box<str>,
-    /// Its rate.
-    pub rate: rate_limit::Rate,
+    /// Its rate; none of a limit of what is in flight.
+    pub rate: Option<rate_limit::Rate>,
+    /// Most cost units a subject may have left.
+    pub capacity: u64,
     /// Fewest cost units left over all subjects.
     pub remaining: u64,
     /// Subjects remembered.

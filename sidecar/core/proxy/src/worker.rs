@@ -327,7 +327,7 @@ impl Worker {
                 }
                 cluster
                     .limits
-                    .visit(|_, limiter| limiter.forget_full(now_ns));
+                    .visit(|_, limiter| limiter.forget_fresh(self.clock.moment(now_ns)));
             }
         }
     }

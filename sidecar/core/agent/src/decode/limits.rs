@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use policy::rate_limit::{Params, Rate, WhenKeysFull};
+use policy::rate_limit::{Algorithm, Params, Rate, WhenKeysFull};
 use proxy::config::{
     Cost, Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, OnMissing,
     PathMatch, RequestMatch, Subject,
@@ -41,7 +41,10 @@ fn limit(wire: mesh::Limit) -> Result<Limit, Fault> {
         matches: each("match", wire.r#match, request_match)?,
         cost: cost(wire.cost),
         params: Params {
-            rate: Rate::new(positive("requests", wire.requests)?, per_ns, wire.burst),
+            algorithm: Algorithm::TokenBucket {
+                rate: Rate::new(positive("requests", wire.requests)?, per_ns),
+                burst: wire.burst,
+            },
             max_keys: positive("maxKeys", wire.max_keys)?,
             when_keys_full: when_keys_full(enumeration("whenKeysFull", wire.when_keys_full)?),
             count_refused: wire.count_refused,

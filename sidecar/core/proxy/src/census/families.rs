@@ -316,12 +316,12 @@ fn limit_decisions(worker: &Worker) -> Family {
 }
 
 fn limit_tokens(worker: &Worker) -> Family {
-    let now_ns = worker.clock.now_ns();
+    let at = worker.clock.moment(worker.clock.now_ns());
     let mut family = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
     for cluster in worker.live.borrow().all() {
         cluster.limits.visit(|rule, limiter| {
-            let capacity = rule.rate().capacity().max(1) as f64;
-            let ratio = limiter.least_remaining(now_ns) as f64 / capacity;
+            let capacity = limiter.capacity().max(1) as f64;
+            let ratio = limiter.least_remaining(at) as f64 / capacity;
             family.push([text(&rule.policy), text(&rule.name)], ratio);
         });
     }

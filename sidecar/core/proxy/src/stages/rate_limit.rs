@@ -10,8 +10,8 @@ use std::hash::RandomState;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::Reason;
-use policy::rate_limit::{Ask, Limiter, Verdict, admit};
+use policy::Moment;
+use policy::rate_limit::{Arrival, Ask, Limiter, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
@@ -60,7 +60,7 @@ struct Asks {
 
 impl Limits {
     /// The limits that `rules` state. What was used of `old` ones that count the same subjects is kept.
-    pub(crate) fn new(rules: &[LimitRules], old: Option<&Self>, now_ns: u64) -> Self {
+    pub(crate) fn new(rules: &[LimitRules], old: Option<&Self>, at: Moment) -> Self {
         let mut limits = Self::default();
         let mut kept = old.map(Self::take).unwrap_or_default();
         if let Some(old) = old {
@@ -72,7 +72,7 @@ impl Limits {
             if let Some((counts, used)) = kept.remove(&rule.key()) {
                 rule.counts.take_over(&counts);
                 limiter = used;
-                limiter.reconfigure(rule.limit.params, now_ns);
+                limiter.reconfigure(rule.limit.params, at);
             }
             limiters.push(limiter);
             limits.rules.push(rule);
@@ -98,7 +98,7 @@ impl Limits {
     pub(crate) fn admit(
         &self,
         request: &dyn Request,
-        now_ns: u64,
+        at: Moment,
         quota: &mut Quota,
     ) -> Result<(), Refusal> {
         if self.rules.is_empty() {
@@ -106,17 +106,22 @@ impl Limits {
         }
         let mut asks = self.asks(request)?;
         let mut limiters = self.limiters.borrow_mut();
-        let verdict = admit(&mut limiters, &mut asks.bound, false, now_ns);
-        if verdict == Verdict::Admitted {
-            admit(&mut limiters, &mut asks.exempt, true, now_ns);
+        let arrival = |is_exempt| Arrival {
+            at,
+            left_ns: None,
+            is_exempt,
+        };
+        let verdict = admit(&mut limiters, &mut asks.bound, &arrival(false));
+        if matches!(verdict, Verdict::Admitted { .. }) {
+            admit(&mut limiters, &mut asks.exempt, &arrival(true));
         }
         self.count(&asks, verdict);
         for ask in asks.bound.iter().chain(&asks.exempt) {
-            let view = limiters[ask.limiter()].view_after(ask, now_ns);
+            let view = limiters[ask.limiter()].view_after(ask, at);
             quota.note(&self.rules[ask.limiter()].label, view);
         }
         match verdict {
-            Verdict::Admitted => Ok(()),
+            Verdict::Admitted { .. } => Ok(()),
             Verdict::Refused {
                 ask,
                 retry_after_ns,
@@ -150,7 +155,7 @@ impl Limits {
 
     fn count(&self, asks: &Asks, verdict: Verdict) {
         match verdict {
-            Verdict::Admitted => {
+            Verdict::Admitted { .. } => {
                 let counts = |ask: &Ask| &self.rules[ask.limiter()].counts;
                 asks.bound
                     .iter()
@@ -178,7 +183,7 @@ impl Limits {
     pub(crate) fn look(
         &self,
         request: &dyn Request,
-        now_ns: u64,
+        at: Moment,
         mut each: impl FnMut(&Rule, Look),
     ) {
         let limiters = self.limiters.borrow();
@@ -194,7 +199,7 @@ impl Limits {
             each(
                 rule,
                 Look {
-                    view: limiter.view(key, now_ns),
+                    view: limiter.view(key, at),
                     cost: subject::cost(&rule.limit.cost, request),
                     is_exempt: matching::is_exempt(&rule.exempt, request),
                 },
@@ -226,7 +231,7 @@ impl Rule {
             label: Rc::new(Label::new(
                 rules.response.headers,
                 &limit.name,
-                &limit.params.rate,
+                &limit.params.algorithm,
             )),
             counts: Counts::default(),
         })
@@ -241,16 +246,12 @@ impl Rule {
         )
     }
 
-    pub(crate) const fn rate(&self) -> policy::rate_limit::Rate {
-        self.limit.params.rate
-    }
-
     pub(crate) fn refusal(&self, retry_after_ns: Option<u64>) -> Refusal {
         Refusal {
             status: Some(self.response.status),
             limit: Some(Arc::clone(&self.name)),
             has_problem: self.response.problem,
-            ..Refusal::new(Reason::RatelimitToken)
+            ..Refusal::new(self.limit.params.algorithm.reason())
                 .by(Some(Arc::clone(&self.policy)))
                 .after(retry_after_ns)
         }

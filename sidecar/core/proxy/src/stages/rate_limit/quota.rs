@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use policy::rate_limit::{Rate, View};
+use policy::rate_limit::{Algorithm, Rate, View};
 use smallvec::SmallVec;
 
 use crate::config::LimitHeaders;
 use crate::request::Edit;
 
+/// The unit of a quota of requests in flight.
+const IN_FLIGHT: &str = ";qu=\"concurrent-requests\"";
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// What a limit says of itself: written once, sent often.
@@ -17,8 +19,9 @@ pub(crate) struct Label {
     /// `"per-user"`.
     name: Box<str>,
     /// `"per-user";q=100;w=1`; a window that is no whole number of seconds cannot be said.
+    /// `"in-flight";q=50;qu="concurrent-requests"`.
     policy: Box<str>,
-    requests: u64,
+    quota: u64,
 }
 
 /// What each limit that applied has left.
@@ -29,22 +32,22 @@ pub(crate) struct Quota(SmallVec<[Line; 2]>);
 struct Line {
     label: Rc<Label>,
     remaining: u64,
-    /// Seconds until there is more.
-    next_seconds: u64,
+    /// Seconds until there is more, where they are known.
+    next_seconds: Option<u64>,
 }
 
 impl Label {
-    pub(super) fn new(headers: LimitHeaders, name: &str, rate: &Rate) -> Self {
+    pub(super) fn new(headers: LimitHeaders, name: &str, algorithm: &Algorithm) -> Self {
         let name = format!("\"{name}\"");
-        let mut policy = format!("{name};q={}", rate.requests());
-        if rate.per_ns().is_multiple_of(SECOND_NS) {
-            policy.push_str(&format!(";w={}", rate.per_ns() / SECOND_NS));
-        }
+        let quota = algorithm.quota();
+        let unit = algorithm
+            .rate()
+            .map_or_else(|| IN_FLIGHT.to_owned(), window);
         Self {
             headers,
+            policy: format!("{name};q={quota}{unit}").into(),
             name: name.into(),
-            policy: policy.into(),
-            requests: rate.requests(),
+            quota,
         }
     }
 
@@ -53,13 +56,20 @@ impl Label {
     }
 }
 
+fn window(rate: Rate) -> String {
+    let seconds = rate.per_ns() / SECOND_NS;
+    let is_whole = rate.per_ns().is_multiple_of(SECOND_NS);
+    let window = is_whole.then(|| format!(";w={seconds}"));
+    window.unwrap_or_default()
+}
+
 impl Quota {
     pub(super) fn note(&mut self, label: &Rc<Label>, view: View) {
         if label.headers != LimitHeaders::None {
             self.0.push(Line {
                 label: Rc::clone(label),
                 remaining: view.remaining,
-                next_seconds: view.next_token_ns.div_ceil(SECOND_NS),
+                next_seconds: view.more_after_ns.map(|ns| ns.div_ceil(SECOND_NS)),
             });
             self.0.sort_by_key(|line| line.remaining);
         }
@@ -80,16 +90,15 @@ impl Quota {
             let mut digits = itoa::Buffer::new();
             edit.add(
                 "x-ratelimit-limit",
-                digits.format(line.label.requests).as_bytes(),
+                digits.format(line.label.quota).as_bytes(),
             );
             edit.add(
                 "x-ratelimit-remaining",
                 digits.format(line.remaining).as_bytes(),
             );
-            edit.add(
-                "x-ratelimit-reset",
-                digits.format(line.next_seconds).as_bytes(),
-            );
+            if let Some(seconds) = line.next_seconds {
+                edit.add("x-ratelimit-reset", digits.format(seconds).as_bytes());
+            }
         }
     }
 }
@@ -116,8 +125,10 @@ impl Line {
         text.push_str(&self.label.name);
         text.push_str(";r=");
         text.push_str(digits.format(self.remaining));
-        text.push_str(";t=");
-        text.push_str(digits.format(self.next_seconds));
+        if let Some(seconds) = self.next_seconds {
+            text.push_str(";t=");
+            text.push_str(digits.format(seconds));
+        }
     }
 }
 

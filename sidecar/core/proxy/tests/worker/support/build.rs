@@ -9,7 +9,7 @@ use policy::breaker::{self, HalfOpen, OpenTime, Trial, Trip, Window};
 use policy::condition::Conditions;
 use policy::ending::default_failures;
 use policy::method::Method;
-use policy::rate_limit::{self, Rate, WhenKeysFull};
+use policy::rate_limit::{self, Algorithm, Rate, WhenKeysFull};
 use policy::retry::{self, Backoff, Strategy};
 use policy::{Percent, budget, bulkhead};
 use proxy::config::*;
@@ -171,7 +171,10 @@ pub(crate) fn limit(name: &str, burst: u64, by: Vec<Subject>) -> Limit {
         matches: Vec::new(),
         cost: Cost::Fixed(1),
         params: rate_limit::Params {
-            rate: Rate::new(1, 3600 * SECOND_NS, Some(burst)),
+            algorithm: Algorithm::TokenBucket {
+                rate: Rate::new(1, 3600 * SECOND_NS),
+                burst: Some(burst),
+            },
             max_keys: 1000,
             when_keys_full: WhenKeysFull::ShareOne,
             count_refused: false,

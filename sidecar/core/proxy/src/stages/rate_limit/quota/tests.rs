@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use policy::rate_limit::{Rate, View};
+use policy::rate_limit::{Algorithm, Rate, Share, View};
 
 use super::{Label, Quota};
 use crate::config::LimitHeaders;
@@ -8,17 +8,24 @@ use crate::stages::rescue::Answer;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-fn view(remaining: u64, next_token_ns: u64) -> View {
+fn view(remaining: u64, more_after_ns: u64) -> View {
     View {
         capacity: 100,
         remaining,
-        next_token_ns,
-        refill_ns: 0,
+        more_after_ns: Some(more_after_ns),
+        full_after_ns: Some(more_after_ns),
     }
 }
 
-fn label(headers: LimitHeaders, name: &str, rate: &Rate) -> Rc<Label> {
-    Rc::new(Label::new(headers, name, rate))
+fn bucket(requests: u64, per_ns: u64) -> Algorithm {
+    Algorithm::TokenBucket {
+        rate: Rate::new(requests, per_ns),
+        burst: None,
+    }
+}
+
+fn label(headers: LimitHeaders, name: &str, algorithm: &Algorithm) -> Rc<Label> {
+    Rc::new(Label::new(headers, name, algorithm))
 }
 
 fn told(quota: &Quota) -> Vec<(&'static str, String)> {
@@ -34,7 +41,7 @@ fn told(quota: &Quota) -> Vec<(&'static str, String)> {
 #[test]
 fn every_limit_is_told_the_most_restrictive_first() {
     let mut quota = Quota::default();
-    let rate = Rate::new(100, SECOND_NS, None);
+    let rate = bucket(100, SECOND_NS);
     quota.note(
         &label(LimitHeaders::Standard, "total", &rate),
         view(70, SECOND_NS / 100),
@@ -59,14 +66,35 @@ fn every_limit_is_told_the_most_restrictive_first() {
 #[test]
 fn a_window_below_a_second_is_left_out() {
     let mut quota = Quota::default();
-    let rate = Rate::new(1, SECOND_NS / 2, None);
+    let rate = bucket(1, SECOND_NS / 2);
     quota.note(&label(LimitHeaders::Standard, "burst", &rate), view(1, 0));
     assert_eq!(told(&quota)[0].1, "\"burst\";q=1");
 }
 
 #[test]
+fn what_is_in_flight_has_a_unit_and_no_time() {
+    let mut quota = Quota::default();
+    let limit = Algorithm::Concurrency(Share::new(50, 1));
+    let unknown = View {
+        more_after_ns: None,
+        ..view(49, 0)
+    };
+    quota.note(&label(LimitHeaders::Both, "in-flight", &limit), unknown);
+    let expected = [
+        (
+            "ratelimit-policy",
+            "\"in-flight\";q=50;qu=\"concurrent-requests\"".to_owned(),
+        ),
+        ("ratelimit", "\"in-flight\";r=49".to_owned()),
+        ("x-ratelimit-limit", "50".to_owned()),
+        ("x-ratelimit-remaining", "49".to_owned()),
+    ];
+    assert_eq!(told(&quota), expected);
+}
+
+#[test]
 fn the_older_form_and_silence_are_told_as_asked() {
-    let rate = Rate::new(100, 60 * SECOND_NS, None);
+    let rate = bucket(100, 60 * SECOND_NS);
     let mut quota = Quota::default();
     quota.note(&label(LimitHeaders::None, "hidden", &rate), view(1, 0));
     assert!(told(&quota).is_empty());

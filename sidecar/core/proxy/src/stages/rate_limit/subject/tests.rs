@@ -1,7 +1,7 @@
 use std::hash::RandomState;
 use std::net::IpAddr;
 
-use policy::rate_limit::{Params, Rate, WhenKeysFull};
+use policy::rate_limit::{Algorithm, Params, Rate, WhenKeysFull};
 
 use super::{Subject, cost, network, of};
 use crate::config::{self, Cost, Limit, OnMissing};
@@ -26,7 +26,9 @@ fn limit(by: Vec<config::Subject>, on_missing: OnMissing) -> Limit {
         matches: Vec::new(),
         cost: Cost::Fixed(1),
         params: Params {
-            rate: Rate::new(1, 1, None),
+            algorithm: Algorithm::SlidingLog {
+                rate: Rate::new(1, 1),
+            },
             max_keys: 1,
             when_keys_full: WhenKeysFull::ShareOne,
             count_refused: false,
