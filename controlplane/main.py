@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -195,7 +195,7 @@ class _Parts:
     schema: Schema
     sources: tuple[Source, ...]
     history: PolicyHistory
-    saw_revision: Callable[[int], None]
+    saw_revision: Callable[[int], Awaitable[None]]
     fleet: Fleet
     commands: CommandServer
     readings: Readings
@@ -228,7 +228,7 @@ async def _construct(
         schema=schema,
         sources=sources,
         history=PolicyHistory(journal, policies, schema),
-        saw_revision=revisions.exceed,
+        saw_revision=revisions.saw,
         fleet=fleet,
         commands=CommandServer(metrics),
         readings=Readings(

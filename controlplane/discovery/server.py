@@ -1,7 +1,7 @@
 """DiscoveryService: one stream per sidecar, read and written at the same time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class DiscoveryServer:
     `saw` is told the revision that each one comes with.
     """
 
-    def __init__(self, fleet: Fleet, saw: Callable[[int], None]) -> None:
+    def __init__(self, fleet: Fleet, saw: Callable[[int], Awaitable[None]]) -> None:
         self._fleet = fleet
         self._saw = saw
         self._encoder = ResponseEncoder()
@@ -71,7 +71,7 @@ class DiscoveryServer:
         if request is None:
             return
         hello, held = decode_hello(request)
-        self._saw(hello.revision)
+        await self._saw(hello.revision)
         await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
         async with asyncio.TaskGroup() as tasks:
             with self._fleet.joined(hello, held) as stream:

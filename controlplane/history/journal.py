@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from registry.clock import Clock
     from registry.mirror import Mirror, Update
     from registry.model import Revision
-    from registry.store import Action, Entry, Store
+    from registry.store import Action, Store
 
 ACTIONS_MAX: Final = 80
 """How many actions may go along with a record; the rest of a transaction writes it, and trims."""
@@ -65,8 +66,9 @@ class Journal:
 
     async def load(self) -> None:
         """Reads all there is."""
+        counted, _ = await self._counter()
         ledger = await asyncio.to_thread(ledgers.read, tuple(self.mirror.entries.values()))
-        self._take(await self._counted(ledger))
+        self._take(replace(ledger, counted=counted))
 
     async def run(self, updates: AsyncIterator[Update]) -> None:
         """Follows the mirror, and keeps checkpoints, until cancelled."""
@@ -74,8 +76,8 @@ class Journal:
             tasks.create_task(self._keep_checkpoints())
             async for update in updates:
                 self._take(ledgers.follow(self.ledger, update.changes))
-                if not self.ledger.is_whole and await self._has_gone_back():
-                    await self.load()
+                if not self.ledger.is_whole:
+                    await self._look_back()
 
     def watch(self) -> AsyncIterator[Ledger]:
         """The history as of now, and again whenever it is another; what a slow reader misses is skipped."""
@@ -84,6 +86,14 @@ class Journal:
     async def reached(self, position: int) -> None:
         """Returns once the store was followed up to what was recorded at `position`."""
         await self._newest.until(lambda ledger: ledger.position >= position)
+
+    async def has(self, revision: int) -> bool:
+        """Whether the store knows a revision, or a newer one, though we may not yet.
+
+        Raises:
+            StoreUnavailableError: the store cannot be read.
+        """
+        return (await self._counter())[0] >= revision
 
     async def append(
         self,
@@ -110,7 +120,7 @@ class Journal:
         try:
             position = await self._commit(base, number, pieces, [*actions, *removals])
         except RevisionMismatchError as error:
-            await self._catch_up(error.found)
+            await self._catch_up(base, error.found)
             raise
         await self.reached(position)
         self._recorded.set()
@@ -146,29 +156,35 @@ class Journal:
             checks=[Check(key=REVISION_KEY, revision=base.position)],
         )
 
-    async def _catch_up(self, position: int) -> None:
-        """Returns once what is at `position` is known, be it only that no record is there."""
+    async def _catch_up(self, base: Ledger, position: int) -> None:
+        """Returns once the record at `position` is known, or that there is none, as if it was deleted."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self.reached(position)
+                await self._newest.until(lambda ledger: ledger is not base and ledger.position >= position)
         except TimeoutError:
-            self._take(await self._counted(self.ledger))
+            counted, written_at = await self._counter()
+            self._take(replace(self.ledger, counted=counted, position=written_at))
 
-    async def _counted(self, ledger: Ledger) -> Ledger:
-        """The ledger, not behind the counter: somebody may have deleted the history, though not that."""
-        counter = await self._counter()
-        return ledgers.at_least(ledger, int(counter.value), counter.revision) if counter else ledger
+    async def _look_back(self) -> None:
+        """Reads all anew if the store is an older one, rather than one whose history somebody deleted."""
+        while True:
+            try:
+                _, position = await self._counter()
+                if position != self.ledger.position:
+                    await self.load()
+            except StoreError as error:
+                log.warning("history cannot be read from the store", error=str(error))
+                await asyncio.sleep(_PATIENCE_SECONDS)
+            else:
+                return
 
-    async def _has_gone_back(self) -> bool:
-        """Whether the store is an older one, rather than one in which somebody deleted the history."""
-        counter = await self._counter()
-        return counter is None or counter.revision != self.ledger.position
-
-    async def _counter(self) -> Entry | None:
+    async def _counter(self) -> tuple[int, Revision]:
+        """The newest revision that the store has, and where it was written; 0 when there is none."""
         try:
-            return await self.store.get(REVISION_KEY)
+            entry = await self.store.get(REVISION_KEY)
         except KeyNotFoundError:
-            return None
+            return 0, ABSENT
+        return int(entry.value) if entry.value.isdigit() else 0, entry.revision
 
     def _take(self, ledger: Ledger) -> None:
         for revision in sorted(ledger.unreadable - self.ledger.unreadable):

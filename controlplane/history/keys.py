@@ -4,6 +4,7 @@ A record may be larger than one value may be, so it is kept in pieces. The first
 last: what has none is not there.
 """
 
+import re
 from typing import Final, NamedTuple
 
 REVISION_KEY: Final = "/breakwater/revision"
@@ -12,6 +13,8 @@ REVISION_KEY: Final = "/breakwater/revision"
 PREFIX: Final = "/breakwater/history/"
 RECORDS: Final = f"{PREFIX}records/"
 CHECKPOINTS: Final = f"{PREFIX}checkpoints/"
+
+_PIECE: Final = re.compile(r"([0-9]{19})/([0-9]{3})", re.ASCII)
 
 
 class Place(NamedTuple):
@@ -31,7 +34,7 @@ def revision_prefix(folder: str, revision: int) -> str:
     return f"{folder}{revision:019d}/"
 
 
-def parse_key(folder: str, key: str) -> Place:
-    """The place that a key of `piece_key` stands for."""
-    revision, piece = key.removeprefix(folder).split("/")
-    return Place(int(revision), int(piece))
+def find_place(folder: str, key: str) -> Place | None:
+    """The place that a key of `piece_key` stands for; `None` if it is another folder's, or none of ours."""
+    match = _PIECE.fullmatch(key.removeprefix(folder)) if key.startswith(folder) else None
+    return Place(int(match[1]), int(match[2])) if match else None

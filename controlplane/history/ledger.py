@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.errors import HistoryError
 from controlplane.history.codec import decode_record, decode_set, piece_count
-from controlplane.history.keys import CHECKPOINTS, RECORDS, Place, parse_key, piece_key
+from controlplane.history.keys import CHECKPOINTS, RECORDS, Place, find_place, piece_key
 from controlplane.history.record import Cause, Change, PolicySet, Record, evolve
-from registry.store import ABSENT, Delete, Put
+from registry.store import ABSENT, Put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,10 +57,12 @@ class Ledger:
 
     `policies` is the set of that revision, `summaries` maps revisions to their records' in order, `sizes` the
     pieces that are stored to their bytes. `loose` are pieces whose first one is not there (yet), `unreadable`
-    are revisions whose records were written by another release, or damaged.
+    are revisions whose records were written by another release, or damaged. `counted` is what the store has
+    counted to, which is more than what is there if somebody deleted the history.
     """
 
     revision: int = 0
+    counted: int = 0
     position: Revision = ABSENT
     policies: PolicySet = field(default_factory=PolicySet)
     checkpoint: int = 0
@@ -70,9 +72,14 @@ class Ledger:
     unreadable: frozenset[int] = frozenset()
 
     @property
+    def newest(self) -> int:
+        """The highest number that was ever recorded."""
+        return max(self.revision, self.counted)
+
+    @property
     def next_revision(self) -> int:
         """The lowest number that no record has, not even one of which only a part was ever written."""
-        return 1 + max([self.revision, *(place.revision for place in self.sizes)])
+        return 1 + max([self.newest, *(place.revision for place in self.sizes)])
 
     @property
     def is_whole(self) -> bool:
@@ -110,10 +117,10 @@ def read(entries: Iterable[Entry]) -> Ledger:
     records: dict[Place, Entry] = {}
     checkpoints: dict[Place, bytes] = {}
     for entry in entries:
-        if entry.key.startswith(RECORDS):
-            records[parse_key(RECORDS, entry.key)] = entry
-        elif entry.key.startswith(CHECKPOINTS):
-            checkpoints[parse_key(CHECKPOINTS, entry.key)] = entry.value
+        if place := find_place(RECORDS, entry.key):
+            records[place] = entry
+        elif place := find_place(CHECKPOINTS, entry.key):
+            checkpoints[place] = entry.value
     ledger = _newest(checkpoints)
     # The first piece of a record last, as it was written.
     for place in sorted(records, key=lambda place: (place.revision, -place.piece)):
@@ -124,22 +131,14 @@ def read(entries: Iterable[Entry]) -> Ledger:
 def follow(ledger: Ledger, changes: Iterable[StoreChange]) -> Ledger:
     """The history after changes in the store, in order."""
     for change in sorted(changes, key=_first_piece_last):
-        if change.key.startswith(CHECKPOINTS):
-            revision, piece = parse_key(CHECKPOINTS, change.key)
-            if isinstance(change, Put) and piece == 0:
-                ledger = replace(ledger, checkpoint=max(ledger.checkpoint, revision))
-        elif change.key.startswith(RECORDS):
-            place = parse_key(RECORDS, change.key)
-            if isinstance(change, Delete):
-                ledger = _forget(ledger, place)
-            else:
+        if place := find_place(RECORDS, change.key):
+            if isinstance(change, Put):
                 ledger = _put_piece(ledger, place, change.entry)
+            else:
+                ledger = _forget(ledger, place)
+        elif (place := find_place(CHECKPOINTS, change.key)) and place.piece == 0 and isinstance(change, Put):
+            ledger = replace(ledger, checkpoint=max(ledger.checkpoint, place.revision))
     return ledger
-
-
-def at_least(ledger: Ledger, revision: int, position: Revision) -> Ledger:
-    """The ledger, for a store in which `revision` was recorded at `position`."""
-    return replace(ledger, revision=max(ledger.revision, revision), position=max(ledger.position, position))
 
 
 def is_checkpoint_due(ledger: Ledger) -> bool:

@@ -37,7 +37,7 @@ def change(numbering: Numbering, fingerprint: Fingerprint, ledger: Ledger) -> Nu
     revision = _recorded(changed, ledger, since)
     if revision is not None:
         return replace(changed, revision=revision, is_owed=False)
-    return replace(changed, revision=max(ledger.revision, numbering.revision) + 1)
+    return replace(changed, revision=max(ledger.newest, numbering.revision) + 1)
 
 
 def hear(numbering: Numbering, ledger: Ledger) -> Numbering:
@@ -45,7 +45,7 @@ def hear(numbering: Numbering, ledger: Ledger) -> Numbering:
     if (revision := _recorded(numbering, ledger, numbering.revision)) is not None:
         return replace(numbering, revision=revision, is_owed=False)
     if numbering.is_owed:
-        return replace(numbering, revision=max(ledger.revision + 1, numbering.revision))
+        return replace(numbering, revision=max(ledger.newest + 1, numbering.revision))
     return replace(numbering, is_owed=ledger.revision < numbering.revision)
 
 

@@ -110,9 +110,16 @@ class Revisions:
         is_known = item is not None and item.fingerprint == self.newest.fingerprints.find(key)
         return item.revision if item and is_known else self.newest.revision
 
-    def exceed(self, seen: int) -> None:
-        """Gives the set a revision above one that a sidecar has seen with another set."""
-        self._renumber(numbers.exceed(self.newest.numbering, seen))
+    async def saw(self, revision: int) -> None:
+        """Gives the set a revision above one that a sidecar has, unless the store has it and we are late."""
+        if revision > self.newest.revision and not await self._is_known(revision):
+            self._renumber(numbers.exceed(self.newest.numbering, revision))
+
+    async def _is_known(self, revision: int) -> bool:
+        try:
+            return await self._journal.has(revision)
+        except StoreError:
+            return False
 
     async def _follow_sets(self) -> None:
         async for desired in self._collector.watch():

@@ -339,7 +339,7 @@ async def test_store_that_went_back_is_followed_and_no_number_comes_twice(tmp_pa
         lived = one.revisions.newest
         async with opened(backup) as older, replica(older) as other:
             await other.at(1)
-            other.revisions.exceed(lived.revision)
+            await other.revisions.saw(lived.revision)
             assert names(other) == {"kept"}
             await other.at(5)
             await other.apply(policy("timeouts: {}"))
@@ -366,3 +366,42 @@ async def test_history_that_was_deleted_by_hand_keeps_its_count() -> None:
         async with replica(store) as again:
             await again.at(4)
             assert names(again) == {"cart", "other"}
+
+
+async def test_store_that_went_back_is_followed_though_it_is_hard_to_reach() -> None:
+    async with opened() as store, opened() as older:
+        flaky = FlakyStore(store)
+        async with replica(flaky) as one:
+            await one.apply(policy("timeouts: {}"))
+            await one.apply(policy("retry: {}"))
+            await older.put(REVISION_KEY, b"0")
+            flaky.become(older)
+            flaky.fail_gets(2)
+            flaky.lose()
+            flaky.regain()
+            await one.at(3)
+            assert names(one) == set()
+            assert list(one.journal.ledger.summaries) == [3]
+
+
+async def test_a_replica_that_is_late_takes_no_number_for_one_of_a_store_that_went_back() -> None:
+    async with opened() as store, replica(store) as one:
+        await one.apply(policy("timeouts: {}"))
+        await store.put(REVISION_KEY, b"7")
+        await one.revisions.saw(7)
+        assert one.revisions.newest.revision == 1
+        await one.revisions.saw(8)
+        assert one.revisions.newest.revision == 9
+
+
+async def test_what_is_not_ours_is_passed_over() -> None:
+    async with opened() as store:
+        for key in (f"{PREFIX}notes", f"{RECORDS}latest", f"{RECORDS}7/1"):
+            await store.put(key, b"x")
+        await store.put(REVISION_KEY, b"none")
+        async with replica(store) as one:
+            await one.apply(policy("timeouts: {}"))
+            await store.put(f"{RECORDS}{8:019d}/000", b"rubbish")
+            await until(that(lambda: bool(one.journal.ledger.unreadable)))
+            await one.apply(policy("retry: {}"))
+            await one.at(9)

@@ -21,6 +21,7 @@ class FlakyStore:
         self._is_delaying = False
         self._delayed: Callable[[], Awaitable[Revision]] | None = None
         self._is_reachable = True
+        self._failing_gets = 0
         self._broken: asyncio.Future[StoreError] = asyncio.Future()
 
     def lose(self) -> None:
@@ -58,7 +59,14 @@ class FlakyStore:
         self._broken.set_result(error)
         self._broken = asyncio.Future()
 
+    def fail_gets(self, count: int) -> None:
+        """Lets the next few reads of single keys fail."""
+        self._failing_gets = count
+
     async def get(self, key: str) -> Entry:
+        if self._failing_gets:
+            self._failing_gets -= 1
+            raise StoreUnavailableError("expected an answer, found none")
         return await self._reachable().get(key)
 
     async def list(self, prefix: str) -> Listing:

@@ -66,6 +66,11 @@ def test_replica_with_other_files_does_not_answer_a_record_of_another_set() -> N
     assert hear(recorded(2, B), ledger(A, B, C)) == recorded(2, B)
 
 
+def test_number_of_a_record_that_was_deleted_does_not_come_again() -> None:
+    assert change(Numbering(), A, replace(ledger(), counted=41)) == owed(42, A)
+    assert hear(owed(1, A), replace(ledger(), counted=41)) == owed(42, A)
+
+
 def test_set_that_another_replica_brings_back_has_its_new_revision() -> None:
     assert hear(recorded(2, B), ledger(A, B, C, B)) == recorded(4, B)
 
