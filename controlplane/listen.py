@@ -26,6 +26,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     # A client that pings more often than this is sent away; sidecars do it every 5 s.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    # Windows need not grow for messages this small, and a probe is two packets for each of them.
+    ("grpc.http2.bdp_probe", 0),
     # Two control planes on one address would each get half of the sidecars.
     ("grpc.so_reuseport", 0),
 )
