@@ -29,6 +29,7 @@ from controlplane.discovery.gauges import FleetCollector
 from controlplane.discovery.server import DiscoveryServer
 from controlplane.errors import ListenError, SettingsError
 from controlplane.flags import find_answer
+from controlplane.garbage import keep_what_there_is
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
 from controlplane.listen import Service, listening
@@ -128,6 +129,7 @@ async def _run_until_told(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, tell)
     with suppress(asyncio.CancelledError):
         async with control_plane(settings):
+            keep_what_there_is()
             await told.wait()
             log.info("control plane drains")
     log.info("control plane ended")
