@@ -71,5 +71,8 @@ def _family(message: telemetry_pb2.MetricFamily) -> Family:
         labels=tuple(message.labels),
         bounds=tuple(message.bounds),
     )
-    points = {tuple(one.labels): Point(one.value, tuple(map(float, one.buckets))) for one in message.points}
+    if shape.type is MetricType.HISTOGRAM:
+        points = {tuple(one.labels): Point(one.value, tuple(one.buckets)) for one in message.points}
+    else:
+        points = {tuple(one.labels): Point(one.value) for one in message.points}
     return Family(shape=shape, points=points)

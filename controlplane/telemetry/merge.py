@@ -14,11 +14,21 @@ say `other`; past that of an instance they are dropped. Both are counted.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import sub
 from typing import TypeAlias
 
 from controlplane.model.traffic import LIVE_SECONDS
-from controlplane.telemetry.rates import SECOND_NS, Ring
-from controlplane.telemetry.report import Baseline, Family, LabelValues, MetricType, Point, Report, Shape
+from controlplane.telemetry.rates import SECOND_NS, Ring, Spread, spread
+from controlplane.telemetry.report import (
+    RATED,
+    Baseline,
+    Family,
+    LabelValues,
+    MetricType,
+    Point,
+    Report,
+    Shape,
+)
 
 LIVE_NS = LIVE_SECONDS * SECOND_NS
 
@@ -44,19 +54,20 @@ class Bounds:
 
 @dataclass(slots=True)
 class Total:
-    """The sum of one series over all sidecars, and how it grew in the last minute."""
+    """The sum of one series over all sidecars, and how it grew in the last minute if that is asked for."""
 
     value: float = 0.0
     buckets: list[float] = field(default_factory=list)
-    ring: Ring = field(default_factory=Ring)
+    ring: Ring | None = None
 
-    def add(self, increase: Point, start_ns: int, end_ns: int) -> None:
-        """Counts what one sidecar added between two instants."""
+    def add(self, increase: Point, over: Spread) -> None:
+        """Counts what one sidecar added over some seconds."""
         self.value += increase.value
-        self.buckets = self.buckets or [0.0] * len(increase.buckets)
-        for index, count in enumerate(increase.buckets):
-            self.buckets[index] += count
-        self.ring.add((increase.value, *increase.buckets), start_ns, end_ns)
+        if increase.buckets:
+            known = self.buckets or (0.0,) * len(increase.buckets)
+            self.buckets = [one + more for one, more in zip(known, increase.buckets, strict=True)]
+        if self.ring:
+            self.ring.add((increase.value, *increase.buckets), over)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +80,8 @@ class Instance:
     epoch_ns: int
     at_ns: int
     reported_ns: int
-    points: dict[Series, Point]
+    points: dict[Series, Point] = field(default_factory=dict)
+    gauges: list[Series] = field(default_factory=list)
     since_ns: int | None = None
     resident_bytes: int = 0
     has_left: bool = False
@@ -89,6 +101,7 @@ class Merge:
     def __init__(self, bounds: Bounds | None = None) -> None:
         self._bounds = bounds or Bounds()
         self._shapes: dict[str, Shape] = {}
+        self._series: dict[str, dict[LabelValues, Series]] = {}
         self._totals: dict[str, dict[LabelValues, Total]] = {}
         self._instances: dict[str, Instance] = {}
         self._epochs: dict[str, int] = {}
@@ -108,9 +121,8 @@ class Merge:
             return
         before = self._before(report, known, now_ns)
         if before.at_ns < report.at_ns:
-            points = self._fitting(report.families, self._counts(before.points))
-            self._add(points, before.points, now_ns - (report.at_ns - before.at_ns), now_ns)
-            before = replace(before, at_ns=report.at_ns, points=points)
+            self._note(report.families, before, spread(now_ns - (report.at_ns - before.at_ns), now_ns))
+            before.at_ns = report.at_ns
         self._epochs.pop(report.instance, None)
         self._instances[report.instance] = replace(
             before, reported_ns=now_ns, resident_bytes=report.resident_bytes
@@ -143,9 +155,9 @@ class Merge:
                 )
 
     def growth(self, name: str, first: int, last: int) -> Iterator[tuple[dict[str, str], list[float]]]:
-        """The labels of each series of a family, and how much it grew in the seconds `first` to `last`."""
+        """The labels of each series of a rated family, and how much it grew from `first` to `last`."""
         for labels, total in self._totals.get(name, {}).items():
-            if increase := total.ring.total(first, last):
+            if total.ring and (increase := total.ring.total(first, last)):
                 yield self.labels_of(name, labels), increase
 
     def labels_of(self, name: str, values: LabelValues) -> dict[str, str]:
@@ -181,53 +193,64 @@ class Merge:
         if self._epochs.get(report.instance) == epoch_ns:
             return self._taken_over(report, Baseline(at_ns=report.at_ns, families=report.families), now_ns)
         began_ns = min(epoch_ns, report.at_ns - 1)  # two clocks, when the report does not say its instant
-        return Instance(epoch_ns=epoch_ns, at_ns=began_ns, reported_ns=now_ns, points={})
+        return Instance(epoch_ns=epoch_ns, at_ns=began_ns, reported_ns=now_ns)
 
     def _taken_over(self, report: Report, baseline: Baseline, now_ns: int) -> Instance:
         """What others counted, which adds nothing here."""
-        return Instance(
+        instance = Instance(
             epoch_ns=report.epoch_ns,
             at_ns=baseline.at_ns,
             reported_ns=now_ns,
-            points=self._fitting(baseline.families, {}),
             since_ns=now_ns - (report.at_ns - baseline.at_ns),
         )
+        self._note(baseline.families, instance, None)
+        return instance
 
-    def _counts(self, points: Mapping[Series, Point]) -> dict[Series, Point]:
-        """What of `points` only grows: it stays known when a report leaves it out."""
-        return {
-            series: point
-            for series, point in points.items()
-            if self._shapes[series[0]].type is not MetricType.GAUGE
-        }
+    def _note(self, families: Iterable[Family], instance: Instance, over: Spread | None) -> None:
+        """Takes measurements of a sidecar, and adds what is new to the totals, unless `over` is `None`.
 
-    def _fitting(self, families: Iterable[Family], known: dict[Series, Point]) -> dict[Series, Point]:
-        """`known`, and over it the measurements that can be added up, as far as an instance may have them."""
+        What only grows stays known when a report leaves it out.
+        """
+        for series in instance.gauges:
+            instance.points.pop(series, None)  # a family may come twice
+        instance.gauges = []
         for family in families:
-            name = family.shape.name
-            if name not in self._shapes and len(self._shapes) < self._bounds.families:
-                self._shapes[name] = family.shape
-            for labels, point in family.points.items():
-                fits = self._shapes.get(name) == family.shape and family.shape.fits(labels, point)
-                if fits and ((name, labels) in known or len(known) < self._bounds.series_per_instance):
-                    known[name, labels] = point
-                else:
-                    self.dropped += 1
-        return known
+            if self._is_known(family.shape):
+                self._note_family(family, instance, over)
+            else:
+                self.dropped += len(family.points)
 
-    def _add(
-        self,
-        points: Mapping[Series, Point],
-        before: Mapping[Series, Point],
-        start_ns: int,
-        end_ns: int,
-    ) -> None:
-        for (name, labels), point in points.items():
-            if self._shapes[name].type is MetricType.GAUGE:
+    def _is_known(self, shape: Shape) -> bool:
+        """Whether a family can be added up: what it was when it came first, if there was room for it."""
+        if shape.name not in self._shapes and len(self._shapes) < self._bounds.families:
+            self._shapes[shape.name] = shape
+        return self._shapes.get(shape.name) == shape
+
+    def _note_family(self, family: Family, instance: Instance, over: Spread | None) -> None:
+        name, points, size = family.shape.name, instance.points, family.shape.size
+        is_gauge = family.shape.type is MetricType.GAUGE
+        known = self._series.setdefault(name, {})
+        for labels, point in family.points.items():
+            if (len(labels), len(point.buckets)) != size:
+                self.dropped += 1
                 continue
-            increase = _increase(before.get((name, labels)), point)
-            if increase is not None:
-                self._total(name, labels).add(increase, start_ns, end_ns)
+            series = known.get(labels) or self._new_series(name, labels)
+            before = points.get(series)
+            if before is None and len(points) >= self._bounds.series_per_instance:
+                self.dropped += 1
+                continue
+            points[series] = point
+            if is_gauge:
+                instance.gauges.append(series)
+            elif over and (increase := _increase(before, point)):
+                self._total(name, series[1]).add(increase, over)
+
+    def _new_series(self, name: str, labels: LabelValues) -> Series:
+        """The name of a series, kept so that all sidecars share it while there is room."""
+        series, known = (name, labels), self._series[name]
+        if len(known) < self._bounds.series_per_family:
+            known[labels] = series
+        return series
 
     def _total(self, name: str, labels: LabelValues) -> Total:
         totals = self._totals.setdefault(name, {})
@@ -236,7 +259,7 @@ class Merge:
             self.overflowed += 1
             labels = (OTHER,) * len(labels)
             total = totals.get(labels)
-        return total or totals.setdefault(labels, Total())
+        return total or totals.setdefault(labels, Total(ring=Ring() if name in RATED else None))
 
     def _gauges(self, now_ns: int) -> dict[str, dict[LabelValues, Point]]:
         found: dict[str, dict[LabelValues, Point]] = {}
@@ -253,11 +276,11 @@ def _increase(before: Point | None, after: Point) -> Point | None:
     """What was added since `before`, or `None` for nothing; a value that fell added nothing."""
     if before is None:
         return after if after.value or any(after.buckets) else None
-    value = after.value - before.value
-    buckets = tuple(new - old for new, old in zip(after.buckets, before.buckets, strict=True))
-    if value < 0 or any(count < 0 for count in buckets):
+    if before == after:
         return None
-    return Point(value, buckets) if value or any(buckets) else None
+    value = after.value - before.value
+    buckets = tuple(map(sub, after.buckets, before.buckets))
+    return Point(value, buckets) if value >= 0 and min(buckets, default=0) >= 0 else None
 
 
 def _combine(name: str, one: float, other: float) -> float:

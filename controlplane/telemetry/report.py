@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from registry.model import ServiceName
 
 LabelValues: TypeAlias = tuple[str, ...]
+
+REQUESTS: Final = "breakwater_requests_total"
+DURATIONS: Final = "breakwater_request_duration_seconds"
+ATTEMPTS: Final = "breakwater_attempts_total"
+RATED: Final = frozenset({REQUESTS, DURATIONS, ATTEMPTS})
+"""The families of which is kept how they grew lately: what traffic is told from."""
 
 
 class MetricType(Enum):
@@ -18,8 +24,7 @@ class MetricType(Enum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One measurement: the value, or a histogram's sum in seconds and the counts per bucket."""
 
     value: float
@@ -35,10 +40,10 @@ class Shape:
     labels: tuple[str, ...]
     bounds: tuple[float, ...] = ()
 
-    def fits(self, labels: LabelValues, point: Point) -> bool:
-        """Whether a measurement has the labels and buckets that the family says."""
-        buckets = len(self.bounds) + 1 if self.type is MetricType.HISTOGRAM else 0
-        return len(labels) == len(self.labels) and len(point.buckets) == buckets
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many labels and buckets each measurement must have."""
+        return len(self.labels), len(self.bounds) + 1 if self.type is MetricType.HISTOGRAM else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import grpc.aio
 from controlplane.telemetry.codec import decode_events, decode_report, encode_response
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.transit import LATE_SECONDS, Transit
+from controlplane.telemetry.turns import Turns
 from mesh.v1 import telemetry_pb2, telemetry_pb2_grpc
 from registry.model import ServiceName
 
@@ -34,6 +35,7 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._pace = readings.pace
         self._now_ns = readings.now_ns
         self._callers_elsewhere = callers_elsewhere
+        self._turns = Turns()
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serves TelemetryService."""
@@ -48,6 +50,7 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self._pace.join()
         try:
             async for request in request_iterator:
+                await self._turns.wait()
                 now_ns = self._now_ns()
                 report = decode_report(request, now_ns)
                 if not report.instance:

@@ -13,10 +13,8 @@ from typing import TypeAlias
 from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.rates import KEPT_SECONDS, SECOND_NS
+from controlplane.telemetry.report import ATTEMPTS, DURATIONS, REQUESTS
 
-REQUESTS = "breakwater_requests_total"
-DURATIONS = "breakwater_request_duration_seconds"
-ATTEMPTS = "breakwater_attempts_total"
 IN_FLIGHT = "breakwater_inflight"
 
 _FAILED_GRPC = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
