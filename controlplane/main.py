@@ -32,7 +32,7 @@ from controlplane.flags import find_answer
 from controlplane.garbage import keep_what_there_is
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
-from controlplane.listen import Service, listening
+from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
 from controlplane.model.replica import Replica
@@ -160,8 +160,13 @@ async def control_plane(settings: Settings) -> AsyncIterator[Bound]:
 
 
 @asynccontextmanager
-async def replica(settings: Settings, store: Store) -> AsyncIterator[Bound]:
-    """One replica of the control plane on a store that others may share, serving until the block ends."""
+async def replica(
+    settings: Settings, store: Store, lifetimes: Lifetimes = DEFAULT_LIFETIMES
+) -> AsyncIterator[Bound]:
+    """One replica of the control plane on a store that others may share, serving until the block ends.
+
+    Sidecars keep their connections to it for as long as `lifetimes` says.
+    """
     own = Own()
     async with (
         meeting(store, own.id) as circle,
@@ -175,7 +180,9 @@ async def replica(settings: Settings, store: Store) -> AsyncIterator[Bound]:
         circle.tell(parts.fleet.supersede)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
-            listening("--listen", settings.listen, _for_sidecars(parts, peers, store, own)) as listener,
+            listening(
+                "--listen", settings.listen, _for_sidecars(parts, peers, store, own), lifetimes=lifetimes
+            ) as listener,
             present(store, await own.at(listener.address, settings.store), MonotonicClock()) as itself,
             listening(
                 "--admin", settings.admin, _for_people(parts, peers, settings, itself), [ErrorStatuses()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from controlplane.config import Settings, read_settings
+from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes
 from controlplane.main import Bound, control_plane, replica
 from mesh.v1 import admin_pb2
 from mesh.v1.admin_pb2_grpc import AdminServiceStub
@@ -62,14 +63,16 @@ class Replicas:
 
 
 @asynccontextmanager
-async def running_replicas(scratch: Path, stores: Sequence[Store]) -> AsyncIterator[Replicas]:
+async def running_replicas(
+    scratch: Path, stores: Sequence[Store], lifetimes: Lifetimes = DEFAULT_LIFETIMES
+) -> AsyncIterator[Replicas]:
     """Replicas of a control plane, one on each way to the same store, once all of them know each other."""
     settings = _settings(scratch, "sqlite::memory:")
     async with AsyncExitStack() as whole:
         blocks = [await whole.enter_async_context(AsyncExitStack()) for _ in stores]
         planes = []
         for block, store in zip(blocks, stores, strict=True):
-            bound = await block.enter_async_context(replica(settings, store))
+            bound = await block.enter_async_context(replica(settings, store, lifetimes))
             planes.append(await block.enter_async_context(_asked(bound, settings)))
         for plane in planes:
             await until(_knows(plane, len(stores)))

@@ -58,11 +58,11 @@ pub(crate) enum Ending {
     Broken(String),
 }
 
-impl From<Ending> for Answer {
-    fn from(ending: Ending) -> Self {
+impl From<&Ending> for Answer {
+    fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Resigned => Self::unavailable("the control plane takes no more calls"),
-            Ending::Broken(reason) => Self::unavailable(reason),
+            Ending::Broken(reason) => Self::unavailable(reason.as_str()),
         }
     }
 }

@@ -58,6 +58,8 @@ enum News {
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) answer: Answer,
+    /// Whether the control plane has asked us to leave, rather than failed.
+    pub(crate) is_resigned: bool,
     /// How long the control plane had been connected; zero when it never answered.
     pub(crate) connected_for: Duration,
 }
@@ -168,10 +170,10 @@ impl Discovery {
         let stream = read(client, requests, incoming);
         tokio::pin!(stream, ending);
         let (mut sweeps, mut ticks) = (0, interval(SWEEP));
-        let answer = loop {
+        let (answer, is_resigned) = loop {
             tokio::select! {
-                answer = &mut stream => break answer,
-                ending = &mut ending => break ending.into(),
+                answer = &mut stream => break (answer, false),
+                ending = &mut ending => break (Answer::from(&ending), ending == Ending::Resigned),
                 Some(news) = news.recv() => self.take(news, &outgoing, &connection).await?,
                 chore = self.chore() => self.carry_out(chore?).await?,
                 _ = ticks.tick() => {
@@ -183,6 +185,7 @@ impl Discovery {
         };
         Ok(Closing {
             answer,
+            is_resigned,
             connected_for: self.disconnected(),
         })
     }

@@ -2,10 +2,10 @@
 //!
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
 //! resource says (`decode`), where host names lead to (`names`), whom to ask next and after what rest (`rotation`,
-//! `backoff`), what a file holds (`saved`). Around that are the edges: one connection at a time (`link`, `connection`)
-//! with its streams (`discovery`, `telemetry`, `command`, `registration`), lookups of names (`resolver`), the disk, the
-//! sockets that answer on this machine (`admin`, `http`).
-//! `assembly` connects them, `departure` ends them, `run` is the whole life on one thread.
+//! `backoff`), what is counted already (`record`), what a file holds (`saved`). Around that are the edges: one connection
+//! at a time (`link`, `search`, `connection`) with its streams (`discovery`, `telemetry`, `command`, `registration`),
+//! lookups of names (`resolver`), the disk, the sockets that answer on this machine (`admin`, `http`). `assembly`
+//! connects them, `departure` ends them, `run` is the whole life on one thread.
 
 mod addresses;
 mod admin;
@@ -45,6 +45,7 @@ mod rotation;
 mod run;
 mod saved;
 mod saver;
+mod search;
 mod settings;
 mod signals;
 mod snapshot;

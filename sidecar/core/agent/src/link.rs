@@ -1,14 +1,13 @@
 //! The one connection to a control plane at a time: every stream shares it, and all go over to the next together.
 
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::time::Duration;
 
 use proxy::Ended;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status as Answer};
 
-use crate::addresses::{Addresses, Target};
+use crate::addresses::Target;
 use crate::backoff::Backoff;
 use crate::chance;
 use crate::command;
@@ -17,7 +16,7 @@ use crate::discovery::{Closing, Discovery};
 use crate::log::Log;
 use crate::operator::Operator;
 use crate::registration::Registration;
-use crate::rotation::Rotation;
+use crate::search::Search;
 use crate::telemetry::Reporter;
 
 /// A control plane that stands still is left within 10 s, which leaves half of a registration's time.
@@ -26,8 +25,6 @@ const PATIENCE: Patience = Patience {
     probe: Duration::from_secs(5),
     answer: Duration::from_secs(5),
 };
-/// A session this long was a good one; a shorter one is as if there had been none.
-const PROVEN: Duration = Duration::from_secs(5);
 
 /// Time for the answer to a report that is on its way when a session ends.
 const SETTLEMENT: Duration = Duration::from_millis(500);
@@ -47,7 +44,7 @@ pub(crate) async fn run(
     names: Vec<String>,
     log: Log,
 ) -> Ended {
-    match keep(&mut discovery, &mut companions, &names, &log).await {
+    match keep(&mut discovery, &mut companions, names, log).await {
         Ok(never) => match never {},
         Err(ended) => ended,
     }
@@ -56,68 +53,17 @@ pub(crate) async fn run(
 async fn keep(
     discovery: &mut Discovery,
     companions: &mut Companions,
-    names: &[String],
-    log: &Log,
+    names: Vec<String>,
+    log: Log,
 ) -> Result<Infallible, Ended> {
     if names.is_empty() {
-        return discovery.alone(std::future::pending()).await;
+        return discovery.alone(std::future::pending()).await; // nobody to connect to
     }
-    let mut addresses = Addresses::new(names);
-    let mut complaint = Complaint::new(log);
-    let all = discovery.alone(addresses.resolve()).await?;
-    let mut rotation = Rotation::new(all, chance::draw);
+    let mut search = Search::begin(names, log, discovery).await?;
     loop {
-        let Some(target) = rotation.next() else {
-            let rest = rotation.rest(chance::draw());
-            discovery.alone(sleep(rest)).await?;
-            let all = discovery.alone(addresses.resolve()).await?;
-            if all.is_empty() {
-                complaint.tell(&names.join(","), "the name cannot be resolved");
-            }
-            rotation.begin(all, chance::draw);
-            continue;
-        };
+        let target = search.next(discovery).await?;
         let closing = visit(discovery, companions, &target).await?;
-        if closing.connected_for > PROVEN {
-            complaint.withdraw();
-            let all = discovery.alone(addresses.resolve()).await?;
-            rotation.begin_without(&target, all, chance::draw);
-        } else {
-            rotation.failed(is_pushed_back(&closing.answer));
-        }
-        complaint.tell(&target.address, closing.answer.message());
-    }
-}
-
-fn is_pushed_back(answer: &Answer) -> bool {
-    answer.code() == Code::ResourceExhausted
-}
-
-/// What is said when there is no control plane: once, until there is one again.
-struct Complaint<'a> {
-    log: &'a Log,
-    is_told: bool,
-}
-
-impl<'a> Complaint<'a> {
-    const fn new(log: &'a Log) -> Self {
-        Self {
-            log,
-            is_told: false,
-        }
-    }
-
-    fn tell(&mut self, address: &dyn Display, reason: &str) {
-        let fields: [(&str, &dyn Display); 2] = [("address", address), ("reason", &reason)];
-        if std::mem::replace(&mut self.is_told, true) {
-            self.log.debug("control plane not connected", &fields);
-        } else {
-            self.log.warn("control plane not connected", &fields);
-        }
-    }
-
-    const fn withdraw(&mut self) {
-        self.is_told = false;
+        search.learn(&target, &closing, discovery).await?;
     }
 }
 
@@ -131,6 +77,7 @@ async fn visit(
         Ok((connection, ending)) => session(discovery, companions, connection, ending).await,
         Err(error) => Ok(Closing {
             answer: Answer::unavailable(error.to_string()),
+            is_resigned: false,
             connected_for: Duration::ZERO,
         }),
     }
@@ -187,6 +134,6 @@ async fn again(stream: &str, log: &Log, mut run: impl AsyncFnMut() -> Answer) ->
             "stream ended",
             &[("stream", &stream), ("reason", &ended.message())],
         );
-        sleep(backoff.next(chance::draw(), is_pushed_back(&ended))).await;
+        sleep(backoff.next(chance::draw(), ended.code() == Code::ResourceExhausted)).await;
     }
 }
