@@ -1,4 +1,4 @@
-"""A control plane stands still with reports that it has not answered: each call is counted once, by somebody."""
+"""A control plane stands still with reports that it has not answered: each call is counted once."""
 
 import time
 from dataclasses import dataclass
