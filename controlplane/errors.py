@@ -6,7 +6,8 @@
     ├── DiscoveryError
     │   ├── ProtocolError           a sidecar said what it may not say here
     │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
-    │   └── ReplacedError           the same sidecar opened another stream
+    │   ├── ReplacedError           the same sidecar opened another stream
+    │   └── DismissedError          the sidecar is better served elsewhere
     ├── AdminError
     │   ├── NotFoundError           what was named does not exist
     │   ├── InvalidRequestError     a request with problems, all of them listed by field
@@ -79,6 +80,16 @@ class ReplacedError(DiscoveryError):
         super().__init__(
             f"another stream of {instance!r} took over; give each sidecar an --instance of its own"
         )
+
+
+class DismissedError(DiscoveryError):
+    """Another replica has what this one lacks."""
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("the store is out of reach here, and not from another control plane")
 
 
 class AdminError(ControlPlaneError):

@@ -38,6 +38,7 @@ from controlplane.metrics import Metrics, TaskCollector
 from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
 from controlplane.peers.circle import Circle, meeting
+from controlplane.peers.handover import Handover
 from controlplane.peers.local import Health, Local
 from controlplane.peers.mesh import Mesh
 from controlplane.peers.own import Own
@@ -192,6 +193,12 @@ async def replica(
             bound = Bound(listen=listener.address, admin=admin.address, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
             start(tidy(parts.readings))
+            handover = Handover(
+                is_connected=lambda: parts.live.is_connected,
+                is_elsewhere=circle.has_store,
+                dismiss=parts.fleet.dismiss,
+            )
+            start(handover.run(MonotonicClock()))
             yield bound
 
 

@@ -27,7 +27,7 @@ from controlplane.discovery.subscription import (
     Stage,
     Subscription,
 )
-from controlplane.errors import TooManyResourcesError
+from controlplane.errors import DiscoveryError, DismissedError, ReplacedError, TooManyResourcesError
 from controlplane.metrics import Metrics
 from controlplane.model.document import ObjectKey
 from controlplane.model.resource import ResourceName, Version
@@ -105,7 +105,7 @@ class Fleet:
         state = Subscription(shared, min(hello.revision, self._desired.revision))
         stream = Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
         if earlier := self._streams.get(hello.instance):
-            self._replace(earlier)
+            self._end(earlier, ReplacedError(hello.instance))
         self._streams[hello.instance] = stream
         self._departed.pop(hello.instance, None)
         try:
@@ -200,7 +200,13 @@ class Fleet:
         for instance, age_seconds in arrivals.items():
             stream = self._streams.get(instance)
             if stream and (now_ns - stream.joined_ns) / 1e9 > age_seconds + MOVE_SECONDS:
-                self._replace(stream)
+                self._end(stream, ReplacedError(instance))
+
+    def dismiss(self) -> int:
+        """Ends every stream, for sidecars to go where they are served better; returns how many there were."""
+        for stream in self._streams.values():
+            self._end(stream, DismissedError())
+        return len(self._streams)
 
     async def _change(self, changed: Collection[ResourceName], previous_revision: int) -> None:
         now_ns = self._clock.now_ns()
@@ -254,10 +260,10 @@ class Fleet:
             self._measure.convergence(now_ns - stream.behind_ns)
             stream.behind_ns = None
 
-    def _replace(self, stream: Stream) -> None:
+    def _end(self, stream: Stream, error: DiscoveryError) -> None:
         line, stream.line = stream.line, None
         if line:
-            line.replace()
+            line.end(error)
 
     def _leave(self, stream: Stream) -> None:
         now_ns = self._clock.now_ns()

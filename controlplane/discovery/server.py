@@ -12,7 +12,13 @@ from controlplane.discovery.codec import ResponseEncoder, Wish, decode_hello, de
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.stream import Stream
 from controlplane.discovery.subscription import Acknowledgement
-from controlplane.errors import DiscoveryError, ProtocolError, ReplacedError, TooManyResourcesError
+from controlplane.errors import (
+    DiscoveryError,
+    DismissedError,
+    ProtocolError,
+    ReplacedError,
+    TooManyResourcesError,
+)
 from mesh.v1 import discovery_pb2
 
 if TYPE_CHECKING:
@@ -28,6 +34,7 @@ _CODES = {
     ProtocolError: grpc.StatusCode.INVALID_ARGUMENT,
     TooManyResourcesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReplacedError: grpc.StatusCode.ABORTED,
+    DismissedError: grpc.StatusCode.UNAVAILABLE,
 }
 
 log = structlog.get_logger()
@@ -120,8 +127,8 @@ class _Line:
             self._is_writing = True
             self._tasks.create_task(self._write())
 
-    def replace(self) -> None:
-        self._tasks.create_task(self._end())
+    def end(self, error: DiscoveryError) -> None:
+        self._tasks.create_task(_fail(error))
 
     async def _write(self) -> None:
         try:
@@ -132,8 +139,9 @@ class _Line:
         finally:
             self._is_writing = False
 
-    async def _end(self) -> None:
-        raise ReplacedError(self._instance)
+
+async def _fail(error: DiscoveryError) -> None:
+    raise error
 
 
 async def _read(context: "Context") -> discovery_pb2.DiscoveryRequest | None:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from controlplane.discovery.desired import Published
 from controlplane.discovery.subscription import Nonce, Subscription
+from controlplane.errors import DiscoveryError
 from controlplane.model.sidecar import Hello, ResourceConvergence, SidecarState, SidecarStatus
 
 
@@ -15,8 +16,8 @@ class Line(Protocol):
         """There may be something to send."""
         ...
 
-    def replace(self) -> None:
-        """The sidecar opened another stream, so that this one ends."""
+    def end(self, error: DiscoveryError) -> None:
+        """The stream ends, with an error that says why."""
         ...
 
 

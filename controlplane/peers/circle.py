@@ -18,7 +18,7 @@ from registry.model import ServiceName
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from controlplane.model.replica import ReplicaId
+    from controlplane.model.replica import ReplicaId, Standing
     from registry.mirror import Mirror
     from registry.store import Store
 
@@ -56,8 +56,15 @@ class Circle:
 
     async def is_complete(self) -> bool:
         """Whether a peer knows that no owner of a registration is on its way."""
-        answers = await asyncio.gather(*map(_is_complete, self.peers))
-        return any(answers)
+        return await self._any(lambda standing: standing.is_complete)
+
+    async def has_store(self) -> bool:
+        """Whether the store answers a peer."""
+        return await self._any(lambda standing: standing.is_store_ready)
+
+    async def _any(self, holds: Callable[[Standing], bool]) -> bool:
+        standings = await asyncio.gather(*map(_standing, self.peers))
+        return any(standing is not None and holds(standing) for standing in standings)
 
     async def run(self) -> None:
         """Keeps up with the store and the peers, until cancelled."""
@@ -127,8 +134,8 @@ def _ignore(arrivals: Mapping[str, float]) -> None:
     """Nobody has asked to be told."""
 
 
-async def _is_complete(peer: Peer) -> bool:
+async def _standing(peer: Peer) -> Standing | None:
     try:
-        return (await peer.standing()).is_complete
+        return await peer.standing()
     except PeerError:
-        return False
+        return None

@@ -9,7 +9,7 @@ from controlplane.discovery.codec import Wish, frame
 from controlplane.discovery.desired import Published
 from controlplane.discovery.fleet import OFFLINE_NS, Fleet
 from controlplane.discovery.subscription import MAX_WANTED
-from controlplane.errors import TooManyResourcesError
+from controlplane.errors import DiscoveryError, DismissedError, ReplacedError, TooManyResourcesError
 from controlplane.metrics import Metrics
 from controlplane.model.sidecar import Hello, SidecarState
 from controlplane.snapshot.attachments import Attachments
@@ -33,13 +33,13 @@ def empty_fleet(clock: FakeClock) -> Fleet:
 
 @dataclass
 class FakeLine:
-    is_replaced: bool = False
+    error: DiscoveryError | None = None
 
     def wake(self) -> None:
         pass
 
-    def replace(self) -> None:
-        self.is_replaced = True
+    def end(self, error: DiscoveryError) -> None:
+        self.error = error
 
 
 def states(fleet: Fleet) -> dict[str, SidecarState]:
@@ -71,9 +71,18 @@ def test_newer_stream_of_an_instance_outlives_the_older() -> None:
     first = older.__enter__()
     first.line = line = FakeLine()
     newer.__enter__()
-    assert line.is_replaced
+    assert isinstance(line.error, ReplacedError)
     older.__exit__(None, None, None)
     assert states(fleet) == {"web-0": SidecarState.SYNCED}
+
+
+def test_dismissed_sidecars_are_told_once() -> None:
+    fleet, line = empty_fleet(FakeClock()), FakeLine()
+    with fleet.joined(hello(), {}) as stream:
+        stream.line = line
+        assert fleet.dismiss() == 1
+        assert isinstance(line.error, DismissedError)
+        assert stream.line is None
 
 
 def test_stream_that_left_is_no_reader_any_more() -> None:
