@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -45,8 +46,7 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request_iterator: AsyncIterator[telemetry_pb2.ReportRequest], context: "Context"
     ) -> AsyncIterator[telemetry_pb2.ReportResponse]:
         """Takes one sidecar's reports, and answers each with its pace and its shares."""
-        last: Counted | None = None
-        transit, taken_ns = Transit(), 0
+        transit, leave = Transit(), partial(self._leave, "", (), 0)
         self._pace.join()
         try:
             async for request in request_iterator:
@@ -57,20 +57,22 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
                 if transit.is_late(report.at_ns, now_ns):
                     await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
-                last, taken_ns = report, now_ns
+                leave = partial(self._leave, report.instance, report.called, now_ns)
                 self._events.add(decode_events(request))
                 yield self._take(report, now_ns)
         finally:
             self._pace.leave()
-            if last:
-                self._merge.leave(last.instance, taken_ns)
-                self._callers.leave(last.instance, last.called, taken_ns)
+            leave()
 
     def _take(self, report: "Counted", now_ns: int) -> telemetry_pb2.ReportResponse:
         self._merge.take(report, now_ns)
         self._callers.take(report.instance, report.called, now_ns)
         counts = {service: self._live_callers(service, now_ns) for service in report.called}
         return encode_response(self._pace.tell(now_ns), counts)
+
+    def _leave(self, instance: str, called: tuple[ServiceName, ...], taken_ns: int) -> None:
+        self._merge.leave(instance, taken_ns)
+        self._callers.leave(instance, called, taken_ns)
 
     def _live_callers(self, service: ServiceName, now_ns: int) -> int:
         """Callers in the whole mesh, at least the one that reports now."""

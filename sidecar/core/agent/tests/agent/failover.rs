@@ -101,6 +101,19 @@ async fn what_one_has_counted_is_the_baseline_at_the_other() {
 }
 
 #[tokio::test]
+async fn a_report_on_its_way_is_waited_for_when_a_control_plane_leaves() {
+    let directory = Directory::new("settles");
+    let (mut leaving, mut staying, _sidecar) = pair(&directory).await;
+    let mut reports = leaving.telemetry().await;
+    let sent = reports.next().await;
+    leaving.discovery().await.hello().await;
+    leaving.retire();
+    reports.send(ReportResponse::default()).await;
+    let first = staying.telemetry().await.next().await;
+    assert_eq!(first.baseline.unwrap().at, sent.at);
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_is_opened_at_the_other_after_a_short_session_too() {
     let directory = Directory::new("breaks");
     let (mut one, mut other, sidecar) = pair(&directory).await;
