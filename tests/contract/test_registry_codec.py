@@ -15,6 +15,7 @@ from registry.codec import (
     encode_registration,
     encode_service,
 )
+from registry.config import LEASE_SECONDS
 from registry.errors import DecodeError, InvalidRegistrationError
 from registry.keys import registration_key
 from registry.model import (
@@ -134,6 +135,6 @@ def test_port_without_a_protocol_speaks_http() -> None:
     assert decode_register_request(request).ports[0].protocol is Protocol.HTTP
 
 
-def test_time_to_live_is_15_seconds_when_the_request_names_none() -> None:
-    assert decode_ttl(pb.RegisterRequest()) == 15
+def test_time_to_live_is_that_of_every_lease_when_the_request_names_none() -> None:
+    assert decode_ttl(pb.RegisterRequest()) == LEASE_SECONDS
     assert decode_ttl(pb.RegisterRequest(ttl=Duration(seconds=7, nanos=500_000_000))) == 7.5

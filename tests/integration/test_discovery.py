@@ -255,8 +255,11 @@ async def test_first_message_must_be_a_hello(plane: Plane) -> None:
 
 
 async def test_service_of_registration_is_known_by_its_contract(plane: Plane) -> None:
-    response = await plane.admin.ListMeshServices(admin_pb2.ListMeshServicesRequest(namespace="shop"))
-    assert [(one.name.name, one.endpoint_count) for one in response.services] == [(CART.name, 1)]
+    async def is_known() -> bool:
+        response = await plane.admin.ListMeshServices(admin_pb2.ListMeshServicesRequest(namespace="shop"))
+        return [(one.name.name, one.endpoint_count) for one in response.services] == [(CART.name, 1)]
+
+    await until(is_known)
 
 
 async def test_revision_never_goes_back_for_a_sidecar_though_the_store_did(plane: Plane) -> None:
