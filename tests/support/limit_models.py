@@ -20,6 +20,9 @@ from sidecar.machines import (
     TokenBucket,
 )
 
+UNUSED = Fraction(7, 3)
+"""The length of windows where nobody asks for any; no limit has it."""
+
 HORIZON_NS = 1_000 * SECOND_NS
 """By then all that was used is as new, whatever the tests used."""
 
@@ -95,7 +98,7 @@ class Windows:
             case SlidingWindow():
                 length = Fraction(terms.rate.per_ns, terms.buckets)
             case _:
-                length = Fraction(SECOND_NS)
+                length = UNUSED
         return cls(Calendar.of(length, clock.now_ns, clock.ahead_ns))
 
     def at(self, at_ns: int) -> Calendar:
