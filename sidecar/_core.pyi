@@ -8,6 +8,7 @@ from sidecar.machines import (
     BudgetParams,
     BulkheadParams,
     Cause,
+    Criticality,
     EjectionParams,
     Ending,
     LimitParams,
@@ -33,6 +34,7 @@ __all__ = [
     "Counts",
     "Deadline",
     "Endpoints",
+    "GroupWatch",
     "Histogram",
     "LimitView",
     "Limited",
@@ -59,6 +61,7 @@ __all__ = [
     "parse_grpc_timeout",
     "parse_settings",
     "pushback_ms",
+    "reach",
     "retry_after_seconds",
     "run",
     "status",
@@ -200,12 +203,15 @@ class Ticket:
 @final
 class Bulkhead:
     def __new__(cls, params: BulkheadParams) -> Bulkhead: ...
-    def acquire(self) -> Ticket | Literal["acquired", "full"]: ...
-    def release(self) -> Ticket | None: ...
-    def abandon(self, ticket: Ticket) -> Ticket | None: ...
+    def acquire(
+        self, criticality: Criticality = "default", flow: int = 0
+    ) -> Ticket | Literal["acquired", "full"]: ...
+    def release(self, criticality: Criticality = "default") -> Ticket | None: ...
+    def abandon(self, ticket: Ticket, criticality: Criticality = "default") -> Ticket | None: ...
     def admit_next(self) -> Ticket | None: ...
     def reconfigure(self, params: BulkheadParams) -> None: ...
     def queue_timeout_ns(self, left_ns: int | None) -> int: ...
+    def running(self, criticality: Criticality) -> int: ...
     @property
     def queue_capacity(self) -> int: ...
     @property
@@ -217,6 +223,15 @@ class Bulkhead:
 class Admitted:
     @property
     def wait_ns(self) -> int: ...
+
+def reach(
+    sizes: Sequence[tuple[int, int]], group: int, overflow: float | Literal["Never", "WhenEmpty"]
+) -> tuple[int, int]: ...
+
+@final
+class GroupWatch:
+    def __new__(cls) -> GroupWatch: ...
+    def observe(self, ready: int, total: int) -> Literal["emptied", "refilled"] | None: ...
 
 @final
 class Limited:

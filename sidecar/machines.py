@@ -23,6 +23,7 @@ from sidecar._core import (
     Counts,
     Deadline,
     Endpoints,
+    GroupWatch,
     Histogram,
     Limited,
     Limits,
@@ -45,6 +46,7 @@ from sidecar._core import (
     parse_deadline_ms,
     parse_grpc_timeout,
     pushback_ms,
+    reach,
     retry_after_seconds,
 )
 
@@ -68,13 +70,16 @@ __all__ = [
     "Concurrency",
     "CountWindow",
     "Counts",
+    "Criticality",
     "Deadline",
     "EjectionParams",
     "Ending",
     "Endpoints",
     "FailurePercentage",
     "FixedWindow",
+    "GroupWatch",
     "Histogram",
+    "Lanes",
     "LeakyBucket",
     "LimitParams",
     "LimitView",
@@ -117,6 +122,7 @@ __all__ = [
     "parse_deadline_ms",
     "parse_grpc_timeout",
     "pushback_ms",
+    "reach",
     "retry_after_seconds",
 ]
 
@@ -247,6 +253,19 @@ class BudgetParams:
     floor_per_ns: int = SECOND_NS
 
 
+Criticality = Literal["critical", "default", "sheddable", "background"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """The share of permits, in percent, that belongs to each class."""
+
+    critical: float = 0
+    default: float = 0
+    sheddable: float = 0
+    background: float = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkheadParams:
     """Settings of a bulkhead.
@@ -257,6 +276,7 @@ class BulkheadParams:
     max_concurrent: int = 100
     max_queue: int | None = None
     queue_timeout_ns: int | None = None
+    lanes: Lanes = Lanes()
 
 
 WhenKeysFull = Literal["ShareOne", "Refuse", "Allow"]

@@ -7,7 +7,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use policy::bulkhead::{Arrival, Bulkhead, Params, Ticket};
+use policy::Criticality;
+use policy::bulkhead::{Arrival, Bulkhead, Claim, Params, Ticket};
+
+/// The class of everybody.
+const CLASS: Criticality = Criticality::Default;
 
 /// A bulkhead with its waiters.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl Gate {
 
     /// Lets an arrival in, has it wait, or turns it away.
     pub(crate) fn enter(self: &Rc<Self>) -> Entry {
-        let arrival = self.machine.borrow_mut().acquire();
+        let arrival = self.machine.borrow_mut().acquire(Claim::default());
         match arrival {
             Arrival::Acquired => Entry::Open(Permit(Rc::clone(self))),
             Arrival::Queued(ticket) => Entry::Wait(self.join(ticket)),
@@ -101,7 +105,7 @@ impl Gate {
     }
 
     fn release(&self) {
-        let next = self.machine.borrow_mut().release();
+        let next = self.machine.borrow_mut().release(CLASS);
         if let Some(ticket) = next {
             self.call(ticket);
         }
@@ -109,7 +113,7 @@ impl Gate {
 
     fn abandon(&self, ticket: Ticket) {
         self.waiters.borrow_mut().remove(&ticket);
-        let next = self.machine.borrow_mut().abandon(ticket);
+        let next = self.machine.borrow_mut().abandon(ticket, CLASS);
         if let Some(ticket) = next {
             self.call(ticket);
         }

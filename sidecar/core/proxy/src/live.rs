@@ -183,6 +183,7 @@ fn connections(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<Gat
         max_concurrent: pool.max_connections,
         max_queue: Some(CONNECTION_QUEUE),
         queue_timeout_ns: None,
+        lanes: bulkhead::NO_LANES,
     };
     Some(reconfigured(
         old.and_then(|old| old.connections.as_ref()),

@@ -7,6 +7,7 @@ mod budget;
 mod bulkhead;
 mod deadline;
 mod ending;
+mod instance_groups;
 mod latency;
 mod numbers;
 mod outlier;
@@ -26,6 +27,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bulkhead::register(module)?;
     deadline::register(module)?;
     ending::register(module)?;
+    instance_groups::register(module)?;
     latency::register(module)?;
     outlier::register(module)?;
     rate_limit::register(module)?;

@@ -95,6 +95,7 @@ pub(super) fn bulkhead(wire: mesh::Bulkhead) -> Result<Bulkhead, Fault> {
         max_concurrent: positive("maxConcurrent", wire.max_concurrent.unwrap_or(default))?,
         max_queue: wire.max_queue,
         queue_timeout_ns: optional_nanoseconds("queueTimeout", wire.queue_timeout)?,
+        lanes: machine::NO_LANES,
     };
     Ok(Bulkhead { params, shared })
 }

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use http1::Known;
-use policy::bulkhead::Params;
+use policy::bulkhead::{NO_LANES, Params};
 use policy::{Outcome, Reason};
 
 use super::{Course, End, Exchange};
@@ -49,6 +49,7 @@ fn guarded(worker: &Rc<Worker>) -> Rc<Cluster> {
         max_concurrent: 1,
         max_queue: Some(0),
         queue_timeout_ns: None,
+        lanes: NO_LANES,
     };
     serve(
         worker,

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use policy::bulkhead::Params;
+use policy::bulkhead::{NO_LANES, Params};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::{Entry, Gate, Permit, Wait};
@@ -10,6 +10,7 @@ fn params(max_concurrent: u32, max_queue: u32) -> Params {
         max_concurrent,
         max_queue: Some(max_queue),
         queue_timeout_ns: None,
+        lanes: NO_LANES,
     }
 }
 

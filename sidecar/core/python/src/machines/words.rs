@@ -1,5 +1,6 @@
 //! Closed sets, which are words in Python.
 
+use policy::Criticality;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -16,6 +17,11 @@ pub(super) fn parse<T: Copy>(word: &str, table: &[(&str, T)]) -> PyResult<T> {
                 known.join(", ")
             ))
         })
+}
+
+/// A class of requests.
+pub(super) fn criticality(word: &str) -> PyResult<Criticality> {
+    parse(word, &Criticality::ALL.map(|class| (class.as_str(), class)))
 }
 
 /// Python's words for outcomes.

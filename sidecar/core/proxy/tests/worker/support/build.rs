@@ -149,6 +149,7 @@ pub(crate) fn bulkhead(max_concurrent: u32, max_queue: u32, queue_timeout: Durat
             max_concurrent,
             max_queue: Some(max_queue),
             queue_timeout_ns: Some(queue_timeout.as_nanos() as u64),
+            lanes: bulkhead::NO_LANES,
         },
         shared: None,
     }
