@@ -24,7 +24,7 @@ SHORT = Lengths(
     pause=35,
     leader_kills=3,
     leader_rest=8,
-    returning=40,
+    returning=60,  # fewer would be judged by chance
     churn=25,
 )
 LONG = Lengths(
