@@ -30,7 +30,7 @@ def watch(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show what changes in the registry until interrupted, beginning with what there is."""
-    seen = Seen()
+    seen, is_told = Seen(), False
     if output not in {Format.JSON, Format.YAML}:
         _print_row(*_HEADING)
     while True:
@@ -38,11 +38,16 @@ def watch(
         try:
             with AdminClient(admin) as client:
                 for answer in client.stream("WatchMeshServices", request):
+                    is_told = False
                     _show(answer["change"], seen, output)
-        except UnreachableError as error:
+        except UnreachableError:
             if seen.revision == "0":
                 raise
-            print(f"the control plane is away, and is asked again: {error}", file=sys.stderr)
+            if not is_told:
+                is_told = True
+                print(
+                    f"the control plane at {admin} is away, and asked again until it is back", file=sys.stderr
+                )
         time.sleep(_RETRY_SECONDS)
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 REST_SECONDS: Final = 0.1
 """How long a change rests before it is recorded: others may be about to, and edits come in bursts."""
 
+RETURN_SECONDS: Final = 2.0
+"""How long more once the store went back: the policies in it are listed anew as well, though not at once."""
+
 _PATIENCE_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -74,6 +77,7 @@ class Revisions:
         self._collector = collector
         self._journal = journal
         self._schema = schema
+        self._has_gone_back = False
         self._newest = Newest(Numbered(desired=Desired(), fingerprints=Fingerprints(), numbering=Numbering()))
 
     @property
@@ -129,7 +133,9 @@ class Revisions:
 
     async def _follow_history(self) -> None:
         async for ledger in self._journal.watch():
+            was_recorded = self.newest.is_recorded
             self._hear(ledger)
+            self._has_gone_back |= was_recorded and not self.newest.is_recorded
 
     def _hear(self, ledger: Ledger) -> None:
         self._renumber(numbers.hear(self.newest.numbering, ledger))
@@ -142,6 +148,9 @@ class Revisions:
         while True:
             await self._newest.until(lambda one: not one.is_recorded)
             await asyncio.sleep(REST_SECONDS)
+            while self._has_gone_back:
+                self._has_gone_back = False
+                await asyncio.sleep(RETURN_SECONDS)
             ledger = self._journal.ledger
             self._hear(ledger)
             if not self.newest.is_recorded:

@@ -387,6 +387,7 @@ async def test_store_that_went_back_is_followed_though_it_is_hard_to_reach() -> 
 async def test_a_replica_that_is_late_takes_no_number_for_one_of_a_store_that_went_back() -> None:
     async with opened() as store, replica(store) as one:
         await one.apply(policy("timeouts: {}"))
+        await one.at(1)
         await store.put(REVISION_KEY, b"7")
         await one.revisions.saw(7)
         assert one.revisions.newest.revision == 1
