@@ -24,8 +24,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A client that pings more often than this is sent away; sidecars do it every 5 s.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    # A client that pings more often than this is sent away; sidecars do it every 3 s.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 2_000),
     # Windows need not grow for messages this small, and a probe is two packets for each of them.
     ("grpc.http2.bdp_probe", 0),
     # Two control planes on one address would each get half of the sidecars.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from registry.errors import InvalidLocationError
 
-LEASE_SECONDS = 20
-"""How long a registration outlives its owner, who renews it four times as often.
+LEASE_SECONDS = 15
+"""How long a registration outlives its owner, who renews it three times as often.
 
-Whatever an owner renews through may stand still: it notices within 10 s, and goes on elsewhere in time.
+Whatever an owner renews through may stand still: it notices within 8 s, and goes on elsewhere in time.
 """
 
 LEASE_SECONDS_MIN = 5

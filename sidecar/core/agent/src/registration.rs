@@ -19,9 +19,9 @@ use crate::settings::{OwnPort, OwnService, Settings};
 use crate::status::{State, Status};
 
 /// Time to live that is asked for: a control plane that stands still is left in time to renew at another.
-const TTL: Duration = Duration::from_secs(20);
+const TTL: Duration = Duration::from_secs(15);
 /// Renewals within one time to live.
-const RENEWALS: u32 = 4;
+const RENEWALS: u32 = 3;
 /// Time for taking the workload out.
 const FAREWELL: Duration = Duration::from_secs(1);
 
