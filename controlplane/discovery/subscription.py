@@ -120,9 +120,9 @@ _NOTHING: Final = frozenset[ResourceName]()
 class Subscription:
     """Where one sidecar stands.
 
-    `asked` is what it asked for. `brought` maps each asked HOST to all that it ever brought, so that what
-    vanishes with it is removed with it. `applied` maps what is wanted, which is all of that, to the version
-    that the sidecar applies, or to `None`. `told` maps a resource to the version last sent, or to `None` when
+    `asked` maps what it asked for to all that it ever brought, if it is a HOST, so that what vanishes with it
+    is removed with it. `applied` maps what is wanted, which is all of that, to the version that the sidecar
+    applies, or to `None`. `told` maps a resource to the version last sent, or to `None` when
     it was said not to exist, unless that is what is applied. `carried` is what the sidecar held when it came,
     as far as it may yet be wanted or withheld. `pending` are the wanted ones of which something other than
     the newest version is applied. `unconfirmed` maps nonces to responses without their APPLIED, oldest first;
@@ -134,7 +134,6 @@ class Subscription:
         "applied",
         "asked",
         "awaited",
-        "brought",
         "carried",
         "due",
         "pending",
@@ -146,8 +145,7 @@ class Subscription:
 
     def __init__(self, held: Mapping[ResourceName, Version], revision: int = 0) -> None:
         """The state of a new stream whose sidecar holds and applies `held`, all current at `revision`."""
-        self.asked: set[ResourceName] = set()
-        self.brought: dict[ResourceName, frozenset[ResourceName]] = {}
+        self.asked: dict[ResourceName, frozenset[ResourceName]] = {}
         self.applied: dict[ResourceName, Version | None] = {}
         self.told: dict[ResourceName, Version | None] = {}
         self.carried = dict(held)
@@ -171,7 +169,7 @@ class Subscription:
         forgotten = self._unsubscribe(frozenset(unwanted))
         came: set[ResourceName] = set()
         for resource in wanted:
-            self.asked.add(resource)
+            self.asked.setdefault(resource, _NOTHING)
             if self.told.get(resource, _UNTOLD) is None:
                 del self.told[resource]
             came.update(self._want(resource, desired), self._bring(resource, desired))
@@ -197,7 +195,7 @@ class Subscription:
         for resource in resources:
             if resource in self.applied:
                 self.due.add(resource)
-                self.due.update(self.brought.get(resource, ()))
+                self.due.update(self.asked.get(resource, ()))
 
     def respond(self, desired: Desired, nonce: Nonce, limit_bytes: int = RESPONSE_BYTES) -> Response | None:
         """The response that sends what is due, if there is anything to send now.
@@ -244,6 +242,7 @@ class Subscription:
             self._note_settled(desired.revision)
             for nonce in _until(self.unconfirmed, ack.nonce):
                 self._confirm(self.unconfirmed.pop(nonce), desired)
+            self._shrink()
         if self.awaited not in self.unconfirmed or self.awaited == ack.nonce:
             self.awaited = None
 
@@ -273,25 +272,19 @@ class Subscription:
         """Want what an asked host brings now, and judge all that it ever brought; returns what is new."""
         if resource.type is not ResourceType.HOST or resource not in self.asked:
             return []
-        behind = desired.behind(resource)
-        before = self.brought.get(resource)
-        if before is None:
-            self.brought[resource] = behind
-        else:
-            self.brought[resource] = before | behind
-            for brought in before:
-                self._judge(brought, desired)
+        behind, before = desired.behind(resource), self.asked[resource]
+        self.asked[resource] = (before | behind) if before else behind
+        for brought in before:
+            self._judge(brought, desired)
         return [name for brought in behind for name in self._want(brought, desired)]
 
     def _unsubscribe(self, lost: frozenset[ResourceName]) -> set[ResourceName]:
         """Forget what is wanted no longer; returns it."""
         if not lost:
             return set()
-        self.asked -= lost
-        for host in lost:
-            self.brought.pop(host, None)
-        wanted = self.asked.union(*self.brought.values())
-        forgotten = self.applied.keys() - wanted
+        for resource in lost:
+            self.asked.pop(resource, None)
+        forgotten = self.applied.keys() - set(self.asked).union(*self.asked.values())
         for resource in forgotten:
             for memory in (self.applied, self.told, self.carried, self.rejected):
                 memory.pop(resource, None)
@@ -371,6 +364,13 @@ class Subscription:
             if resource in self.applied:
                 self.applied[resource] = None
                 self._judge(resource, desired)
+
+    def _shrink(self) -> None:
+        """Give back the room that the first responses took; what is emptied keeps it."""
+        if not self.pending:
+            self.pending = set()
+        if not self.told:
+            self.told = {}
 
 
 def _voided(response: Response, forgotten: set[ResourceName]) -> Response:
