@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -17,13 +17,21 @@ from registry.model import ServiceName
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from controlplane.telemetry.report import Report as Counted
-
     Context: TypeAlias = grpc.aio.ServicerContext[telemetry_pb2.ReportRequest, telemetry_pb2.ReportResponse]
 
 TIDY_SECONDS = 10.0
 
 _LATE = f"expected a report within {LATE_SECONDS} s, found one that is told elsewhere by now"
+
+
+@dataclass(slots=True)
+class _Reporter:
+    """What is remembered of one stream between its reports."""
+
+    transit: Transit = field(default_factory=Transit)
+    instance: str = ""
+    called: tuple[ServiceName, ...] = ()
+    taken_ns: int = 0
 
 
 class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
@@ -46,33 +54,34 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         self, request_iterator: AsyncIterator[telemetry_pb2.ReportRequest], context: "Context"
     ) -> AsyncIterator[telemetry_pb2.ReportResponse]:
         """Takes one sidecar's reports, and answers each with its pace and its shares."""
-        transit, leave = Transit(), partial(self._leave, "", (), 0)
+        reporter = _Reporter()
         self._pace.join()
         try:
             async for request in request_iterator:
                 await self._turns.wait()
-                now_ns = self._now_ns()
-                report = decode_report(request, now_ns)
-                if not report.instance:
-                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
-                if transit.is_late(report.at_ns, now_ns):
-                    await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
-                leave = partial(self._leave, report.instance, report.called, now_ns)
-                self._events.add(decode_events(request))
-                yield self._take(report, now_ns)
+                response = await self._take(request, reporter, context)
+                del request  # large, and the next one comes in a while
+                yield response
         finally:
             self._pace.leave()
-            leave()
+            self._merge.leave(reporter.instance, reporter.taken_ns)
+            self._callers.leave(reporter.instance, reporter.called, reporter.taken_ns)
 
-    def _take(self, report: "Counted", now_ns: int) -> telemetry_pb2.ReportResponse:
+    async def _take(
+        self, request: telemetry_pb2.ReportRequest, reporter: "_Reporter", context: "Context"
+    ) -> telemetry_pb2.ReportResponse:
+        now_ns = self._now_ns()
+        report = decode_report(request, now_ns)
+        if not report.instance:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
+        if reporter.transit.is_late(report.at_ns, now_ns):
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
+        reporter.instance, reporter.called, reporter.taken_ns = report.instance, report.called, now_ns
+        self._events.add(decode_events(request))
         self._merge.take(report, now_ns)
         self._callers.take(report.instance, report.called, now_ns)
         counts = {service: self._live_callers(service, now_ns) for service in report.called}
         return encode_response(self._pace.tell(now_ns), counts)
-
-    def _leave(self, instance: str, called: tuple[ServiceName, ...], taken_ns: int) -> None:
-        self._merge.leave(instance, taken_ns)
-        self._callers.leave(instance, called, taken_ns)
 
     def _live_callers(self, service: ServiceName, now_ns: int) -> int:
         """Callers in the whole mesh, at least the one that reports now."""
