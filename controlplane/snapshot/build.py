@@ -69,8 +69,11 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     documents = [*removed.values(), *added.values()]
     attachments = before.attachments.replace(removed.values(), added.values())
     resources = dict(before.resources)
-    for name in affected(before.inputs, inputs, documents, (before.attachments, attachments)):
+    touched = affected(before.inputs, inputs, documents, (before.attachments, attachments))
+    for name in touched.rules:
         _replace_service(resources, name, inputs, attachments, compiler)
+    for name in touched.endpoints:
+        _replace_endpoints(resources, name, inputs, compiler)
     if previous is not before or hosts_change(before.inputs, inputs, documents):
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
@@ -107,14 +110,30 @@ def _replace_service(
             _put(resources, resource_name, bodies[kind], compiler, _policies(bodies[kind], service))
 
 
+def _replace_endpoints(
+    resources: dict[ResourceName, Resource], name: ServiceName, inputs: Inputs, compiler: Compiler
+) -> None:
+    if service := inputs.find_service(name):
+        body = _endpoints(service)
+        _put(
+            resources,
+            ResourceName(ResourceType.ENDPOINTS, str(name)),
+            body,
+            compiler,
+            _policies(body, service),
+        )
+
+
+def _endpoints(service: KnownService) -> Endpoints:
+    return Endpoints(service=service.name, endpoints=service.endpoints, resolution=service.resolution)
+
+
 def _bodies(
     service: KnownService, mesh_document: Document | None, attachments: Attachments, schema: Schema
 ) -> dict[ResourceType, Body]:
     bodies: dict[ResourceType, Body] = {
         ResourceType.OUTBOUND: build_outbound(service, attachments, mesh_document, schema),
-        ResourceType.ENDPOINTS: Endpoints(
-            service=service.name, endpoints=service.endpoints, resolution=service.resolution
-        ),
+        ResourceType.ENDPOINTS: _endpoints(service),
     }
     if service.document is None:
         attached = list(attachments.of(service.name, is_external=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controlplane.snapshot.changes import changes
+
 if TYPE_CHECKING:
     from controlplane.model.resource import Resource, ResourceName
     from controlplane.snapshot.build import Snapshot
@@ -23,13 +25,13 @@ class Difference:
 
 def diff(before: Snapshot | None, after: Snapshot) -> Difference:
     """What must be sent to whoever has all of `before` so that they have all of `after`."""
-    old = before.resources if before else {}
+    went, came = changes(before.resources if before else {}, after.resources)
     changed = [
         resource
-        for name, resource in after.resources.items()
-        if (known := old.get(name)) is not resource and (known is None or known.version != resource.version)
+        for name, resource in came.items()
+        if (known := went.get(name)) is None or known.version != resource.version
     ]
     return Difference(
         changed=tuple(sorted(changed, key=lambda resource: resource.name)),
-        removed=tuple(sorted(old.keys() - after.resources.keys())),
+        removed=tuple(sorted(went.keys() - came.keys())),
     )

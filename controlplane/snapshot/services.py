@@ -32,6 +32,11 @@ class KnownService:
     resolution: Resolution = Resolution.STATIC
 
     @property
+    def ruled_by(self) -> tuple[object, ...]:
+        """What its rules depend on beside policies, unlike its endpoints."""
+        return self.ports, self.idempotent_methods, self.document, self.enforces
+
+    @property
     def enforces(self) -> bool:
         """Whether sidecars of its own enforce its limits, rather than its callers."""
         return self.document is None and any(endpoint.has_sidecar for endpoint in self.endpoints)

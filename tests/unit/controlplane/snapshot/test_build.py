@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from controlplane.model.resource import (
     Endpoints,
     HostBinding,
@@ -55,6 +57,20 @@ def test_a_registered_service_has_a_host_and_three_resources() -> None:
     assert outbound.idempotent_methods == ("POST",)
     assert isinstance(body(built, ResourceType.INBOUND, "shop/cart"), Inbound)
     assert isinstance(body(built, ResourceType.ENDPOINTS, "shop/cart"), Endpoints)
+
+
+def test_endpoints_that_change_compile_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = snapshot([policy("timeouts: {request: 1s}")], [service()])
+
+    def compiled(*_: object, **__: object) -> None:
+        raise AssertionError("a policy was compiled")
+
+    monkeypatch.setattr("controlplane.snapshot.build.build_outbound", compiled)
+    monkeypatch.setattr("controlplane.snapshot.build.limits", compiled)
+    after = build(
+        replace(before.inputs, services={service_name("shop/cart"): service(instances=2)}), COMPILER, before
+    )
+    assert names(diff(before, after)) == ["endpoints/shop/cart"]
 
 
 def test_the_settings_of_the_mesh_are_always_there() -> None:
