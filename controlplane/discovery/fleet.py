@@ -95,8 +95,12 @@ class Fleet:
         """Releases what the debounce held back, until cancelled."""
         while True:
             await self._wait_for_debounce()
-            self._debounce, released = debounce.tick(self._debounce, self._clock.now_ns())
-            await self._release(released)
+            await self.release()
+
+    async def release(self) -> None:
+        """Releases what the debounce held back until now."""
+        self._debounce, released = debounce.tick(self._debounce, self._clock.now_ns())
+        await self._release(released)
 
     @contextmanager
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
