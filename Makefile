@@ -41,7 +41,7 @@ dev: $(CORE_READY) ## set up .venv with everything, ready to work in
 proto: $(VENV_READY) ## generate mesh/ from proto/
 	@$(PYTHON) proto/build_backend.py
 
-demo: $(CORE_READY) ## play the story on this machine; ARGS=--keep leaves it running
+demo: $(CORE_READY) ## play the story on this machine; ARGS=--keep leaves it running, ARGS=--store=etcd is on etcd
 	@$(VENV)/bin/breakwater quickstart $(if $(ARGS),$(ARGS))
 
 format: $(VENV_READY) ## format Python and Rust

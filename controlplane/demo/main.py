@@ -9,31 +9,32 @@ from pathlib import Path
 
 from controlplane.demo.errors import DemoError
 from controlplane.demo.load import Load
-from controlplane.demo.mesh import Mesh, running
+from controlplane.demo.mesh import Mesh, Store, running
 from controlplane.demo.screen import Screen
 from controlplane.demo.story import SCENES, Story
 from controlplane.demo.topology import HOST
 
 
-def play(*, keep: bool) -> int:
+def play(*, keep: bool, store: Store) -> int:
     """Return 0 when every expectation held, 1 otherwise; with `keep`, only after an interrupt."""
     with tempfile.TemporaryDirectory(prefix="breakwater-demo-") as root:
         try:
-            return asyncio.run(_play(Path(root), keep=keep))
+            return asyncio.run(_play(Path(root), keep=keep, store=store))
         except DemoError as error:
             print(f"the demo stopped: {error}")
             return 1
 
 
-async def _play(root: Path, *, keep: bool) -> int:
-    print("starting a control plane, four services with a sidecar each, and load; the story takes about 90 s")
-    async with running(root) as mesh:
+async def _play(root: Path, *, keep: bool, store: Store) -> int:
+    on = "on an etcd of three members" if store is Store.ETCD else "on an embedded store"
+    print(f"starting a control plane {on}, four services with a sidecar each, and load: about 90 s")
+    async with running(root, store) as mesh:
         base = f"http://{HOST}:{mesh.members['storefront'].inbound}"
         async with Load(base=base, host="storefront.shop") as load, Screen(mesh) as screen:
             story = Story(mesh=mesh, load=load, say=screen.say, began=asyncio.get_running_loop().time())
-            for number, scene in enumerate(SCENES, start=1):
+            for number, scene in enumerate(SCENES[store], start=1):
                 story.scene = scene.__name__.replace("_", " ")
-                screen.title = f"{number}/{len(SCENES)} {scene.__doc__ or ''}"
+                screen.title = f"{number}/{len(SCENES[store])} {scene.__doc__ or ''}"
                 screen.say(screen.title)
                 await scene(story)
             held = _summary(story)

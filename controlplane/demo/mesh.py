@@ -7,6 +7,7 @@ import shutil
 import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from controlplane.cli.client import AdminClient
 from controlplane.cli.errors import CommandError
 from controlplane.demo.apps import CHECK_STOCK
+from controlplane.demo.etcd import EtcdMember, etcd_members, etcd_program
 from controlplane.demo.processes import Process, free_port, is_free, until
 from controlplane.demo.topology import (
     HOST,
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+
+class Store(StrEnum):
+    """Where the control plane keeps what it must not lose."""
+
+    SQLITE = "sqlite"
+    ETCD = "etcd"
+
+
 NAMES = ("storefront", "cart", "payments", "inventory")
 _DEFAULT_PORTS = ControlPlane(listen=15010, admin=15020, http=15014)
 _SYNCED = "SIDECAR_STATE_SYNCED"
@@ -41,6 +51,7 @@ class Mesh:
 
     plane: ControlPlane
     members: Mapping[str, Member]
+    etcd: tuple[EtcdMember, ...]
     control_plane: Process
     apps: Mapping[str, Process]
     sidecars: Mapping[str, Process]
@@ -50,7 +61,8 @@ class Mesh:
     @property
     def processes(self) -> list[Process]:
         """Return everything, in the order it was started."""
-        return [self.control_plane, *self.apps.values(), *self.sidecars.values()]
+        members = [member.process for member in self.etcd]
+        return [*members, self.control_plane, *self.apps.values(), *self.sidecars.values()]
 
     async def ask(self, method: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer of one admin RPC, as `breakwater -o json` would show it."""
@@ -100,6 +112,22 @@ class Mesh:
                 return ""
         return str(dict(metadata or ()).get("ratelimit-policy", ""))
 
+    async def etcd_leader(self) -> EtcdMember:
+        """Return the member of etcd that leads, once there is one."""
+        leaders: list[EtcdMember] = []
+
+        async def somebody_leads() -> bool:
+            leads = await asyncio.gather(*(member.leads(self.session) for member in self.etcd))
+            leaders[:] = [member for member, does in zip(self.etcd, leads, strict=True) if does]
+            return len(leaders) == 1
+
+        await until(somebody_leads, "a leader of etcd")
+        return leaders[0]
+
+    async def etcd_is_whole(self) -> bool:
+        """Return whether every member of etcd is healthy."""
+        return all(await asyncio.gather(*(member.is_healthy(self.session) for member in self.etcd)))
+
     async def behave(self, *, delay_ms: int, failing: bool) -> None:
         """Tell `payments` how to behave, past its sidecar."""
         url = f"http://{HOST}:{self.members['payments'].app}/_demo/behave"
@@ -122,8 +150,8 @@ def _control_plane() -> ControlPlane:
 
 
 @asynccontextmanager
-async def running(root: Path) -> AsyncIterator[Mesh]:
-    """Run everything with its files below `root`; on leaving, all of it has ended.
+async def running(root: Path, store: Store) -> AsyncIterator[Mesh]:
+    """Run everything with its files below `root`, on a store; on leaving, all of it has ended.
 
     Raises:
         DemoError: something did not start.
@@ -131,8 +159,9 @@ async def running(root: Path) -> AsyncIterator[Mesh]:
     policies = root / "policies"
     shutil.copytree(str(resources.files("controlplane.demo") / "policies"), policies)
     plane, members = _control_plane(), {name: _member(name) for name in NAMES}
+    etcd = etcd_members(await etcd_program(), root) if store is Store.ETCD else ()
     async with ClientSession(timeout=ClientTimeout(total=5)) as session:
-        mesh = _assemble(root, plane, members, session)
+        mesh = _assemble(root, plane, members, etcd, session)
         try:
             await _start(mesh)
             yield mesh
@@ -141,7 +170,13 @@ async def running(root: Path) -> AsyncIterator[Mesh]:
                 await process.stop(signal.SIGTERM)
 
 
-def _assemble(root: Path, plane: ControlPlane, members: Mapping[str, Member], session: ClientSession) -> Mesh:
+def _assemble(
+    root: Path,
+    plane: ControlPlane,
+    members: Mapping[str, Member],
+    etcd: tuple[EtcdMember, ...],
+    session: ClientSession,
+) -> Mesh:
     def process(name: str, command: list[str]) -> Process:
         return Process(name=name, command=command, log=root / f"{name}.log")
 
@@ -150,10 +185,13 @@ def _assemble(root: Path, plane: ControlPlane, members: Mapping[str, Member], se
         state.mkdir()
         return process(f"sidecar-{member.name}", sidecar_command(member, plane, state=state))
 
-    command = control_plane_command(plane, state=root, policies=root / "policies")
+    endpoints = ",".join(member.endpoint for member in etcd)
+    store = f"etcd://{endpoints}" if etcd else f"sqlite:{root / 'registry.db'}"
+    command = control_plane_command(plane, store=store, policies=root / "policies")
     return Mesh(
         plane=plane,
         members=members,
+        etcd=etcd,
         control_plane=process("control-plane", command),
         apps={name: process(name, app_command(member)) for name, member in members.items()},
         sidecars={name: sidecar(member) for name, member in members.items()},
@@ -163,7 +201,10 @@ def _assemble(root: Path, plane: ControlPlane, members: Mapping[str, Member], se
 
 
 async def _start(mesh: Mesh) -> None:
-    for process in mesh.processes:
+    for member in mesh.etcd:
+        await member.process.start()
+    await until(mesh.etcd_is_whole, "etcd to have a leader", processes=mesh.processes)
+    for process in mesh.processes[len(mesh.etcd) :]:
         await process.start()
     await until(mesh.converged, "four connected sidecars", processes=mesh.processes)
     url = f"http://{HOST}:{mesh.members['storefront'].inbound}"

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from controlplane.cli.errors import CommandError
 from controlplane.demo.load import Flow, Load, Outcome, failures, quantile
-from controlplane.demo.mesh import NAMES, Mesh
+from controlplane.demo.mesh import NAMES, Mesh, Store
 from controlplane.demo.processes import until
 from controlplane.demo.topology import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 BROWSE = Flow(name="browse", path="/browse", per_second=60, users=tuple(f"user-{n}" for n in range(20)))
 CHECKOUT = Flow(
@@ -31,6 +32,15 @@ AT_ONCE_SECONDS = 0.1
 CONVERGE_SECONDS = 10.0
 RESIDENT_MEGABYTES = 20.0
 LOAD_SECONDS = 60.0
+WRITE_SECONDS = 3.0
+_STORED = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: stored, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: cart}]
+  limits: [{name: stored, requests: 1000, per: 1s}]
+"""
 _USER_LIMIT = 50  # per second and burst, policies/limits.yaml
 _QUOTA = re.compile(r'(?<="total";q=)\d+')
 
@@ -65,6 +75,14 @@ class Story:
         line = Expectation(scene=self.scene, expected=expected, measured=measured, held=held)
         self.lines.append(line)
         self.say(f"  {'√' if held else '×'} {expected}: {measured}")
+
+    async def stored(self) -> bool:
+        """Return whether the control plane takes a policy into its store now."""
+        try:
+            await self.mesh.ask("ApplyPolicies", {"manifests": [{"file": "stored.yaml", "text": _STORED}]})
+        except CommandError:
+            return False
+        return True
 
     def expect_none_failed(self, outcomes: list[Outcome], what: str) -> None:
         """Add the line that none of some requests failed."""
@@ -205,6 +223,33 @@ async def control_plane_returns(story: Story) -> None:
     story.expect_none_failed(story.load.since(start), "requests meanwhile")
 
 
+async def etcd_leader_dies(story: Story) -> None:
+    """The leader of etcd is killed: traffic goes on, and soon policies are taken again."""
+    start, leader = story.now(), await story.mesh.etcd_leader()
+    await leader.process.stop(signal.SIGKILL)
+    killed = story.now()
+    await until(story.stored, "a policy to be taken", processes=story.mesh.processes)
+    took = story.now() - killed
+    story.expect(
+        f"a policy is taken within {WRITE_SECONDS:.0f} s", f"{took:.1f} s", held=took <= WRITE_SECONDS
+    )
+
+    async def enforced() -> bool:
+        return '"stored"' in await story.mesh.quota("cart")
+
+    took = await until(enforced, "the policy in live traffic", processes=story.mesh.processes)
+    story.expect("and enforced", f"after {took:.2f} s", held=took <= WRITE_SECONDS)
+    await asyncio.sleep(3)
+    converged = await story.mesh.converged()
+    story.expect("no sidecar is lost", "four connected" if converged else "some are gone", held=converged)
+    story.expect_none_failed(story.load.since(start), "requests without it")
+    await leader.process.start()
+    took = await until(story.mesh.etcd_is_whole, "etcd to be whole", processes=story.mesh.processes)
+    story.expect("it comes back among the others", f"{took:.1f} s", held=took <= CONVERGE_SECONDS)
+    await asyncio.sleep(2)
+    story.expect_none_failed(story.load.since(start), "requests meanwhile")
+
+
 async def memory(story: Story) -> None:
     """After a minute of load, what each sidecar weighs."""
     await asyncio.sleep(max(0.0, LOAD_SECONDS - (story.now() - story.began)))
@@ -216,10 +261,11 @@ async def memory(story: Story) -> None:
     )
 
 
-SCENES: tuple[Callable[[Story], Awaitable[None]], ...] = (
-    healthy, payments_fail, payments_recover, hot_client, edits,
-    control_plane_dies, control_plane_returns, memory,
-)  # fmt: skip
+_SHARED = (healthy, payments_fail, payments_recover, hot_client, edits)
+SCENES: Mapping[Store, tuple[Callable[[Story], Awaitable[None]], ...]] = {
+    Store.SQLITE: (*_SHARED, control_plane_dies, control_plane_returns, memory),
+    Store.ETCD: (*_SHARED, etcd_leader_dies, memory),
+}
 
 
 def _service(name: str) -> dict[str, str]:

@@ -44,11 +44,11 @@ class ControlPlane:
         return f"{HOST}:{self.admin}"
 
 
-def control_plane_command(plane: ControlPlane, *, state: Path, policies: Path) -> list[str]:
-    """Return the command that starts the control plane on an embedded store in `state`."""
+def control_plane_command(plane: ControlPlane, *, store: str, policies: Path) -> list[str]:
+    """Return the command that starts the control plane on a store."""
     return [
         sys.executable, "-m", "controlplane.main",
-        "--store", f"sqlite:{state / 'registry.db'}",
+        "--store", store,
         "--policies", str(policies),
         "--listen", f"{HOST}:{plane.listen}",
         "--admin", plane.admin_address,
