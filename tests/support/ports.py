@@ -1,7 +1,20 @@
-"""Free loopback ports, for programs that must be told where to listen."""
+"""Free loopback ports, for programs that must be told where to listen.
 
+They are taken from below those that the system gives to clients: a connection that somebody opens meanwhile
+might get one before its program listens there. No process gives one twice, since a program takes a while to
+listen.
+"""
+
+import random
 import socket
 from contextlib import ExitStack
+from errno import EADDRINUSE
+from pathlib import Path
+
+LOWEST = 10_000
+RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+CHANCE = random.SystemRandom()
+GIVEN: set[int] = set()
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -9,8 +22,9 @@ def free_ports(count: int) -> tuple[int, ...]:
 
     All are held until the last one is chosen, so that no port is given twice.
     """
+    highest = int(RANGE_OF_CLIENTS.read_text().split()[0])
     with ExitStack() as held:
-        return tuple(_bound(held) for _ in range(count))
+        return tuple(_bound(held, highest) for _ in range(count))
 
 
 def free_port() -> int:
@@ -18,8 +32,20 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def _bound(held: ExitStack) -> int:
-    listener = held.enter_context(socket.socket())
-    listener.bind(("127.0.0.1", 0))
-    port: int = listener.getsockname()[1]
-    return port
+def _bound(held: ExitStack, highest: int) -> int:
+    while True:
+        listener = held.enter_context(socket.socket())
+        port = CHANCE.randrange(LOWEST, highest)
+        if port not in GIVEN and _is_free(listener, port):
+            GIVEN.add(port)
+            return port
+
+
+def _is_free(listener: socket.socket, port: int) -> bool:
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != EADDRINUSE:
+            raise
+        return False
+    return True
