@@ -54,7 +54,7 @@ def pytest_runtest_makereport(
     is_judged = "judge" in getattr(item, "fixturenames", ())
     is_surprised = call.excinfo is not None and not (is_judged and call.excinfo.errisinstance(AssertionError))
     if is_surprised or (call.when == "call" and not is_judged):
-        told = call.excinfo.exconly().splitlines()[0] if call.excinfo else f"in {call.duration:.0f} s"
+        told = innermost(call.excinfo.value) if call.excinfo else f"in {call.duration:.0f} s"
         line = Expectation(fault=fault_of(item), expected=sentence(item), measured=told, held=report.passed)
         item.config.stash[LINES].append(line)
     return report
@@ -66,6 +66,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("faults")
         terminalreporter.write_line(render(lines))
         save(lines, terminalreporter.config.rootpath / REPORT)
+
+
+def innermost(error: BaseException) -> str:
+    """Return the first line of an error, of the first one if it is a group of them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def fault_of(item: pytest.Item) -> str:

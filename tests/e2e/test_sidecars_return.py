@@ -1,5 +1,6 @@
 """A fleet that lost its control planes comes back spread out, and soon."""
 
+import asyncio
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ CONVERGES_SECONDS = 10
 SLICE_SECONDS = 0.25
 SLICE_PERCENT = 25
 CORES = 1.5
+GROWN_SECONDS = 12  # until rests are as long as they get
 PATIENCE_SECONDS = 240
 
 
@@ -30,6 +32,7 @@ async def test_a_fleet_returns_spread_out(tmp_path: Path, judge: Judge, lengths:
         await until(stand.converged(count=lengths.returning), timeout_seconds=PATIENCE_SECONDS)
         await kill_planes(stand)
         await until(all_stale(stand))
+        await asyncio.sleep(GROWN_SECONDS)
         at, process = time.time(), stand.plane.process
         await process.start()
         await stand.plane.ready()

@@ -13,7 +13,7 @@ from registry.model import Revision
 from registry.store import ABSENT, Check, Listing, Store, Write
 from tests.support.gotools import PORCUPINE, built
 
-PREFIX = "/breakwater/history/"
+PREFIX = "/judged/"
 KEYS = tuple(f"{PREFIX}{name}" for name in "abc")
 PAUSE_SECONDS = 0.01
 

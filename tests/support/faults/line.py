@@ -11,29 +11,33 @@ IN_FLIGHT_MAX = 1024
 class Line:
     """The port to dial instead of the server's, and how late things arrive, which may change at any time.
 
-    `carried_bytes` is what has been carried so far, both ways together.
+    `answered_bytes` is what the server has sent so far.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._lines: set[asyncio.Task[None]] = set()
+        self._ways: set[asyncio.Task[None]] = set()
+        self._is_severed = False
         self.port = 0
         self.seconds = 0.0
-        self.carried_bytes = 0
-        self._is_severed = False
+        self.answered_bytes = 0
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection in both directions until either side ends it."""
-        if self._is_severed:
+        try:
+            there, back = await self._dial()
+        except OSError:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        ways = [asyncio.create_task(self._carry(*ends)) for ends in ((reader, back), (there, writer))]
-        self._lines.update(ways)
+        ways = {
+            asyncio.create_task(self._ask(reader, back)),
+            asyncio.create_task(self._answer(there, writer)),
+        }
+        self._ways |= ways
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
-        self._lines.difference_update(ways)
+        self._ways -= ways
 
     def mend(self) -> None:
         """Take connections again."""
@@ -42,32 +46,57 @@ class Line:
     async def sever(self) -> None:
         """End every connection, and take no other."""
         self._is_severed = True
-        for way in self._lines:
+        for way in self._ways:
             way.cancel()
-        await asyncio.gather(*self._lines, return_exceptions=True)
+        await asyncio.gather(*self._ways, return_exceptions=True)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clock = asyncio.get_running_loop()
-        flying: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT_MAX)
-        landing = asyncio.create_task(_land(flying, writer))
-        try:
-            while data := await reader.read(CHUNK_BYTES):
-                self.carried_bytes += len(data)
-                await flying.put((clock.time() + self.seconds, data))
-        except ConnectionError:
-            pass  # as if it had ended
-        finally:
-            landing.cancel()
-            writer.close()
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._is_severed:
+            raise ConnectionRefusedError
+        return await asyncio.open_connection("127.0.0.1", self._target)
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with _flying(writer) as line:
+            while data := await _read(reader):
+                await line.put((_now() + self.seconds, data))
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with _flying(writer) as line:
+            while data := await _read(reader):
+                self.answered_bytes += len(data)
+                await line.put((_now() + self.seconds, data))
 
 
-async def _land(flying: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-    clock = asyncio.get_running_loop()
+@asynccontextmanager
+async def _flying(writer: asyncio.StreamWriter) -> AsyncIterator[asyncio.Queue[tuple[float, bytes]]]:
+    """Write what is put in, each when it is due, until the block ends; then close."""
+    line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(IN_FLIGHT_MAX)
+    landing = asyncio.create_task(_land(line, writer))
+    try:
+        yield line
+    finally:
+        landing.cancel()
+        writer.close()
+
+
+async def _land(line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
     while True:
-        due, data = await flying.get()
-        await asyncio.sleep(due - clock.time())
+        due, data = await line.get()
+        await asyncio.sleep(due - _now())
         writer.write(data)
         await writer.drain()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """Return some bytes; none once the connection has ended, well or badly."""
+    try:
+        return await reader.read(CHUNK_BYTES)
+    except ConnectionError:
+        return b""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from controlplane.cli.errors import RefusedError
+from controlplane.cli.errors import CommandError, RefusedError
 from tests.support.app import App
 from tests.support.documents import Document, rate_limit, resilience, service, text
 from tests.support.etcd import Cluster, Place, three_members
@@ -86,7 +86,10 @@ class Stand:
         """Return the condition that all sidecars apply the newest of all, each at some control plane."""
 
         async def holds() -> bool:
-            answers = [await one.ask("ListSidecars") for one in self.planes if one.process.is_running]
+            try:
+                answers = [await one.ask("ListSidecars") for one in self.planes if one.process.is_running]
+            except CommandError:
+                return False  # one that has just started, or is busy
             listed = [one for answer in answers for one in answer["sidecars"] if one["state"] != OFFLINE]
             states = {one["instance"]: one["state"] for one in listed}
             return len(states) == count and set(states.values()) == {SYNCED}

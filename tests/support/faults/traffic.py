@@ -44,9 +44,14 @@ class Traffic:
         told = ", ".join(f"{count} x {what}" for what, count in found.most_common()) or "none"
         return f"{told} of {self.offered(*routes)}"
 
-    def latencies_ns(self, *routes: str) -> list[int]:
-        """Return the latencies of what was answered."""
-        return [one for report in self._of(routes) for one in report.latencies_ns]
+    def mark(self) -> list[int]:
+        """Return where the answers of now begin in each report."""
+        return [len(report.latencies_ns) for report in self._of(ROUTES)]
+
+    def latencies_ns(self, *, since: list[int]) -> list[int]:
+        """Return the latencies of what was answered since a mark."""
+        reports = zip(self._of(ROUTES), since, strict=True)
+        return [latency for report, start in reports for latency in report.latencies_ns[start:]]
 
     async def more(self, seconds: float) -> None:
         """Return once that much more traffic has ended."""
