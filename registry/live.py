@@ -1,10 +1,10 @@
 """The catalogue, kept current from a store for as long as somebody needs it.
 
 Theory of operation. The catalogue is what the mirror of the registrations says, except that nothing is
-taken away because a store or a control plane restarted. While the store was away, or we were, owners could
-not renew through us, and may be on their way to do it. So after a start and after a return of the store
-there is a grace, one lease and the reconnect cap, in which nobody goes who was there when it began; at its
-end who is still missing goes.
+taken away because a store or a control plane restarted, or stood still. While the store was away, or we were,
+owners could not renew through us, and may be on their way to do it. So after a start, after a return of the
+store and after a standstill there is a grace, one lease and the reconnect cap, in which nobody goes who was
+there when it began; at its end who is still missing goes.
 
 A start has no grace when what was listed is known to be complete: by a store that gives leases their full
 time at its own start, if it has any registration, or because another replica has been following all along.
@@ -23,7 +23,7 @@ from registry.catalog import Catalog, Changes, Event, Registered, apply, missing
 from registry.changelog import Changelog
 from registry.clock import Clock, MonotonicClock
 from registry.codec import decode_event
-from registry.config import GRACE_SECONDS
+from registry.config import GRACE_SECONDS, LEASE_SECONDS
 from registry.errors import DecodeError
 from registry.keys import PREFIX
 from registry.mirror import Mirror, Update, mirroring
@@ -33,6 +33,9 @@ from registry.store import Change, Put, Store
 Question = Callable[[], Awaitable[bool]]
 
 _ASK_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
+# Half of a lease: in less, no owner that renews as often as asked loses it.
+_STANDSTILL_SECONDS = LEASE_SECONDS / 2
 _NS = 1_000_000_000
 # What there is at the start of a grace that is none.
 _NOTHING = Revision(0)
@@ -68,7 +71,8 @@ class LiveCatalog:
         self._catalog = Catalog(revision=Revision(0))
         self._watchers: set[_Watcher] = set()
         self._is_settled = is_settled
-        self._returned_ns = mirror.returned_ns
+        self._returned_ns = self._grace_ns = mirror.returned_ns
+        self._awake_ns = clock.now_ns()
         self._forgiven = _NOTHING if is_settled else mirror.revision
         self._changelog = Changelog(mirror.revision)
         self._apply(self._registered(), mirror.revision)
@@ -125,29 +129,48 @@ class LiveCatalog:
         async with asyncio.TaskGroup() as tasks:
             if not self._is_settled:
                 tasks.create_task(self._settle(is_complete))
+            tasks.create_task(self._look(tasks))
             async for update in updates:
                 if self._returned_ns != self._mirror.returned_ns:
                     self._returned_ns = self._mirror.returned_ns
-                    self._forgiven = max(update.revision, self._newest_known())
-                    tasks.create_task(self._forgive(self._returned_ns))
+                    self._begin_grace(tasks, update.revision)
+                self._notice_standstill(tasks)
                 self._take(update)
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        """Looks at the clock often enough to notice that we stood still, whatever happens."""
+        while True:
+            await self._clock.sleep(_LOOK_SECONDS)
+            self._notice_standstill(tasks)
+
+    def _notice_standstill(self, tasks: asyncio.TaskGroup) -> None:
+        seconds = (self._clock.now_ns() - self._awake_ns) / _NS
+        if seconds > _STANDSTILL_SECONDS:
+            log.warning("control plane stood still", seconds=round(seconds))
+            self._begin_grace(tasks, _NOTHING)
+        self._awake_ns = self._clock.now_ns()
 
     async def _settle(self, is_complete: Question) -> None:
         """Ends the grace of a start, early once somebody knows that nobody is missing."""
-        returned_ns = self._returned_ns
-        while self._clock.now_ns() < returned_ns + GRACE_SECONDS * _NS and not await is_complete():
+        began_ns = self._grace_ns
+        while self._clock.now_ns() < began_ns + GRACE_SECONDS * _NS and not await is_complete():
             await self._clock.sleep(_ASK_SECONDS)
         self._is_settled = True
-        self._end_grace(returned_ns)
+        self._end_grace(began_ns)
         self._publish(Changes(endpoints=frozenset(self._catalog.services)))
 
-    async def _forgive(self, returned_ns: int) -> None:
-        """Ends the grace of a return."""
-        await self._clock.sleep(GRACE_SECONDS)
-        self._end_grace(returned_ns)
+    def _begin_grace(self, tasks: asyncio.TaskGroup, revision: Revision) -> None:
+        """Forgives whoever was there at `revision`, or is known to us."""
+        self._grace_ns = self._clock.now_ns()
+        self._forgiven = max(revision, self._newest_known())
+        tasks.create_task(self._forgive(self._grace_ns))
 
-    def _end_grace(self, returned_ns: int) -> None:
-        if returned_ns == self._returned_ns:  # else the store was lost again meanwhile
+    async def _forgive(self, began_ns: int) -> None:
+        await self._clock.sleep(GRACE_SECONDS)
+        self._end_grace(began_ns)
+
+    def _end_grace(self, began_ns: int) -> None:
+        if began_ns == self._grace_ns:  # else another one has begun meanwhile
             self._forgiven = _NOTHING
             revision = self._mirror.revision
             self._apply(missing(self._catalog, self._registered(), revision), revision)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.config import GRACE_SECONDS
 from tests.support.faults.journal import events
 from tests.support.faults.judge import Judge
 from tests.support.faults.lengths import Lengths
@@ -18,6 +19,7 @@ from tests.support.readiness import until
 
 LAG_SECONDS = 2
 IN_FORCE_SECONDS = 15
+CONVERGES_SECONDS = 10
 NOTICED_SECONDS = 30
 
 
@@ -66,3 +68,20 @@ async def test_a_paused_control_plane_is_left_for_the_other(
         await running.traffic.more(5)
         again = [len(events(one.process, "configuration applied", since=resumed)) for one in stand.sidecars]
         judge.expect("nothing is applied twice", f"{sum(again)} applied again", held=sum(again) == 0)
+
+
+@pytest.mark.fault("F4 all control planes stand still")
+async def test_registrations_outlive_a_standstill(tmp_path: Path, judge: Judge, lengths: Lengths) -> None:
+    async with trial(tmp_path, judge) as running:
+        stand = running.stand
+        for plane in stand.planes:
+            plane.process.pause()
+        await running.traffic.more(lengths.pause)
+        left = len(await stand.etcd.members[0].leases())
+        judge.note("leases of etcd left by then", left)
+        for plane in stand.planes:
+            plane.process.resume()
+        began = time.monotonic()
+        await stand.converge()
+        judge.at_most("all converge", time.monotonic() - began, CONVERGES_SECONDS)
+        await running.traffic.more(GRACE_SECONDS + 5)

@@ -197,6 +197,21 @@ async def test_who_is_missing_when_the_store_returns_stays_for_the_grace() -> No
             assert instances_of_cart(live) == ["b"]
 
 
+async def test_who_could_not_renew_while_we_stood_still_stays_for_the_grace() -> None:
+    clock = FakeClock()
+    async with opened(clock) as store, follow(store, clock=clock) as live:
+        leases = {name: await Registrar(store).register(registration(name), 60) for name in ("a", "b")}
+        await until_instances(live, "a", "b")
+        clock.jump(30)
+        for lease in leases.values():
+            await Registrar(store).deregister(lease.id)
+        await clock.advance(GRACE_SECONDS - 5)
+        await Registrar(store).register(registration("a"), 60)
+        assert instances_of_cart(live) == ["a", "b"]
+        await clock.advance(6)
+        assert instances_of_cart(live) == ["a"]
+
+
 async def test_who_registers_again_within_the_grace_never_left() -> None:
     clock = FakeClock()
     async with opened(clock) as real:
