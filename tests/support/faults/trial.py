@@ -12,6 +12,8 @@ from tests.support.faults.judge import Judge
 from tests.support.faults.stand import Stand, StandOptions, standing
 from tests.support.faults.traffic import ROUTES, Traffic, traffic
 from tests.support.faults.versions import Versions, versions
+from tests.support.mesh import ControlPlane
+from tests.support.metrics import scrape
 
 WARM_UP_SECONDS = 2
 TELLTALES = ("Traceback", "never retrieved", "was destroyed", "panicked")
@@ -53,9 +55,16 @@ async def trial(scratch: Path, judge: Judge, **options: Unpack[StandOptions]) ->
         judge.expect("no endpoint set is emptied, the fewest", fewest, held=held)
         if trial.judges_revisions:
             judge.expect("no sidecar goes back to an older revision", seen, held=not seen.steps_back)
+        repairs = [await repaired(plane) for plane in stand.planes]
+        judge.expect("control planes had nothing to repair", sum(repairs), held=not any(repairs))
     found = telltales(scratch)
     judge.expect("nothing strange in any log", found or "nothing", held=not found)
     judge.verdict()
+
+
+async def repaired(plane: ControlPlane) -> float:
+    """Return how many entries of a control plane's mirrors were not what the store lists."""
+    return (await scrape(plane.http)).total("breakwater_controlplane_registry_repairs_total")
 
 
 def telltales(scratch: Path) -> list[str]:
