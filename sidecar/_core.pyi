@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, final
 
 from sidecar.machines import (
+    AdaptiveParams,
     Ask,
     Attempt,
     BreakerParams,
@@ -26,8 +27,10 @@ __all__ = [
     "HISTOGRAM_BOUNDS_NS",
     "REASONS",
     "VERSION",
+    "Adaptive",
     "Admitted",
     "Again",
+    "Bandwidth",
     "Breaker",
     "Budget",
     "Bulkhead",
@@ -50,8 +53,10 @@ __all__ = [
     "Settings",
     "Spent",
     "Status",
+    "Strain",
     "Ticket",
     "Transition",
+    "Wait",
     "drain",
     "encode_grpc_timeout",
     "fix_deadline",
@@ -282,6 +287,31 @@ class Limits:
     def reconfigure(
         self, limit: int, params: LimitParams, now_ns: int, unix_ns: int | None = None
     ) -> None: ...
+
+@final
+class Adaptive:
+    def __new__(cls, params: AdaptiveParams, start: int, now_ns: int) -> Adaptive: ...
+    def is_due(self, now_ns: int) -> bool: ...
+    def adapt(self, measured: int | None, now_ns: int) -> int: ...
+    def reconfigure(self, params: AdaptiveParams) -> None: ...
+    @property
+    def limit(self) -> int: ...
+
+@final
+class Strain:
+    def __new__(cls) -> Strain: ...
+    def observe(self, enter: float, leave: float, used: float) -> bool: ...
+
+@final
+class Wait:
+    @property
+    def wait_ns(self) -> int: ...
+
+@final
+class Bandwidth:
+    def __new__(cls, bytes_per_second: int) -> Bandwidth: ...
+    def allowance(self, now_ns: int, key: int | None = None) -> int | Wait: ...
+    def spend(self, count: int, now_ns: int, key: int | None = None) -> None: ...
 
 def retry_after_seconds(wait_ns: int, draw: int) -> int: ...
 def pushback_ms(wait_ns: int, draw: int) -> int: ...

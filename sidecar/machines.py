@@ -15,8 +15,10 @@ from sidecar._core import (
     BREAKER_TRANSITIONS,
     HISTOGRAM_BOUNDS_NS,
     REASONS,
+    Adaptive,
     Admitted,
     Again,
+    Bandwidth,
     Breaker,
     Budget,
     Bulkhead,
@@ -37,8 +39,10 @@ from sidecar._core import (
     Refusal,
     Retry,
     Spent,
+    Strain,
     Ticket,
     Transition,
+    Wait,
     encode_grpc_timeout,
     fix_deadline,
     may_succeed_elsewhere,
@@ -54,12 +58,15 @@ __all__ = [
     "BREAKER_TRANSITIONS",
     "HISTOGRAM_BOUNDS_NS",
     "REASONS",
+    "Adaptive",
+    "AdaptiveParams",
     "Admitted",
     "Again",
     "Algorithm",
     "Ask",
     "Attempt",
     "Backoff",
+    "Bandwidth",
     "Breaker",
     "BreakerParams",
     "Budget",
@@ -107,6 +114,7 @@ __all__ = [
     "SlowerThanOthers",
     "Spent",
     "State",
+    "Strain",
     "Strategy",
     "SuccessRate",
     "Successes",
@@ -114,6 +122,7 @@ __all__ = [
     "TimeWindow",
     "TokenBucket",
     "Transition",
+    "Wait",
     "WhenKeysFull",
     "encode_grpc_timeout",
     "fix_deadline",
@@ -351,6 +360,15 @@ class LimitParams:
     max_keys: int = 65_536
     when_keys_full: WhenKeysFull = "ShareOne"
     count_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveParams:
+    """Bounds of a limit that moves, and the most that may be measured: nanoseconds, or millionths."""
+
+    min: int
+    max: int
+    target: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

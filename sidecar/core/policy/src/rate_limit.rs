@@ -18,8 +18,10 @@
 //! Figures are exact: rates are rational numbers, shares of a rate too, and times are integers of nanoseconds,
 //! rounded up once, at the end.
 
+pub mod adaptive;
 mod admission;
 mod ask;
+pub mod bandwidth;
 mod cell;
 mod concurrency;
 mod fixed_window;
@@ -28,6 +30,7 @@ mod leaky_bucket;
 mod rate;
 mod sliding_log;
 mod sliding_window;
+pub mod strain;
 mod table;
 mod token_bucket;
 mod windows;
@@ -316,4 +319,4 @@ const fn rounded_up(wait_ns: u64, unit_ns: u64, draw: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -73,6 +73,12 @@ reasons! {
     RatelimitSlidingWindow "ratelimit.sliding_window" 429 ResourceExhausted "http_request_denied" "RL" true;
     /// Too many were in flight.
     RatelimitConcurrency "ratelimit.concurrency" 429 ResourceExhausted "http_request_denied" "RL" false;
+    /// More bytes than the bandwidth allows.
+    RatelimitBandwidth "ratelimit.bandwidth" 429 ResourceExhausted "connection_limit_reached" "RL" false;
+    /// Too many connections, or too many new ones.
+    RatelimitConnections "ratelimit.connections" 429 ResourceExhausted "connection_limit_reached" "RL" false;
+    /// Memory, processor time or pressure of the workload is beyond its limit.
+    RatelimitResource "ratelimit.resource" 503 Unavailable "http_request_denied" "RL" false;
     /// Running places and queue were taken.
     BulkheadFull "bulkhead.full" 503 Unavailable "connection_limit_reached" "UO" false;
     /// Waited in the bulkhead's queue for too long.

@@ -2,6 +2,8 @@
 //!
 //! Parameters are read by attribute from the dataclasses of `sidecar/machines.py`; closed sets are words.
 
+mod adaptive;
+mod bandwidth;
 mod breaker;
 mod budget;
 mod bulkhead;
@@ -22,6 +24,8 @@ use pyo3::prelude::*;
 
 /// Adds every machine to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    adaptive::register(module)?;
+    bandwidth::register(module)?;
     breaker::register(module)?;
     budget::register(module)?;
     bulkhead::register(module)?;

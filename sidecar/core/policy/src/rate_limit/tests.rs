@@ -4,7 +4,7 @@ mod edits;
 mod keys;
 mod leaky_bucket;
 mod sliding;
-mod support;
+pub(crate) mod support;
 mod token_bucket;
 mod windows;
 

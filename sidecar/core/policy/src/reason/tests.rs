@@ -18,9 +18,14 @@ fn words_are_unique() {
 
 #[test]
 fn only_limits_and_open_breakers_know_when_to_retry() {
-    let is_rate = |reason: &Reason| {
-        reason.as_str().starts_with("ratelimit.") && *reason != Reason::RatelimitConcurrency
-    };
+    let timeless = [
+        Reason::RatelimitConcurrency,
+        Reason::RatelimitBandwidth,
+        Reason::RatelimitConnections,
+        Reason::RatelimitResource,
+    ];
+    let is_rate =
+        |reason: &Reason| reason.as_str().starts_with("ratelimit.") && !timeless.contains(reason);
     for reason in Reason::ALL {
         let is_expected = is_rate(reason) || *reason == Reason::BreakerOpen;
         assert_eq!(reason.retry_after_known(), is_expected, "{reason:?}");

@@ -3,7 +3,7 @@ use super::super::*;
 pub(super) const SECOND: u64 = 1_000_000_000;
 
 /// An instant at which the wall clock is a whole number of seconds, minutes, hours and days ahead.
-pub(super) const fn at(now_ns: u64) -> Moment {
+pub(crate) const fn at(now_ns: u64) -> Moment {
     Moment {
         now_ns,
         unix_ns: 86_400 * 20_000 * SECOND + now_ns,
