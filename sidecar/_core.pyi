@@ -3,8 +3,11 @@ from typing import Final, Literal, final
 
 from sidecar.machines import (
     AdaptiveParams,
+    AdmissionParams,
+    Arrival,
     Ask,
     Attempt,
+    BackpressureParams,
     BreakerParams,
     BudgetParams,
     BulkheadParams,
@@ -28,8 +31,11 @@ __all__ = [
     "REASONS",
     "VERSION",
     "Adaptive",
+    "Admission",
+    "AdmitRate",
     "Admitted",
     "Again",
+    "Backpressure",
     "Bandwidth",
     "Breaker",
     "Budget",
@@ -38,11 +44,13 @@ __all__ = [
     "Deadline",
     "Endpoints",
     "GroupWatch",
+    "Held",
     "Histogram",
     "LimitView",
     "Limited",
     "Limits",
     "Outliers",
+    "OverloadDamper",
     "Permit",
     "Picked",
     "Reason",
@@ -60,6 +68,7 @@ __all__ = [
     "drain",
     "encode_grpc_timeout",
     "fix_deadline",
+    "is_overload",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
@@ -135,6 +144,7 @@ class Breaker:
     def on_result(
         self, permit: Permit, outcome: Outcome, latency_ns: int, now_ns: int, draw: int
     ) -> None: ...
+    def on_overload(self, permit: Permit, now_ns: int, draw: int) -> None: ...
     def release(self, permit: Permit) -> None: ...
     def check(self, now_ns: int, draw: int) -> None: ...
     def force(self, how: Literal["open", "closed", "disabled"], until_ns: int, now_ns: int) -> None: ...
@@ -287,6 +297,55 @@ class Limits:
     def reconfigure(
         self, limit: int, params: LimitParams, now_ns: int, unix_ns: int | None = None
     ) -> None: ...
+
+@final
+class Held:
+    @property
+    def ticket(self) -> Ticket: ...
+    @property
+    def for_ns(self) -> int: ...
+
+@final
+class Backpressure:
+    def __new__(cls, params: BackpressureParams) -> Backpressure: ...
+    def arrive(self, arrival: Arrival, now_ns: int) -> Ticket | Held | str: ...
+    def finish(self, now_ns: int, latency_ns: int | None = None) -> None: ...
+    def abandon(self, ticket: Ticket, now_ns: int) -> None: ...
+    def expire(self, ticket: Ticket) -> bool: ...
+    def take_events(self) -> list[tuple[Ticket, str]]: ...
+    def reconfigure(self, params: BackpressureParams, now_ns: int) -> None: ...
+    def slope(self, now_ns: int) -> tuple[int, int]: ...
+    def admit_rate(self, now_ns: int) -> int | None: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def held(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+
+@final
+class Admission:
+    def __new__(cls, params: AdmissionParams) -> Admission: ...
+    def record(self, is_success: bool, now_ns: int) -> None: ...
+    def admits(self, now_ns: int, draw: int) -> bool: ...
+    def reconfigure(self, params: AdmissionParams) -> None: ...
+
+@final
+class AdmitRate:
+    def __new__(cls) -> AdmitRate: ...
+    def hear(self, rate: float, now_ns: int) -> None: ...
+    def admits(self, now_ns: int, draw: int) -> bool: ...
+
+@final
+class OverloadDamper:
+    def __new__(cls) -> OverloadDamper: ...
+    def counts(self, now_ns: int) -> bool: ...
+
+def is_overload(reason: str) -> bool: ...
 
 @final
 class Adaptive:

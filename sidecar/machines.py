@@ -16,8 +16,11 @@ from sidecar._core import (
     HISTOGRAM_BOUNDS_NS,
     REASONS,
     Adaptive,
+    Admission,
+    AdmitRate,
     Admitted,
     Again,
+    Backpressure,
     Bandwidth,
     Breaker,
     Budget,
@@ -26,11 +29,13 @@ from sidecar._core import (
     Deadline,
     Endpoints,
     GroupWatch,
+    Held,
     Histogram,
     Limited,
     Limits,
     LimitView,
     Outliers,
+    OverloadDamper,
     Permit,
     Picked,
     Reason,
@@ -45,6 +50,7 @@ from sidecar._core import (
     Wait,
     encode_grpc_timeout,
     fix_deadline,
+    is_overload,
     may_succeed_elsewhere,
     outcome,
     parse_deadline_ms,
@@ -59,32 +65,44 @@ __all__ = [
     "HISTOGRAM_BOUNDS_NS",
     "REASONS",
     "Adaptive",
+    "AdaptiveConcurrency",
     "AdaptiveParams",
+    "Admission",
+    "AdmissionParams",
+    "AdmitRate",
     "Admitted",
     "Again",
     "Algorithm",
+    "Arrival",
     "Ask",
     "Attempt",
     "Backoff",
+    "Backpressure",
+    "BackpressureParams",
     "Bandwidth",
+    "Block",
     "Breaker",
     "BreakerParams",
     "Budget",
     "BudgetParams",
+    "Buffer",
     "Bulkhead",
     "BulkheadParams",
     "Cause",
+    "Codel",
     "Concurrency",
     "CountWindow",
     "Counts",
     "Criticality",
     "Deadline",
+    "EarlyDetection",
     "EjectionParams",
     "Ending",
     "Endpoints",
     "FailurePercentage",
     "FixedWindow",
     "GroupWatch",
+    "Held",
     "Histogram",
     "Lanes",
     "LeakyBucket",
@@ -95,10 +113,12 @@ __all__ = [
     "Outcome",
     "OutlierParams",
     "Outliers",
+    "OverloadDamper",
     "Permit",
     "Picked",
     "Probes",
     "Progress",
+    "QueueParams",
     "Rate",
     "Reason",
     "RecentLatency",
@@ -118,6 +138,7 @@ __all__ = [
     "Strategy",
     "SuccessRate",
     "Successes",
+    "Throttle",
     "Ticket",
     "TimeWindow",
     "TokenBucket",
@@ -126,6 +147,7 @@ __all__ = [
     "WhenKeysFull",
     "encode_grpc_timeout",
     "fix_deadline",
+    "is_overload",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
@@ -200,6 +222,7 @@ class BreakerParams:
     open_jitter: float = 20
     trial: Successes | Probes = Successes(successes=3)
     max_wait_ns: int = 30 * SECOND_NS
+    overload_open_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +392,93 @@ class AdaptiveParams:
     min: int
     max: int
     target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveConcurrency:
+    """Bounds of a limit of concurrency that follows latency."""
+
+    min: int = 8
+    max: int = 512
+    tolerance: float = 1.5
+    smoothing: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A full queue holds arrivals for a while, as many as it has places."""
+
+    for_ns: int = SECOND_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """A full queue doubles, up to these bounds."""
+
+    max_capacity: int = 10_000
+    max_bytes: int = 16_777_216
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """From so much percent full on, a queue admits only as fast as it drains."""
+
+    throttle_from: float = 70
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codel:
+    """Drops from a queue that stands; while it does, the newest may be served first."""
+
+    target_ns: int = 5 * MILLISECOND_NS
+    interval_ns: int = 100 * MILLISECOND_NS
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueParams:
+    """Settings of a bounded queue."""
+
+    capacity: int = 1000
+    mode: Block | Buffer | Throttle | Literal["DropNewest", "DropOldest"] = "DropNewest"
+    codel: Codel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyDetection:
+    """Classes are shed when the queue would be full within so long."""
+
+    shed_background_below_ns: int = 10 * SECOND_NS
+    shed_sheddable_below_ns: int = 3 * SECOND_NS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackpressureParams:
+    """Settings of what stands in front of an application; without `concurrency` nobody ever waits."""
+
+    concurrency: int | AdaptiveConcurrency | None = None
+    queue: QueueParams | None = None
+    early_detection: EarlyDetection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A request that arrives; `holds_permit` says that one of its trace runs already."""
+
+    criticality: Criticality = "default"
+    flow: int = 0
+    bytes: int = 0
+    deadline_ns: int | None = None
+    holds_permit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionParams:
+    """Settings of admission control."""
+
+    success_rate: float = 95
+    window_ns: int = 30 * SECOND_NS
+    max_reject: float = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

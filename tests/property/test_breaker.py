@@ -59,6 +59,8 @@ class Model:
     calls: list[Call] = field(default_factory=list)
     probes: list[Held] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
+    overloaded_ns: int | None = None
+    opens_for_ns: int | None = None
 
     def enter(self, state: State, cause: Cause) -> None:
         self.ways.append((self.state, state, cause))
@@ -77,6 +79,8 @@ class Model:
         for _ in range(self.reopenings):
             time_ns = int(time_ns * factor)
         time_ns = min(time_ns, self.params.open_max_ns)
+        if self.opens_for_ns is not None:
+            time_ns = self.opens_for_ns
         swing_ns = int(time_ns * Fraction(str(self.params.open_jitter)) / 100)
         self.until_ns = now_ns + uniform(draw, time_ns - swing_ns, time_ns + swing_ns)
 
@@ -155,6 +159,16 @@ class Model:
             call = Call(now_ns, failed=not probe.answered, slow=False)
             self.conclude(call, "probe_silent", now_ns, draw)
 
+    def counts_overload(self, held: Held, now_ns: int) -> bool:
+        """Whether a refusal for overload is a failure: where told so, and at most one in 100 ms."""
+        if self.params.overload_open_ns is None or held.stay != self.stay:
+            return False
+        last_ns = self.overloaded_ns
+        if last_ns is not None and now_ns - last_ns < SECOND_NS // 10:
+            return False
+        self.overloaded_ns = now_ns
+        return True
+
     def has_place(self) -> bool:
         trial = self.params.trial
         if isinstance(trial, Successes):
@@ -182,6 +196,7 @@ params = st.builds(
         st.builds(Successes, successes=st.integers(1, 3)), st.builds(Probes, probes=st.integers(1, 4))
     ),
     max_wait_ns=st.sampled_from([SECOND_NS, 7 * SECOND_NS]),
+    overload_open_ns=st.sampled_from([None, SECOND_NS // 2]),
 )
 outcomes = st.sampled_from(["success", "failure", "failure", "uncounted"])
 latencies = st.sampled_from([0, SECOND_NS, SECOND_NS + 1])
@@ -239,6 +254,24 @@ class BreakerMachine(RuleBasedStateMachine):
             model.probes = [probe for probe in model.probes if probe is not held]
             return
         model.check(self.now_ns, draw)
+        self.conclude(held, outcome, latency_ns, draw)
+
+    @precondition(lambda self: self.out)
+    @rule(choice=st.integers(0, 100), draw=draws)
+    def be_refused_for_overload(self, choice: int, draw: int) -> None:
+        held = self.out.pop(choice % len(self.out))
+        self.breaker.on_overload(held.permit, self.now_ns, draw)
+        model = self.model
+        model.check(self.now_ns, draw)
+        if not model.counts_overload(held, self.now_ns):
+            model.probes = [probe for probe in model.probes if probe is not held]
+            return
+        model.opens_for_ns = model.params.overload_open_ns
+        self.conclude(held, "failure", 0, draw)
+        model.opens_for_ns = None
+
+    def conclude(self, held: Held, outcome: Outcome, latency_ns: int, draw: int) -> None:
+        model = self.model
         slow = model.is_slow(latency_ns)
         call = Call(self.now_ns, failed=outcome == "failure", slow=slow)
         if held in model.probes:

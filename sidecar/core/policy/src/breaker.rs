@@ -26,6 +26,7 @@ use probes::{Finding, ProbeEnd, Probes};
 use tally::{Mark, Tally};
 pub use transition::{Cause, Counts, State, TRANSITIONS, Transition};
 
+use crate::overload::Damper;
 use crate::{Outcome, backoff, draw};
 
 /// Transitions kept for the owner, who takes them after each call; one call makes at most four.
@@ -55,6 +56,9 @@ pub struct Breaker {
     tally: Tally,
     probes: Probes,
     reopenings: u32,
+    damper: Damper,
+    /// While a refusal for overload is recorded: how long the breaker opens if that trips it.
+    opens_for_ns: Option<u64>,
     transitions: VecDeque<Transition>,
 }
 
@@ -68,6 +72,8 @@ impl Breaker {
             tally: Tally::new(params.window),
             probes: Probes::default(),
             reopenings: 0,
+            damper: Damper::default(),
+            opens_for_ns: None,
             transitions: VecDeque::new(),
             params,
         }
@@ -156,6 +162,22 @@ impl Breaker {
                     .record(mark, self.params.reset_timeout_ns, now_ns);
             }
             _ => {}
+        }
+    }
+
+    /// Takes a permit back of a call that a peer refused because it has more work than it can do.
+    ///
+    /// Where the settings say so that is a failure, at most one in 100 ms; what it trips opens for a shorter time.
+    pub fn on_overload(&mut self, permit: Permit, now_ns: u64, draw: u64) {
+        self.check(now_ns, draw);
+        let is_current = permit.epoch == self.epoch;
+        match self.params.overload_open_ns {
+            Some(open_ns) if is_current && self.damper.counts(now_ns) => {
+                self.opens_for_ns = Some(open_ns);
+                self.on_result(permit, Outcome::Failure, 0, now_ns, draw);
+                self.opens_for_ns = None;
+            }
+            _ => self.release(permit),
         }
     }
 
@@ -262,8 +284,9 @@ impl Breaker {
 
     fn open_time_ns(&self, draw: u64) -> u64 {
         let open = &self.params.open;
-        let time_ns =
-            backoff::exponential(open.base_ns, open.multiplier, open.max_ns, self.reopenings);
+        let grown_ns =
+            || backoff::exponential(open.base_ns, open.multiplier, open.max_ns, self.reopenings);
+        let time_ns = self.opens_for_ns.unwrap_or_else(grown_ns);
         let swing_ns = open.jitter.of(time_ns).min(time_ns);
         draw::between(draw, time_ns - swing_ns, time_ns.saturating_add(swing_ns))
     }

@@ -44,6 +44,12 @@ impl Criticality {
         Self::ALL.into_iter().find(|class| class.as_str() == word)
     }
 
+    /// The classes that matter less, the least important first.
+    pub(crate) fn below(self) -> impl Iterator<Item = Self> {
+        let from_the_end = Self::ALL.into_iter().rev();
+        from_the_end.take_while(move |&class| class > self)
+    }
+
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -5,7 +5,9 @@
 //! replayed, simulated and compared with a naive model, and the code under test is the code in production.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod backoff;
+pub mod backpressure;
 pub mod balancer;
 pub mod breaker;
 pub mod budget;
@@ -26,6 +28,7 @@ pub mod method;
 pub mod moment;
 pub mod outcome;
 pub mod outlier;
+pub mod overload;
 pub mod percent;
 pub mod rate_limit;
 pub mod readiness;

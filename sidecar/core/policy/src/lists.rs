@@ -4,11 +4,11 @@
 //! left are used again, so the memory is bounded by the most values there ever were.
 
 /// Names a value until it is taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket {
-    place: u32,
     /// Greater than that of every earlier ticket.
     number: u64,
+    place: u32,
 }
 
 impl Ticket {
@@ -71,6 +71,10 @@ impl List {
 
     pub(crate) const fn first(&self) -> Option<u32> {
         somebody(self.first)
+    }
+
+    pub(crate) const fn last(&self) -> Option<u32> {
+        somebody(self.last)
     }
 }
 
@@ -158,6 +162,13 @@ impl<T: Copy, const N: usize> Lists<T, N> {
             Some(after) => self.places[after as usize].links[which].before = before,
         }
         list.length -= 1;
+    }
+
+    /// The places of a list, from its beginning.
+    pub(crate) fn iter(&self, which: usize, list: &List) -> impl Iterator<Item = u32> {
+        std::iter::successors(list.first(), move |&place| {
+            somebody(self.places[place as usize].links[which].after)
+        })
     }
 
     #[cfg(test)]

@@ -85,6 +85,24 @@ reasons! {
     BulkheadWaitTimeout "bulkhead.wait_timeout" 503 Unavailable "connection_limit_reached" "UO" false;
     /// No pooled connection became free in time.
     BulkheadConnections "bulkhead.connections" 503 Unavailable "connection_limit_reached" "UO" false;
+    /// The queue was full.
+    QueueFull "queue.full" 503 Unavailable "http_request_denied" "OM" false;
+    /// Made room in the queue for a newer one.
+    QueueEvicted "queue.evicted" 503 Unavailable "http_request_denied" "OM" false;
+    /// Dropped from a queue that stands.
+    QueueCodel "queue.codel" 503 Unavailable "http_request_denied" "OM" false;
+    /// Held in front of the queue for too long.
+    QueueBlocked "queue.blocked" 503 Unavailable "http_request_denied" "OM" false;
+    /// The queue is nearly full and admits only as fast as it drains.
+    QueueThrottled "queue.throttled" 503 Unavailable "http_request_denied" "OM" false;
+    /// Made room for something more important, or matters too little while the queue fills.
+    ShedClass "shed.class" 503 Unavailable "http_request_denied" "OM" false;
+    /// Made room for somebody who asks for less.
+    ShedFairness "shed.fairness" 503 Unavailable "http_request_denied" "OM" false;
+    /// As many run as may, and there is no queue.
+    ShedConcurrency "shed.concurrency" 503 Unavailable "http_request_denied" "OM" false;
+    /// A share of the calls is refused before they burden an upstream that fails.
+    AdmissionRate "admission.rate" 503 Unavailable "http_request_denied" "OM" false;
     /// The breaker is open.
     BreakerOpen "breaker.open" 503 Unavailable "destination_unavailable" "UO" true;
     /// The breaker is half open and its probes are out.

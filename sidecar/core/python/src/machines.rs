@@ -3,6 +3,8 @@
 //! Parameters are read by attribute from the dataclasses of `sidecar/machines.py`; closed sets are words.
 
 mod adaptive;
+mod admission;
+mod backpressure;
 mod bandwidth;
 mod breaker;
 mod budget;
@@ -25,6 +27,8 @@ use pyo3::prelude::*;
 /// Adds every machine to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     adaptive::register(module)?;
+    admission::register(module)?;
+    backpressure::register(module)?;
     bandwidth::register(module)?;
     breaker::register(module)?;
     budget::register(module)?;

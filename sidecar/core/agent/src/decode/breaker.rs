@@ -26,6 +26,7 @@ pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
             reset_timeout_ns: nanoseconds("resetTimeout", wire.reset_timeout)?,
             open: open(required("open", wire.open)?).under("open")?,
             half_open: half_open(required("halfOpen", wire.half_open)?).under("halfOpen")?,
+            overload_open_ns: None,
         },
     })
 }

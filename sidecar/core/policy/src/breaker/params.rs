@@ -18,6 +18,8 @@ pub struct Params {
     pub open: OpenTime,
     /// How it tries again.
     pub half_open: HalfOpen,
+    /// How long it stays open when peers' refusals for overload tripped it; unset: they are not counted.
+    pub overload_open_ns: Option<u64>,
 }
 
 /// Which calls the rates are taken over.
@@ -122,6 +124,7 @@ impl Default for Params {
                 trial: Trial::Successes(3),
                 max_wait_ns: 30 * SECOND,
             },
+            overload_open_ns: None,
         }
     }
 }

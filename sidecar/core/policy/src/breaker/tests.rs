@@ -28,6 +28,7 @@ fn params() -> Params {
             trial: Trial::Successes(2),
             max_wait_ns: WAIT,
         },
+        overload_open_ns: None,
     }
 }
 
@@ -496,4 +497,61 @@ fn transitions_left_untaken_are_bounded() {
         std::iter::from_fn(|| breaker.next_transition()).count(),
         KEPT_TRANSITIONS
     );
+}
+
+fn overloaded(breaker: &mut Breaker, now_ns: u64) {
+    let permit = breaker.admit(now_ns, MIDDLE).unwrap();
+    breaker.on_overload(permit, now_ns, MIDDLE);
+}
+
+fn with_overload() -> Breaker {
+    Breaker::new(Params {
+        overload_open_ns: Some(5 * SECOND),
+        ..with_trip(STREAK)
+    })
+}
+
+#[test]
+fn refusals_for_overload_say_nothing_unless_they_are_counted() {
+    let mut breaker = Breaker::new(with_trip(STREAK));
+    for second in 0..100 {
+        overloaded(&mut breaker, second * SECOND);
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.counts(100 * SECOND), Counts::default());
+}
+
+#[test]
+fn overload_counts_once_in_a_tenth_of_a_second_and_opens_for_a_shorter_time() {
+    let mut breaker = with_overload();
+    for tenth in 0..2 {
+        for now_ns in 0..10 {
+            overloaded(&mut breaker, tenth * SECOND / 10 + now_ns);
+        }
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    overloaded(&mut breaker, SECOND / 5);
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.until_ns(), Some(SECOND / 5 + 5 * SECOND));
+}
+
+#[test]
+fn a_failure_beside_overload_opens_for_its_own_time() {
+    let mut breaker = with_overload();
+    overloaded(&mut breaker, 0);
+    calls(&mut breaker, Outcome::Failure, 2, 0);
+    assert_eq!(breaker.until_ns(), Some(OPEN));
+}
+
+#[test]
+fn a_probe_that_is_refused_for_overload_opens_again_or_frees_its_place() {
+    let mut breaker = with_overload();
+    calls(&mut breaker, Outcome::Failure, 3, 0);
+    let [first, second] = [0; 2].map(|_| breaker.admit(OPEN, MIDDLE).unwrap());
+    breaker.on_overload(first, OPEN, MIDDLE);
+    assert_eq!(breaker.until_ns(), Some(OPEN + 5 * SECOND));
+    let probe = breaker.admit(OPEN + 5 * SECOND, MIDDLE).unwrap();
+    breaker.on_overload(second, OPEN + 5 * SECOND, MIDDLE);
+    assert_eq!(breaker.probes_in_flight(), 1);
+    breaker.release(probe);
 }

@@ -7,3 +7,15 @@ fn words_are_read_as_they_are_written() {
     }
     assert_eq!(Criticality::parse("Critical"), None);
 }
+
+#[test]
+fn what_matters_less_comes_least_important_first() {
+    let below: Vec<_> = Criticality::Critical.below().collect();
+    let expected = [
+        Criticality::Background,
+        Criticality::Sheddable,
+        Criticality::Default,
+    ];
+    assert_eq!(below, expected);
+    assert_eq!(Criticality::Background.below().count(), 0);
+}

@@ -105,6 +105,7 @@ pub(crate) fn breaker() -> Option<Block<Breaker>> {
                 trial: Trial::Successes(1),
                 max_wait_ns: 30 * SECOND_NS,
             },
+            overload_open_ns: None,
         },
         failures: default_failures(),
     })

@@ -39,6 +39,7 @@ pub(super) struct Params {
     open_jitter: Percent,
     trial: TrialParams,
     max_wait_ns: u64,
+    overload_open_ns: Option<u64>,
 }
 
 #[derive(FromPyObject)]
@@ -81,6 +82,7 @@ impl From<Params> for breaker::Params {
                 },
                 max_wait_ns: params.max_wait_ns,
             },
+            overload_open_ns: params.overload_open_ns,
         }
     }
 }
@@ -218,6 +220,11 @@ impl Breaker {
         let outcome = parse(outcome, OUTCOMES)?;
         self.0
             .on_result(permit.give_back()?, outcome, latency_ns, now_ns, draw);
+        Ok(())
+    }
+
+    fn on_overload(&mut self, permit: &mut Permit, now_ns: u64, draw: u64) -> PyResult<()> {
+        self.0.on_overload(permit.give_back()?, now_ns, draw);
         Ok(())
     }
 

@@ -138,6 +138,7 @@ pub(crate) fn breaker(consecutive: u32, open: Duration) -> Breaker {
                 trial: Trial::Successes(1),
                 max_wait_ns: 30 * SECOND_NS,
             },
+            overload_open_ns: None,
         },
         failures: default_failures(),
     }
