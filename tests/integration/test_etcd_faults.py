@@ -84,7 +84,7 @@ async def test_connections_cut_at_any_moment_leave_a_history_that_can_be_explain
             store = await stack.enter_async_context(open_store(location))
             tasks.create_task(Client(number, store, history, 0.001).run(stop))
             tasks.create_task(cut_often(cutter, stop))
-        await until(that(lambda: history.writes_done() > 5 * WRITES), timeout_seconds=60)
+        await until(that(lambda: history.writes_done() > 5 * WRITES), timeout_seconds=100)
         stop.set()
     assert "unknown" in history.outcomes()
     assert await history.is_linearizable()
