@@ -6,11 +6,13 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.figures import Results
 from tests.bench.goals import judge, saturation_ratio
 from tests.bench.install import install
+from tests.bench.loops import time_decisions
 from tests.bench.report import line, tables
 from tests.bench.rounds import InvalidRunError, Plan, collect, measure
 from tests.bench.site import BUILD, RESULTS, CoresError, Site, two_cores
@@ -82,7 +84,7 @@ async def run(plan: Plan) -> Results:
         async for visit in measure(plan, site):
             visits.append(visit)
             say("\n".join(map(line, visit.runs)))
-    return collect(visits)
+    return replace(collect(visits), decisions=time_decisions())
 
 
 def publish(results: Results) -> None:

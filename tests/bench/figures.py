@@ -83,11 +83,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one decision of a pure machine costs, in ns, on one thread and on two that have one each."""
+
+    name: str
+    one: float
+    two: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything that one interleaved run of the bench measured."""
+    """Everything that one interleaved run of the bench measured, and the loops of decisions beside it."""
 
     runs: tuple[Run, ...]
     memory: tuple[Memory, ...]
+    decisions: tuple[Decision, ...] = ()
 
     def of(self, target: str, workload: str) -> tuple[Run, ...]:
         """Return a target's runs of one workload, a round each, in order."""

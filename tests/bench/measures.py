@@ -55,6 +55,18 @@ def resident(*, loaded: bool) -> Measure:
     return measure
 
 
+def decided(name: str, *, beside: str) -> Measure:
+    """Return the measure of one decision, beside another library's."""
+
+    def measure(results: Results) -> Measured:
+        costs = {decision.name: decision.one for decision in results.decisions}
+        ours = costs.get(name)
+        peers = {beside: costs[beside]} if beside in costs else {}
+        return Measured(rounds=() if ours is None else (ours,), ours=ours, peers=peers)
+
+    return measure
+
+
 def _medians(results: Results, workload: str, figure: Figure) -> dict[str, float]:
     spreads = {target: spread(map(figure, results.of(target, workload))) for target in results.targets()}
     return {target: known.median for target, known in spreads.items() if known is not None}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tests.bench.figures import (
+    Decision,
     Memory,
     Results,
     Run,
@@ -32,8 +33,9 @@ def line(run: Run) -> str:
 
 
 def tables(results: Results) -> str:
-    """Return a table for each workload and one of memory: medians, extremes, ratios paired within rounds."""
-    return "\n\n".join([*(_workload(results, workload) for workload in WORKLOADS), _memory(results)])
+    """Return tables: of each workload medians, extremes and ratios paired within rounds, memory, decisions."""
+    workloads = (_workload(results, workload) for workload in WORKLOADS)
+    return "\n\n".join([*workloads, _memory(results), _decisions(results.decisions)])
 
 
 def _workload(results: Results, workload: str) -> str:
@@ -68,6 +70,11 @@ def _target_row(results: Results, target: str, workload: str) -> tuple[str, ...]
         _median(spread(run.load.p99_us for run in runs), ",.0f"),
         _median(spread(run.foreign_cores for run in runs), ".2f"),
     )
+
+
+def _decisions(decisions: Sequence[Decision]) -> str:
+    rows = ((decision.name, f"{decision.one:.1f}", f"{decision.two:.1f}") for decision in decisions)
+    return table("Decisions, ns each", ("machine", "one thread", "two"), rows)
 
 
 def _memory(results: Results) -> str:

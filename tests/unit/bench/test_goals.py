@@ -3,6 +3,7 @@
 from tests.bench.aims import Goal
 from tests.bench.figures import Memory, Results
 from tests.bench.goals import judge, saturation_ratio
+from tests.bench.loops import parse
 from tests.bench.targets import BASE, FLOOR, OURS, RIVAL
 from tests.support.bench import run
 
@@ -15,6 +16,10 @@ WHOLE = Results(
         for target, cpu_us in ((OURS, 14.0), (BASE, 35.0), (RIVAL, 16.0), (FLOOR, 12.0))
     ),
     memory=(Memory(target=OURS, round=0, idle_kib=15 * 1024, loaded_kib=21 * 1024),),
+    decisions=(
+        parse('{"name": "token bucket", "one": 8.5, "two": 9}'),
+        parse('{"name": "governor", "one": 28, "two": 30}'),
+    ),
 )
 
 
@@ -52,6 +57,12 @@ def test_a_measured_goal_has_rounds_peers_and_a_verdict_and_no_reason() -> None:
 
 def test_user_space_time_is_judged_by_itself() -> None:
     assert goal(WHOLE, "G4", "us")["value"] == 2.8
+
+
+def test_a_decision_stands_beside_another_librarys() -> None:
+    local = goal(WHOLE, "G11", "ns", "local")
+    assert (local["value"], local["met"], local["peers"]) == (8.5, True, {"governor": 28})
+    assert goal(WHOLE, "G11", "ns", "10,000 keys")["value"] is None
 
 
 def test_more_is_better_for_throughput() -> None:

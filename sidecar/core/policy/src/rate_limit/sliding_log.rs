@@ -48,8 +48,12 @@ impl Entry {
 impl SlidingLog {
     /// What of the log is past.
     fn past(&self, terms: &Terms, now_ns: u64) -> usize {
-        self.entries
-            .partition_point(|entry| entry.ends_at_ns(terms) <= now_ns)
+        match self.entries.front() {
+            Some(oldest) if oldest.ends_at_ns(terms) <= now_ns => self
+                .entries
+                .partition_point(|entry| entry.ends_at_ns(terms) <= now_ns),
+            _ => 0,
+        }
     }
 
     fn size(&self, terms: &Terms, now_ns: u64) -> u64 {
