@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.controlplane.figures import Results
 from tests.bench.controlplane.goals import judge
+from tests.bench.controlplane.lights import LateError
 from tests.bench.controlplane.report import tables
 from tests.bench.controlplane.runs import Plan, run
 from tests.bench.install import build_fleet
-from tests.bench.site import BUILD, CONTROL_PLANE_RESULTS, two_cores
+from tests.bench.site import BUILD, CONTROL_PLANE_RESULTS, CoresError, two_cores
 from tests.bench.tables import goal_table, say
+from tests.support.process import ProcessFailedError
 
 SIZES = (100, 300, 1_000, 5_000)
 
@@ -24,6 +27,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     BUILD.mkdir(parents=True, exist_ok=True)
     build_fleet()
+    try:
+        results = measure(options)
+    except (CoresError, LateError, ProcessFailedError) as error:
+        say(f"bench: {error}")
+        return 1
+    goals = judge(results)
+    CONTROL_PLANE_RESULTS.write_text(json.dumps(goals, indent=2) + "\n")
+    say(f"\n{tables(results)}\n\n{goal_table(goals)}\n\nwritten to {CONTROL_PLANE_RESULTS}")
+    return 0
+
+
+def measure(options: argparse.Namespace) -> Results:
+    """Return what a whole run measured.
+
+    Raises:
+        CoresError: There is only one core.
+        LateError: Sidecars did not get as far as they should.
+        ProcessFailedError: A program did not start.
+    """
     load_core, core = two_cores()
     os.sched_setaffinity(0, {load_core})  # etcd and the light sidecars, which we start, stay with us
     plan = Plan(
@@ -35,11 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         core=core,
     )
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="run-") as scratch:
-        results = asyncio.run(run(plan, Path(scratch)))
-    goals = judge(results)
-    CONTROL_PLANE_RESULTS.write_text(json.dumps(goals, indent=2) + "\n")
-    say(f"\n{tables(results)}\n\n{goal_table(goals)}\n\nwritten to {CONTROL_PLANE_RESULTS}")
-    return 0
+        return asyncio.run(run(plan, Path(scratch)))
 
 
 def parser() -> argparse.ArgumentParser:

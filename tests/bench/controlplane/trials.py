@@ -127,14 +127,16 @@ async def churn(stand: Stand, *, seconds: int) -> Churn:
 
 async def flap(stand: Stand, policy: int, *, seconds: int, readers: int) -> float:
     """Return the pushes a second to each reader of a policy that flaps, once all have its last state."""
+    await until(stand.plane.has_converged, timeout_seconds=CONVERGE_TIMEOUT_SECONDS)
     stand.lights.begin()
     began = time.monotonic()
     for number in range(seconds * FLAPS_PER_SECOND):
         await asyncio.sleep(began + number / FLAPS_PER_SECOND - time.monotonic())
         await stand.registry.edit(policy, timeout_ms=700 + number % 2)
+    took_seconds = time.monotonic() - began
     tally = await stand.lights.report()
     await until(stand.plane.has_converged, timeout_seconds=CONVERGE_TIMEOUT_SECONDS)
-    return tally.responses / seconds / readers
+    return tally.responses / took_seconds / readers
 
 
 async def memory_kib(stand: Stand) -> int:

@@ -6,22 +6,23 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::{io, net::SocketAddr};
 
-use prost::Message as _;
+use memchr::memmem;
 use tokio::select;
 
 use crate::clock::now_ns;
 use crate::companions;
 use crate::mesh::discovery_request::Message;
 use crate::mesh::{
-    Acknowledgement, AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, Endpoints,
-    HeldResource, Hello, Resource, ResourceName, ResourceType, ServiceName, Subscription,
+    Acknowledgement, AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, HeldResource,
+    Hello, Resource, ResourceName, ResourceType, ServiceName, Subscription,
 };
 use crate::socket::Received;
 use crate::tally::{Counted, Standing, Tally};
 use crate::wire::{Call, Connection};
 
-/// The label of an endpoint that says when it was written, in nanoseconds of the common clock.
-const WRITTEN: &str = "written_ns";
+/// How the label of an endpoint begins that says when it was written, in nanoseconds of the common clock: an entry of a
+/// map, its key, and the tag of its value.
+const WRITTEN: &[u8] = b"\x0a\x0awritten_ns\x12";
 
 /// Type and name of a resource.
 type Id = (i32, String);
@@ -136,16 +137,9 @@ impl Sidecar {
 
     /// Counts how old each endpoint is that was written since the last time.
     fn measure(&self, service: &str, body: &[u8], tally: &Tally) {
-        let Ok(endpoints) = Endpoints::decode(body) else {
-            return;
-        };
-        let written = endpoints
-            .endpoints
-            .iter()
-            .filter_map(|each| each.labels.get(WRITTEN));
         let mut newest_ns = self.newest_ns.borrow_mut();
         let before = newest_ns.get(service).copied().unwrap_or(0);
-        for instant_ns in written.filter_map(|text| text.parse::<u64>().ok()) {
+        for instant_ns in written(body) {
             if instant_ns > before {
                 tally.lag(now_ns().saturating_sub(instant_ns));
                 let newest = newest_ns.entry(service.to_owned()).or_default();
@@ -185,6 +179,15 @@ pub fn named(text: &str) -> io::Result<ServiceName> {
     Ok(ServiceName {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
+    })
+}
+
+/// The instants of writing in the encoding of endpoints; decoding all of it would take longer than its delivery.
+fn written(body: &[u8]) -> impl Iterator<Item = u64> {
+    memmem::find_iter(body, WRITTEN).filter_map(|at| {
+        let (length, rest) = body[at + WRITTEN.len()..].split_first()?;
+        let digits = rest.get(..usize::from(*length))?;
+        str::from_utf8(digits).ok()?.parse().ok()
     })
 }
 
