@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controlplane.discovery.subscription import Acknowledgement, Nonce, Response, Stage
+from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
 from controlplane.errors import ProtocolError
 from controlplane.model.resource import Resource, ResourceName, Version
 from controlplane.model.sidecar import Hello

@@ -27,10 +27,17 @@ class Published:
         found = self._resources.get(resource)
         return found.version if found else None
 
-    def shared(self, resource: ResourceName) -> ResourceName:
+    def shared_name(self, resource: ResourceName) -> ResourceName:
         """The same name, if possible as the one object that a thousand streams can share."""
         found = self._resources.get(resource)
         return found.name if found else resource
+
+    def shared_versions(self, held: Mapping[ResourceName, Version]) -> dict[ResourceName, Version]:
+        """The same names and versions, if possible as the objects that a thousand streams can share."""
+        return {
+            self.shared_name(name): found if (found := self.find(name)) == version else version
+            for name, version in held.items()
+        }
 
     def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
         """The outbound and endpoints of the service behind a host: the same object for every reader."""
@@ -41,7 +48,7 @@ class Published:
         if known is not found:
             service = str(found.body.service)
             names = (ResourceName(kind, service) for kind in (ResourceType.OUTBOUND, ResourceType.ENDPOINTS))
-            behind = frozenset(map(self.shared, names))
+            behind = frozenset(map(self.shared_name, names))
             self._behind[found.name] = (found, behind)
         return behind
 

@@ -6,7 +6,6 @@ loop. Sidecars that left are remembered for a while, for people to see that they
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,18 +14,12 @@ from controlplane.discovery import debounce
 from controlplane.discovery.codec import Wish
 from controlplane.discovery.convergence import convergence
 from controlplane.discovery.debounce import Debounce
+from controlplane.discovery.departed import Departed
 from controlplane.discovery.desired import Published
+from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
 from controlplane.discovery.measure import Measure
-from controlplane.discovery.stream import Stream
-from controlplane.discovery.subscription import (
-    MAX_WANTED,
-    Acknowledgement,
-    Nonce,
-    Response,
-    Shift,
-    Stage,
-    Subscription,
-)
+from controlplane.discovery.stream import Stream, resource_convergence
+from controlplane.discovery.subscription import MAX_WANTED, Shift, Subscription
 from controlplane.errors import DiscoveryError, DismissedError, ReplacedError, TooManyResourcesError
 from controlplane.metrics import Metrics
 from controlplane.model.document import ObjectKey
@@ -35,10 +28,6 @@ from controlplane.model.sidecar import Hello, PolicyConvergence, SidecarState, S
 from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.diff import Difference
 from registry.clock import Clock
-
-OFFLINE_MAX = 10_000
-OFFLINE_NS = 3_600_000_000_000
-"""How many sidecars that left are remembered, and for how long."""
 
 MOVE_SECONDS = 1.0
 """A sidecar that connected elsewhere this much later has moved; less may be how long the news took."""
@@ -56,7 +45,7 @@ class Fleet:
         self._measure = Measure(metrics)
         self._streams: dict[str, Stream] = {}
         self._readers: dict[ResourceName, set[Stream]] = {}
-        self._departed: OrderedDict[str, tuple[SidecarStatus, int]] = OrderedDict()
+        self._departed = Departed()
         self._debounce = Debounce()
         self._noted = asyncio.Event()
         self._published = asyncio.Condition()
@@ -105,17 +94,20 @@ class Fleet:
     @contextmanager
     def joined(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Iterator[Stream]:
         """The stream of a sidecar that holds `held`, in place of an earlier one of the same instance."""
-        shared = {self._desired.shared(name): version for name, version in held.items()}
-        state = Subscription(shared, min(hello.revision, self._desired.revision))
-        stream = Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
+        stream = self._stream(hello, held)
+        del held  # it shares nothing with other streams, unlike what this one keeps of it
         if earlier := self._streams.get(hello.instance):
             self._end(earlier, ReplacedError(hello.instance))
         self._streams[hello.instance] = stream
-        self._departed.pop(hello.instance, None)
+        self._departed.discard(hello.instance)
         try:
             yield stream
         finally:
             self._leave(stream)
+
+    def _stream(self, hello: Hello, held: Mapping[ResourceName, Version]) -> Stream:
+        state = Subscription(self._desired.shared_versions(held), min(hello.revision, self._desired.revision))
+        return Stream(hello=hello, state=state, joined_ns=self._clock.now_ns())
 
     def subscribe(self, stream: Stream, wish: Wish) -> None:
         """Takes note of what a sidecar wants.
@@ -126,7 +118,7 @@ class Fleet:
         count = len(stream.state.applied) + len(wish.wanted)
         if count > MAX_WANTED:
             raise TooManyResourcesError(limit=MAX_WANTED, found=count)
-        wanted = map(self._desired.shared, wish.wanted)
+        wanted = map(self._desired.shared_name, wish.wanted)
         self._index(stream, stream.state.subscribe(wanted, wish.unwanted, self._desired))
         self._note_pending(stream, self._clock.now_ns())
         stream.wake()
@@ -157,21 +149,18 @@ class Fleet:
     def sidecars(self) -> tuple[SidecarStatus, ...]:
         """Every sidecar that is connected or was of late, sorted by instance; its resources are in `find`."""
         now_ns = self._clock.now_ns()
-        self._forget(now_ns)
         connected = [stream.status(self._desired, now_ns) for stream in self._streams.values()]
-        departed = [self._offline(status, left_ns, now_ns) for status, left_ns in self._departed.values()]
+        departed = self._departed.statuses(self._desired, now_ns)
         return tuple(sorted([*connected, *departed], key=lambda status: status.hello.instance))
 
     def find(self, instance: str) -> SidecarStatus | None:
         """One sidecar, with its resources."""
         now_ns = self._clock.now_ns()
-        self._forget(now_ns)
-        if stream := self._streams.get(instance):
-            return replace(
-                stream.status(self._desired, now_ns), convergence=stream.convergence(self._desired)
-            )
-        departed = self._departed.get(instance)
-        return departed and self._offline(*departed, now_ns)
+        stream = self._streams.get(instance)
+        if stream is None:
+            return self._departed.find(instance, self._desired, now_ns)
+        resources = resource_convergence(stream.state.applied, self._desired)
+        return replace(stream.status(self._desired, now_ns), convergence=resources)
 
     def count(self) -> Mapping[SidecarState, int]:
         """How many sidecars stand where."""
@@ -270,28 +259,9 @@ class Fleet:
             line.end(error)
 
     def _leave(self, stream: Stream) -> None:
-        now_ns = self._clock.now_ns()
-        status = replace(stream.status(self._desired, now_ns), convergence=stream.convergence(self._desired))
+        now_ns, instance = self._clock.now_ns(), stream.hello.instance
+        if self._streams.get(instance) is stream:
+            del self._streams[instance]
+            self._departed.add(stream.status(self._desired, now_ns), stream.state.applied, now_ns)
         self._index(stream, Shift(unwanted=frozenset(stream.state.applied)))
         stream.line, stream.state = None, Subscription({})
-        if self._streams.get(stream.hello.instance) is stream:
-            del self._streams[stream.hello.instance]
-            self._departed[stream.hello.instance] = (status, now_ns)
-            self._forget(now_ns)
-
-    def _forget(self, now_ns: int) -> None:
-        while self._departed:
-            _, left_ns = next(iter(self._departed.values()))
-            if len(self._departed) <= OFFLINE_MAX and now_ns - left_ns <= OFFLINE_NS:
-                return
-            self._departed.popitem(last=False)
-
-    def _offline(self, status: SidecarStatus, left_ns: int, now_ns: int) -> SidecarStatus:
-        ack_age_seconds, gone_seconds = status.last_ack_age_seconds, (now_ns - left_ns) / 1e9
-        return replace(
-            status,
-            state=SidecarState.OFFLINE,
-            age_seconds=gone_seconds,
-            lag=self._desired.revision - status.revision,
-            last_ack_age_seconds=ack_age_seconds and ack_age_seconds + gone_seconds,
-        )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from controlplane.discovery.subscription import Acknowledgement, Response
+from controlplane.discovery.exchange import Acknowledgement, Response
 from controlplane.metrics import Metrics
 from controlplane.model.resource import ResourceType
 

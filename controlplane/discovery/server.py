@@ -9,9 +9,9 @@ import grpc.aio
 import structlog
 
 from controlplane.discovery.codec import ResponseEncoder, Wish, decode_hello, decode_request
+from controlplane.discovery.exchange import Acknowledgement
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.stream import Stream
-from controlplane.discovery.subscription import Acknowledgement
 from controlplane.errors import (
     DiscoveryError,
     DismissedError,
@@ -84,9 +84,11 @@ class DiscoveryServer:
             with self._fleet.joined(hello, held) as stream:
                 stream.line = _Line(context, tasks, partial(self._next, stream), hello.instance)
                 log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
+                del request, held  # large, and the stream may last for days
                 try:
                     while request := await _read(context):
                         self._take(stream, decode_request(request))
+                        del request
                 finally:
                     log.info("sidecar gone", instance=hello.instance, pushes=stream.pushes)
 

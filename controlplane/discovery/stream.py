@@ -1,11 +1,14 @@
 """One connected sidecar: its state, and what the clock and the connection add to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlplane.discovery.desired import Published
-from controlplane.discovery.subscription import Nonce, Subscription
+from controlplane.discovery.exchange import Nonce
+from controlplane.discovery.subscription import Subscription
 from controlplane.errors import DiscoveryError
+from controlplane.model.resource import ResourceName, Version
 from controlplane.model.sidecar import Hello, ResourceConvergence, SidecarState, SidecarStatus
 
 
@@ -63,9 +66,12 @@ class Stream:
             resources=sum(version is not None for version in self.state.applied.values()),
         )
 
-    def convergence(self, desired: Published) -> tuple[ResourceConvergence, ...]:
-        """Every resource that the sidecar wants, sorted."""
-        return tuple(
-            ResourceConvergence(resource=name, applied=applied, desired=desired.find(name))
-            for name, applied in sorted(self.state.applied.items())
-        )
+
+def resource_convergence(
+    applied: Mapping[ResourceName, Version | None], desired: Published
+) -> tuple[ResourceConvergence, ...]:
+    """Every resource that a sidecar wants, sorted, by the version that it applies."""
+    return tuple(
+        ResourceConvergence(resource=name, applied=version, desired=desired.find(name))
+        for name, version in sorted(applied.items())
+    )

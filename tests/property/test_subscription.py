@@ -7,14 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controlplane.discovery.subscription import (
-    Acknowledgement,
-    Nonce,
-    Response,
-    Shift,
-    Stage,
-    Subscription,
-)
+from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
+from controlplane.discovery.subscription import Shift, Subscription
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
 from tests.support.desired import FakeDesired, endpoints, host, outbound

@@ -11,9 +11,9 @@ import pytest
 
 from controlplane.discovery.codec import ResponseEncoder, Wish, frame
 from controlplane.discovery.desired import Published
+from controlplane.discovery.exchange import Acknowledgement, Response, Stage
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.stream import Stream
-from controlplane.discovery.subscription import Acknowledgement, Response, Stage
 from controlplane.errors import DiscoveryError
 from controlplane.metrics import Metrics
 from controlplane.model.document import Document

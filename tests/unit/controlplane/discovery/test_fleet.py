@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from controlplane.discovery import fleet as fleets
+from controlplane.discovery import departed
 from controlplane.discovery.codec import Wish, frame
+from controlplane.discovery.departed import OFFLINE_NS
 from controlplane.discovery.desired import Published
-from controlplane.discovery.fleet import OFFLINE_NS, Fleet
+from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.subscription import MAX_WANTED
 from controlplane.errors import DiscoveryError, DismissedError, ReplacedError, TooManyResourcesError
 from controlplane.metrics import Metrics
@@ -57,7 +58,7 @@ def test_sidecar_that_left_is_offline_and_forgotten_after_an_hour() -> None:
 
 
 def test_sidecars_that_left_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleets, "OFFLINE_MAX", 2)
+    monkeypatch.setattr(departed, "OFFLINE_MAX", 2)
     fleet = empty_fleet(FakeClock())
     for number in range(4):
         with fleet.joined(hello(f"web-{number}"), {}):

@@ -4,15 +4,8 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 
-from controlplane.discovery.subscription import (
-    MAX_UNCONFIRMED,
-    Acknowledgement,
-    Nonce,
-    Response,
-    Shift,
-    Stage,
-    Subscription,
-)
+from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
+from controlplane.discovery.subscription import MAX_UNCONFIRMED, Shift, Subscription
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
 from tests.support.desired import FakeDesired, endpoints, host, outbound
