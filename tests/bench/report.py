@@ -33,7 +33,7 @@ def line(run: Run) -> str:
 
 
 def tables(results: Results) -> str:
-    """Return tables: of each workload medians, extremes and ratios paired within rounds, memory, decisions."""
+    """Return tables: medians, extremes and ratios paired within rounds, by workload; memory; decisions."""
     workloads = (_workload(results, workload) for workload in WORKLOADS)
     return "\n\n".join([*workloads, _memory(results), _decisions(results.decisions)])
 

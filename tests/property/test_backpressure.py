@@ -148,4 +148,4 @@ class BackpressureMachine(RuleBasedStateMachine):
 
 
 TestBackpressure = BackpressureMachine.TestCase
-TestBackpressure.settings = thousands(steps=15)
+TestBackpressure.settings = thousands(steps=12)

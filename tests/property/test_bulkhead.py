@@ -137,7 +137,7 @@ class BulkheadMachine(RuleBasedStateMachine):
 
 
 TestBulkhead = BulkheadMachine.TestCase
-TestBulkhead.settings = thousands(steps=20)
+TestBulkhead.settings = thousands(steps=14)
 
 sizes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=1, max_size=5)
 

@@ -347,7 +347,7 @@ class LimitsMachine(RuleBasedStateMachine):
 
 
 TestLimits = LimitsMachine.TestCase
-TestLimits.settings = thousands(2)
+TestLimits.settings = thousands(2, steps=8)
 
 
 @given(wait_ns=st.integers(0, 10**15), draw=draws)
