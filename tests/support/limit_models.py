@@ -237,9 +237,11 @@ class Leak(Cell):
     def wait_ns(self, cost: int, at_ns: int, left_ns: int | None) -> int | None:
         if self.free <= at_ns:
             return 0
+        if self.terms.queue == 0:
+            return None
         free, waiting = self.free, self.waiting(at_ns)
         if len(waiting) >= self.terms.queue:
-            if self.terms.evict == "Newest" or not waiting:
+            if self.terms.evict == "Newest":
                 return None
             free -= waiting[0].cost
         patience_ns = self.terms.max_wait_ns if left_ns is None else min(self.terms.max_wait_ns, left_ns)

@@ -14,6 +14,7 @@
 //! | charged after its answer | `c` intervals later | - |
 
 use std::collections::{VecDeque, vec_deque};
+use std::iter::Take;
 
 use super::cell::{self, Cell, Charge, Demand, Shortage};
 use super::rate::{Flow, Rate};
@@ -86,11 +87,11 @@ impl LeakyBucket {
         self.line.range(left..)
     }
 
-    /// Who has to leave before an arrival finds a place; none when there is one.
-    fn in_the_way(&self, terms: &Terms, now_ns: u64) -> Option<&Waiter> {
+    /// Those who have to go before an arrival finds a place.
+    fn in_the_way(&self, terms: &Terms, now_ns: u64) -> Take<vec_deque::Iter<'_, Waiter>> {
         let waiting = self.waiting(terms, now_ns);
-        let surplus = waiting.len().checked_sub(terms.queue as usize)?;
-        waiting.clone().nth(surplus)
+        let surplus = (waiting.len() + 1).saturating_sub(terms.queue as usize);
+        waiting.take(surplus)
     }
 
     /// How long it takes to `units`.
@@ -103,28 +104,20 @@ impl LeakyBucket {
         Self::until(terms, self.free_at, now_ns)
     }
 
-    /// Admits an arrival that has to wait, if it has the patience.
+    /// Admits an arrival that has to wait, if it has the patience, and a place or somebody to evict.
     fn check_line(&self, terms: &Terms, patience_ns: u64, now_ns: u64) -> Result<u64, Shortage> {
-        let wait_ns = self.wait_ns(terms, now_ns);
-        let too_long_ns = wait_ns.saturating_sub(patience_ns);
-        let fits = |after_ns, wait_ns| match after_ns {
-            0 => Ok(wait_ns),
-            after_ns => Err(Shortage::For(after_ns)),
-        };
-        let Some(leaver) = self.in_the_way(terms, now_ns) else {
-            return fits(too_long_ns, wait_ns);
-        };
-        let leaves_ns = Self::until(terms, leaver.leaves_at, now_ns);
-        if terms.evict == Evict::Newest {
-            return Err(Shortage::For(leaves_ns.max(too_long_ns)));
-        }
-        let sooner_ns = Self::until(terms, self.free_at - leaver.cost, now_ns);
-        match sooner_ns.saturating_sub(patience_ns) {
-            still_too_long_ns if still_too_long_ns < leaves_ns => {
-                fits(still_too_long_ns, sooner_ns)
+        let mut gone_ns = 0;
+        for waiter in self.in_the_way(terms, now_ns) {
+            let leaves_ns = Self::until(terms, waiter.leaves_at, now_ns);
+            let wait_ns = Self::until(terms, self.free_at - waiter.cost, now_ns);
+            let after_ns = wait_ns.saturating_sub(patience_ns).max(gone_ns);
+            if terms.evict == Evict::Oldest && after_ns < leaves_ns {
+                return turn(wait_ns, after_ns);
             }
-            _ => Err(Shortage::For(too_long_ns)),
+            gone_ns = leaves_ns;
         }
+        let wait_ns = self.wait_ns(terms, now_ns);
+        turn(wait_ns, wait_ns.saturating_sub(patience_ns).max(gone_ns))
     }
 
     /// Takes the waiter at this place out of the line.
@@ -143,6 +136,14 @@ impl LeakyBucket {
         for waiter in self.line.range_mut(place..) {
             waiter.leaves_at -= earlier;
         }
+    }
+}
+
+/// The wait of one who is admitted, which it is after so long.
+const fn turn(wait_ns: u64, after_ns: u64) -> Result<u64, Shortage> {
+    match after_ns {
+        0 => Ok(wait_ns),
+        after_ns => Err(Shortage::For(after_ns)),
     }
 }
 
@@ -180,7 +181,7 @@ impl Cell for LeakyBucket {
             self.free_at = now.saturating_add(cost);
             return Charge::default();
         }
-        let is_full = self.in_the_way(terms, now_ns).is_some();
+        let is_full = self.in_the_way(terms, now_ns).len() > 0;
         let evicted = is_full.then(|| self.take_out(0, now)).flatten();
         self.line.push_back(Waiter {
             serial,

@@ -165,3 +165,19 @@ fn the_line_takes_memory_only_while_somebody_waits() {
     assert_eq!(enter(&mut limits, SECOND).1, AT_ONCE);
     assert!(!format!("{limits:?}").contains("leaves_at"));
 }
+
+#[test]
+fn a_line_cut_shorter_than_it_is_evicts_whoever_is_next() {
+    let mut limits = [leak(3, SECOND, Evict::Oldest)];
+    let _ = enter(&mut limits, 0);
+    let mut dear = [Ask::new(0, None, 3)];
+    let _ = admit(&mut limits, &mut dear, &arrival(at(0)));
+    let _ = (enter(&mut limits, 0), enter(&mut limits, 0));
+    let short = leak(1, 4 * TENTH, Evict::Oldest);
+    limits[0].reconfigure(*short.params(), at(0));
+    assert_eq!(enter(&mut limits, 0).1, waits(3 * TENTH));
+    assert_eq!(limits[0].standing(&mut dear[0], at(0)), Standing::Evicted);
+    let meter = leak(0, SECOND, Evict::Oldest);
+    limits[0].reconfigure(*meter.params(), at(0));
+    assert_eq!(enter(&mut limits, 0).1, refused(0, 4 * TENTH));
+}
