@@ -32,7 +32,7 @@ from registry.clock import Clock
 MOVE_SECONDS = 1.0
 """A sidecar that connected elsewhere this much later has moved; less may be how long the news took."""
 
-SLICE = 256
+SLICE = 512
 """Streams that are looked at before others get their turn on the loop."""
 
 

@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the bench's command line."""
     flags = argparse.ArgumentParser(prog="python -m tests.bench.controlplane", description=__doc__)
     flags.add_argument("--sidecars", type=sizes, default=SIZES, help="default: %(default)s")
-    flags.add_argument("--edits", type=int, default=100, help="of each size; default: %(default)s")
+    flags.add_argument("--edits", type=int, default=100, help="with 1,000 sidecars; default: %(default)s")
     flags.add_argument("--pushes", type=int, default=20, help="of 20 KB, of each size; default: %(default)s")
     flags.add_argument(
         "--seconds", type=int, default=8, help="of churn, and of flapping; default: %(default)s"

@@ -16,13 +16,13 @@ BY_SIZE: Final[tuple[tuple[Aim, int, OfSize], ...]] = (
     (
         Aim(
             goal="G14",
-            name="20 KB written to the last byte at the last of 1,000",
+            name="20 KB to 1,000, from the first that has it to the last",
             unit="ms",
             must=50,
             stretch=20,
         ),
         SIDECARS,
-        lambda size: [each.received_ms for each in size.pushes],
+        lambda size: [each.pushed_ms for each in size.pushes],
     ),
     (
         Aim(
@@ -51,9 +51,15 @@ BY_SIZE: Final[tuple[tuple[Aim, int, OfSize], ...]] = (
         lambda size: [size.strays],
     ),
     (
-        Aim(goal="G16", name="20 KB to the last of 5,000", unit="ms", must=350, stretch=120),
+        Aim(
+            goal="G16",
+            name="20 KB to 5,000, from the first that has it to the last",
+            unit="ms",
+            must=350,
+            stretch=120,
+        ),
         MANY,
-        lambda size: [each.received_ms for each in size.pushes],
+        lambda size: [each.pushed_ms for each in size.pushes],
     ),
     (
         Aim(

@@ -39,6 +39,7 @@ _ROWS: Final[tuple[tuple[str, Callable[[Size], str]], ...]] = (
     ("  CPU, us a sidecar", lambda size: _cpu(size, size.edits)),
     ("  bytes a sidecar", lambda size: f"{max(each.most_bytes for each in size.edits):,}"),
     ("20 KB to last byte, ms", lambda size: _spread([each.received_ms for each in size.pushes])),
+    ("  from the first to the last", lambda size: _spread([each.pushed_ms for each in size.pushes])),
     ("  CPU, us a sidecar", lambda size: _cpu(size, size.pushes)),
     ("edit with few readers, ms", lambda size: _spread([each.applied_ms for _, each in size.narrow])),
     ("  responses to others", lambda size: f"{size.strays}"),

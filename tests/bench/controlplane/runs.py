@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.bench.controlplane import trials
 from tests.bench.controlplane.figures import Mass, Results, Size, share
+from tests.bench.controlplane.goals import SIDECARS
 from tests.bench.controlplane.lights import light_sidecars
 from tests.bench.controlplane.plane import Registry, plane, registry
 from tests.bench.controlplane.trials import Delivery, Stand
@@ -27,7 +28,10 @@ _TIMEOUT_MS: Final = 800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run: the sizes, how often, how long, and the core that the control plane has for itself."""
+    """What to run: the sizes, how often, how long, and the core that the control plane has for itself.
+
+    `edits` are those of the size that the goals are about; a quarter of them shows how others compare.
+    """
 
     sizes: tuple[int, ...]
     edits: int
@@ -35,6 +39,10 @@ class Plan:
     seconds: int
     with_mass: bool
     core: int
+
+    def edits_of(self, sidecars: int) -> int:
+        """Return how many edits are measured of one size of the fleet."""
+        return self.edits if sidecars == SIDECARS else max(1, self.edits // 4)
 
 
 async def run(plan: Plan, scratch: Path) -> Results:
@@ -97,7 +105,7 @@ async def _edits(plan: Plan, stand: Stand) -> tuple[list[Delivery], float]:
     began, occupied = time.monotonic(), occupation(pids)
     edits = [
         await trials.edit(stand, 0, timeout_ms=_TIMEOUT_MS + number, readers=stand.sidecars)
-        for number in range(1, plan.edits + 1)
+        for number in range(1, plan.edits_of(stand.sidecars) + 1)
     ]
     applied_ms = [each.applied_ms for each in edits]
     say(f"  edits: p50 {share(applied_ms, 0.5):,.0f} ms, p99 {share(applied_ms, 0.99):,.0f} ms")

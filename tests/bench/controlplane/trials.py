@@ -35,11 +35,13 @@ class Stand:
 class Delivery:
     """One change that reached its readers: milliseconds from its writing, and what it cost.
 
-    `responses` are those to all sidecars, `most_bytes` what most reached one of them, framing included.
+    `pushed_ms` are from the first sidecar that has all of it to the last, `responses` those to all sidecars,
+    `most_bytes` what most reached one of them, framing included.
     """
 
     applied_ms: float
     received_ms: float
+    pushed_ms: float
     cpu_ms: float
     responses: int
     most_bytes: int
@@ -76,6 +78,7 @@ async def cold_start(stand: Stand) -> float:
 
 async def storm(stand: Stand, *, accompanied: bool = False) -> Storm:
     """Return how all sidecars, cut off at once, come back."""
+    await _quiet(stand)
     stand.lights.begin()
     began_ns = time.monotonic_ns()
     stand.lights.connect(stand.plane.port, accompanied=accompanied)
@@ -127,7 +130,7 @@ async def churn(stand: Stand, *, seconds: int) -> Churn:
 
 async def flap(stand: Stand, policy: int, *, seconds: int, readers: int) -> float:
     """Return the pushes a second to each reader of a policy that flaps, once all have its last state."""
-    await until(stand.plane.has_converged, timeout_seconds=CONVERGE_TIMEOUT_SECONDS)
+    await _quiet(stand)
     stand.lights.begin()
     began = time.monotonic()
     for number in range(seconds * FLAPS_PER_SECOND):
@@ -145,6 +148,15 @@ async def memory_kib(stand: Stand) -> int:
     return stand.plane.resident_kib()
 
 
+async def _quiet(stand: Stand) -> None:
+    """Return once all sidecars apply all they want, and nothing has come for a while."""
+    await until(stand.plane.has_converged, timeout_seconds=CONVERGE_TIMEOUT_SECONDS)
+    before, now = None, await stand.lights.report()
+    while before is None or now.responses != before.responses:
+        await asyncio.sleep(IDLE_SECONDS)
+        before, now = now, await stand.lights.report()
+
+
 async def _delivery(stand: Stand, began_ns: int, cpu_ns: int, readers: int) -> Delivery:
     tally = await stand.lights.reached("applied", readers)
     await asyncio.sleep(IDLE_SECONDS)  # whatever comes too often, or to others, comes by then
@@ -152,6 +164,7 @@ async def _delivery(stand: Stand, began_ns: int, cpu_ns: int, readers: int) -> D
     return Delivery(
         applied_ms=(tally.applied_ns - began_ns) / _MS,
         received_ms=(tally.last_ns - began_ns) / _MS,
+        pushed_ms=(tally.last_ns - tally.first_ns) / _MS,
         cpu_ms=(stand.plane.usage().cpu_ns - cpu_ns) / _MS,
         responses=after.responses,
         most_bytes=after.most_bytes,

@@ -9,8 +9,10 @@ from tests.bench.controlplane.trials import Churn, Delivery, Storm
 from tests.bench.controlplane.world import World, host
 
 WORLD = World()
-DELIVERY = Delivery(applied_ms=80.0, received_ms=60.0, cpu_ms=90.0, responses=1_000, most_bytes=1_700)
-STRAY = Delivery(applied_ms=10.0, received_ms=9.0, cpu_ms=2.0, responses=12, most_bytes=1_700)
+DELIVERY = Delivery(
+    applied_ms=80.0, received_ms=60.0, pushed_ms=45.0, cpu_ms=90.0, responses=1_000, most_bytes=1_700
+)
+STRAY = Delivery(applied_ms=10.0, received_ms=9.0, pushed_ms=2.0, cpu_ms=2.0, responses=12, most_bytes=1_700)
 
 
 def size(sidecars: int) -> Size:
