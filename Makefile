@@ -18,7 +18,7 @@ PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 
-.PHONY: help dev demo proto format lint types tools test rust-test property integration test-faults bench bench-controlplane golden docs wheel clean all
+.PHONY: help dev demo proto format lint types tools test rust-test property integration test-faults kube-tools test-kubernetes bench bench-controlplane golden docs wheel clean all
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -70,7 +70,7 @@ rust-test: ## tests of the Rust workspace
 	@cargo test --quiet --manifest-path $(MANIFEST) --workspace --locked
 
 tools: $(VENV_READY) ## build the Go programs that tests run, once
-	@$(PYTHON) -m tests.support.gotools
+	@$(PYTHON) -m tests.support.gotools etcd porcupine
 
 test: $(CORE_READY) rust-test tools ## unit, property, contract and integration tests
 	@echo "Python tests: about 5 minutes"
@@ -85,6 +85,12 @@ integration: $(CORE_READY) tools ## only the tests with real sockets and process
 test-faults: $(CORE_READY) tools ## break everything under traffic, as root; ARGS=--long as long as promised
 	@echo "faults: about 25 minutes, with ARGS=--long two hours; the table is in build/faults.json too"
 	@$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+kube-tools: $(VENV_READY)
+	@$(PYTHON) -m tests.support.gotools etcd kube helm
+
+test-kubernetes: $(CORE_READY) kube-tools ## everything about Kubernetes, against a real kube-apiserver and Helm
+	@$(PYTHON) -m pytest tests/kubernetes $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
 	@$(PYTHON) -m tests.bench --bar 0.60 $(ARGS)

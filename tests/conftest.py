@@ -1,11 +1,14 @@
 """Fixtures that several kinds of tests share."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.support.etcd import Member, one_member
+from tests.support.helm import Helm
+from tests.support.kube import ApiServer, api_server
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
@@ -20,3 +23,16 @@ async def etcd(shared_etcd: Member) -> Member:
     """A member without a key or a lease; a test that stops it runs one of its own."""
     await shared_etcd.wipe()
     return shared_etcd
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
+    """One API server for all tests, which take namespaces of their own in it; the first use may build it."""
+    async with api_server(tmp_path_factory.mktemp("kubernetes")) as server:
+        yield server
+
+
+@pytest.fixture
+def helm(kubernetes: ApiServer, tmp_path: Path) -> Helm:
+    """Helm, for the API server that all tests share."""
+    return Helm(home=tmp_path / "helm", kubeconfig=kubernetes.kubeconfig)

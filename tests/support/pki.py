@@ -36,11 +36,14 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         _write_certificate(self.certificate, builder.sign(self._key, hashes.SHA256()))
 
-    def leaf(self, name: str, *, addresses: Sequence[str] = ("127.0.0.1",)) -> Leaf:
-        """Return a new leaf for clients, and for servers of this DNS name at these addresses."""
+    def leaf(self, name: str, *, addresses: Sequence[str] = ("127.0.0.1",), organization: str = "") -> Leaf:
+        """Return a new leaf for clients, and for servers of this DNS name at these addresses.
+
+        The organization, where there is one, is the group that Kubernetes takes a client to be in.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName(name), *(x509.IPAddress(ip_address(one)) for one in addresses)]
-        builder = _builder(_named(name), self._name, key)
+        builder = _builder(_named(name, organization), self._name, key)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         leaf = Leaf(certificate=self._folder / f"{name}.pem", key=self._folder / f"{name}.key")
         _write_certificate(leaf.certificate, builder.sign(self._key, hashes.SHA256()))
@@ -48,8 +51,9 @@ class Authority:
         return leaf
 
 
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _named(name: str, organization: str = "") -> x509.Name:
+    group = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
+    return x509.Name([*group, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _builder(

@@ -1,10 +1,10 @@
 """The programs of etcd, and how a test runs one to its end."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from tests.support.command import output_of
 from tests.support.gotools import ETCD, built
 
 
@@ -23,13 +23,9 @@ def tool(name: str) -> Path:
 
 
 async def run(command: Sequence[str | Path]) -> str:
-    child = await asyncio.create_subprocess_exec(
-        *map(str, command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, talk = await child.communicate()
-    if child.returncode:
-        raise EtcdError(talk.decode().strip() or f"etcdctl ended with {child.returncode}")
-    return out.decode()
+    """Return what one of them prints.
+
+    Raises:
+        EtcdError: It failed.
+    """
+    return await output_of(command, failure=EtcdError)
