@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 KIND: Final = "RateLimitPolicy"
 _SECOND: Final = 1_000_000_000
+_DEFAULT_ALGORITHM: Final = "TokenBucket"
+# Fields that only one algorithm has.
+_OWNERS: Final = {
+    "burst": "TokenBucket",
+    "queue": "LeakyBucket",
+    "maxWait": "LeakyBucket",
+    "evict": "LeakyBucket",
+    "aligned": "FixedWindow",
+    "buckets": "SlidingWindow",
+}
+_LONGEST_LOG: Final = 10_000
+_ENTRY_BYTES: Final = 16
+_MAX_KEYS: Final = 65_536
+_MUCH_MEMORY: Final = 1 << 30
 
 
 def validate(document: Document) -> Iterator[Problem]:
@@ -28,6 +42,7 @@ def validate(document: Document) -> Iterator[Problem]:
         first = names.setdefault(find_text(limit, "name"), index)
         if first != index:
             yield document.problem(f"{path}.name", f"the name of limits[{first}] too")
+        yield from _validate_figures(document, limit, path)
         yield from _validate_cost(document, limit, path)
         yield from _validate_members(document, limit, path)
     for index, exemption in enumerate(blocks(document.spec, "exempt")):
@@ -61,7 +76,12 @@ def default_burst(limit: Tree) -> int:
 
 
 def _complete(limit: Tree) -> Tree:
-    return limit if "burst" in limit else {**limit, "burst": default_burst(limit)}
+    """The limit without the fields of other algorithms than its own, and with its burst."""
+    algorithm = find_text(limit, "algorithm")
+    own = {name: value for name, value in limit.items() if _OWNERS.get(name, algorithm) == algorithm}
+    if algorithm != _DEFAULT_ALGORITHM or "burst" in own:
+        return own
+    return {**own, "burst": default_burst(limit)}
 
 
 def _match(caller: target.Caller) -> CallerMatch:
@@ -74,17 +94,62 @@ def _match(caller: target.Caller) -> CallerMatch:
             return CallerMatch(namespace=caller.namespace)
 
 
+def _validate_figures(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Fields of another algorithm, and logs that grow too long."""
+    algorithm = _algorithm(limit)
+    for name, owner in _OWNERS.items():
+        if name in limit and owner != algorithm:
+            yield document.problem(f"{path}.{name}", f"only a {owner} has it, and this is a {algorithm}")
+    requests = find_number(limit, "requests") or 0
+    if algorithm != "SlidingLog":
+        return
+    if requests > _LONGEST_LOG:
+        yield document.problem(
+            f"{path}.requests",
+            f"a SlidingLog keeps an entry for each request, {_LONGEST_LOG} at most; "
+            "a SlidingWindow counts any number, closely",
+        )
+    elif (
+        "by" in limit
+        and requests * (find_number(limit, "maxKeys") or _MAX_KEYS) * _ENTRY_BYTES > _MUCH_MEMORY
+    ):
+        yield document.problem(
+            f"{path}.maxKeys",
+            "so many logs, all full, take more than 1 GiB; lower maxKeys, or take a SlidingWindow",
+            warning=True,
+        )
+
+
 def _validate_cost(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Costs that could never be admitted."""
     if "requests" not in limit or "per" not in limit:
         return
-    fixed, burst = find_number(limit, "cost.fixed"), find_number(limit, "burst")
-    capacity = burst or default_burst(limit)
-    if fixed is not None and fixed > capacity:
-        default = "" if burst else ", its default"
+    capacity, name = _capacity(limit)
+    fixed = find_number(limit, "cost.fixed")
+    if fixed is not None and capacity is not None and fixed > capacity:
         yield document.problem(
             f"{path}.cost.fixed",
-            f"a cost of {fixed} never fits into burst ({capacity}{default}), so nothing would be admitted",
+            f"a cost of {fixed} never fits into {name}, so nothing would be admitted",
         )
+
+
+def _capacity(limit: Tree) -> tuple[int | None, str]:
+    """The most that could ever be there, and what people call it; a leaky bucket has no such bound."""
+    match _algorithm(limit):
+        case "TokenBucket":
+            burst = find_number(limit, "burst")
+            default = "" if burst else ", its default"
+            capacity = burst or default_burst(limit)
+            return capacity, f"burst ({capacity}{default})"
+        case "LeakyBucket":
+            return None, ""
+        case _:
+            requests = find_number(limit, "requests")
+            return requests, f"requests ({requests})"
+
+
+def _algorithm(limit: Tree) -> str:
+    return find_text(limit, "algorithm") or _DEFAULT_ALGORITHM
 
 
 def _validate_members(document: Document, limit: Tree, path: str) -> Iterator[Problem]:

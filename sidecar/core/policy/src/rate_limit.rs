@@ -275,6 +275,14 @@ impl Limiter {
         self.params = params;
     }
 
+    /// Begins anew, perhaps as another limit: nothing is used, and no older charge is taken back.
+    pub fn renew(&mut self, params: Params) {
+        *self = Self {
+            generation: self.generation.wrapping_add(1),
+            ..Self::new(params)
+        };
+    }
+
     /// The fewest requests that any key has left; costs a look at each.
     #[must_use]
     pub fn least_remaining(&self, at: Moment) -> u64 {

@@ -53,7 +53,7 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
 
 /// Every limit, sorted by service, policy and name.
 pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
-    let at = worker.clock.moment(worker.clock.now_ns());
+    let at = worker.moment(worker.clock.now_ns());
     let mut statuses = Vec::new();
     for cluster in worker.live.borrow().all() {
         cluster.limits.visit(|rule, limiter| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::moment::{Moment, WallClock};
+use policy::moment::Moment;
 use tokio::time::Instant;
 
 /// The worker's clock; reading it is the only place where time enters.
@@ -10,7 +10,6 @@ use tokio::time::Instant;
 pub(crate) struct Clock {
     origin: Instant,
     origin_at: SystemTime,
-    wall: WallClock,
 }
 
 /// What the first instant counts as, so that zero can mean "never".
@@ -18,15 +17,18 @@ const FIRST_NS: u64 = 1_000_000_000;
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let origin_at = SystemTime::now();
-        let since_1970 = origin_at.duration_since(SystemTime::UNIX_EPOCH);
         Self {
             origin: Instant::now(),
-            origin_at,
-            wall: WallClock::new(Moment {
-                now_ns: FIRST_NS,
-                unix_ns: nanoseconds(since_1970.unwrap_or_default()),
-            }),
+            origin_at: SystemTime::now(),
+        }
+    }
+
+    /// Now, on both clocks.
+    pub(crate) fn read(&self) -> Moment {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Moment {
+            now_ns: self.now_ns(),
+            unix_ns: nanoseconds(since_1970.unwrap_or_default()),
         }
     }
 
@@ -38,11 +40,6 @@ impl Clock {
     /// The instant that `at_ns` counts.
     pub(crate) fn instant(&self, at_ns: u64) -> Instant {
         self.origin + Duration::from_nanos(at_ns.saturating_sub(FIRST_NS))
-    }
-
-    /// The instant at `at_ns`, on the wall clock too.
-    pub(crate) const fn moment(&self, at_ns: u64) -> Moment {
-        self.wall.at(at_ns)
     }
 
     /// The wall clock's time at `at_ns`, unless somebody set that clock meanwhile.

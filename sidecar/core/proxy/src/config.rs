@@ -221,6 +221,13 @@ pub struct Limit {
     pub params: rate_limit::Params,
 }
 
+impl Limit {
+    /// Whether what a request is charged goes back when it ends.
+    pub(crate) const fn is_held(&self) -> bool {
+        matches!(self.params.algorithm, rate_limit::Algorithm::Concurrency(_))
+    }
+}
+
 /// One part of the subject of a limit. Names of headers are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {

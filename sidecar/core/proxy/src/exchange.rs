@@ -45,7 +45,7 @@ use crate::live::Cluster;
 use crate::report::Direction;
 use crate::request::Request;
 use crate::stages::endpoint::Picked;
-use crate::stages::rate_limit::Quota;
+use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::timeout::{self, BodyBounds, Traits};
@@ -66,6 +66,8 @@ pub(crate) struct Exchange {
     route: Option<route::Route>,
     deadline: Option<Deadline>,
     quota: Quota,
+    /// What the limits get back.
+    charges: Option<Charges>,
     bulkhead: Option<Permit>,
     /// The place among a capped cluster's connections; kept from attempt to attempt.
     pub(crate) connection: Option<Permit>,
@@ -140,6 +142,7 @@ impl Exchange {
             route: None,
             deadline: None,
             quota: Quota::default(),
+            charges: None,
             bulkhead: None,
             connection: None,
             tries: Tries::new(request),
@@ -166,11 +169,7 @@ impl Exchange {
         let bounds = deadline::read(request, self.inherited_ns())?;
         let cluster = self.find_route(entry, request, &bounds).await?;
         self.fix_deadline(bounds, &cluster)?;
-        cluster.limits.admit(
-            request,
-            self.worker.clock.moment(self.now_ns),
-            &mut self.quota,
-        )?;
+        self.charge_limits(&cluster, request).await?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
@@ -223,6 +222,25 @@ impl Exchange {
             None => Key::of_id(&self.record.request_id, hasher),
         };
         SmallVec::from_buf([Key::Trace(self.record.trace.id), request_id])
+    }
+
+    /// Passes the limits, after a wait if one of them has a line.
+    async fn charge_limits(
+        &mut self,
+        cluster: &Cluster,
+        request: &dyn Request,
+    ) -> Result<(), Refusal> {
+        let left_ns = self.deadline.map(|deadline| deadline.left_ns(self.now_ns));
+        let arrival = (self.worker.moment(self.now_ns), left_ns);
+        self.charges = cluster
+            .limits
+            .admit(&self.worker, request, arrival, &mut self.quota)?;
+        let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
+            return Ok(());
+        };
+        charges.turn(self.deadline).await?;
+        self.now_ns = self.worker.clock.now_ns();
+        Ok(())
     }
 
     async fn enter_bulkhead(&mut self, cluster: &Cluster) -> Result<(), Refusal> {

@@ -134,13 +134,13 @@ impl Telling<'_> {
     }
 
     fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
-        let at = self.worker.clock.moment(self.worker.clock.now_ns());
+        let at = self.worker.moment(self.worker.clock.now_ns());
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
         cluster.limits.look(self.question, at, |rule, look| {
             let (left, capacity) = (look.view.remaining, look.view.capacity);
             let cost = look.cost;
-            let refuses = cost > left && !look.is_exempt;
+            let refuses = look.refuses;
             let exempt = if look.is_exempt { ", exempt" } else { "" };
             let text = format!(
                 "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}",
@@ -154,7 +154,7 @@ impl Telling<'_> {
                 policy,
             });
             if refuses {
-                refusals.push(rule.refusal(None));
+                refusals.push(rule.refusal(look.retry_after_ns));
             }
         });
         let Some(refusal) = refusals.first() else {

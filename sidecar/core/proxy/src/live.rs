@@ -111,7 +111,7 @@ impl Live {
             limits: Limits::new(
                 &config.limits,
                 old.map(|old| &old.limits),
-                worker.clock.moment(now_ns),
+                worker.moment(now_ns),
             ),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),

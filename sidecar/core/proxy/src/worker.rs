@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http1::Cause;
 use policy::Reason;
+use policy::moment::{Moment, WallClock};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
@@ -43,6 +44,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) clock: Clock,
+    /// The calendar's time, which aligned windows follow.
+    calendar: Cell<WallClock>,
     pub(crate) chance: Chance,
     pub(crate) instance: Arc<str>,
     pub(crate) namespace: Arc<str>,
@@ -235,6 +238,7 @@ impl Worker {
         let clock = Clock::start();
         Self {
             clock,
+            calendar: Cell::new(WallClock::new(clock.read())),
             chance: Chance::from_system(),
             instance: start.instance,
             namespace: start.namespace,
@@ -261,6 +265,19 @@ impl Worker {
         let current = Rc::clone(&self.live.borrow());
         let next = current.successor(self, config);
         self.live.replace(Rc::new(next));
+    }
+
+    /// The instant at `at_ns`, on the calendar too.
+    pub(crate) const fn moment(&self, at_ns: u64) -> Moment {
+        self.calendar.get().at(at_ns)
+    }
+
+    /// Follows the wall clock, should somebody have set it.
+    fn read_calendar(&self) {
+        let mut calendar = self.calendar.get();
+        if calendar.observe(self.clock.read()) {
+            self.calendar.set(calendar);
+        }
     }
 
     /// Whether an address is one of this sidecar's own.
@@ -317,6 +334,7 @@ impl Worker {
     async fn sweep(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP).await;
+            self.read_calendar();
             let (live, now_ns) = (Rc::clone(&self.live.borrow()), self.clock.now_ns());
             for cluster in live.all() {
                 let retirement = Retirement::of(cluster);
@@ -327,7 +345,7 @@ impl Worker {
                 }
                 cluster
                     .limits
-                    .visit(|_, limiter| limiter.forget_fresh(self.clock.moment(now_ns)));
+                    .visit(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
             }
         }
     }

@@ -93,6 +93,11 @@ def test_lists_of_blocks_are_filled_each() -> None:
             "countRefused": False,
             "maxKeys": 65536,
             "whenKeysFull": "ShareOne",
+            "queue": 0,
+            "maxWait": Duration(1_000_000_000),
+            "evict": "Newest",
+            "aligned": True,
+            "buckets": 1,
         },
     )
 

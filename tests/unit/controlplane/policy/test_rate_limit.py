@@ -51,6 +51,35 @@ def found(limit: str) -> list[str]:
             "{name: a, requests: 1, per: 1s, by: [{header: x, cookie: session}]}",
             "spec.limits[0].by[0].cookie: excludes header; set one of them",
         ),
+        (
+            "{name: a, algorithm: FixedWindow, requests: 10, per: 1s, burst: 20}",
+            "spec.limits[0].burst: only a TokenBucket has it, and this is a FixedWindow",
+        ),
+        (
+            "{name: a, requests: 10, per: 1s, queue: 20}",
+            "spec.limits[0].queue: only a LeakyBucket has it, and this is a TokenBucket",
+        ),
+        (
+            "{name: a, algorithm: SlidingWindow, requests: 10, per: 1s, cost: {fixed: 11}}",
+            (
+                "spec.limits[0].cost.fixed: a cost of 11 never fits into requests (10), "
+                "so nothing would be admitted"
+            ),
+        ),
+        (
+            "{name: a, algorithm: SlidingLog, requests: 10001, per: 1s}",
+            (
+                "spec.limits[0].requests: a SlidingLog keeps an entry for each request, 10000 at most; "
+                "a SlidingWindow counts any number, closely"
+            ),
+        ),
+        (
+            "{name: a, algorithm: SlidingLog, requests: 5000, per: 1s, by: [{sourceIp: true}]}",
+            (
+                "spec.limits[0].maxKeys: so many logs, all full, take more than 1 GiB; "
+                "lower maxKeys, or take a SlidingWindow"
+            ),
+        ),
     ],
 )
 def test_rules_between_fields(limit: str, problem: str) -> None:
@@ -71,6 +100,27 @@ def test_burst_is_the_requests_of_a_second_and_at_least_one(figures: str, burst:
     document = policy(f"limits: [{{name: a, {figures}}}]", kind="RateLimitPolicy")
     [limit] = compile_rules(document, SCHEMA).limits
     assert limit["burst"] == burst
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "own"),
+    [
+        ("TokenBucket", {"burst"}),
+        ("LeakyBucket", {"queue", "maxWait", "evict"}),
+        ("FixedWindow", {"aligned"}),
+        ("SlidingLog", set[str]()),
+        ("SlidingWindow", {"buckets"}),
+    ],
+)
+def test_a_limit_is_sent_with_the_fields_of_its_algorithm_alone(algorithm: str, own: set[str]) -> None:
+    spec = f"limits: [{{name: a, algorithm: {algorithm}, requests: 1, per: 1s}}]"
+    [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
+    particular = {"burst", "queue", "maxWait", "evict", "aligned", "buckets"}
+    assert particular & set(limit) == own
+
+
+def test_a_cost_may_be_anything_to_a_leaky_bucket() -> None:
+    assert found("{name: a, algorithm: LeakyBucket, requests: 1, per: 1s, cost: {fixed: 100}}") == []
 
 
 def test_rules_have_every_default_and_the_callers() -> None:

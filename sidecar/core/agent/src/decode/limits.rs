@@ -1,9 +1,11 @@
 //! Rate limits, of a cluster as of a service of our own.
 
+mod algorithm;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use policy::rate_limit::{Algorithm, Params, Rate, WhenKeysFull};
+use policy::rate_limit::{Params, WhenKeysFull};
 use proxy::config::{
     Cost, Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, OnMissing,
     PathMatch, RequestMatch, Subject,
@@ -11,7 +13,7 @@ use proxy::config::{
 
 use super::Fault;
 use super::outbound::policy_ref;
-use super::read::{Under, each, enumeration, nanoseconds, positive, required};
+use super::read::{Under, each, enumeration, positive, required};
 use crate::mesh;
 
 /// Rules with their places in the resource.
@@ -33,18 +35,14 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
 }
 
 fn limit(wire: mesh::Limit) -> Result<Limit, Fault> {
-    let _token_bucket: mesh::LimitAlgorithm = enumeration("algorithm", wire.algorithm)?;
-    let per_ns = positive("per", nanoseconds("per", wire.per)?)?;
+    let algorithm = algorithm::decode(&wire)?;
     Ok(Limit {
         by: each("by", wire.by, subject)?,
         on_missing: on_missing(enumeration("onMissing", wire.on_missing)?),
         matches: each("match", wire.r#match, request_match)?,
         cost: cost(wire.cost),
         params: Params {
-            algorithm: Algorithm::TokenBucket {
-                rate: Rate::new(positive("requests", wire.requests)?, per_ns),
-                burst: wire.burst,
-            },
+            algorithm,
             max_keys: positive("maxKeys", wire.max_keys)?,
             when_keys_full: when_keys_full(enumeration("whenKeysFull", wire.when_keys_full)?),
             count_refused: wire.count_refused,

@@ -316,7 +316,7 @@ fn limit_decisions(worker: &Worker) -> Family {
 }
 
 fn limit_tokens(worker: &Worker) -> Family {
-    let at = worker.clock.moment(worker.clock.now_ns());
+    let at = worker.moment(worker.clock.now_ns());
     let mut family = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
     for cluster in worker.live.borrow().all() {
         cluster.limits.visit(|rule, limiter| {

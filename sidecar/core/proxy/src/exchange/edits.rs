@@ -85,8 +85,9 @@ impl Exchange {
     /// finish it when the answer is written.
     pub(crate) fn refuse(&mut self, refusal: &Refusal, request: &dyn Request) -> Answer {
         self.current = None;
-        self.bulkhead = None;
         self.connection = None;
+        self.bulkhead = None;
+        self.charges = None;
         self.record.refuse(refusal, self.traits.is_grpc);
         let mut answer = rescue::answer(refusal, Taste::of(request), &self.worker.chance);
         self.quota.tell(&mut answer);

@@ -1,33 +1,40 @@
 //! Rate limits: every limit that matches a request must admit it; all are charged, or none.
 
+mod charges;
 mod matching;
 mod quota;
 mod subject;
+mod usage;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(crate) use charges::Charges;
 use policy::Moment;
 use policy::rate_limit::{Arrival, Ask, Limiter, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
 use subject::Subject;
+use usage::{Slot, Usage};
 
 use super::Refusal;
 use crate::config::{self, LimitRules};
 use crate::name::PolicyRef;
 use crate::request::Request;
 use crate::tally::increment;
+use crate::worker::Worker;
 
 /// The limits of one service on one side, with what was used of them.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    rules: Vec<Rule>,
-    limiters: RefCell<Vec<Limiter>>,
+    rules: Vec<Rc<Rule>>,
+    /// The place in `rules` of the limit in each slot.
+    places: Vec<usize>,
+    usage: Rc<Usage>,
     hasher: RandomState,
 }
 
@@ -40,11 +47,12 @@ pub(crate) struct Rule {
     exempt: Arc<[config::Exemption]>,
     response: config::LimitResponse,
     label: Rc<Label>,
-    pub(crate) counts: Counts,
+    slot: Slot,
+    pub(crate) counts: Rc<Counts>,
 }
 
 /// What became of the requests that a limit applied to.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) allowed: Cell<u64>,
     pub(crate) limited: Cell<u64>,
@@ -62,76 +70,65 @@ impl Limits {
     /// The limits that `rules` state. What was used of `old` ones that count the same subjects is kept.
     pub(crate) fn new(rules: &[LimitRules], old: Option<&Self>, at: Moment) -> Self {
         let mut limits = Self::default();
-        let mut kept = old.map(Self::take).unwrap_or_default();
+        let mut kept = HashMap::new();
         if let Some(old) = old {
             limits.hasher = old.hasher.clone();
+            limits.usage = Rc::clone(&old.usage);
+            kept = old.rules.iter().map(|rule| (rule.key(), rule)).collect();
         }
-        let mut limiters = Vec::new();
-        for rule in rules.iter().flat_map(Rule::all) {
-            let mut limiter = Limiter::new(rule.limit.params);
-            if let Some((counts, used)) = kept.remove(&rule.key()) {
-                rule.counts.take_over(&counts);
-                limiter = used;
-                limiter.reconfigure(rule.limit.params, at);
+        for mut rule in rules.iter().flat_map(Rule::all) {
+            match kept.remove(&rule.key()) {
+                Some(old) => rule.succeed(old, &limits.usage, at),
+                None => rule.slot = limits.usage.enter(rule.limit.params),
             }
-            limiters.push(limiter);
-            limits.rules.push(rule);
+            limits.add(rule);
         }
-        limits.limiters = RefCell::new(limiters);
+        for gone in kept.into_values() {
+            limits.usage.leave(gone.slot);
+        }
         limits
     }
 
-    /// Takes everything out: an older configuration asks no more.
-    fn take(&self) -> HashMap<RuleKey, (Counts, Limiter)> {
-        let limiters = self.limiters.take();
-        let rules = self
-            .rules
-            .iter()
-            .map(|rule| (rule.key(), rule.counts.clone()));
-        rules
-            .zip(limiters)
-            .map(|((key, counts), limiter)| (key, (counts, limiter)))
-            .collect()
+    fn add(&mut self, rule: Rule) {
+        if self.places.len() <= rule.slot {
+            self.places.resize(rule.slot + 1, 0);
+        }
+        self.places[rule.slot] = self.rules.len();
+        self.rules.push(Rc::new(rule));
+    }
+
+    fn rule(&self, ask: &Ask) -> &Rc<Rule> {
+        &self.rules[self.places[ask.limiter()]]
     }
 
     /// Asks every limit that applies, and charges them all or none. What is left is told in the answer's headers.
+    /// What has to be given back, or waited for, is handed out.
     pub(crate) fn admit(
         &self,
+        worker: &Rc<Worker>,
         request: &dyn Request,
-        at: Moment,
+        (at, left_ns): (Moment, Option<u64>),
         quota: &mut Quota,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Charges>, Refusal> {
         if self.rules.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let mut asks = self.asks(request)?;
-        let mut limiters = self.limiters.borrow_mut();
-        let arrival = |is_exempt| Arrival {
-            at,
-            left_ns: None,
-            is_exempt,
-        };
-        let verdict = admit(&mut limiters, &mut asks.bound, &arrival(false));
-        if matches!(verdict, Verdict::Admitted { .. }) {
-            admit(&mut limiters, &mut asks.exempt, &arrival(true));
-        }
-        self.count(&asks, verdict);
-        for ask in asks.bound.iter().chain(&asks.exempt) {
-            let view = limiters[ask.limiter()].view_after(ask, at);
-            quota.note(&self.rules[ask.limiter()].label, view);
-        }
+        let verdict = self.charge(&mut asks, at, left_ns);
+        self.tell(&asks, at, quota);
         match verdict {
-            Verdict::Admitted { .. } => Ok(()),
+            Verdict::Admitted { wait_ns } => Ok(self.keep(worker, &asks, wait_ns)),
             Verdict::Refused {
                 ask,
                 retry_after_ns,
-            } => Err(self.rules[asks.bound[ask].limiter()].refusal(retry_after_ns)),
+            } => Err(self.rule(&asks.bound[ask]).refuse(retry_after_ns)),
         }
     }
 
+    /// What the request asks of each limit that applies to it.
     fn asks(&self, request: &dyn Request) -> Result<Asks, Refusal> {
         let mut asks = Asks::default();
-        for (place, rule) in self.rules.iter().enumerate() {
+        for rule in &self.rules {
             if !matching::applies(&rule.limit.matches, request) {
                 continue;
             }
@@ -140,10 +137,10 @@ impl Limits {
                 Subject::One => None,
                 Subject::Keyed(key) => Some(key),
                 Subject::Skipped => continue,
-                Subject::Refused if !is_exempt => return Err(rule.refuse_missing()),
+                Subject::Refused if !is_exempt => return Err(rule.refuse(None)),
                 Subject::Refused => None,
             };
-            let ask = Ask::new(place, key, subject::cost(&rule.limit.cost, request));
+            let ask = Ask::new(rule.slot, key, subject::cost(&rule.limit.cost, request));
             if is_exempt {
                 asks.exempt.push(ask)
             } else {
@@ -153,30 +150,56 @@ impl Limits {
         Ok(asks)
     }
 
-    fn count(&self, asks: &Asks, verdict: Verdict) {
-        match verdict {
-            Verdict::Admitted { .. } => {
-                let counts = |ask: &Ask| &self.rules[ask.limiter()].counts;
-                asks.bound
-                    .iter()
-                    .for_each(|ask| increment(&counts(ask).allowed));
-                asks.exempt
-                    .iter()
-                    .for_each(|ask| increment(&counts(ask).exempt));
+    fn charge(&self, asks: &mut Asks, at: Moment, left_ns: Option<u64>) -> Verdict {
+        let arrival = |is_exempt| Arrival {
+            at,
+            left_ns,
+            is_exempt,
+        };
+        self.usage.change(|limiters| {
+            let verdict = admit(limiters, &mut asks.bound, &arrival(false));
+            if matches!(verdict, Verdict::Admitted { .. }) {
+                admit(limiters, &mut asks.exempt, &arrival(true));
             }
-            Verdict::Refused { ask, .. } => {
-                increment(&self.rules[asks.bound[ask].limiter()].counts.limited);
+            verdict
+        })
+    }
+
+    fn tell(&self, asks: &Asks, at: Moment, quota: &mut Quota) {
+        let limiters = self.usage.limiters();
+        for ask in asks.bound.iter().chain(&asks.exempt) {
+            let view = limiters[ask.limiter()].view_after(ask, at);
+            quota.note(&self.rule(ask).label, view);
+        }
+    }
+
+    /// Counts an admitted request, and keeps of its charges what may have to go back.
+    fn keep(&self, worker: &Rc<Worker>, asks: &Asks, wait_ns: u64) -> Option<Charges> {
+        let exempt = asks.exempt.iter().map(|ask| (ask, true));
+        let all = asks.bound.iter().map(|ask| (ask, false)).chain(exempt);
+        let is_waiting = wait_ns > 0;
+        let mut charges = None;
+        for (ask, is_exempt) in all {
+            let rule = self.rule(ask);
+            if !is_waiting {
+                rule.count(is_exempt);
+            }
+            if is_waiting || rule.limit.is_held() {
+                charges
+                    .get_or_insert_with(|| Charges::new(worker, &self.usage, is_waiting))
+                    .add(rule, *ask, is_exempt);
             }
         }
+        charges
     }
 
     /// Hands every limit with its limiter to `each`.
     pub(crate) fn visit(&self, mut each: impl FnMut(&Rule, &mut Limiter)) {
-        let mut limiters = self.limiters.borrow_mut();
-        self.rules
-            .iter()
-            .zip(limiters.iter_mut())
-            .for_each(|(rule, limiter)| each(rule, limiter));
+        self.usage.change(|limiters| {
+            for rule in &self.rules {
+                each(rule, &mut limiters[rule.slot]);
+            }
+        });
     }
 
     /// What each limit that applies would say to a request now; nothing is charged.
@@ -186,8 +209,8 @@ impl Limits {
         at: Moment,
         mut each: impl FnMut(&Rule, Look),
     ) {
-        let limiters = self.limiters.borrow();
-        for (rule, limiter) in self.rules.iter().zip(limiters.iter()) {
+        let limiters = self.usage.limiters();
+        for rule in &self.rules {
             if !matching::applies(&rule.limit.matches, request) {
                 continue;
             }
@@ -196,14 +219,18 @@ impl Limits {
                 Subject::Skipped => continue,
                 Subject::One | Subject::Refused => None,
             };
-            each(
-                rule,
-                Look {
-                    view: limiter.view(key, at),
-                    cost: subject::cost(&rule.limit.cost, request),
-                    is_exempt: matching::is_exempt(&rule.exempt, request),
-                },
-            );
+            let limiter = &limiters[rule.slot];
+            let ask = Ask::new(rule.slot, key, subject::cost(&rule.limit.cost, request));
+            let retry_after_ns = limiter.retry_after_ns(&ask, at);
+            let is_exempt = matching::is_exempt(&rule.exempt, request);
+            let look = Look {
+                view: limiter.view(key, at),
+                cost: subject::cost(&rule.limit.cost, request),
+                is_exempt,
+                refuses: retry_after_ns != Some(0) && !is_exempt,
+                retry_after_ns,
+            };
+            each(rule, look);
         }
     }
 }
@@ -213,6 +240,8 @@ pub(crate) struct Look {
     pub(crate) view: policy::rate_limit::View,
     pub(crate) cost: u64,
     pub(crate) is_exempt: bool,
+    pub(crate) refuses: bool,
+    pub(crate) retry_after_ns: Option<u64>,
 }
 
 /// What has to be the same for a limit to keep what was used: its name, and whom it counts apart.
@@ -233,8 +262,16 @@ impl Rule {
                 &limit.name,
                 &limit.params.algorithm,
             )),
-            counts: Counts::default(),
+            slot: Slot::default(),
+            counts: Rc::default(),
         })
+    }
+
+    /// Goes on where the limit was before it was edited.
+    fn succeed(&mut self, old: &Self, usage: &Usage, at: Moment) {
+        self.slot = old.slot;
+        self.counts = Rc::clone(&old.counts);
+        usage.reconfigure(self.slot, self.limit.params, at);
     }
 
     fn key(&self) -> RuleKey {
@@ -257,16 +294,17 @@ impl Rule {
         }
     }
 
-    fn refuse_missing(&self) -> Refusal {
+    /// Counts a refusal, and makes it.
+    fn refuse(&self, retry_after_ns: Option<u64>) -> Refusal {
         increment(&self.counts.limited);
-        self.refusal(None)
+        self.refusal(retry_after_ns)
     }
-}
 
-impl Counts {
-    fn take_over(&self, old: &Self) {
-        self.allowed.set(old.allowed.get());
-        self.limited.set(old.limited.get());
-        self.exempt.set(old.exempt.get());
+    fn count(&self, is_exempt: bool) {
+        increment(if is_exempt {
+            &self.counts.exempt
+        } else {
+            &self.counts.allowed
+        });
     }
 }

@@ -12,13 +12,13 @@ use crate::support::worker::beside;
 use crate::support::{Client, Running, Upstream};
 
 /// A sidecar beside `app` whose service has these limits.
-async fn limited(app: &Upstream, rules: Vec<LimitRules>) -> Running {
+pub(crate) async fn limited(app: &Upstream, rules: Vec<LimitRules>) -> Running {
     let running = Running::start(beside(app.address));
     running.handle.apply(inbound(rules)).await.unwrap();
     running
 }
 
-fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
+pub(crate) fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
     let mut config = Config::default();
     config.inbound.insert(
         cart(),

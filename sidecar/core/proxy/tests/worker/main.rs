@@ -13,6 +13,7 @@ mod deadlines;
 mod forward;
 mod lifecycle;
 mod limits;
+mod lines;
 mod measures;
 mod peers;
 mod retries;

@@ -1,0 +1,195 @@
+"""Rate limits on live traffic, by every algorithm: exact counts, and nothing earlier than allowed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.caller import Caller
+from tests.support.documents import rate_limit, service
+from tests.support.fleet import named
+from tests.support.framing import Message
+from tests.support.mesh import Sidecar
+from tests.support.metrics import scrape
+from tests.support.rawclient import RawClient, fetch
+from tests.support.readiness import Condition, until
+from tests.support.refusal import refusal
+from tests.support.upstream import OK, Script, ScriptedUpstream
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = 3600
+JITTER = 1.1
+
+
+@dataclass(slots=True)
+class Limited:
+    """A service behind a sidecar, and the instants at which requests came through."""
+
+    caller: Caller
+    sidecar: Sidecar
+    upstream: ScriptedUpstream
+    arrivals: list[float]
+    policies: int = 0
+
+    async def by(self, *limits: dict[str, Any], **spec: Any) -> None:
+        """Put these limits in force, in a policy of their own: nothing of them was used before."""
+        self.policies += 1
+        await self.edit(*limits, **spec)
+        self.arrivals.clear()
+
+    async def edit(self, *limits: dict[str, Any], **spec: Any) -> None:
+        """Edit the policy in force."""
+        await self.caller.fleet.put(
+            "limits", rate_limit(self.policy, service("limited"), limits=list(limits), **spec)
+        )
+
+    @property
+    def policy(self) -> str:
+        """The name of the policy in force."""
+        return f"limits-{self.policies}"
+
+    async def get(self, **headers: str) -> Message:
+        """Return the answer to a request from outside."""
+        return await fetch(self.sidecar.inbound, host="limited", **headers)
+
+    async def statuses(self, count: int, **headers: str) -> list[int]:
+        """Return the statuses of so many requests, one after the other."""
+        return [(await self.get(**headers)).status for _ in range(count)]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def limited(caller: Caller) -> AsyncIterator[Limited]:
+    arrivals: list[float] = []
+
+    def answer(_: Message) -> Script:
+        arrivals.append(monotonic())
+        return OK
+
+    async with ScriptedUpstream(answer) as upstream:
+        sidecar = await caller.fleet.join("test/limited", app_port=upstream.port)
+        yield Limited(caller, sidecar, upstream, arrivals)
+
+
+@pytest.mark.parametrize(
+    ("figures", "reason"),
+    [
+        ({"algorithm": "TokenBucket", "burst": 3}, "ratelimit.token"),
+        ({"algorithm": "FixedWindow", "aligned": False}, "ratelimit.fixed"),
+        ({"algorithm": "SlidingLog"}, "ratelimit.sliding_log"),
+        ({"algorithm": "SlidingWindow", "buckets": 4}, "ratelimit.sliding_window"),
+    ],
+)
+async def test_each_algorithm_admits_its_figure_and_says_when_there_is_more(
+    limited: Limited, figures: dict[str, Any], reason: str
+) -> None:
+    await limited.by({"name": "all", "requests": 3, "per": "1h", **figures})
+    assert await limited.statuses(3) == [200] * 3
+    refused = refusal(await limited.get())
+    assert (refused.status, refused.reason, refused.policy) == (429, reason, f"test/{limited.policy}")
+    assert refused.retry_after is not None
+    assert 0 < refused.retry_after <= HOUR * 1.25 * JITTER + 1
+    assert len(limited.arrivals) == 3
+
+
+async def test_a_fixed_window_of_unix_time_begins_anew_when_it_should(limited: Limited) -> None:
+    await limited.by({"name": "all", "algorithm": "FixedWindow", "requests": 2, "per": "2s"})
+    refused = None
+    while refused is None:
+        answer = await limited.get()
+        refused = refusal(answer) if answer.status == 429 else None
+    assert refused.retry_after in {1, 2, 3}
+    await asyncio.sleep(2)
+    assert (await limited.get()).status == 200
+
+
+async def test_a_sliding_log_admits_no_more_in_any_window(limited: Limited) -> None:
+    await limited.by({"name": "all", "algorithm": "SlidingLog", "requests": 3, "per": "500ms"})
+    began = monotonic()
+    while monotonic() - began < 2:
+        await limited.get()
+    gaps = [late - early for early, late in zip(limited.arrivals, limited.arrivals[3:], strict=False)]
+    assert gaps
+    assert min(gaps) > 0.45  # requests are forwarded a little after they were admitted
+
+
+async def test_a_line_moves_at_its_rate_and_is_no_longer_than_it_should_be(limited: Limited) -> None:
+    figures = {"requests": 1, "per": "300ms", "queue": 2, "maxWait": "10s"}
+    await limited.by({"name": "all", "algorithm": "LeakyBucket", **figures})
+    answers = await asyncio.gather(*(limited.get() for _ in range(5)))
+    refused = [refusal(answer) for answer in answers if answer.status != 200]
+    assert [one.reason for one in refused] == ["ratelimit.leaky_full"] * 2
+    assert all(one.retry_after == 1 for one in refused)
+    first, second, third = limited.arrivals
+    assert second - first > 0.25
+    assert third - first > 0.55
+
+
+async def test_one_who_would_wait_too_long_is_refused_at_once(limited: Limited) -> None:
+    figures = {"requests": 1, "per": "10s", "queue": 10, "maxWait": "1s"}
+    await limited.by({"name": "all", "algorithm": "LeakyBucket", **figures})
+    assert (await limited.get()).status == 200
+    assert refusal(await limited.get()).reason == "ratelimit.leaky_full"
+    figures["maxWait"] = "1h"
+    await limited.by({"name": "all", "algorithm": "LeakyBucket", **figures})
+    assert (await limited.get()).status == 200
+    hurried = await limited.get(**{"Breakwater-Deadline-Ms": "2000"})
+    assert refusal(hurried).reason == "ratelimit.leaky_full"
+
+
+async def test_the_oldest_makes_room_where_the_policy_says_so(limited: Limited) -> None:
+    figures = {"requests": 1, "per": "1s", "queue": 1, "maxWait": "10s", "evict": "Oldest"}
+    await limited.by({"name": "all", "algorithm": "LeakyBucket", **figures})
+    assert (await limited.get()).status == 200
+    async with RawClient(limited.sidecar.inbound) as oldest:
+        await oldest.ask(host="limited")
+        await scrape(limited.sidecar.http)  # answered by the worker, after what it got before
+        assert (await limited.get()).status == 200
+        evicted = refusal(await oldest.response())
+    assert (evicted.status, evicted.reason) == (429, "ratelimit.leaky_evicted")
+    assert evicted.retry_after in {1, 2, 3}
+
+
+async def test_a_waiter_that_leaves_gives_every_charge_back(limited: Limited) -> None:
+    line = {
+        "name": "line",
+        "algorithm": "LeakyBucket",
+        "requests": 1,
+        "per": "30m",
+        "queue": 1,
+        "maxWait": "1h",
+    }
+    await limited.by(line, {"name": "wide", "requests": 1, "per": "1h", "burst": 10})
+    assert (await limited.get()).status == 200
+    async with RawClient(limited.sidecar.inbound) as leaver:
+        await leaver.ask(host="limited")
+        await until(that_remain(limited, line=0, wide=8))
+        assert refusal(await limited.get()).reason == "ratelimit.leaky_full"
+    await until(that_remain(limited, line=1, wide=9))
+    assert len(limited.arrivals) == 1
+
+
+def that_remain(limited: Limited, **expected: int) -> Condition:
+    """Return the condition that so much is left of each limit."""
+
+    async def holds() -> bool:
+        answer = await limited.caller.fleet.ask("ListLimits", {"service": named("test/limited")})
+        found = {one["limit"]["limit"]: int(one["limit"]["remaining"]) for one in answer["limits"]}
+        return found == expected
+
+    return holds
+
+
+async def test_an_edit_keeps_what_was_used_by_every_algorithm(limited: Limited) -> None:
+    for algorithm in ("TokenBucket", "FixedWindow", "SlidingLog", "SlidingWindow"):
+        figures: dict[str, Any] = {"name": "all", "algorithm": algorithm, "per": "1h"}
+        more = {"burst": 5} if algorithm == "TokenBucket" else {}
+        fewer = {"burst": 3} if algorithm == "TokenBucket" else {}
+        await limited.by({**figures, **fewer, "requests": 3})
+        assert await limited.statuses(4) == [200, 200, 200, 429]
+        await limited.edit({**figures, **more, "requests": 5})
+        assert await limited.statuses(3) == [200, 200, 429]
