@@ -14,6 +14,7 @@ from controlplane.cli import breakers, describe, output, policy, registry
 from controlplane.cli.check import check
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
+from controlplane.cli.inject import check_inject, inject, uninject
 from controlplane.cli.limits import limits
 from controlplane.cli.policy_history import diff, history, rollback
 from controlplane.cli.proxy_status import proxy_status
@@ -39,7 +40,7 @@ def _options(
         output.forgo_colour()
 
 
-for verb in (check, proxy_status, stat, limits, explain, quickstart, version):
+for verb in (check, proxy_status, stat, limits, explain, inject, uninject, check_inject, quickstart, version):
     app.command(verb.__name__.replace("_", "-"))(verb)
 for policy_verb in (history, diff, rollback):
     policy.app.command(policy_verb.__name__)(policy_verb)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.policy import external_service, mesh, rate_limit, resilience
+from controlplane.policy import external_service, mesh, rate_limit, resilience, sidecar_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,7 @@ _VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
     rate_limit.KIND: rate_limit.validate,
     mesh.KIND: mesh.validate,
     external_service.KIND: external_service.validate,
+    sidecar_profile.KIND: sidecar_profile.validate,
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import HostBinding, Outbound, ResourceName, ResourceType
 from controlplane.model.value import find_block
-from controlplane.policy import external_service, mesh, resilience, target
+from controlplane.policy import external_service, mesh, resilience, sidecar_profile, target
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
@@ -41,7 +41,7 @@ class Condition:
 
 def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condition]:
     """Whether a document of the snapshot is Accepted, and whether it is Programmed."""
-    if document.key.kind == mesh.KIND:
+    if document.key.kind in {mesh.KIND, sidecar_profile.KIND}:
         accepted = _accepted("Accepted")
     elif document.key.kind == external_service.KIND:
         accepted = _external(snapshot, document)
@@ -96,7 +96,7 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     def condition(reason: str, message: str = "") -> Condition:
         return Condition(type="Programmed", reason=reason, message=message)
 
-    if document.key.kind in {mesh.KIND, external_service.KIND}:
+    if document.key.kind in {mesh.KIND, external_service.KIND, sidecar_profile.KIND}:
         return condition("Programmed" if accepted.status else accepted.reason, accepted.message)
     if not target.is_enforced(document):
         return condition("Disabled", "its mode is Disabled")

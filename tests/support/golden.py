@@ -24,6 +24,7 @@ from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.describe import rows
 from controlplane.snapshot.status import conditions
 from registry.model import Contract
+from tests.support import injection
 from tests.support.builders import SCHEMA, documents, service, snapshot
 
 FOLDER = Path(__file__).parent.parent / "testdata" / "golden"
@@ -127,3 +128,4 @@ def rewrite() -> None:
 
 if __name__ == "__main__":
     rewrite()
+    injection.rewrite_all()

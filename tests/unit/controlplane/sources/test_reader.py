@@ -83,7 +83,7 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
         "policies.yaml:11: apiVersion: required; expected breakwater.dev/v1alpha1",
         (
             "policies.yaml:11: kind: expected one of ResiliencePolicy, RateLimitPolicy, Mesh, "
-            "ExternalService, found 'Polcy'"
+            "ExternalService, SidecarProfile, found 'Polcy'"
         ),
     ]
     assert parsed.documents == ()

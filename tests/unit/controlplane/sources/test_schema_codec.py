@@ -16,6 +16,7 @@ def test_the_schema_has_every_kind_of_the_contract() -> None:
         "RateLimitPolicy": "rlp",
         "Mesh": "mesh",
         "ExternalService": "exs",
+        "SidecarProfile": "scp",
     }
 
 

@@ -1,0 +1,172 @@
+"""`breakwater inject`, `uninject` and `check-inject`: sidecars in YAML, before it reaches a cluster."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controlplane.cli import options
+from controlplane.cli.errors import FindingError, UsageError
+from controlplane.cli.output import Listing, show
+from controlplane.injector import patch
+from controlplane.injector.manifest import Outcome, UnreadableManifestError, rewrite
+from controlplane.injector.patch import Patch
+from controlplane.injector.template import Template
+from controlplane.policy import sidecar_profile
+from controlplane.sources.codec import load_schema
+from controlplane.sources.reader import parse
+from controlplane.version import program_version
+
+if TYPE_CHECKING:
+    from controlplane.injector.manifest import Change
+    from controlplane.injector.pod import Pod
+    from controlplane.model.document import Document, ObjectKey
+
+_Files = Annotated[list[str], typer.Option("--filename", "-f", help="A YAML file, or - for standard input.")]
+_Profiles = Annotated[str, typer.Option("--profiles", metavar="FILE", help="YAML with SidecarProfiles.")]
+_Image = Annotated[str, typer.Option("--sidecar-image", help="Image of the sidecar.")]
+_CaptureImage = Annotated[str, typer.Option("--capture-image", help="Image that redirects traffic.")]
+_ControlPlane = Annotated[
+    str, typer.Option("--controlplane", metavar="HOST:PORT", help="Where sidecars find it.")
+]
+_Minor = Annotated[int, typer.Option("--kubernetes-minor", metavar="N", help="The N of Kubernetes 1.N.")]
+_Root = Annotated[str, typer.Option("--root-namespace", help="Namespace of the control plane.")]
+
+_STDIN = ["-"]
+_SIDECAR = f"breakwater-sidecar:{program_version()}"
+_CAPTURE = f"breakwater-capture:{program_version()}"
+_CONTROL_PLANE = "breakwater.breakwater-system.svc:15010"
+_ROOT = "breakwater-system"
+_MINOR = 33
+
+
+def inject(
+    *,
+    filename: _Files = _STDIN,
+    namespace: options.Namespace = options.NAMESPACE,
+    profiles: _Profiles = "",
+    sidecar_image: _Image = _SIDECAR,
+    capture_image: _CaptureImage = _CAPTURE,
+    controlplane: _ControlPlane = _CONTROL_PLANE,
+    kubernetes_minor: _Minor = _MINOR,
+    root_namespace: _Root = _ROOT,
+) -> None:
+    """Put the sidecar into the pods and workloads of YAML, and print it."""
+    template = Template(
+        sidecar_image=sidecar_image,
+        capture_image=capture_image,
+        controlplane=controlplane,
+        minor=kubernetes_minor,
+        root_namespace=root_namespace,
+    )
+    outcomes = _filter(filename, _injection(template, _read_profiles(profiles), namespace))
+    _tell(outcomes, "injected")
+
+
+def uninject(*, filename: _Files = _STDIN) -> None:
+    """Take the sidecar out of the pods and workloads of YAML, and print it."""
+    outcomes = _filter(filename, lambda pod, _: Patch(operations=patch.uninject(pod)))
+    _tell(outcomes, "uninjected")
+
+
+def check_inject(
+    *,
+    filename: _Files = _STDIN,
+    namespace: options.Namespace = options.NAMESPACE,
+    profiles: _Profiles = "",
+    root_namespace: _Root = _ROOT,
+    output: options.Output = options.TABLE,
+) -> None:
+    """Say which pods and workloads of YAML would get a sidecar, and why not."""
+    template = Template(
+        sidecar_image=_SIDECAR,
+        capture_image=_CAPTURE,
+        controlplane=_CONTROL_PLANE,
+        minor=_MINOR,
+        root_namespace=root_namespace,
+    )
+    change = _injection(template, _read_profiles(profiles), namespace)
+    found = [
+        outcome for name in filename for outcome in _rewritten(name, change)[1] if outcome.patch is not None
+    ]
+    rows = [_row(outcome.object, outcome.patch) for outcome in found if outcome.patch]
+    items = [dict(zip(("object", "injects", "reason"), row, strict=True)) for row in rows]
+    show(
+        Listing(
+            kind="InjectionCheck",
+            items=items,
+            columns=("OBJECT", "INJECTS", "REASON"),
+            rows=rows,
+            empty="no pods in there",
+        ),
+        output,
+    )
+    if any(outcome.patch and outcome.patch.problems for outcome in found):
+        raise FindingError("the API server would refuse these pods; mend the problems above")
+
+
+def _injection(template: Template, profiles: dict[ObjectKey, Document], default: str) -> Change:
+    block = load_schema().kinds[sidecar_profile.KIND].spec
+
+    def change(pod: Pod, written: str) -> Patch:
+        namespace = written or default
+        return patch.inject_with(pod, namespace, template, profiles, block)
+
+    return change
+
+
+def _read_profiles(path: str) -> dict[ObjectKey, Document]:
+    if not path:
+        return {}
+    parsed = parse(_read(path), path, load_schema())
+    if not parsed.is_valid:
+        raise UsageError("\n".join(str(problem) for problem in parsed.problems if not problem.warning))
+    return {document.key: document for document in parsed.documents}
+
+
+def _filter(names: list[str], change: Change) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for name in names:
+        text, found = _rewritten(name, change)
+        sys.stdout.write(text)
+        outcomes += found
+    return outcomes
+
+
+def _rewritten(name: str, change: Change) -> tuple[str, list[Outcome]]:
+    try:
+        return rewrite(_read(name), change)
+    except UnreadableManifestError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {name}: {error}") from error
+
+
+def _tell(outcomes: list[Outcome], done: str) -> None:
+    """The summary, on standard error; problems end the command."""
+    for outcome in outcomes:
+        print(f"{outcome.object} {_told(outcome.patch, done)}", file=sys.stderr)
+    if any(outcome.patch and outcome.patch.problems for outcome in outcomes):
+        raise FindingError("what has problems was left as it is; mend them, and run the command again")
+
+
+def _told(change: Patch | None, done: str) -> str:
+    if change is None or not (change.skip or change.problems or change.operations):
+        return "skipped: no pod of ours in it"
+    if change.problems:
+        return "has problems:\n" + "\n".join(f"  {problem}" for problem in change.problems)
+    return f"skipped: {change.skip.value}" if change.skip else done
+
+
+def _row(name: str, change: Patch) -> list[Any]:
+    if change.problems:
+        return [name, "refused", "; ".join(str(problem) for problem in change.problems)]
+    return [name, "no", change.skip.value] if change.skip else [name, "yes", "-"]

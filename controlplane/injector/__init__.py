@@ -1,0 +1,1 @@
+"""Puts a sidecar beside the containers of a pod: what to change, and the webhook that changes it."""

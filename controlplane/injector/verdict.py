@@ -1,0 +1,71 @@
+"""Whether a pod gets a sidecar, and why not."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from controlplane.injector.names import INJECT_LABEL, SYSTEM_NAMESPACES
+from controlplane.injector.pod import Pod, block, containers, entries, texts
+from controlplane.injector.template import OWN_PORTS, USER, Template
+from controlplane.model.document import Problem
+from controlplane.policy.sidecar_profile import Capture, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Skip(Enum):
+    """Why a pod gets none; the value is for people."""
+
+    OWN_NAMESPACE = "the namespace is the control plane's own"
+    SYSTEM_NAMESPACE = "the namespace is of Kubernetes itself"
+    HOST_NETWORK = "the pod uses the network of its host"
+    OPTED_OUT = f"the pod is labelled {INJECT_LABEL}=false"
+    INJECTED = "the pod has this very sidecar already"
+
+
+def find_skip(pod: Pod, namespace: str, template: Template) -> Skip | None:
+    """Why a pod of `namespace` gets no sidecar though it was asked for, or `None`."""
+    label = texts(pod, "labels").get(INJECT_LABEL, "")
+    if namespace == template.root_namespace:
+        return Skip.OWN_NAMESPACE
+    if namespace in SYSTEM_NAMESPACES:
+        return Skip.SYSTEM_NAMESPACE
+    if block(pod, "spec").get("hostNetwork") is True:
+        return Skip.HOST_NETWORK
+    if label == "false":
+        return Skip.OPTED_OUT
+    return None
+
+
+def obstacles(pod: Pod, profile: Profile) -> Iterator[Problem]:
+    """What in a pod stands in the way of a sidecar."""
+    label = texts(pod, "labels").get(INJECT_LABEL, "true")
+    if label not in {"true", "false"}:
+        message = f"expected true or false, found '{label[:80]}'"
+        yield Problem(path=f"metadata.labels[{INJECT_LABEL}]", message=message)
+    spec = block(pod, "spec")
+    if not entries(spec, "containers"):
+        yield Problem(path="spec.containers", message="expected at least one container, found none")
+    for name, index, container in containers(pod):
+        path = f"spec.{name}[{index}]"
+        yield from _user(spec, container, profile, path)
+        yield from _ports(container, path)
+
+
+def _user(spec: Any, container: Any, profile: Profile, path: str) -> Iterator[Problem]:
+    """What runs as our user would not be redirected."""
+    own = block(container, "securityContext").get("runAsUser")
+    user = own if own is not None else block(spec, "securityContext").get("runAsUser")
+    if profile.capture is Capture.REDIRECT and user == USER:
+        message = f"user {USER} is the sidecar's, whose traffic is not redirected; choose another"
+        yield Problem(path=f"{path}.securityContext.runAsUser", message=message)
+
+
+def _ports(container: Any, path: str) -> Iterator[Problem]:
+    for index, port in enumerate(entries(container, "ports")):
+        number = port.get("containerPort")
+        if number in OWN_PORTS:
+            message = f"ports {OWN_PORTS.start} to {OWN_PORTS.stop - 1} are the sidecar's; choose another"
+            yield Problem(path=f"{path}.ports[{index}].containerPort", message=message)

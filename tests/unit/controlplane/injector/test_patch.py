@@ -1,0 +1,106 @@
+"""A pod and its profile to the patch that puts a sidecar in, or takes it out."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.injector import patch
+from controlplane.injector.manifest import rewrite
+from controlplane.injector.operations import apply
+from controlplane.injector.patch import Patch
+from controlplane.injector.verdict import Skip
+from tests.support.injection import build, cases, inject, injected, result
+
+POD: dict[str, Any] = {
+    "metadata": {"name": "cart", "labels": {"app": "cart"}},
+    "spec": {"containers": [{"name": "cart", "image": "cart:1"}]},
+}
+
+
+def pod(
+    *, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
+    found = copy.deepcopy(POD)
+    found["metadata"]["labels"].update(labels or {})
+    if annotations:
+        found["metadata"]["annotations"] = annotations
+    found["spec"].update(spec)
+    return found
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda path: path.stem)
+def test_the_injected_yaml_is_the_one_that_was_reviewed(case: Path) -> None:
+    assert build(case) == result(case).read_text(encoding="utf-8"), "see `make golden`"
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda path: path.stem)
+def test_injecting_twice_changes_nothing_more(case: Path) -> None:
+    once = build(case)
+    assert rewrite(once, inject)[0] == once
+
+
+@pytest.mark.parametrize("found", [POD, pod(annotations={"team": "a"}), pod(volumes=[{"name": "data"}])])
+def test_uninject_gives_back_the_pod_that_was(found: dict[str, Any]) -> None:
+    whole = injected(found)
+    assert apply(whole, patch.uninject(whole)) == found
+
+
+def test_uninject_leaves_a_pod_without_a_sidecar_alone() -> None:
+    assert patch.uninject(POD) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "namespace", "reason"),
+    [
+        (POD, "breakwater-system", Skip.OWN_NAMESPACE),
+        (POD, "kube-system", Skip.SYSTEM_NAMESPACE),
+        (pod(hostNetwork=True), "shop", Skip.HOST_NETWORK),
+        (pod(labels={"breakwater.dev/inject": "false"}), "shop", Skip.OPTED_OUT),
+        (pod(labels={"breakwater.dev/inject": "false"}, hostNetwork=False), "shop", Skip.OPTED_OUT),
+    ],
+)
+def test_a_pod_is_left_alone_for_a_reason(found: dict[str, Any], namespace: str, reason: Skip) -> None:
+    assert inject(found, namespace) == Patch(skip=reason)
+
+
+def test_another_template_takes_the_place_of_the_one_before() -> None:
+    found = injected(pod(annotations={"breakwater.dev/native-sidecar": "false"}))
+    del found["metadata"]["annotations"]["breakwater.dev/native-sidecar"]
+    again = injected(found)
+    assert [one["name"] for one in again["spec"]["containers"]] == ["cart"]
+    assert [one["name"] for one in again["spec"]["initContainers"]] == ["breakwater-sidecar"]
+    assert [one["name"] for one in again["spec"]["volumes"]] == ["breakwater-identity", "breakwater-state"]
+
+
+def test_what_others_changed_in_the_sidecar_stays() -> None:
+    found = injected(POD)
+    found["spec"]["initContainers"][0]["env"].append({"name": "ADDED", "value": "by another webhook"})
+    assert inject(found).skip is Skip.INJECTED
+
+
+def test_every_problem_of_a_pod_is_told_at_once() -> None:
+    annotations = {
+        "breakwater.dev/proxy-cpu": "lots",
+        "breakwater.dev/image": "evil:1",
+        "breakwater.dev/profile": "absent",
+    }
+    container = {"name": "cart", "ports": [{"containerPort": 15006}]}
+    found = inject(pod(annotations=annotations, containers=[container]))
+    assert [str(problem) for problem in found.problems] == [
+        "metadata.annotations[breakwater.dev/profile]: there is no SidecarProfile shop/absent",
+        "metadata.annotations[breakwater.dev/image]: there is no such annotation; there are "
+        + found.problems[1].message.partition("there are ")[2],
+        "metadata.annotations[breakwater.dev/proxy-cpu]: expected a quantity from 1m to 64, found 'lots'",
+        "spec.containers[0].ports[0].containerPort: ports 15000 to 15199 are the sidecar's; choose another",
+    ]
+    assert not found.operations
+
+
+def test_our_user_is_taken_only_where_it_would_escape_redirection() -> None:
+    found = pod(securityContext={"runAsUser": 15001})
+    assert inject(found).operations
+    found["metadata"]["annotations"] = {"breakwater.dev/capture": "Redirect"}
+    [problem] = inject(found).problems
+    assert problem.path == "spec.containers[0].securityContext.runAsUser"
