@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from controlplane.model.schema import Block
 
 KIND: Final = "ResiliencePolicy"
-BLOCKS: Final = ("timeouts", "retry", "breaker", "bulkhead", "connectionPool")
+BLOCKS: Final = ("timeouts", "retry", "breaker", "outlierDetection", "bulkhead", "connectionPool")
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
@@ -23,6 +23,15 @@ _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
     "Cache": {"maxConnections": 20},
     "External": {"maxConnections": 10},
 }
+_DETECTORS: Final = (
+    "consecutiveFailures",
+    "consecutiveGatewayFailures",
+    "connectFailures",
+    "successRate",
+    "failurePercentage",
+    "latency",
+)
+_DEFAULT_STREAK: Final = 5
 _DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
 
@@ -41,6 +50,7 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     yield from _validate_ordered(document, tree, path, "retry.backoff")
     for breaker in ("breaker.service", "breaker.endpoint"):
         yield from _validate_breaker(document, tree, path, breaker)
+    yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:
@@ -64,6 +74,9 @@ def complete(merged: Tree, block: Block) -> Tree:
     bulkhead = find_block(tree, "bulkhead")
     if bulkhead is not None and "maxQueue" not in bulkhead:
         tree["bulkhead"] = {**bulkhead, "maxQueue": bulkhead["maxConcurrent"]}
+    outliers = find_block(tree, "outlierDetection")
+    if outliers is not None and not any(name in outliers for name in _DETECTORS):
+        tree["outlierDetection"] = {**outliers, "consecutiveFailures": _DEFAULT_STREAK}
     return tree
 
 

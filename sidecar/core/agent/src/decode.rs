@@ -4,6 +4,7 @@ mod breaker;
 mod endpoints;
 mod limits;
 mod outbound;
+mod outliers;
 mod read;
 mod resilience;
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use policy::breaker::{Counts, State};
+use policy::outlier::Cause;
 use policy::rate_limit::Rate;
 use prost_types::Timestamp;
 use proxy::config::{PolicyRef, ServiceName};
@@ -154,6 +155,9 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         in_flight: status.in_flight,
         latency: duration(status.latency),
         idle_connections: status.idle_connections,
+        outlier: status.outlier.map_or("", Cause::as_str).to_owned(),
+        returns_in: status.returns_in.and_then(duration),
+        share: f64::from(status.share.millionths()) / 10_000.0,
     }
 }
 
@@ -231,6 +235,10 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             wire.set_to(state(*to));
             wire.reason = (*reason).to_owned();
             (wire.calls, wire.failures) = (counts.calls, counts.failures);
+        }
+        report::EventKind::Outlier { cause } => {
+            wire.kind = "outlier".to_owned();
+            wire.reason = cause.map_or("returned", Cause::as_str).to_owned();
         }
         report::EventKind::Panic { began } => {
             wire.kind = "panic".to_owned();

@@ -104,6 +104,13 @@ fn write(log: &Log, event: &Event) {
                 ("failures", &counts.failures),
             ],
         ),
+        EventKind::Outlier { cause: Some(cause) } => log.warn(
+            "endpoint ejected",
+            &[service, endpoint, ("reason", &cause.as_str())],
+        ),
+        EventKind::Outlier { cause: None } => {
+            log.warn("endpoint returned", &[service, endpoint]);
+        }
         EventKind::Panic { began } => {
             log.warn("too few endpoints are fit", &[service, ("began", began)])
         }

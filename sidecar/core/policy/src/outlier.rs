@@ -173,7 +173,7 @@ impl Detector {
         }
         record.count(signal, latency_ns, self.params.latency.is_some());
         let cause = record.streak_cause(&self.params)?;
-        record.eject(&self.params, now_ns);
+        record.eject(cause, &self.params, now_ns);
         Some(cause)
     }
 
@@ -191,7 +191,7 @@ impl Detector {
         let ejections = judge::judge(&self.params, members, now_ns);
         for ejection in &ejections {
             let record = members[ejection.endpoint as usize].record_mut();
-            record.eject(&self.params, now_ns);
+            record.eject(ejection.cause, &self.params, now_ns);
         }
         let sweeps = u32::try_from(missed + 1).unwrap_or(u32::MAX);
         for member in members {

@@ -109,9 +109,15 @@ impl Readiness {
         self.invalidate();
     }
 
+    /// Whether the verdicts on so many endpoints still hold, so that a refresh judges nothing.
+    #[must_use]
+    pub const fn is_current(&self, count: usize, now_ns: u64) -> bool {
+        !self.is_stale && now_ns < self.due_ns && count == self.verdicts.len()
+    }
+
     /// Judges every endpoint, if anything can have changed; otherwise costs a comparison.
     pub fn refresh<M: Member>(&mut self, members: &[M], now_ns: u64) -> Option<PanicChange> {
-        if !self.is_stale && now_ns < self.due_ns && members.len() == self.verdicts.len() {
+        if self.is_current(members.len(), now_ns) {
             return None;
         }
         self.is_stale = false;
@@ -187,7 +193,8 @@ impl Readiness {
         let cost = |endpoint: u32| cost(&members[endpoint as usize], now_ns);
         let (first, second) =
             balancer::pick(&self.ready, avoid, draw, cost).ok_or(Reason::UpstreamNoEndpoints)?;
-        let endpoint = if has_its_turn(&members[first as usize], now_ns, draw) {
+        let is_kept = self.verdict(first) == Verdict::Kept;
+        let endpoint = if is_kept || has_its_turn(&members[first as usize], now_ns, draw) {
             first
         } else {
             second

@@ -86,6 +86,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
 /// Every endpoint that the workload calls, sorted by service and instance.
 pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
     let now_ns = worker.clock.now_ns();
+    let left = |(_, until_ns): (u64, u64)| Duration::from_nanos(until_ns.saturating_sub(now_ns));
     let mut statuses = Vec::new();
     for cluster in worker.live.borrow().clusters.values() {
         for set in &cluster.ports {
@@ -98,6 +99,9 @@ pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
                     in_flight: endpoint.load.in_flight(),
                     latency: Duration::from_nanos(endpoint.load.latency_ns(now_ns)),
                     idle_connections: endpoint.pools.idle() as u32,
+                    outlier: endpoint.record.cause(now_ns).filter(|_| !ready),
+                    returns_in: endpoint.record.ejected(now_ns).map(left),
+                    share: endpoint.record.share(now_ns),
                 });
             });
         }

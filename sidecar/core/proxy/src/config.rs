@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::condition::Conditions;
-use policy::{Percent, breaker, budget, bulkhead, rate_limit, retry};
+use policy::{Percent, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
 
 pub use crate::name::{PolicyRef, ServiceName};
 
@@ -83,6 +83,8 @@ pub struct Cluster {
     pub service_breaker: Option<Block<Breaker>>,
     /// The breaker of each endpoint.
     pub endpoint_breaker: Option<Block<Breaker>>,
+    /// Which endpoints are set aside.
+    pub outliers: Option<Block<Outliers>>,
     /// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
@@ -159,6 +161,17 @@ pub struct Breaker {
     /// Its figures.
     pub params: breaker::Params,
     /// What counts as a failure; `policy::ending::default_failures` where the policy does not say.
+    pub failures: Conditions,
+}
+
+/// Outlier detection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outliers {
+    /// Its detectors.
+    pub params: outlier::Params,
+    /// How many endpoints may be set aside, by it and by their breakers together.
+    pub readiness: readiness::Params,
+    /// What counts as a failure: what breakers count.
     pub failures: Conditions,
 }
 

@@ -240,14 +240,22 @@ impl Telling<'_> {
     }
 
     fn endpoint(&mut self, cluster: &Cluster) -> Result<(), Refused> {
-        let (mut ready, mut all) = (0, 0);
+        let now_ns = self.worker.clock.now_ns();
+        let (mut ready, mut all, mut outliers) = (0, 0, String::new());
         for set in &cluster.ports {
-            set.visit(self.worker, cluster, |_, is_ready| {
+            set.visit(self.worker, cluster, |endpoint, is_ready| {
                 all += 1;
                 ready += u32::from(is_ready);
+                if let Some(cause) = endpoint.record.cause(now_ns).filter(|_| !is_ready) {
+                    outliers.push_str(&format!(
+                        "; {} is ejected: {}",
+                        endpoint.instance,
+                        cause.as_str()
+                    ));
+                }
             });
         }
-        let text = format!("p2c over {ready} of {all} endpoints");
+        let text = format!("p2c over {ready} of {all} endpoints{outliers}");
         if ready == 0 {
             let none = Reason::UpstreamNoEndpoints;
             let refusal = match cluster.ports.first() {

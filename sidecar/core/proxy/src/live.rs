@@ -231,17 +231,13 @@ fn ports(
     old: Option<&Cluster>,
     now_ns: u64,
 ) -> Vec<Rc<EndpointSet>> {
-    let breaker = config
-        .endpoint_breaker
-        .as_ref()
-        .map(|block| &block.params.params);
     let build = |(place, port): (usize, &config::Port)| {
         let old = old.and_then(|old| old.ports.iter().find(|set| set.port() == port.number));
         let set = old
             .cloned()
             .unwrap_or_else(|| Rc::new(EndpointSet::new(port.number)));
         let (wanted, has_own) = wanted(worker, config, place);
-        set.reconfigure(&wanted, has_own, breaker, now_ns);
+        set.reconfigure(&wanted, has_own, config, now_ns);
         set
     };
     config.ports.iter().enumerate().map(build).collect()
@@ -299,6 +295,7 @@ fn application(
         retry: None,
         service_breaker: None,
         endpoint_breaker: None,
+        outliers: None,
         bulkhead: None,
         pool: None,
         limits: inbound

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use policy::breaker::{Counts, State};
-use policy::{Reason, rate_limit};
+use policy::outlier::Cause;
+use policy::{Percent, Reason, rate_limit};
 
 use crate::name::{PolicyRef, ServiceName};
 
@@ -141,6 +142,12 @@ pub struct EndpointStatus {
     pub latency: Duration,
     /// Idle pooled connections.
     pub idle_connections: u32,
+    /// Why it is set aside as an outlier.
+    pub outlier: Option<Cause>,
+    /// Time until an outlier returns.
+    pub returns_in: Option<Duration>,
+    /// Part of a fair share of the calls that it may have.
+    pub share: Percent,
 }
 
 /// One refusal; no path, header or address of the request is kept.
@@ -189,7 +196,12 @@ pub enum EventKind {
         /// What had been counted.
         counts: Counts,
     },
-    /// Too few endpoints are fit, so breakers are ignored; or no longer.
+    /// An endpoint was set aside as an outlier, or may be called again.
+    Outlier {
+        /// Why it was set aside; `None` when it returns.
+        cause: Option<Cause>,
+    },
+    /// Too few endpoints are fit, so nobody is set aside; or no longer.
     Panic {
         /// Whether it began.
         began: bool,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from controlplane.model.value import find
-from controlplane.policy.resilience import behaviours
-from tests.support.builders import policy, read
+from controlplane.model.value import Value, find
+from controlplane.policy.resilience import BLOCKS, behaviours, complete
+from tests.support.builders import SCHEMA, policy, read
 from tests.unit.controlplane.sources.test_reader import POLICY
 
 
@@ -35,6 +35,10 @@ def found(block: str) -> list[str]:
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
         (
+            "outlierDetection: {ejection: {base: 2h, max: 1h}}",
+            "spec.outlierDetection.ejection.base: expected at most max (1h), found 2h",
+        ),
+        (
             "breaker: {service: {trip: {slowRate: 50}}}",
             "spec.breaker.service.trip.slowRate: needs slowAfter beside it",
         ),
@@ -60,7 +64,7 @@ def found(block: str) -> list[str]:
         ),
         (
             "mode: Enforce",
-            "warning: spec: says nothing; expected one of timeouts, retry, breaker, bulkhead, connectionPool",
+            f"warning: spec: says nothing; expected one of {', '.join(BLOCKS)}",
         ),
     ],
 )
@@ -87,6 +91,16 @@ def test_a_preset_becomes_its_figures_and_named_figures_win() -> None:
     assert behaviours(policy("connectionPool: {preset: Database}").spec, "shop")["connectionPool"] == {
         "maxConnections": 50
     }
+
+
+@pytest.mark.parametrize(
+    ("named", "streak"), [({}, 5), ({"interval": "1s"}, 5), ({"connectFailures": 2}, None)]
+)
+def test_without_a_named_detector_failures_in_a_row_eject(
+    named: dict[str, Value], streak: int | None
+) -> None:
+    tree = complete({"outlierDetection": named}, SCHEMA.blocks["Resilience"])
+    assert find(tree, "outlierDetection.consecutiveFailures") == streak
 
 
 def test_a_shared_bulkhead_is_shared_within_its_namespace() -> None:

@@ -1,8 +1,9 @@
 //! Figures of one breaker.
 
 use policy::breaker::{HalfOpen, OpenTime, Params, Trial, Trip, Window};
+use policy::condition::Conditions;
 use policy::ending::default_failures;
-use proxy::config::Breaker;
+use proxy::config::{Breaker, Cluster};
 
 use super::Fault;
 use super::read::{
@@ -29,6 +30,15 @@ pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
             overload_open_ns: None,
         },
     })
+}
+
+/// What counts as a failure of an endpoint: what its breaker counts, or else the service's.
+pub(super) fn failures_of(cluster: &Cluster) -> Conditions {
+    let breaker = cluster
+        .endpoint_breaker
+        .as_ref()
+        .or(cluster.service_breaker.as_ref());
+    breaker.map_or_else(default_failures, |block| block.params.failures)
 }
 
 fn window(wire: mesh::BreakerWindow) -> Result<Window, Fault> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
-use super::{Fault, breaker, limits, resilience, service};
+use super::{Fault, breaker, limits, outliers, resilience, service};
 use crate::identity::Identity;
 use crate::mesh;
 
@@ -39,6 +39,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         retry: None,
         service_breaker: None,
         endpoint_breaker: None,
+        outliers: None,
         bulkhead: None,
         pool: None,
         limits: limits::decode(own_rules(wire.rate_limits, identity))?,
@@ -98,6 +99,10 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
         origins.block("breaker.endpoint", breakers.endpoint, |wire, _| {
             breaker::decode(wire)
         })?;
+    let failures = breaker::failures_of(cluster);
+    cluster.outliers = origins.block("outlierDetection", wire.outlier_detection, |wire, _| {
+        outliers::decode(wire, failures)
+    })?;
     Ok(())
 }
 

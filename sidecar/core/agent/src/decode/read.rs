@@ -109,6 +109,17 @@ pub(super) fn multiplier(field: &str, value: f64) -> Result<Multiplier, Fault> {
     ))
 }
 
+/// A factor: a number above zero.
+pub(super) fn factor(field: &str, value: f64) -> Result<f64, Fault> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(value);
+    }
+    Err(Fault::new(
+        field,
+        format!("expected a number above 0, found {value}"),
+    ))
+}
+
 /// A number from 1 on.
 pub(super) fn positive<N: Default + PartialEq>(field: &str, value: N) -> Result<N, Fault> {
     if value == N::default() {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use policy::Percent;
 use prost_types::Duration;
 
 use super::*;
@@ -66,6 +67,51 @@ fn variant(caller: Option<mesh::CallerMatch>, request: i64) -> mesh::OutboundVar
         resilience: Some(resilience),
         origins: Vec::new(),
     }
+}
+
+fn outlier_detection() -> mesh::OutlierDetection {
+    mesh::OutlierDetection {
+        interval: seconds(10),
+        connect_failures: Some(2),
+        latency: Some(mesh::LatencyDetector {
+            factor: 3.0,
+            sweeps: 3,
+            minimum_samples: 20,
+        }),
+        ejection: Some(mesh::OutlierEjection {
+            base: seconds(30),
+            max: seconds(300),
+        }),
+        max_ejected_percent: 25.0,
+        panic_threshold_percent: 40.0,
+        ..Default::default()
+    }
+}
+
+fn with_outliers(wire: mesh::OutlierDetection) -> mesh::Outbound {
+    let mut any = variant(None, 9);
+    any.resilience.as_mut().unwrap().outlier_detection = Some(wire);
+    outbound(vec![any])
+}
+
+#[test]
+fn detectors_that_are_not_named_are_off() {
+    let decoded = cluster(&with_outliers(outlier_detection()));
+    let outliers = &decoded.outliers.as_ref().unwrap().params;
+    assert_eq!(outliers.params.connect_failures, Some(2));
+    assert_eq!(outliers.params.consecutive_failures, None);
+    assert_eq!(outliers.params.success_rate, None);
+    assert_eq!(outliers.params.max_ns, 300_000_000_000);
+    assert_eq!(outliers.readiness.max_ejected, Percent::new(25));
+    assert_eq!(outliers.readiness.panic_threshold, Percent::new(40));
+}
+
+#[test]
+fn a_detector_that_would_eject_everybody_is_refused() {
+    let mut wire = outlier_detection();
+    wire.latency.as_mut().unwrap().factor = 0.0;
+    let path = "variants[0].resilience.outlierDetection.latency.factor";
+    assert_eq!(field(Kind::Outbound, &with_outliers(wire)), path);
 }
 
 fn caller(namespace: &str, service: &str, account: &str) -> Option<mesh::CallerMatch> {

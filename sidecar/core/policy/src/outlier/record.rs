@@ -12,6 +12,7 @@ struct SetAside {
     since_ns: u64,
     until_ns: u64,
     step_ns: u64,
+    cause: Cause,
 }
 
 /// One endpoint, from when it appeared: one that was removed and added again starts clean.
@@ -66,7 +67,7 @@ impl Record {
             .map(|((_, cause), _)| cause)
     }
 
-    pub(super) fn eject(&mut self, params: &Params, now_ns: u64) {
+    pub(super) fn eject(&mut self, cause: Cause, params: &Params, now_ns: u64) {
         self.ejections = self.ejections.saturating_add(1);
         let time_ns = params
             .base_ns
@@ -76,6 +77,7 @@ impl Record {
             since_ns: now_ns,
             until_ns: now_ns.saturating_add(time_ns),
             step_ns: params.interval_ns.max(1),
+            cause,
         });
         self.streaks = [0; 3];
     }
@@ -128,6 +130,15 @@ impl Record {
     pub const fn ejected(&self, now_ns: u64) -> Option<(u64, u64)> {
         match self.set_aside {
             Some(aside) if now_ns < aside.until_ns => Some((aside.since_ns, aside.until_ns)),
+            _ => None,
+        }
+    }
+
+    /// Why the endpoint is set aside.
+    #[must_use]
+    pub const fn cause(&self, now_ns: u64) -> Option<Cause> {
+        match self.set_aside {
+            Some(aside) if now_ns < aside.until_ns => Some(aside.cause),
             _ => None,
         }
     }

@@ -296,3 +296,22 @@ fn an_outlier_that_returned_takes_its_share_of_its_turns() {
         assert!(found.abs_diff(expected) <= 3, "{shares:?}");
     }
 }
+
+#[test]
+fn an_outlier_that_is_kept_has_its_whole_share() {
+    let mut members = endpoints(2);
+    eject(&mut members[0], 0);
+    eject(&mut members[1], 1);
+    let mut readiness = Readiness::new(Params::default());
+    assert_eq!(
+        readiness.refresh(&members, SECOND),
+        Some(PanicChange::Began)
+    );
+    let mut picks = [0_u32; 2];
+    for step in 0..4_000u64 {
+        let draw = step.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let picked = readiness.pick(&mut members, None, SECOND, draw).unwrap();
+        picks[picked.endpoint as usize] += 1;
+    }
+    assert!(picks[0].abs_diff(2_000) < 200, "{picks:?}");
+}

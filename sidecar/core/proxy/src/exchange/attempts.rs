@@ -12,7 +12,7 @@ use crate::request::Response;
 use crate::stages::endpoint::Settlement;
 use crate::stages::retry::{Asked, Standing};
 use crate::stages::timeout::{self, HeadersBy};
-use crate::stages::{Refusal, breaker, retry};
+use crate::stages::{Refusal, breaker, endpoint, retry};
 use crate::tally::AttemptResult;
 
 impl Exchange {
@@ -251,6 +251,7 @@ impl Exchange {
         let has_failed = peer::has_failed(&ending);
         let settlement = Settlement {
             outcome: breaker::outcome(&cluster.config, true, &ending),
+            signal: endpoint::signal(&cluster.config, &ending),
             latency_ns,
             load_ns: answered_ns.saturating_sub(attempt.began_ns),
             has_failed,

@@ -1,6 +1,10 @@
 //! Endpoint: which of a port's endpoints takes an attempt: two drawn at random, the one that costs less, among those
 //! that their breakers let be picked.
 
+mod outliers;
+
+pub(crate) use outliers::signal;
+
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,11 +12,13 @@ use std::sync::Arc;
 
 use policy::balancer::{Load, penalty_ns};
 use policy::breaker::{Breaker, Permit, State};
-use policy::readiness::{Member, PanicChange, Params, Readiness, Verdict};
+use policy::outlier::{self, Cause, Detector, Recorded, Signal};
+use policy::readiness::{Member, PanicChange, Readiness, Verdict};
 use policy::{Outcome, Reason};
 
 use super::Refusal;
 use super::breaker::{self, Guard};
+use crate::config;
 use crate::live::Cluster;
 use crate::report::{Event, EventKind};
 use crate::upstream::Pools;
@@ -24,6 +30,7 @@ pub(crate) struct EndpointSet {
     port: u16,
     endpoints: RefCell<Vec<Endpoint>>,
     readiness: RefCell<Readiness>,
+    detector: RefCell<Option<Detector>>,
     /// Whether an endpoint was left out because its address is the sidecar's own.
     has_own: Cell<bool>,
     /// Whether any breaker may not be closed.
@@ -41,6 +48,9 @@ pub(crate) struct Endpoint {
     pub(crate) has_sidecar: bool,
     pub(crate) load: Load,
     pub(crate) guard: Option<Guard>,
+    pub(crate) record: outlier::Record,
+    /// Why people were told that it is set aside as an outlier; `None` once they know that it is not.
+    outlier: Option<Cause>,
     pub(crate) pools: Rc<Pools>,
 }
 
@@ -62,6 +72,20 @@ impl Member for Endpoint {
 
     fn load(&self) -> &Load {
         &self.load
+    }
+
+    fn outlier(&self) -> Option<&outlier::Record> {
+        Some(&self.record)
+    }
+}
+
+impl Recorded for Endpoint {
+    fn record(&self) -> &outlier::Record {
+        &self.record
+    }
+
+    fn record_mut(&mut self) -> &mut outlier::Record {
+        &mut self.record
     }
 }
 
@@ -89,7 +113,8 @@ impl EndpointSet {
         Self {
             port,
             endpoints: RefCell::default(),
-            readiness: RefCell::new(Readiness::new(Params::default())),
+            readiness: RefCell::new(Readiness::new(Default::default())),
+            detector: RefCell::default(),
             has_own: Cell::new(false),
             is_disturbed: Cell::new(false),
             issued: Cell::new(0),
@@ -100,14 +125,18 @@ impl EndpointSet {
         self.port
     }
 
-    /// Takes new endpoints and breaker figures in: who stays at its address keeps its state.
+    /// Takes new endpoints and figures in: who stays at its address keeps its state.
     pub(crate) fn reconfigure(
         &self,
         wanted: &[Wanted<'_>],
         has_own: bool,
-        breaker: Option<&policy::breaker::Params>,
+        config: &config::Cluster,
         now_ns: u64,
     ) {
+        let breaker = config
+            .endpoint_breaker
+            .as_ref()
+            .map(|block| &block.params.params);
         let mut endpoints = self.endpoints.borrow_mut();
         let mut old: Vec<Endpoint> = std::mem::take(&mut *endpoints);
         for want in wanted {
@@ -123,7 +152,7 @@ impl EndpointSet {
             endpoints.push(endpoint);
         }
         self.has_own.set(has_own);
-        self.readiness.borrow_mut().invalidate();
+        self.reconfigure_outliers(&mut endpoints, config.outliers.as_ref(), now_ns);
     }
 
     fn issue(&self, want: &Wanted<'_>, now_ns: u64) -> Endpoint {
@@ -135,6 +164,8 @@ impl EndpointSet {
             has_sidecar: want.has_sidecar,
             load: Load::new(now_ns),
             guard: None,
+            record: outlier::Record::default(),
+            outlier: None,
             pools: Rc::default(),
         }
     }
@@ -148,7 +179,7 @@ impl EndpointSet {
         now_ns: u64,
     ) -> Result<Picked, Refusal> {
         let mut endpoints = self.endpoints.borrow_mut();
-        self.refresh(worker, cluster, &endpoints, now_ns);
+        self.refresh(worker, cluster, &mut endpoints, now_ns);
         let avoid = avoid.and_then(|id| endpoints.iter().position(|endpoint| endpoint.id == id));
         let avoid = avoid.map(|position| position as u32);
         let draw = worker.chance.draw();
@@ -198,7 +229,7 @@ impl EndpointSet {
         mut each: impl FnMut(&mut Endpoint, bool),
     ) {
         let mut endpoints = self.endpoints.borrow_mut();
-        self.refresh(worker, cluster, &endpoints, worker.clock.now_ns());
+        self.refresh(worker, cluster, &mut endpoints, worker.clock.now_ns());
         let readiness = self.readiness.borrow();
         for (position, endpoint) in (0..).zip(endpoints.iter_mut()) {
             each(endpoint, readiness.verdict(position) != Verdict::Ejected);
@@ -224,13 +255,19 @@ impl EndpointSet {
         Some(result)
     }
 
-    fn refresh(&self, worker: &Worker, cluster: &Cluster, endpoints: &[Endpoint], now_ns: u64) {
-        let change = self.readiness.borrow_mut().refresh(endpoints, now_ns);
-        if let Some(change) = change {
+    /// Sweeps for outliers when that is due, makes the verdicts anew where anything moved, and tells of it.
+    fn refresh(&self, worker: &Worker, cluster: &Cluster, endpoints: &mut [Endpoint], now_ns: u64) {
+        self.sweep(endpoints, now_ns);
+        let mut readiness = self.readiness.borrow_mut();
+        if readiness.is_current(endpoints.len(), now_ns) {
+            return;
+        }
+        if let Some(change) = readiness.refresh(endpoints, now_ns) {
             worker
                 .journal
                 .tell(panic_event(worker, cluster, change, now_ns));
         }
+        outliers::tell(worker, cluster, &readiness, endpoints, now_ns);
     }
 
     /// A breaker moved: verdicts are made anew, and calls may move others.
@@ -317,6 +354,7 @@ impl Picked {
         now_ns: u64,
     ) {
         let permit = self.permit.take();
+        self.note_signal(worker, cluster, &end, now_ns);
         let has_moved = self.set.with(self.id, self.position, |endpoint| {
             endpoint
                 .load
@@ -342,6 +380,8 @@ impl Picked {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
+    /// What outlier detection makes of it.
+    pub(crate) signal: Option<Signal>,
     /// How long the whole attempt took.
     pub(crate) latency_ns: u64,
     /// How long its response headers took.

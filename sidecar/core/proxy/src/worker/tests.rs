@@ -59,6 +59,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         retry: None,
         service_breaker: None,
         endpoint_breaker: None,
+        outliers: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

@@ -10,6 +10,7 @@ use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
 fn failure() -> Settlement {
     Settlement {
         outcome: Outcome::Failure,
+        signal: None,
         latency_ns: 1,
         load_ns: 1,
         has_failed: true,

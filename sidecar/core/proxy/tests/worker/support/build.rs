@@ -54,6 +54,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         retry: None,
         service_breaker: None,
         endpoint_breaker: None,
+        outliers: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
