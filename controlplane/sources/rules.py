@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.conditions import WORDS, is_condition
-from controlplane.model.schema import Field, Format, Rules
+from controlplane.model.schema import Field, Format, Rules, Shape
 from controlplane.model.value import Duration, Value
 from controlplane.sources.scalars import suggestion
 
@@ -21,16 +21,15 @@ _ALTERNATIVES: Final = re.compile(r"\w+(\|\w+)+", re.ASCII)
 
 def check(field: Field, value: Value) -> Iterator[str]:
     """What is wrong with one value of `field`; each message says what was expected and found."""
-    rules = field.rules
     match value:
         case bool():
             return
         case Duration():
-            yield from _range(rules, value.seconds, str(value), "s")
+            yield from _range(field, value.seconds, str(value), "s")
         case int() | float():
-            yield from _range(rules, value, f"{value:g}" if isinstance(value, float) else str(value), "")
+            yield from _range(field, value, f"{value:g}" if isinstance(value, float) else str(value), "")
         case str():
-            yield from _string(rules, value)
+            yield from _string(field.rules, value)
         case _:
             return
 
@@ -44,9 +43,11 @@ def check_count(field: Field, count: int) -> Iterator[str]:
         yield f"expected at most {rules.max_items} entries, found {count}"
 
 
-def _range(rules: Rules, value: float, text: str, unit: str) -> Iterator[str]:
+def _range(field: Field, value: float, text: str, unit: str) -> Iterator[str]:
+    rules = field.rules
     percent = rules.format is Format.PERCENT
-    minimum = 0 if percent and rules.minimum is None else rules.minimum
+    unsigned = percent or field.shape is Shape.INTEGER
+    minimum = 0 if unsigned and rules.minimum is None else rules.minimum
     maximum = 100 if percent and rules.maximum is None else rules.maximum
     if rules.positive and value <= 0:
         yield f"expected more than zero, found {text}"

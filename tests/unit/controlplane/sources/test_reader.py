@@ -191,6 +191,9 @@ def test_ranges_include_their_ends() -> None:
     ]
     assert found("timeouts: {request: 0s}") == ["spec.timeouts.request: expected more than zero, found 0s"]
     assert found("timeouts: {connect: 2m}") == ["spec.timeouts.connect: expected at most 60s, found 2m"]
+    assert found("retry: {budget: {minRetryRate: {count: -1}}}") == [
+        "spec.retry.budget.minRetryRate.count: expected at least 0, found -1"
+    ]
 
 
 def test_fields_that_exclude_each_other_are_refused_together() -> None:
