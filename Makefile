@@ -18,7 +18,7 @@ PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
 VENV_READY := $(VENV)/.ready
 CORE_READY := $(VENV)/.core
 
-.PHONY: help dev demo proto format lint types tools test rust-test property integration test-faults kube-tools test-kubernetes bench bench-controlplane golden docs wheel clean all
+.PHONY: help dev demo proto format lint types tools test rust-test property integration test-faults kube-tools test-kubernetes bench bench-controlplane golden docs chart wheel clean all
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ golden: $(CORE_READY) ## rewrite the golden files for review
 
 docs: $(CORE_READY) ## rewrite the generated reference page
 	@$(PYTHON) -m tests.support.reference
+
+chart: $(CORE_READY) ## rewrite what of the charts is generated
+	@$(PYTHON) -m tests.support.crds
 
 wheel: $(VENV_READY) ## build the wheel into dist/
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -45,7 +45,8 @@ def build() -> str:
 def read_comments() -> Comments:
     """The comment of every message and field of the contract, by `Message` and `Message.field`.
 
-    Under `Message.field.words` is what each word of a closed list means.
+    Under `Message.field.words` is what each word of a closed list means, and under `Message.kind` what the
+    file is about.
     """
     files = [file for file in _compile().file if file.package == "mesh.v1"]
     found = {name: text for file in files for name, text in _comments_of(file)}
@@ -73,6 +74,8 @@ def _comments_of(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
     for location in file.source_code_info.location:
         text = _camel(" ".join(location.leading_comments.split()))
         match tuple(location.path):
+            case (2,):
+                yield from ((f"{message.name}.kind", text) for message in file.message_type)
             case (4, message):
                 yield file.message_type[message].name, text
             case (4, message, 2, field):
@@ -134,8 +137,8 @@ def _table(block: Block, comments: Comments) -> str:
         cells = [
             f"`{field.name}`",
             _type(field),
-            _default(field, comment),
-            f"{meaning}{_bounds(field, block)}",
+            default(field, comment),
+            f"{meaning}{bounds(field, block)}",
         ]
         lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join([*lines, ""])
@@ -155,7 +158,7 @@ def _type(field: Field) -> str:
     return f"list of {names[field.shape]}" if field.repeated else names[field.shape]
 
 
-def _default(field: Field, comment: str) -> str:
+def default(field: Field, comment: str) -> str:
     """The default as the schema states it, or else as the comment does in words."""
     if field.rules.required:
         return "required"
@@ -165,7 +168,7 @@ def _default(field: Field, comment: str) -> str:
     return "`{}`" if field.default == {} else f"`{value_text(field.default, field)}`"
 
 
-def _bounds(field: Field, block: Block) -> str:
+def bounds(field: Field, block: Block) -> str:
     """What restricts a field, in words."""
     rules = field.rules
     unit = "s" if field.shape is Shape.DURATION else ""

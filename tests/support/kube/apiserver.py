@@ -93,14 +93,19 @@ class ApiServer:
         path = self.folder / f"{name}.kubeconfig"
         return write_kubeconfig(path, url=self.url, ca=self.credentials.ca, token=token, namespace=namespace)
 
-    async def _answers(self, path: str) -> bool:
+    def session(self, token: str = ADMIN_TOKEN) -> aiohttp.ClientSession:
+        """Return a new session for requests of the plain API, as the administrator unless told."""
         trusted = ssl.create_default_context(cafile=str(self.credentials.ca))
-        bearer = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        return aiohttp.ClientSession(
+            self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            connector=aiohttp.TCPConnector(ssl=trusted),
+            timeout=REQUEST_TIMEOUT,
+        )
+
+    async def _answers(self, path: str) -> bool:
         try:
-            async with (
-                aiohttp.ClientSession(timeout=REQUEST_TIMEOUT) as session,
-                session.get(f"{self.url}/{path}", headers=bearer, ssl=trusted) as answer,
-            ):
+            async with self.session() as session, session.get(f"/{path}") as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False

@@ -1,0 +1,5 @@
+"""Writes the definitions into the chart."""
+
+from tests.support.crds.files import rewrite
+
+rewrite()

@@ -1,0 +1,113 @@
+"""What custom resource definitions check between fields, by the block of the contract that holds them.
+
+The control plane's own checks are beside each kind in `controlplane/policy`. These refuse at `kubectl apply`
+what those would refuse a moment later. They keep to the part of CEL that runs without a cluster too.
+Kubernetes writes a field whose name is a word of CEL as in `__namespace__`.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Check(NamedTuple):
+    """What must hold of `self`, what is said when it does not, and about which field of the block."""
+
+    rule: str
+    message: str
+    field: str = ""
+
+
+def _ordered(first: str, second: str) -> Check:
+    return Check(
+        f"!has(self.{first}) || !has(self.{second}) || duration(self.{first}) <= duration(self.{second})",
+        f"expected at most {second}",
+        first,
+    )
+
+
+_UNIQUE_TARGETS: Final = (
+    "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
+    " && (has(o.__namespace__) ? o.__namespace__ : '')"
+    " == (has(t.__namespace__) ? t.__namespace__ : '')))"
+)
+
+CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
+    "TargetRef": (
+        Check(
+            "!has(self.group) || self.group == ''"
+            " || (self.group == 'breakwater.dev' && self.kind in ['ExternalService', 'Mesh'])",
+            "expected '', or 'breakwater.dev' for an ExternalService or the Mesh",
+            "group",
+        ),
+        Check(
+            "!has(self.__namespace__) || !(self.kind in ['Namespace', 'Mesh'])",
+            "a Namespace or Mesh lies in no namespace; leave it out",
+            "namespace",
+        ),
+        Check("self.kind != 'Mesh' || self.name == 'default'", "the only Mesh is named default", "name"),
+    ),
+    "CallerRef": (
+        Check(
+            "!has(self.__namespace__) || self.kind != 'Namespace'",
+            "a Namespace lies in none; leave it out",
+            "namespace",
+        ),
+    ),
+    "ResiliencePolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"),),
+    "RateLimitPolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"),),
+    "Timeouts": (
+        Check(
+            "!has(self.perTry)"
+            " || duration(self.perTry) <= (has(self.request) ? duration(self.request) : duration('15s'))",
+            "expected at most request, which is 15s by default",
+            "perTry",
+        ),
+    ),
+    "Backoff": (_ordered("base", "max"),),
+    "BreakerOpen": (_ordered("base", "max"),),
+    "BreakerTrip": (
+        Check("has(self.slowRate) == has(self.slowAfter)", "slowRate and slowAfter go together"),
+    ),
+    "BreakerWindow": (
+        Check(
+            "!has(self.duration) || (has(self.type) && self.type == 'Time')",
+            "has no meaning in a Count window",
+            "duration",
+        ),
+        Check(
+            "!has(self.size) || !has(self.type) || self.type == 'Count'",
+            "has no meaning in a Time window",
+            "size",
+        ),
+        Check(
+            "(has(self.type) && self.type == 'Time') || (has(self.size) ? self.size : 100)"
+            " >= (has(self.minimumRequests) ? self.minimumRequests : 20)",
+            "a window of fewer outcomes than minimumRequests, 20 by default, never holds what rates need",
+        ),
+    ),
+    "Limit": (
+        Check(
+            "!has(self.cost) || !has(self.cost.fixed) || !has(self.burst) || self.cost.fixed <= self.burst",
+            "a cost above burst never fits, so nothing would be admitted",
+            "cost",
+        ),
+    ),
+    "HeaderMatch": (Check("has(self.value) || has(self.present)", "expected value or present"),),
+    "ExternalServiceSpec": (
+        Check(
+            "self.ports.all(p, self.ports.exists_one(o, o.port == p.port))",
+            "expected each port number once",
+            "ports",
+        ),
+        Check(
+            "(has(self.endpoints) && self.endpoints.size() > 0)"
+            " || (has(self.resolution) && self.resolution == 'DNS')",
+            "expected endpoints, or resolution: DNS",
+        ),
+        Check(
+            "(has(self.endpoints) && self.endpoints.size() > 0) || self.hosts.size() == 1",
+            "expected one host where hosts themselves are resolved; list what to resolve as endpoints",
+            "hosts",
+        ),
+    ),
+}

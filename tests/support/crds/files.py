@@ -1,0 +1,50 @@
+"""The definitions as templates of their chart, a file for each kind."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from controlplane.model.schema import Kind
+from controlplane.sources.codec import load_schema
+from tests.support.crds.definition import definition
+from tests.support.reference import ROOT, Comments, read_comments
+
+FOLDER: Final = ROOT / "charts" / "breakwater-crds" / "templates"
+_WIDTH: Final = 110
+_HEAD: Final = "# Generated from the contract in proto/mesh/v1 by `make chart`.\n"
+_META: Final = """\
+  annotations: {{- include "breakwater-crds.annotations" . | nindent 4 }}
+  labels: {{- include "breakwater-crds.labels" . | nindent 4 }}
+"""
+
+
+def files() -> Mapping[Path, str]:
+    """Return the text of each file."""
+    comments = read_comments()
+    return {FOLDER / _file_name(kind): _text(kind, comments) for kind in load_schema().kinds.values()}
+
+
+def rewrite() -> None:
+    """Write every file, and remove those of kinds that are no more."""
+    wanted = files()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in set(FOLDER.glob("*.yaml")) - set(wanted):
+        path.unlink()
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _file_name(kind: Kind) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.name.removesuffix("Policy")).lower() + ".yaml"
+
+
+def _text(kind: Kind, comments: Comments) -> str:
+    content = definition(kind, comments)
+    labels = content["metadata"].pop("labels")
+    text = yaml.dump(content, sort_keys=False, width=_WIDTH, allow_unicode=True)
+    head, name, spec = text.partition(f"  name: {content['metadata']['name']}\n")
+    ours = "".join(f"    {key}: {value}\n" for key, value in labels.items())
+    return f"{_HEAD}{head}{name}{_META}{ours}{spec}"
