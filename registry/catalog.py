@@ -6,7 +6,7 @@ as a conflict. A service exists while it has an instance.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 
@@ -52,9 +52,10 @@ Event = Registered | Removed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service as all its instances together describe it.
+    """A service as all its instances together describe it, or, if `is_declared`, as somebody else does.
 
-    `ports` are sorted by number, `endpoints` by instance, `conflicts` by field.
+    `ports` are sorted by number, `endpoints` by instance, `conflicts` by field. A declared service is there
+    without an instance, too.
     """
 
     name: ServiceName
@@ -63,6 +64,7 @@ class Service:
     endpoints: tuple[Endpoint, ...]
     conflicts: tuple[Conflict, ...]
     registered: Mapping[InstanceId, Registered]
+    is_declared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,38 @@ def missing(catalog: Catalog, present: Iterable[Registered], revision: Revision)
         for name, service in catalog.services.items()
         for instance in service.registered
         if (name, instance) not in seen
+    )
+
+
+def join(catalog: Catalog, elsewhere: Mapping[ServiceName, Service]) -> Catalog:
+    """The catalogue with services that are known from elsewhere; one that both have, with all its endpoints.
+
+    What the service is, is then what is said elsewhere.
+    """
+    if not elsewhere:
+        return catalog
+    both = {
+        name: _join(catalog.services[name], elsewhere[name]) for name in catalog.services.keys() & elsewhere
+    }
+    services = {**catalog.services, **elsewhere, **both}
+    return Catalog(services=dict(sorted(services.items())), revision=catalog.revision)
+
+
+def differences(before: Mapping[ServiceName, Service], after: Mapping[ServiceName, Service]) -> Changes:
+    """What is another in the services `after`."""
+    others = {
+        name: after.get(name) for name in before.keys() | after if before.get(name) is not after.get(name)
+    }
+    return _diff(before, others)
+
+
+def _join(registered: Service, elsewhere: Service) -> Service:
+    endpoints = {endpoint.instance: endpoint for endpoint in (*registered.endpoints, *elsewhere.endpoints)}
+    return replace(
+        elsewhere,
+        endpoints=tuple(endpoint for _, endpoint in sorted(endpoints.items())),
+        conflicts=registered.conflicts,
+        registered=registered.registered,
     )
 
 

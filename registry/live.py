@@ -13,13 +13,23 @@ that others may be on their way.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
 
-from registry.catalog import Catalog, Changes, Event, Registered, apply, missing
+from registry.catalog import (
+    Catalog,
+    Changes,
+    Event,
+    Registered,
+    Service,
+    apply,
+    differences,
+    join,
+    missing,
+)
 from registry.changelog import Changelog
 from registry.clock import Clock, MonotonicClock
 from registry.codec import decode_event
@@ -68,7 +78,8 @@ class LiveCatalog:
     def __init__(self, mirror: Mirror, clock: Clock, *, is_settled: bool) -> None:
         self._mirror = mirror
         self._clock = clock
-        self._catalog = Catalog(revision=Revision(0))
+        self._catalog = self._joined = Catalog(revision=Revision(0))
+        self._elsewhere: Mapping[ServiceName, Service] = {}
         self._watchers: set[_Watcher] = set()
         self._is_settled = is_settled
         self._returned_ns = self._grace_ns = mirror.returned_ns
@@ -84,8 +95,8 @@ class LiveCatalog:
 
     @property
     def catalog(self) -> Catalog:
-        """What is registered now."""
-        return self._catalog
+        """What is registered now, and what is known from elsewhere."""
+        return self._joined
 
     @property
     def is_settled(self) -> bool:
@@ -109,7 +120,17 @@ class LiveCatalog:
 
     def changed_after(self, revision: Revision) -> frozenset[ServiceName] | None:
         """The services that changed after a revision, or `None` when that is not known (any more)."""
+        if self._elsewhere:  # where there are no revisions
+            return None
         return self._changelog.after(revision) if revision <= self._catalog.revision else None
+
+    def join(self, elsewhere: Mapping[ServiceName, Service]) -> None:
+        """Shows the services that are known from elsewhere now, beside those that are registered."""
+        changes = differences(self._elsewhere, elsewhere)
+        self._elsewhere = elsewhere
+        self._joined = join(self._catalog, elsewhere)
+        if changes:
+            self._publish(changes)
 
     @contextmanager
     def watch(self) -> Iterator[AsyncIterator[Changes]]:
@@ -202,6 +223,7 @@ class LiveCatalog:
         before = self._catalog
         after, changes = apply(before, events)
         self._catalog = replace(after, revision=revision)
+        self._joined = join(self._catalog, self._elsewhere)
         if revision < before.revision:
             self._changelog = Changelog(revision)
         self._changelog.note(changes.services | changes.endpoints, revision)

@@ -84,10 +84,16 @@ def remember(
 ) -> Mapping[ServiceName, Service]:
     """The services that are `registered`, and those `known` before whose last instance is gone.
 
+    A declared service goes when nobody declares it any more.
+
     Who calls a deserted service is to learn that nobody is there, not that there is no such name; unless
     `documents` describe it as an ExternalService by now. The last `DESERTED_MOST` are kept.
     """
-    gone = (name for name in known if name not in registered and external_key(name) not in documents)
+    gone = (
+        name
+        for name, service in known.items()
+        if name not in registered and not service.is_declared and external_key(name) not in documents
+    )
     kept = {name: _deserted(known[name]) for name in list(gone)[-DESERTED_MOST:]}
     return {**kept, **registered} if kept else registered
 
