@@ -10,9 +10,10 @@ from controlplane.history.record import Cause, Origin
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.model.schema import Schema
 from controlplane.sources import admin, stored
-from controlplane.sources.desired import Desired, preview
+from controlplane.sources.desired import Desired, Unit, preview
 from controlplane.sources.reader import Parsed, parse
 from controlplane.sources.revisions import Revisions
+from controlplane.sources.source import CLUSTER
 from controlplane.sources.writer import Edit, Outcome, PolicyWriter
 
 _PATIENCE_SECONDS = 5.0
@@ -43,7 +44,16 @@ class Kept:
 class Policies:
     """The policies in force, and the changes that people make here."""
 
-    def __init__(self, revisions: Revisions, writer: PolicyWriter, schema: Schema, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        revisions: Revisions,
+        writer: PolicyWriter,
+        schema: Schema,
+        fleet: Fleet,
+        *,
+        are_in_cluster: bool = False,
+    ) -> None:
+        self._are_in_cluster = are_in_cluster
         self._revisions = revisions
         self._writer = writer
         self._schema = schema
@@ -71,6 +81,17 @@ class Policies:
             raise HistoryError(
                 "the newest revision is not recorded yet; `breakwater check` says whether the store answers"
             ) from error
+
+    def check_writable(self) -> None:
+        """Returns unless policies are kept in a cluster.
+
+        Raises:
+            ReadOnlyError: they are; the message says where to change them.
+        """
+        if self._are_in_cluster:
+            raise ReadOnlyError(
+                "policies are in the cluster here; change them there, as with `kubectl apply -f FILE`"
+            )
 
     def key(self, kind: str, namespace: str, name: str) -> ObjectKey:
         """The key of an object; `kind` may be its short name, and is what it was when nobody knows it.
@@ -104,9 +125,11 @@ class Policies:
         """Keeps documents that were checked, and returns once they are in force.
 
         Raises:
+            ReadOnlyError: policies are kept in a cluster.
             StoreUnavailableError: the store cannot be written; nothing is kept.
             PartlyKeptError: the same, once some are kept.
         """
+        self.check_writable()
         edits = [Edit(key=document.key, document=document) for document in documents]
         return await self.change(edits, Cause(origin=Origin.ADMIN, author=author))
 
@@ -124,14 +147,14 @@ class Policies:
 
         Raises:
             NotFoundError: there is no such object.
-            ReadOnlyError: it is in a file; the message says where.
+            ReadOnlyError: it is in a file or in the cluster; the message says where.
             StoreUnavailableError: the store cannot be written.
         """
         document, owner = self.desired.documents.get(key), self.desired.owners.get(key)
         if document is None or owner is None:
             raise NotFoundError(f"expected {key}, found no such object; `breakwater policy get` lists all")
         if owner.source != admin.NAME:
-            raise ReadOnlyError(f"{key} is defined in {document.file}:{document.line}; delete it there")
+            raise ReadOnlyError(f"{key} is {_place(document, owner)}")
         cause = Cause(origin=Origin.ADMIN, author=author)
         return (await self.change([Edit(key=key, document=None)], cause)).revision
 
@@ -140,6 +163,15 @@ class Policies:
             newest = await self._revisions.reached(admin.NAME, position)
             await self._fleet.reached(newest.revision)
         return newest.revision
+
+
+def _place(document: Document, owner: Unit) -> str:
+    """Where an object is to be deleted that is not ours, in words."""
+    if owner.source == CLUSTER:
+        kind, namespace, name = document.key
+        within = f" -n {namespace}" if namespace else ""
+        return f"in the cluster; `kubectl delete {kind.lower()} {name}{within}` deletes it there"
+    return f"defined in {document.file}:{document.line}; delete it there"
 
 
 def _repeated(documents: Iterable[Document]) -> Iterable[Problem]:

@@ -18,7 +18,7 @@ from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
 from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.describe import Row, rows
-from controlplane.snapshot.status import Condition, conditions
+from controlplane.snapshot.status import Condition, conditions, synced
 from registry.model import ServiceName
 
 
@@ -45,18 +45,6 @@ def policy_view(
         conditions=(accepted, programmed, synced(convergence)),
         convergence=convergence,
     )
-
-
-def synced(convergence: PolicyConvergence) -> Condition:
-    """Whether every sidecar concerned applies a policy."""
-    message = f"{convergence.applied}/{convergence.targeted} sidecars"
-    if convergence.rejected:
-        message += f", {convergence.rejected} refused it; `breakwater proxy-status --rejected` says why"
-        return Condition(type="Synced", reason="Rejected", message=message)
-    if not convergence.targeted:
-        return Condition(type="Synced", reason="NoSidecars", message="no connected sidecar is concerned")
-    is_synced = convergence.applied == convergence.targeted
-    return Condition(type="Synced", reason="Synced" if is_synced else "Pending", message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from controlplane.model.document import Document
+    from controlplane.model.sidecar import PolicyConvergence
     from controlplane.snapshot.build import Snapshot
     from controlplane.snapshot.services import KnownService
     from registry.model import ServiceName
@@ -48,6 +49,18 @@ def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condi
     else:
         accepted = _policy(snapshot, document)
     return accepted, _programmed(snapshot, document, accepted)
+
+
+def synced(convergence: PolicyConvergence) -> Condition:
+    """Whether every sidecar concerned applies a policy."""
+    message = f"{convergence.applied}/{convergence.targeted} sidecars"
+    if convergence.rejected:
+        message += f", {convergence.rejected} refused it; `breakwater proxy-status --rejected` says why"
+        return Condition(type="Synced", reason="Rejected", message=message)
+    if not convergence.targeted:
+        return Condition(type="Synced", reason="NoSidecars", message="no connected sidecar is concerned")
+    is_synced = convergence.applied == convergence.targeted
+    return Condition(type="Synced", reason="Synced" if is_synced else "Pending", message=message)
 
 
 def _accepted(reason: str, message: str = "") -> Condition:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.policy import mesh, target
+from controlplane.sources.source import CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -149,6 +150,8 @@ class _Settling:
         place = f"{document.file}:{document.line}" if document and document.line else owner.name
         if owner.source == "admin":
             return "applied through the admin API already; change or delete it there"
+        if owner.source == CLUSTER:
+            return "in the cluster already; change or delete it there, as with kubectl"
         return f"defined in {place} already; change it there"
 
     def _note(self, unit: Unit, problems: tuple[Problem, ...]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from controlplane.sources.reader import Parsed
+
+CLUSTER: Final = "kubernetes"
+"""The name of the source that is the cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

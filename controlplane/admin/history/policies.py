@@ -83,6 +83,7 @@ class PolicyHistory:
         Raises:
             NotFoundError: the revision is not known, or not any more.
             HistoryError: a record cannot be read, or is not written yet.
+            ReadOnlyError: policies are kept in a cluster.
             StoreUnavailableError: the store cannot be written.
         """
         await self.policies.recorded()
@@ -92,6 +93,7 @@ class PolicyHistory:
         result = RolledBack(plan=plan, problems=checked.problems)
         if is_dry_run or not checked.is_valid or not plan.changes:
             return result
+        self.policies.check_writable()
         cause = Cause(origin=Origin.ROLLBACK, author=author, of=revision)
         kept = await self.policies.change(_edits(plan, checked), cause)
         return replace(result, revision=kept.revision)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from controlplane.admin.views import members, synced, variant_for, warnings
+from controlplane.admin.views import members, variant_for, warnings
 from controlplane.model.resource import CallerMatch, OutboundVariant
 from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree
+from controlplane.snapshot.status import synced
 from registry.model import ServiceName
 from tests.support.sidecars import placed, sidecar
 
