@@ -33,7 +33,7 @@ $(VENV_READY): pyproject.toml
 $(CORE_READY): $(VENV_READY) $(RUST_SOURCES) $(PROTOS) proto/build_backend.py
 	@echo "building the sidecar's core: 3 to 6 minutes the first time, about one after a change"
 	@$(PYTHON) proto/build_backend.py
-	@$(VENV)/bin/maturin develop --quiet --release --locked --extras controlplane,cli
+	@$(VENV)/bin/maturin develop --quiet --release --locked --extras controlplane,kubernetes,cli
 	@touch $@
 
 dev: $(CORE_READY) ## set up .venv with everything, ready to work in

@@ -30,11 +30,19 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The cluster to watch; without a kubeconfig, the one that we run in."""
+
+    kubeconfig: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that can be set."""
 
     store: StoreLocation
     policies: Path | None
+    kubernetes: Cluster | None
     listen: Address
     admin: Address
     http: Address
@@ -53,7 +61,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     texts |= _from_file(given.get("config") or environment.get(CONFIG.variable, ""), problems)
     texts |= {flag.name: environment[flag.variable] for flag in FLAGS if environment.get(flag.variable)}
     texts |= given
-    settings = _build(texts, problems)
+    settings = _build(texts, environment.get("KUBECONFIG", ""), problems)
     if settings is None or problems:
         raise SettingsError(problems)
     return settings
@@ -81,10 +89,9 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _build(texts: Mapping[str, str], problems: list[str]) -> Settings | None:
-    if texts["insecure"] not in {"true", "false"}:
-        problems.append(f"--insecure: expected true or false, found {texts['insecure']!r}")
-    insecure = texts["insecure"] == "true"
+def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Settings | None:
+    insecure = _switch("insecure", texts, problems)
+    kubernetes = _switch("kubernetes", texts, problems)
     store = read_location(texts, insecure, problems)
     listen, admin, http = (
         _address(name, texts[name], insecure, problems) for name in ("listen", "admin", "http")
@@ -96,11 +103,18 @@ def _build(texts: Mapping[str, str], problems: list[str]) -> Settings | None:
     return Settings(
         store=store,
         policies=Path(texts["policies"]) if texts["policies"] else None,
+        kubernetes=Cluster(kubeconfig=kubeconfig) if kubernetes else None,
         listen=listen,
         admin=admin,
         http=http,
         trust_domain=texts["trust-domain"],
     )
+
+
+def _switch(name: str, texts: Mapping[str, str], problems: list[str]) -> bool:
+    if texts[name] not in {"true", "false"}:
+        problems.append(f"--{name}: expected true or false, found {texts[name]!r}")
+    return texts[name] == "true"
 
 
 def _address(name: str, text: str, insecure: bool, problems: list[str]) -> Address | None:

@@ -15,6 +15,7 @@
     │   └── PartlyKeptError         the store went away between two transactions of one change
     ├── HistoryError                what is kept of the history of policies cannot be read
     ├── PeerError                   another control plane did not answer
+    ├── KubernetesError             the API server did not do what was asked
     └── CommandError
         ├── NotAttachedError        the sidecar has no command stream
         ├── UnansweredError         the sidecar did not answer in time, or went away
@@ -138,6 +139,25 @@ class PeerError(ControlPlaneError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"control plane {name!r} does not answer: {reason}")
+
+
+class KubernetesError(ControlPlaneError):
+    """The API server did not do what was asked.
+
+    `status` is that of its answer, 0 when there was none, and `reason` its word for it; `retry_after_seconds`
+    is how long it asks us to stay away.
+    """
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
 
 class CommandError(ControlPlaneError):

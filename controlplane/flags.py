@@ -39,6 +39,12 @@ FLAGS = (
     Flag(name="etcd-user", metavar="NAME", help="the user that etcd knows us as"),
     Flag(name="etcd-password-file", metavar="FILE", help="that user's password"),
     Flag(name="policies", metavar="DIR", help="watched directory of policies, every *.yaml"),
+    Flag(
+        name="kubernetes",
+        metavar="",
+        help="watch the cluster: that of KUBECONFIG, or the one that we run in",
+        default="false",
+    ),
     Flag(name="listen", metavar="HOST:PORT", help="where sidecars connect", default="127.0.0.1:15010"),
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
     Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),

@@ -5,12 +5,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -27,7 +27,7 @@ from controlplane.discovery.feed import SWITCH_SECONDS, Feed
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
 from controlplane.discovery.server import DiscoveryServer
-from controlplane.errors import ListenError, SettingsError
+from controlplane.errors import KubernetesError, ListenError, SettingsError
 from controlplane.flags import find_answer
 from controlplane.garbage import keep_what_there_is
 from controlplane.history.gauges import HistoryCollector
@@ -35,8 +35,10 @@ from controlplane.history.journal import Journal, journaling
 from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
+from controlplane.model.document import ObjectKey
 from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
+from controlplane.model.sidecar import PolicyConvergence
 from controlplane.peers.circle import Circle, meeting
 from controlplane.peers.handover import Handover
 from controlplane.peers.local import Health, Local
@@ -44,11 +46,12 @@ from controlplane.peers.mesh import Mesh
 from controlplane.peers.own import Own
 from controlplane.peers.presence import forget, present
 from controlplane.peers.server import PeerServer
-from controlplane.snapshot.build import Compiler
+from controlplane.snapshot.build import Compiler, Snapshot
 from controlplane.snapshot.codec import encode
 from controlplane.sources.admin import AdminSource
 from controlplane.sources.codec import load_schema
 from controlplane.sources.collector import Collector
+from controlplane.sources.desired import Desired
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.revisions import Revisions
 from controlplane.sources.source import Source
@@ -73,6 +76,9 @@ from registry.registrar import Registrar
 from registry.server import RegistryService
 from registry.store import Store
 
+if TYPE_CHECKING:
+    from controlplane.kubernetes.run import Watched
+
 Start: TypeAlias = Callable[[Coroutine[None, None, None]], None]
 """Starts what runs for as long as the program."""
 
@@ -96,7 +102,7 @@ def run() -> None:
     failures: list[str] = []
     try:
         asyncio.run(_run_until_told(settings))
-    except* (ListenError, StoreError) as errors:
+    except* (KubernetesError, ListenError, StoreError) as errors:
         failures += map(str, _leaves(errors))
     sys.exit(_complain(failures, EXIT_FAILURE) if failures else 0)
 
@@ -175,9 +181,11 @@ async def replica(
         mirroring(store, POLICIES) as policies,
         journaling(store, partial(datetime.now, UTC)) as journal,
         stand(store, own.id) as election,
+        _watching(settings, live) as cluster,
         _background() as start,
     ):
-        parts = await _construct(settings, live, policies, journal, start)
+        inputs = _Inputs(live=live, mirror=policies, journal=journal, cluster=cluster)
+        parts = await _construct(settings, inputs, start)
         circle.tell(parts.fleet.supersede)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
@@ -188,6 +196,7 @@ async def replica(
             listening(
                 "--admin", settings.admin, _for_people(parts, peers, settings, itself), [ErrorStatuses()]
             ) as admin,
+            _controlling(cluster, _InForce(parts=parts, mesh=peers.mesh(itself)), own.id),
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
             bound = Bound(listen=listener.address, admin=admin.address, http=http)
@@ -211,21 +220,42 @@ class _Parts:
     schema: Schema
     sources: tuple[Source, ...]
     history: PolicyHistory
-    saw_revision: Callable[[int], Awaitable[None]]
+    revisions: Revisions
     fleet: Fleet
     commands: CommandServer
     readings: Readings
     metrics: Metrics
 
 
-async def _construct(
-    settings: Settings, live: LiveCatalog, mirror: Mirror, journal: Journal, start: Start
-) -> _Parts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """Where policies and services come from."""
+
+    live: LiveCatalog
+    mirror: Mirror
+    journal: Journal
+    cluster: "Watched | None"
+
+
+@asynccontextmanager
+async def _watching(settings: Settings, live: LiveCatalog) -> AsyncIterator["Watched | None"]:
+    """The cluster, if one is to be watched, with its services in the catalogue."""
+    if settings.kubernetes is None:
+        yield None
+        return
+    from controlplane.kubernetes.run import watching  # noqa: PLC0415  # a second and 50 MB, for who needs it
+
+    async with watching(settings.kubernetes, load_schema(), live.join, MonotonicClock()) as watched:
+        yield watched
+
+
+async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Parts:
     """Everything behind the servers; ready once all sources were read and the first snapshot is compiled."""
+    live, journal, cluster = inputs.live, inputs.journal, inputs.cluster
     schema, metrics = load_schema(), Metrics()
-    admin = AdminSource(mirror, schema)
     directory = [DirectorySource(settings.policies, schema)] if settings.policies else []
-    sources: tuple[Source, ...] = (*directory, admin)
+    resources = [cluster.source] if cluster else []
+    sources: tuple[Source, ...] = (*directory, *resources, AdminSource(inputs.mirror, schema))
     collector = Collector(sources)
     start(collector.run())
     revisions = Revisions(collector, journal, schema)
@@ -237,14 +267,15 @@ async def _construct(
     start(fleet.run())
     start(feed.run(fleet, documents))
     metrics.registry.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
-    policies = Policies(revisions, PolicyWriter(journal, schema), schema, fleet)
+    writer = PolicyWriter(journal, schema)
+    policies = Policies(revisions, writer, schema, fleet, are_in_cluster=cluster is not None)
     return _Parts(
         live=live,
-        mirrors=(live.mirror, mirror, journal.mirror),
+        mirrors=(live.mirror, inputs.mirror, journal.mirror),
         schema=schema,
         sources=sources,
         history=PolicyHistory(journal, policies, schema),
-        saw_revision=revisions.saw,
+        revisions=revisions,
         fleet=fleet,
         commands=CommandServer(metrics),
         readings=Readings(
@@ -262,6 +293,44 @@ class _Peers:
     local: Local
     circle: Circle
 
+    def mesh(self, own: Replica) -> Mesh:
+        """What all replicas answer together, of which `own` is this one."""
+        return Mesh(own=own, local=self.local, circle=self.circle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InForce:
+    """What is in force, for the controller of a cluster."""
+
+    parts: _Parts
+    mesh: Mesh
+
+    @property
+    def desired(self) -> Desired:
+        return self.parts.revisions.newest.desired
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.parts.fleet.snapshot
+
+    def revision_of(self, key: ObjectKey) -> int:
+        return self.parts.revisions.revision_of(key)
+
+    async def convergence(self) -> Mapping[ObjectKey, PolicyConvergence]:
+        return (await self.mesh.convergence(self.revision_of)).value
+
+
+@asynccontextmanager
+async def _controlling(cluster: "Watched | None", mesh: _InForce, name: str) -> AsyncIterator[None]:
+    """Writes to the cluster what becomes of its policies, if one is watched."""
+    if cluster is None:
+        yield
+        return
+    from controlplane.kubernetes.run import controlling  # noqa: PLC0415  # as for `watching`
+
+    async with controlling(cluster, mesh, name):
+        yield
+
 
 def _local(parts: _Parts, election: Election) -> Local:
     health = Health(
@@ -275,7 +344,7 @@ def _local(parts: _Parts, election: Election) -> Local:
 def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
     telemetry = TelemetryServer(parts.readings, peers.circle.live_callers)
     registry = RegistryService(Registrar(store), parts.live)
-    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet, parts.saw_revision).add_to)
+    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet, parts.revisions.saw).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
     yield Service("mesh.v1.TelemetryService", telemetry.add_to)
     yield Service("mesh.v1.RegistryService", registry.add_to)
@@ -292,8 +361,7 @@ def _for_people(parts: _Parts, peers: _Peers, settings: Settings, own: Replica) 
         started_at=own.started_at,
         schema=parts.schema,
     )
-    mesh = Mesh(own=own, local=peers.local, circle=peers.circle)
-    admin = AdminServer(about, parts.fleet, parts.history, mesh, parts.live)
+    admin = AdminServer(about, parts.fleet, parts.history, peers.mesh(own), parts.live)
     yield Service("mesh.v1.AdminService", admin.add_to)
 
 

@@ -98,6 +98,14 @@ class Kind:
     spec: Block
     document: Block
 
+    @property
+    def plural(self) -> str:
+        """What many are called in addresses of the Kubernetes API."""
+        name = self.name.lower()
+        if name.endswith("y"):
+            return f"{name[:-1]}ies"
+        return f"{name}es" if name.endswith(("s", "sh", "ch", "x")) else f"{name}s"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:

@@ -13,7 +13,6 @@ import yaml
 from controlplane.model.schema import Kind
 from controlplane.sources.codec import load_schema
 from controlplane.sources.reader import parse
-from tests.support.crds.definition import plural
 from tests.support.crds.spoilt import minimal, spoilt
 from tests.support.kube import ApiServer
 from tests.support.reference import ROOT
@@ -31,7 +30,7 @@ async def create(
     """Status and answer of creating a document, of which nothing is kept."""
     kind = SCHEMA.kinds[document["kind"]]
     scope = "" if kind.cluster_scoped else "/namespaces/default"
-    path = f"/apis/breakwater.dev/v1alpha1{scope}/{plural(kind)}"
+    path = f"/apis/breakwater.dev/v1alpha1{scope}/{kind.plural}"
     async with session.post(path, json=document, params=STRICTLY) as answer:
         return answer.status, await answer.json()
 

@@ -72,13 +72,31 @@ async def controlplane(
     name: str = "controlplane",
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane on the policies of a directory; `prefix` goes before its command."""
+    program = (*prefix, sys.executable, "-m", "controlplane.main")
+    command: tuple[str | Path, ...] = (*program, "--store", store, "--policies", policies)
+    async with _running(command, scratch / f"{name}.log") as plane:
+        yield plane
+
+
+@asynccontextmanager
+async def cluster_controlplane(
+    scratch: Path, kubeconfig: Path, *, name: str = "controlplane", store: str = "sqlite::memory:"
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane that watches the cluster of a kubeconfig."""
+    command = (sys.executable, "-m", "controlplane.main", "--store", store, "--kubernetes")
+    environment = {"KUBECONFIG": str(kubeconfig)}
+    async with _running(command, scratch / f"{name}.log", environment) as plane:
+        yield plane
+
+
+@asynccontextmanager
+async def _running(
+    command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane on ports of its own."""
     discovery, admin, http = free_ports(3)
-    command: tuple[str | Path, ...] = (
-        *(*prefix, sys.executable, "-m", "controlplane.main"),
-        *("--store", store, "--policies", policies),
-        *("--listen", _loopback(discovery), "--admin", _loopback(admin), "--http", _loopback(http)),
-    )
-    async with Process(command, log=scratch / f"{name}.log") as process:
+    places = ("--listen", _loopback(discovery), "--admin", _loopback(admin), "--http", _loopback(http))
+    async with Process((*command, *places), log=log, environment=environment) as process:
         plane = ControlPlane(process=process, discovery=discovery, admin=admin, http=http)
         await plane.ready()
         yield plane

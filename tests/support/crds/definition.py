@@ -21,7 +21,7 @@ def definition(kind: Kind, comments: Comments) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural(kind)}.{GROUP}", "labels": POLICY_LABEL if attached else {}},
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": POLICY_LABEL if attached else {}},
         "spec": {
             "group": GROUP,
             "scope": "Cluster" if kind.cluster_scoped else "Namespaced",
@@ -29,14 +29,6 @@ def definition(kind: Kind, comments: Comments) -> dict[str, Any]:
             "versions": [_version(kind, comments, attached)],
         },
     }
-
-
-def plural(kind: Kind) -> str:
-    """Return the name of many: `meshes`, `ratelimitpolicies`."""
-    name = kind.name.lower()
-    if name.endswith("y"):
-        return f"{name.removesuffix('y')}ies"
-    return f"{name}es" if name.endswith(("s", "sh", "ch", "x")) else f"{name}s"
 
 
 def is_attached(kind: Kind) -> bool:
@@ -49,7 +41,7 @@ def _names(kind: Kind, attached: bool) -> OpenApi:
         "kind": kind.name,
         "listKind": f"{kind.name}List",
         "singular": kind.name.lower(),
-        "plural": plural(kind),
+        "plural": kind.plural,
         "shortNames": [kind.short_name],
         "categories": ["mesh", "mesh-policies"] if attached else ["mesh"],
     }

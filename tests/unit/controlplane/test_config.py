@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.config import Address, Settings, read_settings
+from controlplane.config import Address, Cluster, Settings, read_settings
 from controlplane.errors import SettingsError
 from registry.config import EtcdAccess, EtcdLocation
 
@@ -28,12 +28,20 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
     assert settings == Settings(
         store=settings.store,
         policies=None,
+        kubernetes=None,
         listen=Address(host="127.0.0.1", port=15010),
         admin=Address(host="127.0.0.1", port=15020),
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
     )
     assert str(settings.store) == "sqlite:/home/anna/.local/state/breakwater/registry.db"
+
+
+def test_the_cluster_to_watch_is_that_of_the_kubeconfig_or_our_own() -> None:
+    assert read_settings(["--kubernetes"], HOME).kubernetes == Cluster(kubeconfig="")
+    somewhere = read_settings(["--kubernetes"], {**HOME, "KUBECONFIG": "/home/anna/config"})
+    assert somewhere.kubernetes == Cluster(kubeconfig="/home/anna/config")
+    assert problems("--kubernetes=maybe") == ["--kubernetes: expected true or false, found 'maybe'"]
 
 
 def test_state_directory_of_the_user_is_respected() -> None:

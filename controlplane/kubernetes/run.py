@@ -1,0 +1,69 @@
+"""Connects what watches a cluster, and what writes to it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controlplane.kubernetes.api import Api, reaching
+from controlplane.kubernetes.cluster import ClusterServices
+from controlplane.kubernetes.controller import Controller, Mesh, Writer
+from controlplane.kubernetes.events import Recorder
+from controlplane.kubernetes.leader import standing
+from controlplane.kubernetes.source import KubernetesSource
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from controlplane.config import Cluster
+    from controlplane.model.schema import Schema
+    from registry.catalog import Service
+    from registry.clock import Clock
+    from registry.model import ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A cluster that is watched: `source` brings its policies."""
+
+    api: Api
+    source: KubernetesSource
+    schema: Schema
+    clock: Clock
+
+
+@asynccontextmanager
+async def watching(
+    cluster: Cluster, schema: Schema, show: Callable[[Mapping[ServiceName, Service]], None], clock: Clock
+) -> AsyncIterator[Watched]:
+    """Watches until the block ends; `show` gets all services before it begins, and whenever one changes.
+
+    Raises:
+        KubernetesError: nothing says where the cluster is.
+    """
+    async with reaching(cluster) as api, asyncio.TaskGroup() as tasks:
+        source, services = KubernetesSource(api, schema, clock), ClusterServices(api, clock)
+        running = [tasks.create_task(source.run()), tasks.create_task(services.run())]
+        try:
+            await services.synced()
+            show(services.newest.value)
+            running.append(tasks.create_task(services.show(show)))
+            yield Watched(api=api, source=source, schema=schema, clock=clock)
+        finally:
+            for task in running:
+                task.cancel()
+
+
+@asynccontextmanager
+async def controlling(watched: Watched, mesh: Mesh, name: str) -> AsyncIterator[None]:
+    """Writes what became of the policies to the cluster until the block ends, whenever `name` leads."""
+    writer = Writer(watched.api, watched.schema, Recorder(watched.api, name))
+    async with standing(watched.api, name, watched.clock) as leader, asyncio.TaskGroup() as tasks:
+        controller = Controller(watched.source, mesh, leader, writer, watched.clock)
+        running = tasks.create_task(controller.run())
+        try:
+            yield
+        finally:
+            running.cancel()

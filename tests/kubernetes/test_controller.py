@@ -1,0 +1,185 @@
+"""A policy's life in a cluster: applied, enforced by real sidecars, its status true, deleted again."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from controlplane.cli.errors import RefusedError
+from tests.support.app import App, Reply
+from tests.support.kube import ADMIN_TOKEN, ApiServer
+from tests.support.kube.objects import endpoint_slice, policy, service
+from tests.support.mesh import ControlPlane, Sidecar, cluster_controlplane, sidecar
+from tests.support.readiness import Condition, until
+
+SLOW = Reply(delay_seconds=0.05)
+OK, TIMED_OUT = 200, 504
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A namespace of its own on an API server, and a control plane that watches the whole."""
+
+    server: ApiServer
+    namespace: str
+    plane: ControlPlane
+    scratch: Path
+
+    async def status(self, name: str, kind: str = "resiliencepolicy") -> Mapping[str, Any]:
+        found = await self.server.get(kind, name, "-n", self.namespace)
+        status: Mapping[str, Any] = found.get("status", {})
+        return status
+
+    async def reasons(self, name: str, kind: str = "resiliencepolicy") -> dict[str, str]:
+        conditions = (await self.status(name, kind)).get("conditions", ())
+        return {each["type"]: each["reason"] for each in conditions}
+
+    def says(self, name: str, kind: str = "resiliencepolicy", **reasons: str) -> Condition:
+        """The condition that a policy's status has these reasons."""
+
+        async def holds() -> bool:
+            found = await self.reasons(name, kind)
+            return all(found.get(key) == value for key, value in reasons.items())
+
+        return holds
+
+
+@asynccontextmanager
+async def cluster(server: ApiServer, namespace: str, scratch: Path) -> AsyncIterator[Cluster]:
+    await server.create_namespace(namespace)
+    kubeconfig = server.kubeconfig_with(ADMIN_TOKEN, name=namespace, namespace=namespace)
+    async with cluster_controlplane(scratch, kubeconfig) as plane:
+        yield Cluster(server=server, namespace=namespace, plane=plane, scratch=scratch)
+    await server.kubectl("delete", "resiliencepolicies,ratelimitpolicies", "--all", "-n", namespace)
+
+
+@asynccontextmanager
+async def calling(cluster: Cluster, app: App) -> AsyncIterator[Sidecar]:
+    """A sidecar of a caller, with one of the callee `cart` in front of `app`."""
+    async with AsyncExitStack() as stack:
+        for name, port in (("cart", app.port), ("web", app.port)):
+            started = await stack.enter_async_context(
+                sidecar(
+                    cluster.scratch,
+                    f"{cluster.namespace}/{name}",
+                    app_port=port,
+                    discovery=cluster.plane.discovery,
+                )
+            )
+            await started.ready()
+        yield started
+
+
+async def call(caller: Sidecar, cluster: Cluster) -> int:
+    """The status that a caller gets from the cart."""
+    headers = {"Host": f"cart.{cluster.namespace}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{caller.outbound}/", headers=headers) as answer,
+    ):
+        return answer.status
+
+
+def answered(caller: Sidecar, cluster: Cluster, status: int) -> Condition:
+    async def holds() -> bool:
+        return await call(caller, cluster) == status
+
+    return holds
+
+
+async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
+    kinds: ApiServer, tmp_path: Path
+) -> None:
+    async with cluster(kinds, "life", tmp_path) as here, App(SLOW) as app, calling(here, app) as caller:
+        await until(answered(caller, here, OK))
+        await kinds.apply(policy("life", "cart", timeouts={"request": "1s"}))
+        await until(here.says("cart", Accepted="Accepted", Programmed="Programmed", Synced="Synced"))
+        first = await here.status("cart")
+        assert (first["synced"], first["observedGeneration"]) == ("1/1", 1)
+
+        await kinds.apply(policy("life", "cart", timeouts={"request": "5ms"}))
+        stored = time.monotonic()
+        await until(answered(caller, here, TIMED_OUT))
+        seconds = time.monotonic() - stored
+        print(f"from kubectl apply to enforcement: {seconds * 1000:.0f} ms")  # noqa: T201
+        assert seconds < 1
+
+        await until(lambda: observed(here, "cart", 2))
+        second = await here.status("cart")
+        assert instants(second) == instants(first), "no condition changed, so no instant may"
+
+        await kinds.kubectl("delete", "resiliencepolicy", "cart", "-n", "life")
+        await until(answered(caller, here, OK))
+
+
+async def observed(here: Cluster, name: str, generation: int) -> bool:
+    return (await here.status(name)).get("observedGeneration") == generation
+
+
+def instants(status: Mapping[str, Any]) -> dict[str, str]:
+    return {each["type"]: each["lastTransitionTime"] for each in status["conditions"]}
+
+
+async def test_services_are_in_the_catalogue_with_their_contract_and_endpoints(
+    kinds: ApiServer, tmp_path: Path
+) -> None:
+    async with cluster(kinds, "services", tmp_path) as here:
+        await kinds.apply(service("services", "till", owner="team-a"))
+        await until(lambda: endpoints_are(here, "till", []))
+        await kinds.apply(endpoint_slice("services", "till", "10.1.2.3", "10.1.2.4", port=8080))
+        await until(lambda: endpoints_are(here, "till", ["10.1.2.3", "10.1.2.4"]))
+        await kinds.kubectl("delete", "service", "till", "-n", "services")
+        await until(lambda: endpoints_are(here, "till", None))
+
+
+async def endpoints_are(here: Cluster, name: str, addresses: list[str] | None) -> bool:
+    """Whether a service has these endpoints; `None`: there is no such service."""
+    found = (await here.plane.ask("ListMeshServices", {"namespace": here.namespace})).get("services", [])
+    service = next((each for each in found if each["name"]["name"] == name), None)
+    if service is None or addresses is None:
+        return service is addresses
+    assert service["contract"]["owner"] == "team-a"
+    asked = {"service": {"namespace": here.namespace, "name": name}}
+    listed = (await here.plane.ask("ListMeshEndpoints", asked)).get("endpoints", [])
+    return [each["address"] for each in listed] == addresses
+
+
+async def test_policies_are_changed_in_the_cluster_and_nowhere_else(kinds: ApiServer, tmp_path: Path) -> None:
+    document = policy("readonly", "cart", timeouts={})
+    async with cluster(kinds, "readonly", tmp_path) as here:
+        await kinds.apply(document)
+        await until(here.says("cart", Accepted="TargetNotFound"))
+        named = {"kind": "ResiliencePolicy", "namespace": "readonly", "name": "cart"}
+        with pytest.raises(RefusedError, match="kubectl delete resiliencepolicy cart -n readonly"):
+            await here.plane.ask("DeletePolicy", named)
+        other = policy("readonly", "other", timeouts={})
+        manifest = {"file": "other.yaml", "text": json.dumps(other)}
+        with pytest.raises(RefusedError, match="kubectl apply"):
+            await here.plane.ask("ApplyPolicies", {"manifests": [manifest]})
+
+
+def elsewhere(namespace: str) -> dict[str, Any]:
+    """A limit on a service of another namespace."""
+    limits = [{"name": "a", "requests": 1, "per": "1s"}]
+    document = policy(namespace, "crossing", kind="RateLimitPolicy", limits=limits)
+    target = {**document["spec"]["targetRefs"][0], "namespace": "elsewhere"}
+    return {**document, "spec": {**document["spec"], "targetRefs": [target]}}
+
+
+async def test_a_policy_that_is_not_in_force_says_why(kinds: ApiServer, tmp_path: Path) -> None:
+    same = [{"kind": "Service", "name": "cart"}, {"kind": "Service", "name": "cart", "namespace": "refused"}]
+    broken = policy("refused", "broken", targetRefs=same)
+    async with cluster(kinds, "refused", tmp_path) as here:
+        await kinds.apply(policy("refused", "missing", timeouts={}), elsewhere("refused"), broken)
+        await until(here.says("missing", Accepted="TargetNotFound", Programmed="TargetNotFound"))
+        await until(here.says("broken", Accepted="Invalid", Programmed="Invalid"))
+        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
+        found = await kinds.get("events.events.k8s.io", "-n", "refused")
+        noted = {(each["regarding"]["name"], each["reason"]) for each in found["items"]}
+        assert noted == {("broken", "Invalid"), ("crossing", "RefNotPermitted")}
