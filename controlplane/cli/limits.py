@@ -43,11 +43,12 @@ def _row(instance: str, limit: dict[str, Any]) -> list[str]:
     capacity, remaining = int(limit["capacity"]), int(limit["remaining"])
     reference = limit.get("policy") or {}
     used = (capacity - remaining) / capacity if capacity else 0.0
+    rate = f"{limit['requests']}/{figures.span(limit.get('per'))} b{capacity}"
     return [
         f"{reference.get('namespace', '-')}/{reference.get('name', '-')}/{limit['limit']}",
         figures.service(limit["service"]),
         instance,
-        f"{limit['requests']}/{figures.span(limit.get('per'))} b{capacity}",
+        rate if "per" in limit else f"{capacity} at once",
         f"{used:.0%}",
         str(limit["keys"]),
         limit["allowed"],

@@ -56,7 +56,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
     let at = worker.moment(worker.clock.now_ns());
     let mut statuses = Vec::new();
     for cluster in worker.live.borrow().all() {
-        cluster.limits.visit(|rule, limiter| {
+        cluster.visit_limits(|rule, limiter| {
             statuses.push(LimitStatus {
                 service: cluster.config.service.clone(),
                 direction: cluster.direction,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::condition::Conditions;
-use policy::{Percent, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
+use policy::{Percent, Reason, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
 
 pub use crate::name::{PolicyRef, ServiceName};
 
@@ -209,8 +209,10 @@ pub struct Inbound {
 pub struct LimitRules {
     /// The policy.
     pub policy: Arc<PolicyRef>,
-    /// The limits.
+    /// The limits of requests.
     pub limits: Vec<Limit>,
+    /// The limits of connections, asked when one is accepted.
+    pub connections: Vec<Limit>,
     /// Requests that are charged and never refused, any of.
     pub exempt: Vec<Exemption>,
     /// How refusals look.
@@ -232,6 +234,8 @@ pub struct Limit {
     pub cost: Cost,
     /// Its figures.
     pub params: rate_limit::Params,
+    /// What its refusals are called.
+    pub reason: Reason,
 }
 
 impl Limit {

@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 
 use crate::connections::Place;
 use crate::settings::StartError;
+use crate::stages::Refusal;
+use crate::stages::rate_limit::Charges;
 use crate::worker::{Entry, Worker};
 
 /// Connections that may wait to be accepted.
@@ -75,12 +77,32 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entry: &Rc<Ent
             .set(worker.refused_connections.get() + 1);
         return;
     };
+    let Ok(charges) = charge(worker, peer, entry) else {
+        return;
+    };
     tune(&stream);
     let key = place.key();
     let serving =
         crate::downstream::serve(Rc::clone(worker), stream, peer, Rc::clone(entry), place);
-    let task = tokio::task::spawn_local(serving);
+    let task = tokio::task::spawn_local(async move {
+        serving.await;
+        drop(charges);
+    });
     Place::set_task(&worker.connections, key, task.abort_handle());
+}
+
+/// What limits of connections charge for one more, or how they refuse it.
+fn charge(
+    worker: &Rc<Worker>,
+    peer: SocketAddr,
+    entry: &Entry,
+) -> Result<Option<Charges>, Refusal> {
+    let live = Rc::clone(&worker.live.borrow());
+    let Some(cluster) = live.entered(entry) else {
+        return Ok(None);
+    };
+    let charges = cluster.doors.open(worker, peer.ip());
+    charges.inspect_err(|refusal| worker.remember_connection(cluster, refusal))
 }
 
 /// A peer that went before it was accepted costs nothing; anything else waits until others have left.

@@ -12,16 +12,17 @@ use std::sync::Arc;
 use policy::budget::Budget;
 use policy::bulkhead;
 use policy::latency::RecentLatency;
+use policy::rate_limit::Limiter;
 
 use crate::config::{self, Block, Config, ServiceName};
 use crate::gate::Gate;
 use crate::report::Direction;
 use crate::stages::breaker::Guard;
 use crate::stages::endpoint::{EndpointSet, Wanted};
-use crate::stages::rate_limit::Limits;
+use crate::stages::rate_limit::{Limits, Rule};
 use crate::stages::retry::share_of;
 use crate::tally::Tally;
-use crate::worker::Worker;
+use crate::worker::{Entry, Worker};
 
 /// Requests that may wait for a connection: whoever waits holds a downstream connection, which is bounded.
 const CONNECTION_QUEUE: u32 = 65_536;
@@ -48,6 +49,8 @@ pub(crate) struct Cluster {
     pub(crate) timeouts: config::Timeouts,
     pub(crate) tally: Rc<Tally>,
     pub(crate) limits: Limits,
+    /// Limits of the connections that are accepted for it; inbound only.
+    pub(crate) doors: Limits,
     pub(crate) bulkhead: Option<Rc<Gate>>,
     pub(crate) connections: Option<Rc<Gate>>,
     pub(crate) budget: Option<Rc<RefCell<Budget>>>,
@@ -88,6 +91,14 @@ impl Live {
         next
     }
 
+    /// The service of our own that a connection came in for.
+    pub(crate) fn entered(&self, entry: &Entry) -> Option<&Rc<Cluster>> {
+        match entry {
+            Entry::Inbound { place } => self.inbound.get(*place),
+            Entry::Outbound | Entry::Upstream { .. } => None,
+        }
+    }
+
     /// Every cluster of both directions.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Rc<Cluster>> {
         self.clusters.values().chain(&self.inbound)
@@ -102,17 +113,15 @@ impl Live {
         shared: &HashMap<Arc<str>, Rc<Gate>>,
     ) -> Rc<Cluster> {
         let now_ns = worker.clock.now_ns();
+        let at = worker.moment(now_ns);
         let old = old.map(Rc::as_ref);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
         Rc::new(Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.tally(direction, Some(&config.service)),
-            limits: Limits::new(
-                &config.limits,
-                old.map(|old| &old.limits),
-                worker.moment(now_ns),
-            ),
+            limits: Limits::new(&config.limits, old.map(|old| &old.limits), at),
+            doors: Limits::of_connections(&config.limits, old.map(|old| &old.doors), at),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
             budget: budget(worker, config, old),
@@ -152,6 +161,13 @@ impl Live {
 }
 
 impl Cluster {
+    /// Every limit of every kind, with its limiter.
+    pub(crate) fn visit_limits(&self, mut each: impl FnMut(&Rule, &mut Limiter)) {
+        for limits in [&self.limits, &self.doors] {
+            limits.visit(&mut each);
+        }
+    }
+
     fn has_shared_bulkhead(&self) -> bool {
         self.config
             .bulkhead

@@ -27,8 +27,8 @@ use crate::h1::Kits;
 use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
 use crate::listen;
-use crate::live::Live;
-use crate::report::Direction;
+use crate::live::{Cluster, Live};
+use crate::report::{Decision, Direction};
 use crate::settings::{InboundListener, Settings, StartError};
 use crate::stages::Refusal;
 use crate::stages::record::Record;
@@ -313,6 +313,19 @@ impl Worker {
         each(Direction::Outbound, None, &self.unrouted[1]);
     }
 
+    /// Remembers a connection that limits refused when it was accepted.
+    pub(crate) fn remember_connection(&self, cluster: &Cluster, refusal: &Refusal) {
+        self.journal.remember(Decision {
+            at: self.clock.wall(self.clock.now_ns()),
+            direction: cluster.direction,
+            service: Some(cluster.config.service.clone()),
+            reason: refusal.reason,
+            policy: refusal.policy.clone(),
+            limit: refusal.limit.as_deref().map(Box::from),
+            status: 0,
+        });
+    }
+
     /// Records what is no request, and answers it.
     pub(crate) fn refuse_malformed(
         &self,
@@ -343,9 +356,7 @@ impl Worker {
                         endpoint.pools.sweep(&retirement, now_ns)
                     });
                 }
-                cluster
-                    .limits
-                    .visit(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
+                cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
             }
         }
     }

@@ -52,6 +52,27 @@ def found(limit: str) -> list[str]:
             "spec.limits[0].by[0].cookie: excludes header; set one of them",
         ),
         (
+            "{name: a}",
+            "spec.limits[0]: names nothing to limit; set one of requests, concurrency, connections",
+        ),
+        ("{name: a, requests: 1}", "spec.limits[0].per: required with requests"),
+        (
+            "{name: a, requests: 1, per: 1s, concurrency: 1}",
+            "spec.limits[0].concurrency: excludes requests; set one of them",
+        ),
+        (
+            "{name: a, concurrency: 1, algorithm: FixedWindow}",
+            "spec.limits[0].algorithm: a limit of concurrency has no such field",
+        ),
+        (
+            "{name: a, connections: {}}",
+            "spec.limits[0].connections: expected concurrent, perSecond or both",
+        ),
+        (
+            "{name: a, connections: {concurrent: 1}, by: [{header: x}]}",
+            "spec.limits[0].by[0].header: of a connection only its sourceIp is known",
+        ),
+        (
             "{name: a, algorithm: FixedWindow, requests: 10, per: 1s, burst: 20}",
             "spec.limits[0].burst: only a TokenBucket has it, and this is a FixedWindow",
         ),
@@ -117,6 +138,25 @@ def test_a_limit_is_sent_with_the_fields_of_its_algorithm_alone(algorithm: str, 
     [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
     particular = {"burst", "queue", "maxWait", "evict", "aligned", "buckets"}
     assert particular & set(limit) == own
+
+
+def test_connections_are_counted_where_they_are_accepted() -> None:
+    text = LIMIT.format(limit="{name: a, connections: {concurrent: 1}}") + "  at: Caller\n"
+    assert [each.message for each in read(text).problems] == [
+        "counted where they are accepted, and at is Caller; leave at out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "own"),
+    [
+        ("concurrency: 1", {"concurrency"}),
+        ("connections: {concurrent: 1}", {"connections"}),
+    ],
+)
+def test_a_limit_is_sent_with_the_fields_of_its_kind_alone(limit: str, own: set[str]) -> None:
+    [limits] = compile_rules(policy(f"limits: [{{name: a, {limit}}}]", kind="RateLimitPolicy"), SCHEMA).limits
+    assert set(limits) - {"name", "onMissing", "maxKeys", "whenKeysFull"} == own
 
 
 def test_a_cost_may_be_anything_to_a_leaky_bucket() -> None:

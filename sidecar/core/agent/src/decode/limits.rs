@@ -1,19 +1,20 @@
 //! Rate limits, of a cluster as of a service of our own.
 
 mod algorithm;
+mod kinds;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use policy::rate_limit::{Params, WhenKeysFull};
+use kinds::Kind;
 use proxy::config::{
-    Cost, Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, OnMissing,
-    PathMatch, RequestMatch, Subject,
+    Exemption, HeaderMatch, LimitHeaders, LimitResponse, LimitRules, PathMatch, RequestMatch,
+    Subject,
 };
 
 use super::Fault;
 use super::outbound::policy_ref;
-use super::read::{Under, each, enumeration, positive, required};
+use super::read::{Under, each, enumeration, required};
 use crate::mesh;
 
 /// Rules with their places in the resource.
@@ -26,28 +27,20 @@ pub(super) fn decode(
 }
 
 fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
+    let limits = each("limits", wire.limits, kinds::decode)?;
+    let (mut requests, mut connections) = (Vec::new(), Vec::new());
+    for limit in limits {
+        match limit {
+            Kind::Requests(limit) => requests.push(limit),
+            Kind::Connections(limits) => connections.extend(limits),
+        }
+    }
     Ok(LimitRules {
         policy: Arc::new(policy_ref(&required("policy", wire.policy)?)),
-        limits: each("limits", wire.limits, limit)?,
+        limits: requests,
+        connections,
         exempt: each("exempt", wire.exempt, exemption)?,
         response: response(&required("response", wire.response)?).under("response")?,
-    })
-}
-
-fn limit(wire: mesh::Limit) -> Result<Limit, Fault> {
-    let algorithm = algorithm::decode(&wire)?;
-    Ok(Limit {
-        by: each("by", wire.by, subject)?,
-        on_missing: on_missing(enumeration("onMissing", wire.on_missing)?),
-        matches: each("match", wire.r#match, request_match)?,
-        cost: cost(wire.cost),
-        params: Params {
-            algorithm,
-            max_keys: positive("maxKeys", wire.max_keys)?,
-            when_keys_full: when_keys_full(enumeration("whenKeysFull", wire.when_keys_full)?),
-            count_refused: wire.count_refused,
-        },
-        name: wire.name.into(),
     })
 }
 
@@ -68,33 +61,6 @@ fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
     match (set.next(), set.next()) {
         (Some(subject), None) => Ok(subject),
         _ => Err(Fault::new("", "expected exactly one subject known here")),
-    }
-}
-
-const fn on_missing(wire: mesh::MissingSubject) -> OnMissing {
-    match wire {
-        mesh::MissingSubject::ShareOne | mesh::MissingSubject::Unspecified => OnMissing::ShareOne,
-        mesh::MissingSubject::Skip => OnMissing::Skip,
-        mesh::MissingSubject::Refuse => OnMissing::Refuse,
-    }
-}
-
-const fn when_keys_full(wire: mesh::FullKeyTable) -> WhenKeysFull {
-    match wire {
-        mesh::FullKeyTable::ShareOne | mesh::FullKeyTable::Unspecified => WhenKeysFull::ShareOne,
-        mesh::FullKeyTable::Refuse => WhenKeysFull::Refuse,
-        mesh::FullKeyTable::Allow => WhenKeysFull::Allow,
-    }
-}
-
-fn cost(wire: Option<mesh::LimitCost>) -> Cost {
-    let wire = wire.unwrap_or_default();
-    if wire.header.is_empty() {
-        return Cost::Fixed(wire.fixed.unwrap_or(1));
-    }
-    Cost::Header {
-        name: wire.header.to_ascii_lowercase().into(),
-        default: wire.default,
     }
 }
 

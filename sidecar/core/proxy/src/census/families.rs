@@ -1,5 +1,7 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
+mod limits;
+
 use std::borrow::Cow;
 
 use policy::histogram::{BOUNDS_NS, BUCKETS};
@@ -37,9 +39,9 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         connections(worker),
         endpoints(worker),
         in_flight(worker),
-        limit_decisions(worker),
-        limit_keys(worker),
-        limit_tokens(worker),
+        limits::decisions(worker),
+        limits::keys(worker),
+        limits::tokens(worker),
         lost(worker),
         malformed(worker),
         requests(worker),
@@ -291,52 +293,6 @@ fn endpoints(worker: &Worker) -> Family {
                 f64::from(count),
             );
         }
-    }
-    family
-}
-
-fn limit_decisions(worker: &Worker) -> Family {
-    let labels = &["policy", "limit", "result"];
-    let mut family = counter("breakwater_ratelimit_decisions_total", labels);
-    for cluster in worker.live.borrow().all() {
-        cluster.limits.visit(|rule, _| {
-            let counts = &rule.counts;
-            let results = [
-                ("allowed", &counts.allowed),
-                ("limited", &counts.limited),
-                ("exempt", &counts.exempt),
-            ];
-            for (result, count) in results {
-                let labels = [text(&rule.policy), text(&rule.name), word(result)];
-                family.push(labels, count.get() as f64);
-            }
-        });
-    }
-    family
-}
-
-fn limit_tokens(worker: &Worker) -> Family {
-    let at = worker.moment(worker.clock.now_ns());
-    let mut family = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
-    for cluster in worker.live.borrow().all() {
-        cluster.limits.visit(|rule, limiter| {
-            let capacity = limiter.capacity().max(1) as f64;
-            let ratio = limiter.least_remaining(at) as f64 / capacity;
-            family.push([text(&rule.policy), text(&rule.name)], ratio);
-        });
-    }
-    family
-}
-
-fn limit_keys(worker: &Worker) -> Family {
-    let mut family = gauge("breakwater_ratelimit_keys", &["policy", "limit"]);
-    for cluster in worker.live.borrow().all() {
-        cluster.limits.visit(|rule, limiter| {
-            family.push(
-                [text(&rule.policy), text(&rule.name)],
-                limiter.keys() as f64,
-            );
-        });
     }
     family
 }

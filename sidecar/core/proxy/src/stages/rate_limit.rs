@@ -1,6 +1,7 @@
 //! Rate limits: every limit that matches a request must admit it; all are charged, or none.
 
 mod charges;
+mod door;
 mod matching;
 mod quota;
 mod subject;
@@ -52,7 +53,7 @@ pub(crate) struct Rule {
 }
 
 /// What became of the requests that a limit applied to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) allowed: Cell<u64>,
     pub(crate) limited: Cell<u64>,
@@ -288,7 +289,7 @@ impl Rule {
             status: Some(self.response.status),
             limit: Some(Arc::clone(&self.name)),
             has_problem: self.response.problem,
-            ..Refusal::new(self.limit.params.algorithm.reason())
+            ..Refusal::new(self.limit.reason)
                 .by(Some(Arc::clone(&self.policy)))
                 .after(retry_after_ns)
         }
@@ -306,5 +307,16 @@ impl Rule {
         } else {
             &self.counts.allowed
         });
+    }
+}
+
+impl Counts {
+    /// Both together.
+    pub(crate) fn add(self, other: Self) -> Self {
+        let sum = |one: &Cell<u64>, other: &Cell<u64>| one.set(one.get() + other.get());
+        sum(&self.allowed, &other.allowed);
+        sum(&self.limited, &other.limited);
+        sum(&self.exempt, &other.exempt);
+        self
     }
 }

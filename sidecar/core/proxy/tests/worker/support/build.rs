@@ -11,7 +11,7 @@ use policy::ending::default_failures;
 use policy::method::Method;
 use policy::rate_limit::{self, Algorithm, Rate, WhenKeysFull};
 use policy::retry::{self, Backoff, Strategy};
-use policy::{Percent, budget, bulkhead};
+use policy::{Percent, Reason, budget, bulkhead};
 use proxy::config::*;
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
@@ -182,6 +182,7 @@ pub(crate) fn limit(name: &str, burst: u64, by: Vec<Subject>) -> Limit {
             when_keys_full: WhenKeysFull::ShareOne,
             count_refused: false,
         },
+        reason: Reason::RatelimitToken,
     }
 }
 
@@ -189,6 +190,7 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
     LimitRules {
         policy: policy("cart-limits").unwrap(),
         limits,
+        connections: Vec::new(),
         exempt: Vec::new(),
         response: LimitResponse {
             status: 429,

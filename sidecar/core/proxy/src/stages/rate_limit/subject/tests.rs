@@ -33,6 +33,7 @@ fn limit(by: Vec<config::Subject>, on_missing: OnMissing) -> Limit {
             when_keys_full: WhenKeysFull::ShareOne,
             count_refused: false,
         },
+        reason: policy::Reason::RatelimitToken,
     }
 }
 

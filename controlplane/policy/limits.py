@@ -1,0 +1,194 @@
+"""One limit of a RateLimitPolicy: which fields go together, and its complete form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.model.document import Document, Problem
+
+_SECOND: Final = 1_000_000_000
+_DEFAULT_ALGORITHM: Final = "TokenBucket"
+_KEYED: Final = frozenset({"by", "onMissing", "maxKeys", "whenKeysFull"})
+_COUNTED: Final = frozenset({"match", "algorithm", "per", "cost", "countRefused"})
+# What is limited, and the fields that go with it.
+_KINDS: Final = {
+    "requests": _KEYED | _COUNTED | {"burst", "queue", "maxWait", "evict", "aligned", "buckets"},
+    "concurrency": _KEYED | {"match"},
+    "connections": _KEYED,
+}
+# Fields that only one algorithm has.
+_OWNERS: Final = {
+    "burst": "TokenBucket",
+    "queue": "LeakyBucket",
+    "maxWait": "LeakyBucket",
+    "evict": "LeakyBucket",
+    "aligned": "FixedWindow",
+    "buckets": "SlidingWindow",
+}
+_LONGEST_LOG: Final = 10_000
+_ENTRY_BYTES: Final = 16
+_MAX_KEYS: Final = 65_536
+_MUCH_MEMORY: Final = 1 << 30
+
+
+def validate(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong between the fields of the limit at `path`."""
+    kind = find_kind(limit)
+    if not kind:
+        choices = ", ".join(_KINDS)
+        yield document.problem(path, f"names nothing to limit; set one of {choices}")
+        return
+    yield from _validate_kind(document, limit, kind, path)
+    yield from _validate_members(document, limit, path)
+
+
+def find_kind(limit: Tree) -> str:
+    """What is limited, by the name of its field; empty if nothing is."""
+    return next((kind for kind in _KINDS if kind in limit), "")
+
+
+def complete(limit: Tree) -> Tree:
+    """A limit with every default, without the fields of other kinds and algorithms, and with its burst."""
+    kind, algorithm = find_kind(limit), _algorithm(limit)
+    fields = _KINDS[kind] | {"name", kind}
+    own = {
+        name: value
+        for name, value in limit.items()
+        if name in fields and _OWNERS.get(name, algorithm) == algorithm
+    }
+    if kind != "requests" or algorithm != _DEFAULT_ALGORITHM or "burst" in own:
+        return own
+    return {**own, "burst": default_burst(limit)}
+
+
+def default_burst(limit: Tree) -> int:
+    """Requests per second, rounded down exactly, and at least 1."""
+    requests, per = find_number(limit, "requests"), find_duration(limit, "per")
+    if not requests or not per:
+        return 1
+    return max(1, requests * _SECOND // per.nanoseconds)
+
+
+def validate_path(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong with the `path` of a block, if it has one."""
+    match = find_block(block, "path")
+    if match is not None:
+        yield from validate_one(document, match, f"{path}.path")
+
+
+def validate_one(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """A block of which exactly one field must be set, and none is."""
+    if not block:
+        yield document.problem(path, "names nothing; set one of its fields")
+
+
+def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
+    for name in limit:
+        if name not in _KINDS[kind] and name not in _KINDS and name != "name":
+            yield document.problem(f"{path}.{name}", f"a limit of {kind} has no such field")
+    match kind:
+        case "requests":
+            yield from _validate_figures(document, limit, path)
+        case "connections":
+            yield from _validate_connections(document, limit, path)
+
+
+def _validate_figures(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    algorithm = _algorithm(limit)
+    if "per" not in limit:
+        yield document.problem(f"{path}.per", "required with requests")
+        return
+    for name, owner in _OWNERS.items():
+        if name in limit and owner != algorithm:
+            yield document.problem(f"{path}.{name}", f"only a {owner} has it, and this is a {algorithm}")
+    if algorithm == "SlidingLog":
+        yield from _validate_log(document, limit, path)
+    yield from _validate_cost(document, limit, path)
+
+
+def _validate_log(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Logs that grow too long."""
+    requests = find_number(limit, "requests") or 0
+    bytes_of_all = requests * (find_number(limit, "maxKeys") or _MAX_KEYS) * _ENTRY_BYTES
+    if requests > _LONGEST_LOG:
+        yield document.problem(
+            f"{path}.requests",
+            f"a SlidingLog keeps an entry for each request, {_LONGEST_LOG} at most; "
+            "a SlidingWindow counts any number, closely",
+        )
+    elif "by" in limit and bytes_of_all > _MUCH_MEMORY:
+        yield document.problem(
+            f"{path}.maxKeys",
+            "so many logs, all full, take more than 1 GiB; lower maxKeys, or take a SlidingWindow",
+            warning=True,
+        )
+
+
+def _validate_cost(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Costs that could never be admitted."""
+    capacity, name = _capacity(limit)
+    fixed = find_number(limit, "cost.fixed")
+    if fixed is not None and capacity is not None and fixed > capacity:
+        yield document.problem(
+            f"{path}.cost.fixed",
+            f"a cost of {fixed} never fits into {name}, so nothing would be admitted",
+        )
+
+
+def _capacity(limit: Tree) -> tuple[int | None, str]:
+    """The most that could ever be there, and what people call it; a leaky bucket has no such bound."""
+    match _algorithm(limit):
+        case "TokenBucket":
+            burst = find_number(limit, "burst")
+            default = "" if burst else ", its default"
+            capacity = burst or default_burst(limit)
+            return capacity, f"burst ({capacity}{default})"
+        case "LeakyBucket":
+            return None, ""
+        case _:
+            requests = find_number(limit, "requests")
+            return requests, f"requests ({requests})"
+
+
+def _algorithm(limit: Tree) -> str:
+    return find_text(limit, "algorithm") or _DEFAULT_ALGORITHM
+
+
+def _validate_connections(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    if not find_block(limit, "connections"):
+        yield document.problem(f"{path}.connections", "expected concurrent, perSecond or both")
+    if find_text(document.spec, "at") == "Caller":
+        yield document.problem(
+            f"{path}.connections", "counted where they are accepted, and at is Caller; leave at out"
+        )
+    for index, subject in enumerate(blocks(limit, "by")):
+        for name in subject:
+            if name != "sourceIp":
+                yield document.problem(
+                    f"{path}.by[{index}].{name}", "of a connection only its sourceIp is known"
+                )
+
+
+def _validate_members(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Blocks of which exactly one member, or at least one, must be set."""
+    for index, subject in enumerate(blocks(limit, "by")):
+        yield from validate_one(document, subject, f"{path}.by[{index}]")
+        for member, value in subject.items():
+            if value is False:
+                yield document.problem(f"{path}.by[{index}].{member}", "expected true, found false")
+    for index, match in enumerate(blocks(limit, "match")):
+        yield from _validate_match(document, match, f"{path}.match[{index}]")
+
+
+def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:
+    yield from validate_path(document, match, path)
+    if not match:
+        yield document.problem(path, "names nothing, so every request matches", warning=True)
+    for index, header in enumerate(blocks(match, "headers")):
+        if "value" not in header and "present" not in header:
+            yield document.problem(f"{path}.headers[{index}]", "expected value or present")

@@ -1,0 +1,103 @@
+//! What a limit limits: requests, what is in flight, or connections.
+
+use policy::Reason;
+use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull};
+use proxy::config::{Cost, Limit, OnMissing};
+
+use super::super::Fault;
+use super::super::read::{Under, each, enumeration, positive};
+use super::{algorithm, request_match, subject};
+use crate::mesh;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A limit by what it is asked about.
+pub(super) enum Kind {
+    /// Every request.
+    Requests(Limit),
+    /// Every connection: one limit of those open, one of new ones.
+    Connections(Vec<Limit>),
+}
+
+pub(super) fn decode(wire: mesh::Limit) -> Result<Kind, Fault> {
+    match (wire.requests, wire.concurrency, wire.connections) {
+        (1.., 0, None) => {
+            let algorithm = algorithm::decode(&wire)?;
+            limit(wire, algorithm, algorithm.reason()).map(Kind::Requests)
+        }
+        (0, most @ 1.., None) => {
+            let algorithm = Algorithm::Concurrency(Share::new(most, 1));
+            limit(wire, algorithm, Reason::RatelimitConcurrency).map(Kind::Requests)
+        }
+        (0, 0, Some(figures)) => connections(&wire, figures).map(Kind::Connections),
+        _ => Err(Fault::new(
+            "",
+            "expected exactly one kind of limit known here",
+        )),
+    }
+}
+
+fn limit(wire: mesh::Limit, algorithm: Algorithm, reason: Reason) -> Result<Limit, Fault> {
+    Ok(Limit {
+        by: each("by", wire.by, subject)?,
+        on_missing: on_missing(enumeration("onMissing", wire.on_missing)?),
+        matches: each("match", wire.r#match, request_match)?,
+        cost: cost(wire.cost),
+        params: Params {
+            algorithm,
+            max_keys: positive("maxKeys", wire.max_keys)?,
+            when_keys_full: when_keys_full(enumeration("whenKeysFull", wire.when_keys_full)?),
+            count_refused: wire.count_refused,
+        },
+        reason,
+        name: wire.name.into(),
+    })
+}
+
+/// Each figure is a limit of its own, named after its field.
+fn connections(wire: &mesh::Limit, figures: mesh::ConnectionLimit) -> Result<Vec<Limit>, Fault> {
+    let open = |most: u32| Algorithm::Concurrency(Share::new(most.into(), 1));
+    let new = |most: u32| Algorithm::TokenBucket {
+        rate: Rate::new(most.into(), SECOND_NS),
+        burst: Some(most.into()),
+    };
+    let of = |figure: &str, algorithm| {
+        let name = format!("{}.{figure}", wire.name);
+        let wire = mesh::Limit {
+            name,
+            ..wire.clone()
+        };
+        limit(wire, algorithm, Reason::RatelimitConnections)
+    };
+    let concurrent = figures.concurrent.map(|most| of("concurrent", open(most)));
+    let per_second = figures.per_second.map(|most| of("perSecond", new(most)));
+    let both = concurrent.into_iter().chain(per_second);
+    both.collect::<Result<_, _>>().under("connections")
+}
+
+const fn on_missing(wire: mesh::MissingSubject) -> OnMissing {
+    match wire {
+        mesh::MissingSubject::ShareOne | mesh::MissingSubject::Unspecified => OnMissing::ShareOne,
+        mesh::MissingSubject::Skip => OnMissing::Skip,
+        mesh::MissingSubject::Refuse => OnMissing::Refuse,
+    }
+}
+
+const fn when_keys_full(wire: mesh::FullKeyTable) -> WhenKeysFull {
+    match wire {
+        mesh::FullKeyTable::ShareOne | mesh::FullKeyTable::Unspecified => WhenKeysFull::ShareOne,
+        mesh::FullKeyTable::Refuse => WhenKeysFull::Refuse,
+        mesh::FullKeyTable::Allow => WhenKeysFull::Allow,
+    }
+}
+
+fn cost(wire: Option<mesh::LimitCost>) -> Cost {
+    let wire = wire.unwrap_or_default();
+    if wire.header.is_empty() {
+        return Cost::Fixed(wire.fixed.unwrap_or(1));
+    }
+    Cost::Header {
+        name: wire.header.to_ascii_lowercase().into(),
+        default: wire.default,
+    }
+}

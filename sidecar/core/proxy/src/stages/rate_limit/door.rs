@@ -1,0 +1,84 @@
+//! Limits of connections, asked when one is accepted. Of a connection nothing is known but where it comes from.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http1::Known;
+use policy::Moment;
+
+use super::{Charges, Limits, Quota, Refusal};
+use crate::config::{Exemption, LimitHeaders, LimitResponse, LimitRules};
+use crate::request::Request;
+use crate::worker::Worker;
+
+impl Limits {
+    /// The limits of connections that `rules` state. Those that are open stay counted.
+    pub(crate) fn of_connections(rules: &[LimitRules], old: Option<&Self>, at: Moment) -> Self {
+        let rules: Vec<_> = rules.iter().map(of_connections).collect();
+        Self::new(&rules, old, at)
+    }
+
+    /// Asks every limit of connections; what they charge goes back when the connection ends.
+    pub(crate) fn open(
+        &self,
+        worker: &Rc<Worker>,
+        peer: IpAddr,
+    ) -> Result<Option<Charges>, Refusal> {
+        let at = worker.moment(worker.clock.now_ns());
+        self.admit(worker, &Caller(peer), (at, None), &mut Quota::default())
+    }
+}
+
+/// The same policy, said of connections: no headers to tell a quota in, and no paths to be exempt by.
+fn of_connections(rules: &LimitRules) -> LimitRules {
+    let is_known = |exemption: &&Exemption| matches!(exemption, Exemption::SourceIp { .. });
+    LimitRules {
+        policy: rules.policy.clone(),
+        limits: rules.connections.clone(),
+        connections: Vec::new(),
+        exempt: rules.exempt.iter().filter(is_known).cloned().collect(),
+        response: LimitResponse {
+            headers: LimitHeaders::None,
+            ..rules.response
+        },
+    }
+}
+
+/// Whoever opened a connection.
+struct Caller(IpAddr);
+
+impl Request for Caller {
+    fn method(&self) -> &[u8] {
+        b""
+    }
+
+    fn host(&self) -> &[u8] {
+        b""
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    fn path(&self) -> &[u8] {
+        b""
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn known(&self, _name: Known) -> Option<&[u8]> {
+        None
+    }
+
+    fn visit(&self, _name: &str, _each: &mut dyn FnMut(&[u8])) {}
+
+    fn protocol(&self) -> &'static str {
+        "TCP"
+    }
+
+    fn peer(&self) -> IpAddr {
+        self.0
+    }
+}
