@@ -38,12 +38,11 @@ _MUCH_MEMORY: Final = 1 << 30
 
 def validate(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
     """What is wrong between the fields of the limit at `path`."""
-    kind = find_kind(limit)
-    if not kind:
+    if kind := find_kind(limit):
+        yield from _validate_kind(document, limit, kind, path)
+    else:
         choices = ", ".join(_KINDS)
         yield document.problem(path, f"names nothing to limit; set one of {choices}")
-        return
-    yield from _validate_kind(document, limit, kind, path)
     yield from _validate_members(document, limit, path)
 
 

@@ -91,6 +91,20 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "a cost above burst never fits, so nothing would be admitted",
             "cost",
         ),
+        Check(
+            "has(self.requests) || has(self.concurrency) || has(self.connections)",
+            "names nothing to limit; set one of requests, concurrency, connections",
+        ),
+        Check("has(self.requests) == has(self.per)", "requests and per go together"),
+        Check(
+            "!has(self.algorithm) || self.algorithm != 'SlidingLog'"
+            " || !has(self.requests) || self.requests <= 10000",
+            "a SlidingLog keeps an entry for each request, 10000 at most; a SlidingWindow counts any number",
+            "requests",
+        ),
+    ),
+    "ConnectionLimit": (
+        Check("has(self.concurrent) || has(self.perSecond)", "expected concurrent, perSecond or both"),
     ),
     "HeaderMatch": (Check("has(self.value) || has(self.present)", "expected value or present"),),
     "ExternalServiceSpec": (

@@ -60,6 +60,20 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         {"name": "x", "value": "", "present": True},
         "at most one of",
     ),
+    ("Limit", {"name": "a", "concurrency": 1}, {"name": "a"}, "names nothing to limit"),
+    (
+        "Limit",
+        {"name": "a", "requests": 1, "per": "1s"},
+        {"name": "a", "requests": 1},
+        "requests and per go together",
+    ),
+    (
+        "Limit",
+        {"name": "a", "requests": 10_000, "per": "1s", "algorithm": "SlidingLog"},
+        {"name": "a", "requests": 10_001, "per": "1s", "algorithm": "SlidingLog"},
+        "10000 at most",
+    ),
+    ("ConnectionLimit", {"perSecond": 1}, {}, "expected concurrent, perSecond or both"),
     ("ExternalServiceSpec", STATIC, EXTERNAL, "expected endpoints"),
     (
         "ExternalServiceSpec",
