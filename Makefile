@@ -106,6 +106,7 @@ docs: $(CORE_READY) ## rewrite the generated reference page
 
 chart: $(CORE_READY) ## rewrite what of the charts is generated
 	@$(PYTHON) -m tests.support.crds
+	@$(PYTHON) -m tests.support.charts
 
 wheel: $(VENV_READY) ## build the wheel into dist/
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,7 +1,7 @@
-"""The definitions as templates of their chart, a file for each kind."""
+"""The definitions as templates of their chart, a file for each kind, and the names for the other chart."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from tests.support.crds.definition import definition
 from tests.support.reference import ROOT, Comments, read_comments
 
 FOLDER: Final = ROOT / "charts" / "breakwater-crds" / "templates"
+NAMES: Final = ROOT / "charts" / "breakwater" / "templates" / "_kinds.tpl"
 _WIDTH: Final = 110
 _HEAD: Final = "# Generated from the contract in proto/mesh/v1 by `make chart`.\n"
 _META: Final = """\
@@ -23,8 +24,9 @@ _META: Final = """\
 
 def files() -> Mapping[Path, str]:
     """Return the text of each file."""
-    comments = read_comments()
-    return {FOLDER / _file_name(kind): _text(kind, comments) for kind in load_schema().kinds.values()}
+    comments, kinds = read_comments(), tuple(load_schema().kinds.values())
+    definitions = {FOLDER / _file_name(kind): _text(kind, comments) for kind in kinds}
+    return {**definitions, NAMES: _names(kinds)}
 
 
 def rewrite() -> None:
@@ -35,6 +37,16 @@ def rewrite() -> None:
         path.unlink()
     for path, text in wanted.items():
         path.write_text(text, encoding="utf-8")
+
+
+def _names(kinds: Sequence[Kind]) -> str:
+    plurals = sorted(kind.plural for kind in kinds)
+    statuses = [f"{name}/status" for name in plurals]
+    parts = (("kinds", plurals), ("kindStatuses", statuses))
+    defined = (
+        f'{{{{- define "breakwater.{name}" -}}}}\n{", ".join(of)}\n{{{{- end }}}}\n' for name, of in parts
+    )
+    return "{{/* Generated from the contract in proto/mesh/v1 by `make chart`. */}}\n" + "".join(defined)
 
 
 def _file_name(kind: Kind) -> str:

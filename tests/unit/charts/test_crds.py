@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controlplane.sources.codec import load_schema
-from tests.support.crds import FOLDER, definition, files
+from tests.support.crds import FOLDER, NAMES, definition, files
 from tests.support.crds.checks import CHECKS
 from tests.support.crds.definition import is_attached
 from tests.support.crds.evaluate import broken_checks
@@ -108,7 +108,7 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
 
 
 def test_the_definitions_are_current() -> None:
-    found = {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")}
+    found = {path: path.read_text(encoding="utf-8") for path in (*FOLDER.glob("*.yaml"), NAMES)}
     assert found == dict(files()), "the contract has moved on: run `python -m tests.support.crds`"
 
 

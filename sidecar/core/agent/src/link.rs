@@ -17,7 +17,6 @@ use crate::log::Log;
 use crate::operator::Operator;
 use crate::registration::Registration;
 use crate::search::Search;
-use crate::settings::Trust;
 use crate::telemetry::Reporter;
 
 /// A control plane that stands still is left within 8 s: renewals, 5 s apart, then go on elsewhere in time.
@@ -38,21 +37,14 @@ pub(crate) struct Companions {
     pub(crate) registration: Registration,
 }
 
-/// Where control planes are, and how they are trusted.
-#[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) names: Vec<String>,
-    pub(crate) trust: Trust,
-}
-
-/// Keeps a connection to one of the control planes at `places`, until the worker ends.
+/// Keeps a connection to one of the control planes that `names` lead to, until the worker ends.
 pub(crate) async fn run(
     mut discovery: Discovery,
     mut companions: Companions,
-    places: Places,
+    names: Vec<String>,
     log: Log,
 ) -> Ended {
-    match keep(&mut discovery, &mut companions, places, log).await {
+    match keep(&mut discovery, &mut companions, names, log).await {
         Ok(never) => match never {},
         Err(ended) => ended,
     }
@@ -61,7 +53,7 @@ pub(crate) async fn run(
 async fn keep(
     discovery: &mut Discovery,
     companions: &mut Companions,
-    Places { names, trust }: Places,
+    names: Vec<String>,
     log: Log,
 ) -> Result<Infallible, Ended> {
     if names.is_empty() {
@@ -70,7 +62,7 @@ async fn keep(
     let mut search = Search::begin(names, log, discovery).await?;
     loop {
         let target = search.next(discovery).await?;
-        let closing = visit(discovery, companions, &target, &trust).await?;
+        let closing = visit(discovery, companions, &target).await?;
         search.learn(&target, &closing, discovery).await?;
     }
 }
@@ -80,9 +72,8 @@ async fn visit(
     discovery: &mut Discovery,
     companions: &mut Companions,
     target: &Target,
-    trust: &Trust,
 ) -> Result<Closing, Ended> {
-    match discovery.alone(connect(target, trust, PATIENCE)).await? {
+    match discovery.alone(connect(target, PATIENCE)).await? {
         Ok((connection, ending)) => session(discovery, companions, connection, ending).await,
         Err(error) => Ok(Closing {
             answer: Answer::unavailable(error.to_string()),

@@ -1,1 +1,0 @@
-"""The authority of the control plane: its trust roots, its certificates, and who its callers are."""

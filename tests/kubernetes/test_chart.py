@@ -1,0 +1,155 @@
+"""The chart as Helm renders it: what it refuses, what it may do, and what its pods may do."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from controlplane.flags import FLAGS
+from tests.support.charts.render import CHART, CHARTS, NAMESPACE, VALUES, Object, find, pods, rendered
+from tests.support.helm import Helm, HelmError
+from tests.support.kube import ApiServer
+from tests.support.reference import ROOT
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+KINDS = ("externalservices", "meshes", "ratelimitpolicies", "resiliencepolicies", "sidecarprofiles")
+READ = ("get", "list", "watch")
+ETCD = "--set=etcd.endpoints={etcd-0.etcd:2379}"
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Helm:
+    """Helm without a cluster."""
+    return Helm(home=tmp_path)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+async def test_the_chart_passes_lint(offline: Helm, values: Path) -> None:
+    await offline("lint", "--strict", CHART, f"--values={values}")
+
+
+async def test_the_chart_of_the_kinds_passes_lint(offline: Helm) -> None:
+    await offline("lint", "--strict", CHARTS / "breakwater-crds")
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+async def test_an_api_server_takes_everything_rendered(kinds: ApiServer, values: Path) -> None:
+    await kinds.create_namespace(NAMESPACE, RESTRICTED)
+    await kinds.apply(*await rendered(CHART, f"--values={values}"), dry_run=True)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+async def test_every_pod_passes_pod_security_restricted(kinds: ApiServer, values: Path) -> None:
+    await kinds.create_namespace(NAMESPACE, RESTRICTED)
+    objects = await rendered(CHART, f"--values={values}", "--set=controlplane.priorityClass.create=false")
+    accounts = [each for each in objects if each["kind"] == "ServiceAccount"]
+    await kinds.apply(*accounts)
+    found = list(pods(objects))
+    assert len(found) >= 2
+    await kinds.apply(*found, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set=controlplane.replica=2",), "additional properties 'replica' not allowed"),
+        (("--set=controlplane.replicas=many",), "want integer"),
+        (("--set=controlplane.replicas=0",), "minimum: got 0, want 1"),
+        (("--set=injector.failurePolicy=Perhaps",), "must be one of 'Ignore', 'Fail'"),
+        (("--set=controlplane.replicas=2",), "several replicas need an etcd"),
+        ((ETCD,), "without etcd.tls.secretName is plain text"),
+        ((ETCD, "--set=etcd.bundled.enabled=true"), "exclude each other"),
+        (("--set=monitoring.serviceMonitor.enabled=true",), "no kinds of the Prometheus operator"),
+    ],
+)
+async def test_values_that_cannot_work_are_refused(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(HelmError, match=message):
+        await rendered(CHART, *words)
+
+
+async def test_values_of_a_parent_chart_are_let_through() -> None:
+    assert await rendered(CHART, "--set=global.anything=1")
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+async def test_the_control_plane_knows_every_flag_it_is_given(values: Path) -> None:
+    deployment = find(await rendered(CHART, f"--values={values}"), "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    given = {word.partition("=")[0].removeprefix("--") for word in container["args"]}
+    assert given <= {flag.name for flag in FLAGS}
+
+
+async def test_the_roles_allow_this_and_nothing_more() -> None:
+    objects = await rendered(CHART)
+    assert set(allowed(find(objects, "ClusterRole"))) == {
+        *product([""], ["services", "pods", "namespaces", "serviceaccounts"], [""], READ),
+        *product(["discovery.k8s.io"], ["endpointslices"], [""], READ),
+        *product(["gateway.networking.k8s.io"], ["httproutes", "grpcroutes", "referencegrants"], [""], READ),
+        *product(["gateway.networking.k8s.io"], ["httproutes/status", "grpcroutes/status"], [""], ["patch"]),
+        *product(["breakwater.dev"], KINDS, [""], READ),
+        *product(["breakwater.dev"], [f"{kind}/status" for kind in KINDS], [""], ["patch"]),
+        *product(["events.k8s.io"], ["events"], [""], ["create", "get", "patch"]),
+        ("authentication.k8s.io", "tokenreviews", "", "create"),
+        ("", "configmaps", "", "create"),
+        *product([""], ["configmaps"], ["breakwater-ca"], ["get", "update", "patch"]),
+        *product(
+            ["admissionregistration.k8s.io"],
+            ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+            ["breakwater-injector", "breakwater-validator"],
+            ["get", "patch"],
+        ),
+    }
+    assert set(allowed(find(objects, "Role"))) == {
+        ("coordination.k8s.io", "leases", "", "create"),
+        *product(["coordination.k8s.io"], ["leases"], ["breakwater-controlplane"], ["get", "update"]),
+        ("", "secrets", "", "create"),
+        *product([""], ["secrets"], ["breakwater-ca", "breakwater-webhook"], ["get", "update", "patch"]),
+    }
+
+
+def allowed(role: Object) -> Iterator[tuple[str, str, str, str]]:
+    """Every group, resource, name (empty for all) and verb that a role allows."""
+    for rule in role["rules"]:
+        names = rule.get("resourceNames", [""])
+        yield from product(rule["apiGroups"], rule["resources"], names, rule["verbs"])
+
+
+async def test_every_object_says_what_it_is_part_of() -> None:
+    for each in await rendered(CHART, f"--values={CHART / 'values-ha.yaml'}"):
+        labels = each["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "breakwater", each["metadata"]["name"]
+        assert {f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "managed-by")} <= set(
+            labels
+        )
+
+
+@pytest.mark.parametrize("words", [(), ("--set=injector.revision=canary",)], ids=["plain", "revision"])
+async def test_the_injector_never_sees_its_own_namespace_or_the_clusters(words: tuple[str, ...]) -> None:
+    webhooks = find(await rendered(CHART, *words), "MutatingWebhookConfiguration")["webhooks"]
+    assert len(webhooks) == 2
+    for webhook in webhooks:
+        first = webhook["namespaceSelector"]["matchExpressions"][0]
+        assert (first["key"], first["operator"]) == ("kubernetes.io/metadata.name", "NotIn")
+        assert first["values"] == ["kube-system", "kube-public", "kube-node-lease", NAMESPACE]
+        assert (webhook["reinvocationPolicy"], webhook["sideEffects"]) == ("IfNeeded", "None")
+
+
+async def test_two_releases_share_no_name(tmp_path: Path) -> None:
+    names = []
+    for release in ("one", "two"):
+        where = ("template", release, CHART, "--set=crds.install=false", f"--namespace={release}")
+        text = await Helm(home=tmp_path)(*where)
+        names.append({line for line in text.splitlines() if line.startswith("  name: ")})
+    assert not names[0] & names[1]
+
+
+def test_the_charts_have_one_version() -> None:
+    versions = {
+        line
+        for chart in ("breakwater", "breakwater-crds")
+        for line in (CHARTS / chart / "Chart.yaml").read_text().splitlines()
+        if line.startswith(("version:", "appVersion:"))
+    }
+    program = (ROOT / "pyproject.toml").read_text().partition('\nversion = "')[2].partition('"')[0]
+    assert versions == {f"version: {program}", f"appVersion: {program}"}

@@ -1,0 +1,87 @@
+"""A release from its installation to its end, on an API server of its own."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from tests.support.charts.render import CHART, CHARTS, NAMESPACE
+from tests.support.helm import Helm
+from tests.support.kube import ApiServer, api_server
+
+HERE = f"--namespace={NAMESPACE}"
+POLICY = {
+    "apiVersion": "breakwater.dev/v1alpha1",
+    "kind": "ResiliencePolicy",
+    "metadata": {"name": "cart", "namespace": "default"},
+    "spec": {"targetRefs": [{"kind": "Service", "name": "cart"}], "timeouts": {"request": "800ms"}},
+}
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    """A cluster that nobody has touched."""
+    async with api_server(tmp_path / "cluster") as server:
+        yield server
+
+
+def helm_for(server: ApiServer) -> Helm:
+    return Helm(home=server.folder / "helm", kubeconfig=server.kubeconfig)
+
+
+async def replicas(server: ApiServer) -> Any:
+    return (await server.get("deployment", "breakwater-controlplane", HERE))["spec"]["replicas"]
+
+
+async def spec_of(server: ApiServer) -> Any:
+    return (await server.get("resp", "cart"))["spec"]
+
+
+async def test_a_release_is_installed_upgraded_rolled_back_and_removed(cluster: ApiServer) -> None:
+    helm = helm_for(cluster)
+    notes = await helm("install", "breakwater", CHART, HERE, "--create-namespace")
+    assert "WARNING: without an etcd there is one replica" in notes
+    await cluster.apply(POLICY)
+    written = await spec_of(cluster)
+
+    two = ("--set=etcd.bundled.enabled=true", "--set=controlplane.replicas=2")
+    await helm("upgrade", "breakwater", CHART, HERE, *two)
+    assert await replicas(cluster) == 2
+    secret = (await cluster.get("secret", "breakwater-etcd", HERE))["data"]
+    await helm("upgrade", "breakwater", CHART, HERE, *two)
+    assert (await cluster.get("secret", "breakwater-etcd", HERE))["data"] == secret
+
+    await helm("rollback", "breakwater", "1", HERE)
+    assert await replicas(cluster) == 1
+    assert (await cluster.kubectl("get", "statefulset", HERE, "-o", "name")) == ""
+
+    await helm("uninstall", "breakwater", HERE)
+    assert (await cluster.kubectl("get", "deployment,role,networkpolicy,service", HERE, "-o", "name")) == ""
+    assert await spec_of(cluster) == written
+
+
+async def test_what_the_control_plane_wrote_into_webhooks_survives_an_upgrade(cluster: ApiServer) -> None:
+    helm = helm_for(cluster)
+    await helm("install", "breakwater", CHART, HERE, "--create-namespace")
+    patch = {"webhooks": [{"name": "validator.breakwater.dev", "clientConfig": {"caBundle": "Cg=="}}]}
+    who = ("--field-manager=breakwater.dev/controller", "--type=strategic", f"-p={json.dumps(patch)}")
+    where = ("validatingwebhookconfiguration", "breakwater-validator")
+    await cluster.kubectl("patch", *where, *who)
+    await helm("upgrade", "breakwater", CHART, HERE, "--set=controlplane.replicas=1")
+    [webhook] = (await cluster.get(*where))["webhooks"]
+    assert webhook["clientConfig"]["caBundle"] == "Cg=="
+
+
+async def test_kinds_of_their_own_release_are_upgraded_and_keep_objects(cluster: ApiServer) -> None:
+    helm, chart = helm_for(cluster), CHARTS / "breakwater-crds"
+    await helm("install", "kinds", chart, HERE, "--create-namespace")
+    await helm("install", "breakwater", CHART, HERE, "--set=crds.install=false")
+    await cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    await cluster.apply(POLICY)
+    written = await spec_of(cluster)
+    await helm("upgrade", "kinds", chart, HERE)
+    assert await spec_of(cluster) == written
+    await helm("uninstall", "kinds", HERE)
+    assert await spec_of(cluster) == written
