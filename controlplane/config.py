@@ -8,6 +8,7 @@ from pathlib import Path
 from controlplane.errors import SettingsError
 from controlplane.flags import CONFIG, FLAGS, parse_flags, suggestion
 from controlplane.location import read_location
+from controlplane.security import Security, read_security
 from registry.config import StoreLocation, is_loopback
 
 _MAX_PORT = 65_535
@@ -47,6 +48,7 @@ class Settings:
     admin: Address
     http: Address
     trust_domain: str
+    security: Security
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -93,9 +95,13 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     insecure = _switch("insecure", texts, problems)
     kubernetes = _switch("kubernetes", texts, problems)
     store = read_location(texts, insecure, problems)
+    security = read_security(texts, problems)
+    is_allowed = insecure or security.is_encrypted
     listen, admin, http = (
-        _address(name, texts[name], insecure, problems) for name in ("listen", "admin", "http")
+        _address(name, texts[name], is_allowed, problems) for name in ("listen", "admin", "http")
     )
+    if admin and not (admin.is_loopback or insecure or security.admin_token):
+        problems.append(f"--admin {admin}: off loopback people must show a token; give --admin-token-file")
     if not texts["trust-domain"]:
         problems.append("--trust-domain: expected a name, found nothing")
     if not (store and listen and admin and http):
@@ -108,6 +114,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
         admin=admin,
         http=http,
         trust_domain=texts["trust-domain"],
+        security=security,
     )
 
 
@@ -117,16 +124,16 @@ def _switch(name: str, texts: Mapping[str, str], problems: list[str]) -> bool:
     return texts[name] == "true"
 
 
-def _address(name: str, text: str, insecure: bool, problems: list[str]) -> Address | None:
-    """The address, unless others could reach it in plain text though nobody said that they may."""
+def _address(name: str, text: str, is_allowed: bool, problems: list[str]) -> Address | None:
+    """The address, unless others could reach it and it is not allowed: neither encrypted nor asked for."""
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (host and port.isascii() and port.isdecimal() and int(port) <= _MAX_PORT):
         problems.append(f"--{name}: expected HOST:PORT, found {text!r}")
         return None
     address = Address(host=host, port=int(port))
-    if not (address.is_loopback or insecure):
+    if not (address.is_loopback or is_allowed):
         problems.append(
-            f"--{name} {address}: plain text off loopback; use a loopback address, or say --insecure"
+            f"--{name} {address}: plain text off loopback; give --tls-cert or --ca-dir, or say --insecure"
         )
     return address

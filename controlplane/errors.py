@@ -3,6 +3,8 @@
     ControlPlaneError
     ├── SettingsError               flags, environment or file with problems, all of them listed
     ├── ListenError                 an address that cannot be listened on
+    ├── CredentialsError            there is nothing to show to who connects
+    ├── AuthorityError              roots that cannot be read, kept or published
     ├── DiscoveryError
     │   ├── ProtocolError           a sidecar said what it may not say here
     │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
@@ -55,6 +57,16 @@ class ListenError(ControlPlaneError):
 
     def __init__(self, flag: str, address: str, reason: str) -> None:
         super().__init__(f"cannot listen on {address}: {reason}; give another with {flag} HOST:PORT")
+
+
+class CredentialsError(ControlPlaneError):
+    """There is nothing to show to who connects."""
+
+
+class AuthorityError(ControlPlaneError):
+    """Roots that cannot be read, kept or published."""
+
+    retryable = True
 
 
 class DiscoveryError(ControlPlaneError):

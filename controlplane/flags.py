@@ -49,6 +49,23 @@ FLAGS = (
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
     Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),
     Flag(name="trust-domain", metavar="NAME", help="trust domain of identities", default="cluster.local"),
+    Flag(name="tls-cert", metavar="FILE", help="certificate of --listen and --admin with its chain, in PEM"),
+    Flag(name="tls-key", metavar="FILE", help="its private key, in PEM; both are read again when replaced"),
+    Flag(
+        name="ca-dir",
+        metavar="DIR",
+        help="speak TLS with certificates of our own authority, which is kept here, its ca.crt for sidecars",
+    ),
+    Flag(
+        name="tls-names",
+        metavar="NAME[,NAME...]",
+        help="further names and addresses that our own authority signs for",
+    ),
+    Flag(
+        name="admin-token-file",
+        metavar="FILE",
+        help="token that people must show at --admin; read for each call",
+    ),
     Flag(
         name="insecure",
         metavar="",

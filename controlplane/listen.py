@@ -1,15 +1,16 @@
 """The gRPC servers of the control plane: what they bear, and health and reflection on each."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controlplane.config import Address
+from controlplane.credentials import Keyring, server_credentials
 from controlplane.errors import ListenError
 
 MESSAGE_BYTES: Final = 16 << 20
@@ -57,6 +58,38 @@ class Lifetimes:
 DEFAULT_LIFETIMES: Final = Lifetimes()
 
 
+HEALTH: Final = "/grpc.health.v1.Health/"
+"""What the methods of health begin with, which whoever can connect may ask for."""
+
+
+def bearer(details: grpc.HandlerCallDetails) -> str:
+    """The token that a call shows, or an empty one."""
+    for name, value in details.invocation_metadata or ():
+        if name == "authorization" and isinstance(value, str):
+            return value.removeprefix("Bearer ")
+    return ""
+
+
+def refusing(code: grpc.StatusCode, reason: str) -> Any:
+    """What answers a call of any kind with a refusal."""
+
+    async def refuse(_: object, context: Any) -> None:
+        await context.abort(code, reason)
+
+    return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who gets in: encrypted when there is a `keyring`, and past every guard, the first of them first."""
+
+    keyring: Keyring | None = None
+    guards: tuple[grpc.aio.ServerInterceptor, ...] = ()
+
+
+OPEN: Final = Access()
+
+
 class Service(NamedTuple):
     """One service: its full name, and what adds it to a server."""
 
@@ -94,12 +127,18 @@ class Listener:
             await self._health.set(name, status)
 
 
+def _add_port(server: grpc.aio.Server, address: Address, keyring: Keyring | None) -> int:
+    if keyring is None:
+        return server.add_insecure_port(str(address))
+    return server.add_secure_port(str(address), server_credentials(keyring))
+
+
 @asynccontextmanager
 async def listening(
     flag: str,
     address: Address,
     services: Iterable[Service],
-    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    access: Access = OPEN,
     lifetimes: Lifetimes = DEFAULT_LIFETIMES,
 ) -> AsyncIterator[Listener]:
     """A server of `services` with health and reflection, serving at `address` until the block ends.
@@ -107,13 +146,13 @@ async def listening(
     Raises:
         ListenError: the address cannot be listened on.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, *lifetimes.options()), interceptors=interceptors)
+    server = grpc.aio.server(options=(*_OPTIONS, *lifetimes.options()), interceptors=access.guards)
     services = tuple(services)
     for service in services:
         service.add(server)
     names = [service.name for service in services]
     try:
-        port = server.add_insecure_port(str(address))
+        port = _add_port(server, address, access.keyring)
     except RuntimeError as error:
         raise ListenError(flag, str(address), "it is taken, or not ours") from error
     listener = Listener(server, Address(host=address.host, port=port), names, lifetimes)

@@ -52,6 +52,10 @@ FLAGS = (
     ),
     Flag("instance", "ID", "name of this sidecar in the mesh", computed="host name and --inbound port"),
     Flag("controlplane", "HOST:PORT[,HOST:PORT...]", "control planes, any one of which will do"),
+    Flag(
+        "controlplane-ca", "FILE", "who signs the certificates of control planes, in PEM: connects over TLS"
+    ),
+    Flag("token-file", "FILE", "token that proves to control planes who this is; read whenever it is needed"),
     Flag("insecure", "", "allow plain text to a control plane off this machine", default="false"),
     Flag(
         "app",

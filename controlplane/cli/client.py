@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 from google.protobuf import json_format, message_factory
 
+from controlplane.cli.access import connect, metadata
 from controlplane.cli.errors import RefusedError, UnreachableError
 from mesh.v1 import admin_pb2
 
@@ -25,7 +26,6 @@ DEFAULT_ADMIN = "127.0.0.1:15020"
 SLOW_SECONDS = 120.0
 """How long what may be about ten thousand policies is waited for."""
 
-_OPTIONS = (("grpc.max_receive_message_length", -1),)  # the server's own bound is enough
 _SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 _UNREACHABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -37,7 +37,7 @@ class AdminClient:
         """Connect lazily to `address` (host:port); each call waits at most `timeout_seconds`."""
         self.address = address
         self._timeout_seconds = timeout_seconds
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._channel = connect(address)
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +59,7 @@ class AdminClient:
             path, request_serializer=_encode, response_deserializer=decode
         )
         try:
-            answer = call(message, timeout=self._timeout_seconds)
+            answer = call(message, timeout=self._timeout_seconds, metadata=metadata())
         except grpc.RpcError as error:
             raise self._explained(error) from error
         found = _plain(answer)
@@ -83,7 +83,7 @@ class AdminClient:
             path, request_serializer=_encode, response_deserializer=decode
         )
         try:
-            yield from map(_plain, call(message))
+            yield from map(_plain, call(message, metadata=metadata()))
         except grpc.RpcError as error:
             raise self._explained(error) from error
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import breakers, describe, output, policy, registry
+from controlplane.cli import access, breakers, describe, output, policy, registry
 from controlplane.cli.check import check
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
@@ -35,7 +35,14 @@ app = typer.Typer(
 def _options(
     *,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR says the same.")] = False,
+    admin_ca: Annotated[
+        str, typer.Option(metavar="FILE", help=f"Whom to trust, in PEM; or {access.CA}.")
+    ] = "",
+    admin_token_file: Annotated[
+        str, typer.Option(metavar="FILE", help=f"The token to show; or {access.TOKEN_FILE}.")
+    ] = "",
 ) -> None:
+    access.remember(admin_ca, admin_token_file)
     if no_color:
         output.forgo_colour()
 

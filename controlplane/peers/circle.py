@@ -18,6 +18,7 @@ from registry.model import ServiceName
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from controlplane.credentials import Keyring
     from controlplane.model.replica import ReplicaId, Standing
     from registry.mirror import Mirror
     from registry.store import Store
@@ -33,8 +34,9 @@ log = structlog.get_logger()
 class Circle:
     """The peers of the replica `own`; made by `meeting`."""
 
-    def __init__(self, own: ReplicaId, records: Mirror) -> None:
+    def __init__(self, own: ReplicaId, records: Mirror, keyring: Keyring | None) -> None:
         self._own = own
+        self._keyring = keyring
         self._records = records
         self._arrived: Callable[[Mapping[str, float]], None] = _ignore
         self._peers: dict[ReplicaId, Peer] = {}
@@ -87,7 +89,7 @@ class Circle:
             tasks.create_task(self._peers.pop(name).close(RELAY_SECONDS))
         for name in replicas.keys() - self._peers.keys():
             log.info("replica found", name=replicas[name].name, address=replicas[name].address)
-            peer = self._peers[name] = Peer(replicas[name])
+            peer = self._peers[name] = Peer(replicas[name], self._keyring)
             self._followers[name] = tasks.create_task(self._follow(peer))
 
     async def _follow(self, peer: Peer) -> None:
@@ -114,14 +116,16 @@ class Circle:
 
 
 @asynccontextmanager
-async def meeting(store: Store, own: ReplicaId) -> AsyncIterator[Circle]:
+async def meeting(store: Store, own: ReplicaId, keyring: Keyring | None = None) -> AsyncIterator[Circle]:
     """The peers of the replica `own`, those that are in the store at once.
+
+    They are asked over TLS when there is a `keyring` of credentials, with the same roots as their own.
 
     Raises:
         StoreError: the store cannot be read at the start; afterwards it is waited for.
     """
     async with mirroring(store, REPLICAS) as records, asyncio.TaskGroup() as tasks:
-        circle = Circle(own, records)
+        circle = Circle(own, records, keyring)
         running = tasks.create_task(circle.run())
         await asyncio.sleep(0)  # so that it has met them
         try:

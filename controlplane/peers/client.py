@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc.aio
 
+from controlplane.credentials import first_name
 from controlplane.errors import PeerError
 from controlplane.peers import codec
 from controlplane.snapshot.codec import encode_service_name
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from grpc.aio import UnaryUnaryMultiCallable
 
+    from controlplane.credentials import Keyring
     from controlplane.model.document import ObjectKey
     from controlplane.model.event import Event
     from controlplane.model.replica import ConvergenceShare, Replica, Standing
@@ -53,6 +55,16 @@ _OPTIONS: Final = (
 )
 
 
+def _channel(address: str, keyring: Keyring | None) -> grpc.aio.Channel:
+    """A connection to where another replica is, which may be an address that no certificate names."""
+    if keyring is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    credentials = keyring()
+    shared = grpc.ssl_channel_credentials(credentials.bundle)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", first_name(credentials)))
+    return grpc.aio.secure_channel(address, shared, options=options)
+
+
 def not_asked(instance: str, replica: str) -> command_pb2.CommandResult:
     """The result for a sidecar whose replica did not answer."""
     return command_pb2.CommandResult(
@@ -63,9 +75,9 @@ def not_asked(instance: str, replica: str) -> command_pb2.CommandResult:
 class Peer:
     """A `Share` of another replica; whatever it does not answer in time is a `PeerError`."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, keyring: Keyring | None) -> None:
         self.replica = replica
-        self._channel = grpc.aio.insecure_channel(replica.address, options=_OPTIONS)
+        self._channel = _channel(replica.address, keyring)
         self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
         self._metadata = ((METADATA, replica.token),)
 

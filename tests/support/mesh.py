@@ -63,27 +63,33 @@ class Sidecar:
 
 
 @asynccontextmanager
-async def controlplane(
+async def controlplane(  # noqa: PLR0913 (a program's flags are its parameters)
     scratch: Path,
     policies: Path,
     *,
     store: str = "sqlite::memory:",
     prefix: Sequence[str] = (),
+    flags: Sequence[str] = (),
     name: str = "controlplane",
 ) -> AsyncIterator[ControlPlane]:
-    """Run a control plane on the policies of a directory; `prefix` goes before its command."""
+    """Run a control plane on the policies of a directory; `prefix` goes before its command, `flags` after."""
     program = (*prefix, sys.executable, "-m", "controlplane.main")
-    command: tuple[str | Path, ...] = (*program, "--store", store, "--policies", policies)
+    command: tuple[str | Path, ...] = (*program, "--store", store, "--policies", policies, *flags)
     async with _running(command, scratch / f"{name}.log") as plane:
         yield plane
 
 
 @asynccontextmanager
 async def cluster_controlplane(
-    scratch: Path, kubeconfig: Path, *, name: str = "controlplane", store: str = "sqlite::memory:"
+    scratch: Path,
+    kubeconfig: Path,
+    *,
+    name: str = "controlplane",
+    store: str = "sqlite::memory:",
+    flags: Sequence[str] = (),
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane that watches the cluster of a kubeconfig."""
-    command = (sys.executable, "-m", "controlplane.main", "--store", store, "--kubernetes")
+    command = (sys.executable, "-m", "controlplane.main", "--store", store, "--kubernetes", *flags)
     environment = {"KUBECONFIG": str(kubeconfig)}
     async with _running(command, scratch / f"{name}.log", environment) as plane:
         yield plane
@@ -113,6 +119,7 @@ async def sidecar(  # noqa: PLR0913 (a program's flags are its parameters)
     port_name: str = "http",
     program: Sequence[str] = SIDECAR,
     prefix: Sequence[str] = (),
+    flags: Sequence[str] = (),
 ) -> AsyncIterator[Sidecar]:
     """Run a sidecar beside the application on `app_port`; its state and log are in `scratch`.
 
@@ -127,6 +134,7 @@ async def sidecar(  # noqa: PLR0913 (a program's flags are its parameters)
         *("--service", service, "--instance", name, "--state-dir", scratch / name),
         *("--controlplane", ",".join(map(_loopback, planes)), "--app", app, "--advertise", "127.0.0.1"),
         *("--inbound", _loopback(inbound), "--outbound", _loopback(outbound), "--http", _loopback(http)),
+        *flags,
     )
     async with Process(command, log=scratch / f"{name}.log") as process:
         yield Sidecar(process=process, inbound=inbound, outbound=outbound, http=http, state=scratch / name)

@@ -6,6 +6,7 @@ import pytest
 
 from controlplane.config import Address, Cluster, Settings, read_settings
 from controlplane.errors import SettingsError
+from controlplane.security import Security
 from registry.config import EtcdAccess, EtcdLocation
 
 HOME = {"HOME": "/home/anna"}
@@ -33,6 +34,7 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
         admin=Address(host="127.0.0.1", port=15020),
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
+        security=Security(),
     )
     assert str(settings.store) == "sqlite:/home/anna/.local/state/breakwater/registry.db"
 
@@ -72,13 +74,15 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         "--store",
         "--listen",
         "--admin 0.0.0.0",
+        "--admin 0.0.0.0",
     ]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.1.2.3:1", "example.org:1"])
 def test_plain_text_off_loopback_must_be_asked_for(address: str) -> None:
     assert problems("--admin", address) == [
-        f"--admin {address}: plain text off loopback; use a loopback address, or say --insecure"
+        f"--admin {address}: plain text off loopback; give --tls-cert or --ca-dir, or say --insecure",
+        f"--admin {address}: off loopback people must show a token; give --admin-token-file",
     ]
     assert str(read_settings(["--admin", address, "--insecure"], HOME).admin) == address
 
@@ -151,3 +155,26 @@ def test_insecure_in_a_file_is_a_boolean(tmp_path: Path) -> None:
     file = written(tmp_path, 'insecure = true\nadmin = "0.0.0.0:1"\n')
     assert read_settings(["--config", file], HOME).admin.host == "0.0.0.0"  # noqa: S104 (nothing listens)
     assert problems(BREAKWATER_INSECURE="maybe") == ["--insecure: expected true or false, found 'maybe'"]
+
+
+def test_off_loopback_people_must_show_a_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret")
+    words = ("--ca-dir", str(tmp_path), "--admin", "0.0.0.0:1")
+    assert problems(*words) == [
+        "--admin 0.0.0.0:1: off loopback people must show a token; give --admin-token-file"
+    ]
+    security = read_settings([*words, "--admin-token-file", str(token)], HOME).security
+    assert (security.ca_dir, security.admin_token) == (tmp_path, token)
+
+
+def test_a_certificate_comes_with_its_key_and_without_an_authority(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent.pem")
+    assert problems("--tls-cert", absent, "--ca-dir", str(tmp_path), "--tls-names", "a") == [
+        f"--tls-cert {absent}: No such file or directory",
+        "--tls-cert: expected --tls-key with it",
+        "--ca-dir: a certificate is given already, with --tls-cert",
+    ]
+    assert problems("--tls-names", "a") == [
+        "--tls-names: expected --ca-dir with it, whose authority signs for them"
+    ]

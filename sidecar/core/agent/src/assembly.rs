@@ -17,7 +17,7 @@ use crate::events::Events;
 use crate::holdings::Holdings;
 use crate::http;
 use crate::identity::Identity;
-use crate::link::{self, Companions};
+use crate::link::{self, Companions, Places};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::operator::Operator;
@@ -138,8 +138,12 @@ impl Assembly {
                 ("version", &crate::VERSION),
             ],
         );
+        let places = Places {
+            names: self.settings.controlplane,
+            trust: self.settings.trust,
+        };
         tokio::select! {
-            ended = link::run(self.discovery, self.companions, self.settings.controlplane, self.log) => ended.into(),
+            ended = link::run(self.discovery, self.companions, places, self.log) => ended.into(),
             Some(_) = tasks.join_next() => Error::Task,
         }
     }

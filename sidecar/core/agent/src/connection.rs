@@ -4,17 +4,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -23,6 +26,8 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use crate::addresses::Target;
+use crate::secure::{self, bearer, encrypt};
+use crate::settings::Trust;
 
 /// Flow control windows, bytes: small, since messages are.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -47,6 +52,8 @@ pub(crate) enum Error {
     System(#[from] std::io::Error),
     #[error("{0}")]
     Protocol(#[from] hyper::Error),
+    #[error("{0}")]
+    Security(#[from] secure::Error),
 }
 
 /// How a connection came to take no more calls.
@@ -71,23 +78,24 @@ impl From<&Ending> for Answer {
 #[derive(Clone)]
 pub(crate) struct Connection {
     requests: SendRequest<Body>,
+    scheme: Scheme,
     authority: Authority,
+    token: Option<Arc<Path>>,
     pub(crate) address: SocketAddr,
     /// Address of ours that reaches it.
     pub(crate) own_address: IpAddr,
 }
 
-/// Connects to `target`; the future drives the connection, and tells when it takes no more calls.
+/// Connects to `target` as `trust` says; the future drives the connection, and tells when it takes no more calls.
 pub(crate) async fn connect(
     target: &Target,
+    trust: &Trust,
     patience: Patience,
 ) -> Result<(Connection, impl Future<Output = Ending> + use<>), Error> {
-    let connecting = TcpStream::connect(target.address);
-    let stream = timeout(patience.connect, connecting)
+    let opened = timeout(patience.connect, open(target, trust.ca.as_deref()));
+    let (stream, own_address) = opened
         .await
         .map_err(|_| Error::Timeout(patience.connect))??;
-    stream.set_nodelay(true)?;
-    let own_address = stream.local_addr()?.ip();
     let moved = Moved::default();
     let (requests, driver) = http2::Builder::new(moved.clone())
         .timer(TokioTimer::new())
@@ -100,11 +108,29 @@ pub(crate) async fn connect(
         .await?;
     let connection = Connection {
         requests,
+        scheme: trust.ca.as_ref().map_or(Scheme::HTTP, |_| Scheme::HTTPS),
         authority: target.authority.clone(),
+        token: trust.token.as_deref().map(Arc::from),
         address: target.address,
         own_address,
     };
     Ok((connection, drive(driver, moved)))
+}
+
+/// What carries a connection, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A way to `target`, encrypted when there is a file of trust roots; and the address of ours that it leads from.
+async fn open(target: &Target, ca: Option<&Path>) -> Result<(Box<dyn Stream>, IpAddr), Error> {
+    let stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    let own_address = stream.local_addr()?.ip();
+    let stream: Box<dyn Stream> = match ca {
+        Some(ca) => Box::new(encrypt(stream, &target.authority, ca).await?),
+        None => Box::new(stream),
+    };
+    Ok((stream, own_address))
 }
 
 /// Polls `driver` whenever a part of the connection has moved: by itself it wakes for calls alone, and would see a
@@ -143,19 +169,27 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Moved {
 
 impl Service<Request<Body>> for Connection {
     type Response = Response<Incoming>;
-    type Error = hyper::Error;
+    type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.requests.poll_ready(context)
+        self.requests.poll_ready(context).map_err(Error::from)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default(); // every call has a path
-        Box::pin(self.requests.send_request(request))
+        let (mut requests, token) = (self.requests.clone(), self.token.clone());
+        Box::pin(async move {
+            if let Some(token) = token {
+                request
+                    .headers_mut()
+                    .insert(AUTHORIZATION, bearer(&token).await?);
+            }
+            Ok(requests.send_request(request).await?)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
 //! resource says (`decode`), where host names lead to (`names`), whom to ask next and after what rest (`rotation`,
 //! `backoff`), what is counted already (`record`), what a file holds (`saved`). Around that are the edges: one connection
-//! at a time (`link`, `search`, `connection`) with its streams (`discovery`, `telemetry`, `command`, `registration`),
+//! at a time (`link`, `search`, `connection`, `secure`) with its streams (`discovery`, `telemetry`, `command`, `registration`),
 //! lookups of names (`resolver`), the disk, the sockets that answer on this machine (`admin`, `http`). `assembly`
 //! connects them, `departure` ends them, `run` is the whole life on one thread.
 
@@ -46,6 +46,7 @@ mod run;
 mod saved;
 mod saver;
 mod search;
+mod secure;
 mod settings;
 mod signals;
 mod snapshot;
@@ -55,7 +56,9 @@ mod telemetry;
 
 pub use backoff::Backoff;
 pub use run::{Error, Outputs, Remote, Summary, run};
-pub use settings::{Contract, OwnPort, OwnService, Problem, Settings, parse as parse_settings};
+pub use settings::{
+    Contract, OwnPort, OwnService, Problem, Settings, Trust, parse as parse_settings,
+};
 
 /// Version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -17,6 +17,7 @@ use crate::log::Log;
 use crate::operator::Operator;
 use crate::registration::Registration;
 use crate::search::Search;
+use crate::settings::Trust;
 use crate::telemetry::Reporter;
 
 /// A control plane that stands still is left within 8 s: renewals, 5 s apart, then go on elsewhere in time.
@@ -37,14 +38,21 @@ pub(crate) struct Companions {
     pub(crate) registration: Registration,
 }
 
-/// Keeps a connection to one of the control planes that `names` lead to, until the worker ends.
+/// Where control planes are, and how they are trusted.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) names: Vec<String>,
+    pub(crate) trust: Trust,
+}
+
+/// Keeps a connection to one of the control planes at `places`, until the worker ends.
 pub(crate) async fn run(
     mut discovery: Discovery,
     mut companions: Companions,
-    names: Vec<String>,
+    places: Places,
     log: Log,
 ) -> Ended {
-    match keep(&mut discovery, &mut companions, names, log).await {
+    match keep(&mut discovery, &mut companions, places, log).await {
         Ok(never) => match never {},
         Err(ended) => ended,
     }
@@ -53,7 +61,7 @@ pub(crate) async fn run(
 async fn keep(
     discovery: &mut Discovery,
     companions: &mut Companions,
-    names: Vec<String>,
+    Places { names, trust }: Places,
     log: Log,
 ) -> Result<Infallible, Ended> {
     if names.is_empty() {
@@ -62,7 +70,7 @@ async fn keep(
     let mut search = Search::begin(names, log, discovery).await?;
     loop {
         let target = search.next(discovery).await?;
-        let closing = visit(discovery, companions, &target).await?;
+        let closing = visit(discovery, companions, &target, &trust).await?;
         search.learn(&target, &closing, discovery).await?;
     }
 }
@@ -72,8 +80,9 @@ async fn visit(
     discovery: &mut Discovery,
     companions: &mut Companions,
     target: &Target,
+    trust: &Trust,
 ) -> Result<Closing, Ended> {
-    match discovery.alone(connect(target, PATIENCE)).await? {
+    match discovery.alone(connect(target, trust, PATIENCE)).await? {
         Ok((connection, ending)) => session(discovery, companions, connection, ending).await,
         Err(error) => Ok(Closing {
             answer: Answer::unavailable(error.to_string()),

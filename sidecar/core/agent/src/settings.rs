@@ -18,6 +18,8 @@ pub struct Settings {
     pub services: Vec<OwnService>,
     /// Where control planes listen, `HOST:PORT`; empty: none is asked.
     pub controlplane: Vec<String>,
+    /// How they are trusted, and what proves to them who this is.
+    pub trust: Trust,
     /// What others reach the workload by; `None`: the address that reaches the control plane.
     pub advertise: Option<IpAddr>,
     /// Where the workload sends its calls.
@@ -32,6 +34,15 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// What the services promise.
     pub contract: Contract,
+}
+
+/// How control planes are trusted, and what proves to them who a sidecar is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The file with the roots that vouch for them, in PEM; `None`: plain text.
+    pub ca: Option<PathBuf>,
+    /// The file with the bearer token; `None`: nothing is proven.
+    pub token: Option<PathBuf>,
 }
 
 /// A service that the workload belongs to.

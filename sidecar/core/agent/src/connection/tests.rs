@@ -11,6 +11,11 @@ const PATIENCE: Patience = Patience {
     answer: Duration::from_millis(200),
 };
 
+const PLAIN: Trust = Trust {
+    ca: None,
+    token: None,
+};
+
 fn target(listener: &TcpListener) -> Target {
     let address = listener.local_addr().unwrap();
     Target {
@@ -34,7 +39,7 @@ async fn a_goaway_is_seen_while_no_call_begins() {
         while server.accept().await.is_some() {}
     };
     let connecting = async {
-        let (_connection, ending) = connect(&target, PATIENCE).await.unwrap();
+        let (_connection, ending) = connect(&target, &PLAIN, PATIENCE).await.unwrap();
         ending.await
     };
     let (ended, ()) = tokio::join!(connecting, leaving);
@@ -45,7 +50,7 @@ async fn a_goaway_is_seen_while_no_call_begins() {
 async fn a_frozen_control_plane_is_noticed() {
     let listener = listener().await;
     let began = Instant::now();
-    let (_connection, ending) = connect(&target(&listener), PATIENCE).await.unwrap();
+    let (_connection, ending) = connect(&target(&listener), &PLAIN, PATIENCE).await.unwrap();
     assert!(matches!(ending.await, Ending::Broken(_)));
     assert!(began.elapsed() >= PATIENCE.probe + PATIENCE.answer);
 }
@@ -54,7 +59,7 @@ async fn a_frozen_control_plane_is_noticed() {
 async fn nobody_there_is_an_error() {
     let target = target(&listener().await);
     assert!(matches!(
-        connect(&target, PATIENCE).await.err(),
+        connect(&target, &PLAIN, PATIENCE).await.err(),
         Some(Error::System(_))
     ));
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use proxy::{ServiceName, UpstreamListener};
 
-use super::{Contract, OwnPort, OwnService, Settings};
+use super::{Contract, OwnPort, OwnService, Settings, Trust};
 
 /// Port of a service that does not say one.
 const SERVICE_PORT: u16 = 80;
@@ -59,6 +59,7 @@ impl Reader<'_> {
         let (outbound, http) = (self.one("outbound", address), self.one("http", address));
         let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
         Some(Settings {
+            trust: self.trust(),
             controlplane: self.controlplane(),
             advertise: self.each("advertise", ip).pop(),
             upstreams: self.each("upstream", upstream),
@@ -123,6 +124,7 @@ impl Reader<'_> {
 
     fn controlplane(&mut self) -> Vec<String> {
         let insecure = self.each("insecure", switch).pop() == Some(true);
+        let is_secure = !self.any("controlplane-ca").is_empty();
         let list = self
             .any("controlplane")
             .iter()
@@ -130,11 +132,24 @@ impl Reader<'_> {
             .map(str::to_owned);
         let list: Vec<String> = list.collect();
         for address in &list {
-            if let Err(message) = controlplane(address, insecure) {
+            if let Err(message) = controlplane(address, insecure || is_secure) {
                 self.problem("controlplane", &message);
             }
         }
         list
+    }
+
+    /// A token is for the control plane alone, so it never travels in plain text.
+    fn trust(&mut self) -> Trust {
+        let ca = self.each("controlplane-ca", file).pop();
+        let token = self.each("token-file", file).pop();
+        if token.is_some() && ca.is_none() {
+            self.problem(
+                "token-file",
+                "a token is sent over TLS alone: name who signs for control planes with --controlplane-ca FILE",
+            );
+        }
+        Trust { ca, token }
     }
 
     fn contract(&self) -> Contract {
@@ -326,25 +341,35 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {
+    not_empty(text, "a directory")
+}
+
+fn file(text: &str) -> Result<PathBuf, String> {
+    not_empty(text, "a file")
+}
+
+fn not_empty(text: &str, what: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
-        Err("expected a directory, found nothing".to_owned())
+        Err(format!("expected {what}, found nothing"))
     } else {
         Ok(text.into())
     }
 }
 
-fn controlplane(text: &str, insecure: bool) -> Result<(), String> {
+/// `is_allowed` says that the connection is encrypted, or need not be.
+fn controlplane(text: &str, is_allowed: bool) -> Result<(), String> {
     let split = text
         .rsplit_once(':')
         .filter(|(host, port)| !host.is_empty() && number(port).is_some());
     let Some((host, _)) = split else {
         return Err(format!("expected HOST:PORT[,HOST:PORT...], found {text:?}"));
     };
-    if insecure || is_loopback(host) {
+    if is_allowed || is_loopback(host) {
         return Ok(());
     }
     Err(format!(
-        "{host} is not on this machine and TLS is not available yet: plain text needs --insecure"
+        "{host} is not on this machine: name who signs for it with --controlplane-ca FILE, or allow plain text \
+         with --insecure"
     ))
 }
 

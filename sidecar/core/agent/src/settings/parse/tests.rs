@@ -158,3 +158,22 @@ fn an_upstream_listens_on_loopback_unless_told() {
 fn an_instance_cannot_name_a_path() {
     assert_eq!(problems(&[("instance", &["../cart"])]), ["instance"]);
 }
+
+#[test]
+fn a_control_plane_off_this_machine_needs_somebody_who_signs_for_it() {
+    let remote = ("controlplane", &["breakwater.example:15010"] as &[&str]);
+    let found = parse(&values(&[remote])).unwrap_err();
+    assert!(found[0].message.contains("--controlplane-ca FILE"));
+    let trusted = settings(&[remote, ("controlplane-ca", &["/run/ca.crt"])]);
+    assert_eq!(trusted.trust.ca, Some("/run/ca.crt".into()));
+}
+
+#[test]
+fn a_token_never_travels_in_plain_text() {
+    let token = ("token-file", &["/run/token"] as &[&str]);
+    let insecure = ("insecure", &["true"] as &[&str]);
+    assert_eq!(problems(&[token]), ["token-file"]);
+    assert_eq!(problems(&[token, insecure]), ["token-file"]);
+    let trust = settings(&[token, ("controlplane-ca", &["/run/ca.crt"])]).trust;
+    assert_eq!(trust.token, Some("/run/token".into()));
+}

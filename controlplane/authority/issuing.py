@@ -1,0 +1,49 @@
+"""An authority that runs: the credentials that it has ready, for as long as the control plane serves."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from controlplane.authority.authority import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from controlplane.authority.keep import Keep
+    from controlplane.credentials import Keyring
+
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@asynccontextmanager
+async def issuing(
+    keep: Keep, names: Iterable[str], trust_domain: str, is_leading: Callable[[], bool]
+) -> AsyncIterator[Keyring]:
+    """The credentials of servers that are called by `names`, or from this machine, until the block ends.
+
+    Raises:
+        AuthorityError: there is no authority, and none can be made.
+    """
+    everything = tuple(dict.fromkeys((*names, socket.gethostname(), *_LOOPBACK)))
+    named = [name for name in everything if not _is_wildcard(name)]
+    authority = Authority(keep, named, trust_domain, partial(datetime.now, UTC), is_leading)
+    await authority.refresh()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(authority.run())
+        try:
+            yield lambda: authority.credentials
+        finally:
+            running.cancel()
+
+
+def _is_wildcard(name: str) -> bool:
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return False

@@ -1,0 +1,92 @@
+"""What a server shows, and whom its callers trust: in PEM, replaced while it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import grpc
+from cryptography import x509
+
+from controlplane.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A certificate with its chain, its key, and the roots that vouch for it; all in PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    bundle: bytes
+
+
+Keyring: TypeAlias = Callable[[], Credentials]
+"""Gives the credentials that hold now; asked whenever a connection begins."""
+
+
+class FileCredentials:
+    """Credentials in files that somebody else replaces; they are read again when they changed."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = (certificate, key)
+        self._seen: tuple[int, ...] = ()
+        self._held: Credentials | None = None
+
+    def __call__(self) -> Credentials:
+        """The newest that can be read.
+
+        Raises:
+            CredentialsError: they could never be read.
+        """
+        try:
+            seen = tuple(file.stat().st_mtime_ns for file in self._files)
+            if seen != self._seen or self._held is None:
+                certificate, key = (file.read_bytes() for file in self._files)
+                self._held = Credentials(certificate=certificate, key=key, bundle=certificate)
+                self._seen = seen
+        except OSError as error:
+            if self._held is None:
+                raise CredentialsError(f"cannot read {error.filename}: {error.strerror}") from error
+        return self._held
+
+
+def server_credentials(keyring: Keyring) -> grpc.ServerCredentials:
+    """What makes a gRPC server encrypt; every new connection gets the certificate of its time.
+
+    Raises:
+        CredentialsError: there are none.
+    """
+    shown = keyring()
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal shown
+        newest = keyring()
+        if newest == shown:
+            return None
+        shown = newest
+        return _configuration(newest)
+
+    # the stubs do not know that nothing new is an answer, too
+    return grpc.dynamic_ssl_server_credentials(_configuration(shown), fetch)  # type: ignore[arg-type]
+
+
+def first_name(credentials: Credentials) -> str:
+    """A name that the certificate holds for: every replica shows one for the same first name.
+
+    Raises:
+        CredentialsError: it names nobody.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(credentials.certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return names.get_values_for_type(x509.DNSName)[0]
+    except (ValueError, IndexError, x509.ExtensionNotFound) as error:
+        raise CredentialsError("expected a certificate for a DNS name, found none") from error
+
+
+def _configuration(credentials: Credentials) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(credentials.key, credentials.certificate)])

@@ -1,0 +1,60 @@
+"""How what listens is secured, out of the texts of the settings."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILES = ("tls-cert", "tls-key", "admin-token-file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """A certificate that is given, or the directory of an authority of our own; or neither: plain text.
+
+    `names` are further names and addresses that callers use; `admin_token` is the file with what people show.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    ca_dir: Path | None = None
+    names: tuple[str, ...] = ()
+    admin_token: Path | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what sidecars and people connect to speaks TLS."""
+        return self.certificate is not None or self.ca_dir is not None
+
+
+def read_security(texts: Mapping[str, str], problems: list[str]) -> Security:
+    """What the settings say; adds everything that is wrong with it to `problems`."""
+    problems += _problems(texts)
+    files = {name: Path(texts[name]) if texts[name] else None for name in (*_FILES, "ca-dir")}
+    return Security(
+        certificate=files["tls-cert"],
+        key=files["tls-key"],
+        ca_dir=files["ca-dir"],
+        names=tuple(name for name in texts["tls-names"].split(",") if name),
+        admin_token=files["admin-token-file"],
+    )
+
+
+def _problems(texts: Mapping[str, str]) -> Iterator[str]:
+    for name in _FILES:
+        if texts[name] and (reason := _why_unreadable(Path(texts[name]))):
+            yield f"--{name} {texts[name]}: {reason}"
+    if bool(texts["tls-cert"]) != bool(texts["tls-key"]):
+        given, missing = ("cert", "key") if texts["tls-cert"] else ("key", "cert")
+        yield f"--tls-{given}: expected --tls-{missing} with it"
+    if texts["tls-cert"] and texts["ca-dir"]:
+        yield "--ca-dir: a certificate is given already, with --tls-cert"
+    if texts["tls-names"] and not texts["ca-dir"]:
+        yield "--tls-names: expected --ca-dir with it, whose authority signs for them"
+
+
+def _why_unreadable(path: Path) -> str:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
