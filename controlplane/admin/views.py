@@ -7,6 +7,7 @@ from controlplane.model.document import Document, Problem
 from controlplane.model.replica import Placed
 from controlplane.model.resource import (
     CallerMatch,
+    Inbound,
     Outbound,
     OutboundVariant,
     Resource,
@@ -17,7 +18,7 @@ from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
 from controlplane.snapshot.build import Snapshot
-from controlplane.snapshot.describe import Row, rows
+from controlplane.snapshot.describe import Row, inbound_rows, outbound_rows
 from controlplane.snapshot.status import Condition, conditions, synced
 from registry.model import ServiceName
 
@@ -49,7 +50,7 @@ def policy_view(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """What governs calls to a service: its resources, the variant for the caller, and that in rows."""
+    """What governs calls to a service: its resources, the variant for the caller, and both sides in rows."""
 
     outbound: Resource
     inbound: Resource | None
@@ -64,11 +65,13 @@ def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, sch
     variants = outbound.body.variants if isinstance(outbound.body, Outbound) else ()
     index = variant_for(variants, caller)
     variant = variants[index]
+    inbound = snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service)))
+    members = inbound_rows(inbound.body, schema) if inbound and isinstance(inbound.body, Inbound) else ()
     return Effective(
         outbound=outbound,
-        inbound=snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service))),
+        inbound=inbound,
         variant=index,
-        rows=rows(variant, schema),
+        rows=(*outbound_rows(variant, schema), *members),
         warnings=tuple(warnings(variant.resilience)),
     )
 

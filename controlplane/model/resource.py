@@ -123,11 +123,23 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboundBackpressure:
+    """What stands in front of an application, with every default of a block that is there.
+
+    Origins are sorted by path.
+    """
+
+    settings: Tree
+    origins: tuple[FieldOrigin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
-    """What the members of a service enforce, sorted by policy."""
+    """What the members of a service enforce; limits sorted by policy."""
 
     service: ServiceName
     rate_limits: tuple[RateLimitRules, ...]
+    backpressure: InboundBackpressure | None = None
 
 
 Body: TypeAlias = "MeshSettings | HostBinding | Outbound | Endpoints | Inbound"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.policy import external_service, mesh, rate_limit, resilience, sidecar_profile
+from controlplane.policy import backpressure, external_service, mesh, rate_limit, resilience, sidecar_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
     resilience.KIND: resilience.validate,
     rate_limit.KIND: rate_limit.validate,
+    backpressure.KIND: backpressure.validate,
     mesh.KIND: mesh.validate,
     external_service.KIND: external_service.validate,
     sidecar_profile.KIND: sidecar_profile.validate,

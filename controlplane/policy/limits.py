@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
+from controlplane.policy import match
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,8 @@ def validate(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
     else:
         choices = ", ".join(_KINDS)
         yield document.problem(path, f"names nothing to limit; set one of {choices}")
-    yield from _validate_members(document, limit, path)
+    yield from match.validate_subjects(document, limit, path)
+    yield from match.validate_matches(document, limit, path)
 
 
 def find_kind(limit: Tree) -> str:
@@ -71,19 +73,6 @@ def default_burst(limit: Tree) -> int:
     if not requests or not per:
         return 1
     return max(1, requests * _SECOND // per.nanoseconds)
-
-
-def validate_path(document: Document, block: Tree, path: str) -> Iterator[Problem]:
-    """What is wrong with the `path` of a block, if it has one."""
-    match = find_block(block, "path")
-    if match is not None:
-        yield from validate_one(document, match, f"{path}.path")
-
-
-def validate_one(document: Document, block: Tree, path: str) -> Iterator[Problem]:
-    """A block of which exactly one field must be set, and none is."""
-    if not block:
-        yield document.problem(path, "names nothing; set one of its fields")
 
 
 def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
@@ -171,23 +160,3 @@ def _validate_connections(document: Document, limit: Tree, path: str) -> Iterato
                 yield document.problem(
                     f"{path}.by[{index}].{name}", "of a connection only its sourceIp is known"
                 )
-
-
-def _validate_members(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
-    """Blocks of which exactly one member, or at least one, must be set."""
-    for index, subject in enumerate(blocks(limit, "by")):
-        yield from validate_one(document, subject, f"{path}.by[{index}]")
-        for member, value in subject.items():
-            if value is False:
-                yield document.problem(f"{path}.by[{index}].{member}", "expected true, found false")
-    for index, match in enumerate(blocks(limit, "match")):
-        yield from _validate_match(document, match, f"{path}.match[{index}]")
-
-
-def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:
-    yield from validate_path(document, match, path)
-    if not match:
-        yield document.problem(path, "names nothing, so every request matches", warning=True)
-    for index, header in enumerate(blocks(match, "headers")):
-        if "value" not in header and "present" not in header:
-            yield document.problem(f"{path}.headers[{index}]", "expected value or present")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.value import Tree, find_block, find_text
-from controlplane.policy import resilience
+from controlplane.policy import backpressure, resilience
 from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ DEFAULT_ROOT_NAMESPACE: Final = "breakwater-system"
 
 def validate(document: Document) -> Iterator[Problem]:
     """What is wrong between the fields of a Mesh."""
-    defaults = find_block(document.spec, "defaults.resilience") or {}
-    return resilience.validate_blocks(document, defaults, "spec.defaults.resilience")
+    yield from resilience.validate_blocks(document, default_resilience(document), "spec.defaults.resilience")
+    yield from backpressure.validate_blocks(
+        document, default_backpressure(document), "spec.defaults.backpressure"
+    )
 
 
 def root_namespace(document: Document | None) -> str:
@@ -30,8 +32,13 @@ def root_namespace(document: Document | None) -> str:
 
 
 def default_resilience(document: Document) -> Tree:
-    """The blocks that apply to everybody, as written."""
+    """How everybody treats everybody, as written."""
     return find_block(document.spec, "defaults.resilience") or {}
+
+
+def default_backpressure(document: Document) -> Tree:
+    """What stands in front of everybody's application, as written."""
+    return find_block(document.spec, "defaults.backpressure") or {}
 
 
 def access_log(document: Document | None, schema: Schema) -> Tree:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import CallerMatch, PolicyRef, RateLimitRules
 from controlplane.model.value import blocks, find_block, find_text
-from controlplane.policy import limits, target
+from controlplane.policy import limits, match, target
 from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def validate(document: Document) -> Iterator[Problem]:
             yield document.problem(f"{path}.name", f"the name of limits[{first}] too")
         yield from limits.validate(document, limit, path)
     for index, exemption in enumerate(blocks(document.spec, "exempt")):
-        yield from limits.validate_one(document, exemption, f"spec.exempt[{index}]")
-        yield from limits.validate_path(document, exemption, f"spec.exempt[{index}]")
+        yield from match.validate_one(document, exemption, f"spec.exempt[{index}]")
+        yield from match.validate_path(document, exemption, f"spec.exempt[{index}]")
 
 
 def is_at_caller(document: Document) -> bool:

@@ -26,8 +26,9 @@ from controlplane.snapshot.affected import affected, hosts_change
 from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
 from controlplane.snapshot.hosts import bind_hosts
+from controlplane.snapshot.inbound import build_inbound
 from controlplane.snapshot.inputs import MESH_KEY, Inputs
-from controlplane.snapshot.outbound import build_outbound, limits
+from controlplane.snapshot.outbound import build_outbound
 from controlplane.snapshot.services import KnownService, external_key
 
 if TYPE_CHECKING:
@@ -136,9 +137,7 @@ def _bodies(
         ResourceType.ENDPOINTS: _endpoints(service),
     }
     if service.document is None:
-        attached = list(attachments.of(service.name, is_external=False))
-        rules = limits(attached, schema, at_caller=False, callee_enforces=service.enforces)
-        bodies[ResourceType.INBOUND] = Inbound(service=service.name, rate_limits=rules)
+        bodies[ResourceType.INBOUND] = build_inbound(service, attachments, mesh_document, schema)
     return bodies
 
 
@@ -149,6 +148,8 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     if isinstance(body, Outbound):
         origins = (origin for variant in body.variants for origin in variant.origins)
         yield from (origin.policy.key for origin in origins if origin.policy)
+    if isinstance(body, Inbound) and body.backpressure is not None:
+        yield from (origin.policy.key for origin in body.backpressure.origins if origin.policy)
     if isinstance(body, Outbound | Inbound):
         yield from (rules.policy.key for rules in body.rate_limits)
 

@@ -39,9 +39,7 @@ def encode(body: Body) -> bytes:
         case Endpoints():
             message = _endpoints(body)
         case Inbound():
-            message = resource_pb2.Inbound(
-                service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
-            )
+            message = _inbound(body)
     return message.SerializeToString(deterministic=True)
 
 
@@ -180,6 +178,16 @@ def _endpoints(body: Endpoints) -> resource_pb2.Endpoints:
     )
     if body.resolution is Resolution.DNS:
         message.resolution = external_service_pb2.RESOLUTION_DNS
+    return message
+
+
+def _inbound(body: Inbound) -> resource_pb2.Inbound:
+    message = resource_pb2.Inbound(
+        service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
+    )
+    if body.backpressure is not None:
+        message.backpressure.origins.extend(map(encode_origin, body.backpressure.origins))
+        fill_message(message.backpressure.settings, body.backpressure.settings)
     return message
 
 

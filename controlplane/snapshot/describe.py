@@ -10,8 +10,11 @@ from controlplane.model.text import field_at, value_text
 from controlplane.model.value import find
 
 if TYPE_CHECKING:
-    from controlplane.model.resource import FieldOrigin, OutboundVariant
-    from controlplane.model.schema import Schema
+    from collections.abc import Iterable, Iterator
+
+    from controlplane.model.resource import FieldOrigin, Inbound, OutboundVariant
+    from controlplane.model.schema import Block, Schema
+    from controlplane.model.value import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,23 @@ class Row:
     origin: FieldOrigin
 
 
-def rows(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
-    """Every effective field of a variant, sorted by path; a block that somebody wrote as {} is one too."""
-    block = schema.blocks["Resilience"]
-    found = []
-    for origin in variant.origins:
-        value = find(variant.resilience, origin.path)
+def rows(tree: Tree, origins: Iterable[FieldOrigin], block: Block) -> Iterator[Row]:
+    """Every effective field of a tree, in the order of its origins; a block written as {} is one too."""
+    for origin in origins:
+        value = find(tree, origin.path)
         if value is not None:
             text = "{}" if isinstance(value, Mapping) else value_text(value, field_at(block, origin.path))
-            found.append(Row(path=origin.path, value=text, origin=origin))
-    return tuple(found)
+            yield Row(path=origin.path, value=text, origin=origin)
+
+
+def outbound_rows(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
+    """Every effective field of a variant."""
+    return tuple(rows(variant.resilience, variant.origins, schema.blocks["Resilience"]))
+
+
+def inbound_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+    """Every effective field of what stands in front of an application; none where nothing does."""
+    front = inbound.backpressure
+    if front is None:
+        return ()
+    return tuple(rows(front.settings, front.origins, schema.blocks["Backpressure"]))

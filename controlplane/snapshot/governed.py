@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from controlplane.policy import rate_limit, target
+from controlplane.policy import backpressure, rate_limit, target
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def exists(inputs: Inputs, place: target.Target) -> bool:
 
 def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService) -> bool:
     """Whether some sidecar enforces what a policy says about a service."""
+    if document.key.kind == backpressure.KIND:
+        return service.enforces
     is_limit = document.key.kind == rate_limit.KIND
     if is_limit and service.enforces and not rate_limit.is_at_caller(document):
         return True

@@ -92,14 +92,20 @@ def _variant(
 
 def _mesh_defaults(document: Document | None) -> Iterator[Contribution]:
     if document is not None:
-        yield Contribution(
-            policy=_ref(document),
-            level=Level.DEFAULTS.text,
-            strategy=Strategy.PATCH_DEFAULTS,
-            specificity=(False, Level.DEFAULTS, 0),
-            age=document.age,
-            settings=resilience.behaviours(mesh.default_resilience(document), document.key.namespace),
-        )
+        settings = resilience.behaviours(mesh.default_resilience(document), document.key.namespace)
+        yield default_contribution(document, settings)
+
+
+def default_contribution(document: Document, settings: Tree) -> Contribution:
+    """What the Mesh says for everybody: the weakest there is."""
+    return Contribution(
+        policy=_ref(document),
+        level=Level.DEFAULTS.text,
+        strategy=Strategy.PATCH_DEFAULTS,
+        specificity=(False, Level.DEFAULTS, 0),
+        age=document.age,
+        settings=settings,
+    )
 
 
 def _contributions(attached: Attached, rank: int, attachments: Attachments) -> Iterator[Contribution]:
@@ -110,11 +116,12 @@ def _contributions(attached: Attached, rank: int, attachments: Attachments) -> I
     if oldest is not document:
         del settings["bulkhead"]
         bulkhead = find_block(resilience.behaviours(oldest.spec, oldest.key.namespace), "bulkhead") or {}
-        yield _contribution(attached, rank, oldest, {"bulkhead": bulkhead})
-    yield _contribution(attached, rank, document, settings)
+        yield contribution(attached, rank, oldest, {"bulkhead": bulkhead})
+    yield contribution(attached, rank, document, settings)
 
 
-def _contribution(attached: Attached, rank: int, author: Document, settings: Tree) -> Contribution:
+def contribution(attached: Attached, rank: int, author: Document, settings: Tree) -> Contribution:
+    """What a policy says about callers of this rank, in the words of `author`."""
     return Contribution(
         policy=_ref(author),
         level=attached.level.text,

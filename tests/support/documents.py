@@ -57,6 +57,11 @@ def rate_limit(name: str, *targets: Target, **spec: Any) -> Document:
     return _document("RateLimitPolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
 
 
+def backpressure(name: str, *targets: Target, **spec: Any) -> Document:
+    """Return a BackpressurePolicy; `spec` is the rest of it."""
+    return _document("BackpressurePolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
+
+
 def _document(kind: str, name: str, spec: Mapping[str, Any]) -> Document:
     metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": "breakwater.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}

@@ -21,7 +21,7 @@ from controlplane.model.resource import (
 from controlplane.model.text import value_text
 from controlplane.model.value import Tree
 from controlplane.snapshot.build import Snapshot
-from controlplane.snapshot.describe import rows
+from controlplane.snapshot.describe import Row, inbound_rows, outbound_rows
 from controlplane.snapshot.status import conditions
 from registry.model import Contract
 from tests.support import injection
@@ -81,6 +81,7 @@ def _body(body: Body) -> Iterator[str]:
                 yield f"{endpoint.instance} at {endpoint.address} {dict(endpoint.ports)}{sidecar}"
         case Inbound():
             yield from _limits(body.rate_limits)
+            yield from _rows(inbound_rows(body, SCHEMA))
         case Outbound():
             ports = (f"{port.name} {port.port} {port.protocol.value}" for port in body.ports)
             yield f"ports {', '.join(ports)}"
@@ -92,7 +93,11 @@ def _body(body: Body) -> Iterator[str]:
 
 def _variant(variant: OutboundVariant) -> Iterator[str]:
     yield f"for {_caller(variant.caller)}"
-    for row in rows(variant, SCHEMA):
+    yield from _rows(outbound_rows(variant, SCHEMA))
+
+
+def _rows(found: tuple[Row, ...]) -> Iterator[str]:
+    for row in found:
         author = f" {row.origin.policy.key}" if row.origin.policy else ""
         yield f"  {row.path} = {row.value}  ({row.origin.level}{author})"
 

@@ -79,7 +79,7 @@ pub(crate) fn endpoints_at(name: &str, at: &str) -> Resource {
 pub(crate) fn inbound(name: &str) -> Resource {
     let body = mesh::Inbound {
         service: service(name),
-        rate_limits: Vec::new(),
+        ..Default::default()
     };
     resource(Kind::Inbound, &format!("shop/{name}"), &body)
 }

@@ -1,5 +1,6 @@
 //! Bodies of resources to what the proxy enforces, or the field at fault and why. Pure.
 
+mod backpressure;
 mod breaker;
 mod endpoints;
 mod limits;
@@ -137,6 +138,11 @@ fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
     Ok(Inbound {
         service,
         limits: limits::decode(for_everybody)?,
+        backpressure: wire
+            .backpressure
+            .map(backpressure::decode)
+            .transpose()
+            .under("backpressure")?,
     })
 }
 

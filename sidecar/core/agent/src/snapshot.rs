@@ -71,6 +71,7 @@ impl Snapshot {
         let nothing = Arc::new(Inbound {
             service: service.clone(),
             limits: Vec::new(),
+            backpressure: None,
         });
         self.unruled.insert(service, nothing).is_none()
     }

@@ -4,6 +4,8 @@
 //! the same `Arc` as proof that there is nothing to do. Machine state (breakers, buckets, budgets, pools) lives in the
 //! worker, survives edits of its figures, and goes with its block, its endpoint or its cluster.
 
+mod backpressure;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use policy::condition::Conditions;
 use policy::{Percent, Reason, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
 
 pub use crate::name::{PolicyRef, ServiceName};
+pub use backpressure::{Backpressure, Class};
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]
@@ -202,6 +205,8 @@ pub struct Inbound {
     pub service: ServiceName,
     /// Limits; all that match must admit.
     pub limits: Vec<LimitRules>,
+    /// What stands in front of its application; `None`: nothing.
+    pub backpressure: Option<Backpressure>,
 }
 
 /// The limits of one policy.

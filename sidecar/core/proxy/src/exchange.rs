@@ -3,7 +3,7 @@
 //! A protocol's driver reads and writes; what to do it asks here. The calls, in order:
 //!
 //! 1. [`Exchange::begin`] when the request's head is complete, then [`Exchange::admit`]: route, deadline, limits,
-//!    bulkhead. It may wait, within the deadline, so drive it beside a watch over the client.
+//!    backpressure, bulkhead. It may wait, within the deadline, so drive it beside a watch over the client.
 //! 2. [`Exchange::attempt`]: a [`Destination`] to connect to and send to, with the head edited by
 //!    [`Exchange::edit_request`]. The attempt has until [`Exchange::headers_by_ns`]. Where the cluster's
 //!    connections are capped, [`Exchange::connection`] holds the place of the one in use;
@@ -40,6 +40,7 @@ use smallvec::SmallVec;
 
 use crate::across::Hop;
 use crate::clock::nanoseconds;
+use crate::front;
 use crate::gate::Permit;
 use crate::live::Cluster;
 use crate::report::Direction;
@@ -49,7 +50,7 @@ use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::timeout::{self, BodyBounds, Traits};
-use crate::stages::{Refusal, breaker, bulkhead, deadline, route};
+use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
 use crate::trace::{Key, hex};
 use crate::upstream::Pools;
@@ -68,6 +69,7 @@ pub(crate) struct Exchange {
     quota: Quota,
     /// What the limits get back.
     charges: Option<Charges>,
+    front: Option<front::Permit>,
     bulkhead: Option<Permit>,
     /// The place among a capped cluster's connections; kept from attempt to attempt.
     pub(crate) connection: Option<Permit>,
@@ -143,6 +145,7 @@ impl Exchange {
             deadline: None,
             quota: Quota::default(),
             charges: None,
+            front: None,
             bulkhead: None,
             connection: None,
             tries: Tries::new(request),
@@ -170,6 +173,7 @@ impl Exchange {
         let cluster = self.find_route(entry, request, &bounds).await?;
         self.fix_deadline(bounds, &cluster)?;
         self.charge_limits(&cluster, request).await?;
+        self.enter_front(&cluster, request).await?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
@@ -240,6 +244,26 @@ impl Exchange {
         };
         charges.turn(self.deadline).await?;
         self.now_ns = self.worker.clock.now_ns();
+        Ok(())
+    }
+
+    async fn enter_front(
+        &mut self,
+        cluster: &Cluster,
+        request: &dyn Request,
+    ) -> Result<(), Refusal> {
+        let Some(front) = &cluster.front else {
+            return Ok(());
+        };
+        let (worker, deadline) = (Rc::clone(&self.worker), self.deadline);
+        let arrival = backpressure::arrival(&worker, front, request, deadline);
+        let (mut permit, has_waited) =
+            backpressure::enter(&worker, front, &arrival, deadline, self.now_ns).await?;
+        permit.hold_for(|| self.keys());
+        self.front = Some(permit);
+        if has_waited {
+            self.now_ns = worker.clock.now_ns();
+        }
         Ok(())
     }
 

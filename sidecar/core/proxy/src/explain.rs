@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use http1::Known;
 use policy::Reason;
+use policy::backpressure::Entry;
 use policy::breaker::State;
 
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::Request;
-use crate::stages::{Refusal, breaker, bulkhead, deadline, retry};
+use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, retry};
 use crate::worker::Worker;
 
 /// The stages up to the one that refuses.
@@ -45,6 +46,7 @@ impl Telling<'_> {
         let cluster = self.route()?;
         self.deadline(&cluster)?;
         self.limits(&cluster)?;
+        self.backpressure(&cluster)?;
         if self.question.direction == Direction::Outbound {
             self.bulkhead(&cluster)?;
             self.budget(&cluster);
@@ -162,6 +164,32 @@ impl Telling<'_> {
         };
         explanation.refusal = Some((refusal.reason, refusal.http_status()));
         Err(Refused)
+    }
+
+    fn backpressure(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let Some(front) = &cluster.front else {
+            return Ok(());
+        };
+        let now_ns = self.worker.clock.now_ns();
+        let arrival = backpressure::arrival(self.worker, front, self.question, None);
+        let (class, verdict) = (arrival.class.as_str(), front.foresee(&arrival, now_ns));
+        let text = front.look(|machine| {
+            format!(
+                "{} of {} running, {} of {} waiting; it is {class}",
+                machine.in_flight(),
+                machine.limit(),
+                machine.depth(),
+                machine.capacity(),
+            )
+        });
+        if let Entry::Refused(reason) = verdict {
+            return self.refuse("backpressure", text, &backpressure::refusal(front, reason));
+        }
+        let rules = Rc::clone(&front.rules.borrow());
+        let policy = rules.queue_policy.clone();
+        let policy = policy.or_else(|| rules.concurrency_policy.clone());
+        self.pass("backpressure", text, policy);
+        Ok(())
     }
 
     fn bulkhead(&mut self, cluster: &Cluster) -> Result<(), Refused> {
@@ -323,5 +351,11 @@ impl Request for Question {
 
     fn peer(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn head_bytes(&self) -> u64 {
+        let headers = self.headers.iter();
+        let lengths = headers.map(|(name, value)| name.len() + value.len());
+        (lengths.sum::<usize>() + self.path.len()) as u64
     }
 }

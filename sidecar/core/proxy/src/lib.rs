@@ -17,6 +17,7 @@ mod descriptors;
 mod downstream;
 mod exchange;
 mod explain;
+mod front;
 mod gate;
 mod h1;
 mod h2;

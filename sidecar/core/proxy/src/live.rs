@@ -15,6 +15,7 @@ use policy::latency::RecentLatency;
 use policy::rate_limit::Limiter;
 
 use crate::config::{self, Block, Config, ServiceName};
+use crate::front::Front;
 use crate::gate::Gate;
 use crate::report::Direction;
 use crate::stages::breaker::Guard;
@@ -37,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
     pub(crate) inbound: Vec<Rc<Cluster>>,
+    /// What stands in front of the workload, one per service that it is of.
+    pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
     /// Bulkheads that several clusters share.
     shared: HashMap<Arc<str>, Rc<Gate>>,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Cluster {
     pub(crate) limits: Limits,
     /// Limits of the connections that are accepted for it; inbound only.
     pub(crate) doors: Limits,
+    /// What stands in front of the application; inbound only.
+    pub(crate) front: Option<Rc<Front>>,
     pub(crate) bulkhead: Option<Rc<Gate>>,
     pub(crate) connections: Option<Rc<Gate>>,
     pub(crate) budget: Option<Rc<RefCell<Budget>>>,
@@ -81,6 +86,7 @@ impl Live {
                 next.hosts.insert(host.clone(), Rc::clone(cluster));
             }
         }
+        next.fronts = fronts(worker, &config, &self.fronts);
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);
             let old = self.inbound.get(place);
@@ -122,6 +128,7 @@ impl Live {
             tally: worker.tally(direction, Some(&config.service)),
             limits: Limits::new(&config.limits, old.map(|old| &old.limits), at),
             doors: Limits::of_connections(&config.limits, old.map(|old| &old.doors), at),
+            front: self.front(direction, &config.service),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
             budget: budget(worker, config, old),
@@ -130,6 +137,11 @@ impl Live {
             ports: ports(worker, config, old, now_ns),
             config: Arc::clone(config),
         })
+    }
+
+    fn front(&self, direction: Direction, service: &ServiceName) -> Option<Rc<Front>> {
+        let is_inbound = direction == Direction::Inbound;
+        self.fronts.get(service).filter(|_| is_inbound).cloned()
     }
 
     fn bulkhead(
@@ -183,6 +195,28 @@ impl Cluster {
                 .reconfigure(share_of(&block.params.budget, Some(live_callers)));
         }
     }
+}
+
+/// What stands in front of each service of ours. Who runs or waits stays so.
+fn fronts(
+    worker: &Worker,
+    config: &Config,
+    old: &HashMap<ServiceName, Rc<Front>>,
+) -> HashMap<ServiceName, Rc<Front>> {
+    let rules = config.inbound.iter();
+    let rules =
+        rules.filter_map(|(service, inbound)| Some((service, inbound.backpressure.clone()?)));
+    let build = |(service, rules): (&ServiceName, config::Backpressure)| {
+        let front = match old.get(service) {
+            Some(front) => {
+                front.reconfigure(rules);
+                Rc::clone(front)
+            }
+            None => Front::new(rules, worker.clock),
+        };
+        (service.clone(), front)
+    };
+    rules.map(build).collect()
 }
 
 fn reconfigured(old: Option<&Rc<Gate>>, params: bulkhead::Params) -> Rc<Gate> {

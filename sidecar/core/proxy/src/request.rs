@@ -24,6 +24,8 @@ pub(crate) trait Request {
     fn protocol(&self) -> &'static str;
     /// The address it came from.
     fn peer(&self) -> IpAddr;
+    /// What it takes in memory.
+    fn head_bytes(&self) -> u64;
 
     /// The first value of the field named `name`, in lower case.
     fn find(&self, name: &str) -> Option<Vec<u8>> {

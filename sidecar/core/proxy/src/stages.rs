@@ -7,6 +7,10 @@ pub(crate) mod route;
 pub(crate) mod deadline;
 // What may be asked at all: before anything is taken that a refused request would have to give back.
 pub(crate) mod rate_limit;
+// How much the request matters, which decides who goes first where not all can.
+pub(crate) mod criticality;
+// How many the application gets at once, who waits for it, and who is turned away.
+pub(crate) mod backpressure;
 // How many run at once; all attempts of a request are one.
 pub(crate) mod bulkhead;
 // Around the stages below: whether a failed attempt is made again, paid for by the budget.

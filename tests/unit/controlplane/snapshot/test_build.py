@@ -66,7 +66,7 @@ def test_endpoints_that_change_compile_no_policy(monkeypatch: pytest.MonkeyPatch
         raise AssertionError("a policy was compiled")
 
     monkeypatch.setattr("controlplane.snapshot.build.build_outbound", compiled)
-    monkeypatch.setattr("controlplane.snapshot.build.limits", compiled)
+    monkeypatch.setattr("controlplane.snapshot.build.build_inbound", compiled)
     after = build(
         replace(before.inputs, services={service_name("shop/cart"): service(instances=2)}), COMPILER, before
     )

@@ -83,7 +83,7 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
         "policies.yaml:11: apiVersion: required; expected breakwater.dev/v1alpha1",
         (
             "policies.yaml:11: kind: expected one of ResiliencePolicy, RateLimitPolicy, Mesh, "
-            "ExternalService, SidecarProfile, found 'Polcy'"
+            "ExternalService, BackpressurePolicy, SidecarProfile, found 'Polcy'"
         ),
     ]
     assert parsed.documents == ()
@@ -103,7 +103,7 @@ def test_an_unknown_kind_lists_the_known_ones_and_suggests() -> None:
 
 
 def test_a_kind_of_a_later_release_is_refused() -> None:
-    [problem] = read("apiVersion: breakwater.dev/v1alpha1\nkind: BackpressurePolicy\n").problems
+    [problem] = read("apiVersion: breakwater.dev/v1alpha1\nkind: FaultPolicy\n").problems
     assert problem.path == "kind"
 
 

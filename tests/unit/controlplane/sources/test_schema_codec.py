@@ -14,6 +14,7 @@ def test_the_schema_has_every_kind_of_the_contract() -> None:
     assert {kind.name: kind.short_name for kind in SCHEMA.kinds.values()} == {
         "ResiliencePolicy": "resp",
         "RateLimitPolicy": "rlp",
+        "BackpressurePolicy": "bpp",
         "Mesh": "mesh",
         "ExternalService": "exs",
         "SidecarProfile": "scp",

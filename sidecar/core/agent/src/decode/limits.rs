@@ -44,7 +44,7 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
     })
 }
 
-fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
+pub(super) fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
     let named =
         |name: String, of: fn(Box<str>) -> Subject| (!name.is_empty()).then(|| of(name.into()));
     let flag = |is_set: bool, subject: Subject| is_set.then_some(subject);
@@ -64,7 +64,7 @@ fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
     }
 }
 
-fn request_match(wire: mesh::RequestMatch) -> Result<RequestMatch, Fault> {
+pub(super) fn request_match(wire: mesh::RequestMatch) -> Result<RequestMatch, Fault> {
     Ok(RequestMatch {
         methods: wire.methods.into_iter().map(Into::into).collect(),
         path: wire.path.map(path).transpose().under("path")?,

@@ -106,8 +106,8 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     Ok(())
 }
 
-/// Where the fields of a variant came from.
-struct Origins<'a>(&'a [mesh::FieldOrigin]);
+/// Where merged fields came from.
+pub(super) struct Origins<'a>(pub(super) &'a [mesh::FieldOrigin]);
 
 impl Origins<'_> {
     /// The block at `path` with the policy that it is attributed to.
@@ -127,7 +127,7 @@ impl Origins<'_> {
     }
 
     /// The most specific policy that set a field at or under `path`, by path where several did.
-    fn policy(&self, path: &str) -> Option<PolicyRef> {
+    pub(super) fn policy(&self, path: &str) -> Option<PolicyRef> {
         let within = |origin: &&mesh::FieldOrigin| {
             origin
                 .path

@@ -1,5 +1,7 @@
 //! Resources that are taken, and the field at fault of those that are not.
 
+mod backpressure;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use policy::Percent;
@@ -389,6 +391,7 @@ fn names_of_headers_are_in_lower_case() {
     let wire = mesh::Inbound {
         service: cart(),
         rate_limits: vec![rules(limit())],
+        ..Default::default()
     };
     let Ok(Decoded::Inbound(inbound)) = decoded(Kind::Inbound, &wire) else {
         panic!("expected limits")
@@ -405,6 +408,7 @@ fn a_subject_of_a_later_version_is_refused() {
     let wire = mesh::Inbound {
         service: cart(),
         rate_limits: vec![rules(mesh::Limit { by, ..limit() })],
+        ..Default::default()
     };
     assert_eq!(field(Kind::Inbound, &wire), "rateLimits[0].limits[0].by[0]");
 }
@@ -421,6 +425,7 @@ fn limits_for_some_callers_count_nobody_who_is_not_verified() {
             from,
             ..rules(limit())
         }],
+        ..Default::default()
     };
     assert!(
         matches!(decoded(Kind::Inbound, &wire), Ok(Decoded::Inbound(inbound)) if inbound.limits.is_empty())
@@ -440,6 +445,7 @@ fn a_block_of_addresses_has_at_most_the_addresss_bits() {
                 exempt,
                 ..rules(limit())
             }],
+            ..Default::default()
         }
     };
     assert!(decoded(Kind::Inbound, &exempt("10.0.0.0/8")).is_ok());

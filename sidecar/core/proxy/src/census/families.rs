@@ -1,5 +1,6 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
+mod fronts;
 mod limits;
 
 use std::borrow::Cow;
@@ -12,6 +13,9 @@ use crate::stages::breaker::{Guard, STATES};
 use crate::stages::record::method_name;
 use crate::tally::{AttemptResult, Ended};
 use crate::worker::Worker;
+use fronts::{
+    admitted, concurrency_limit, queue_capacity, queue_depth, queue_growth, queue_wait, shed,
+};
 
 /// The bounds of the histogram in seconds.
 const BOUNDS: [f64; BUCKETS - 1] = bounds();
@@ -31,11 +35,16 @@ type Label = Cow<'static, str>;
 /// Every family, sorted by name.
 pub(super) fn all(worker: &Worker) -> Vec<Family> {
     let mut families = vec![
+        admitted(worker),
         attempts(worker),
         breaker_states(worker),
         breaker_transitions(worker),
         bulkhead_in_flight(worker),
+        queue_capacity(worker),
         queue_depth(worker),
+        queue_growth(worker),
+        queue_wait(worker),
+        concurrency_limit(worker),
         connections(worker),
         endpoints(worker),
         in_flight(worker),
@@ -46,6 +55,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         malformed(worker),
         requests(worker),
         durations(worker),
+        shed(worker),
         budgets(worker),
         tables(worker),
     ];
@@ -216,18 +226,6 @@ fn bulkhead_in_flight(worker: &Worker) -> Family {
     per_cluster(
         gauge("breakwater_bulkhead_inflight", &["service"]),
         running,
-        worker,
-    )
-}
-
-fn queue_depth(worker: &Worker) -> Family {
-    let waiting = |cluster: &Cluster| {
-        let gate = cluster.bulkhead.as_ref()?;
-        Some(f64::from(gate.look(policy::bulkhead::Bulkhead::waiting)))
-    };
-    per_cluster(
-        gauge("breakwater_queue_depth", &["service"]),
-        waiting,
         worker,
     )
 }

@@ -258,6 +258,11 @@ impl Exchange {
             retry_after_ns: attempt.retry_after_ns,
         };
         attempt.picked.settle(worker, cluster, settlement, now_ns);
+        if let (Some(permit), Some(headers_ns)) = (&mut self.front, attempt.headers_ns)
+            && !self.is_stream
+        {
+            permit.note_latency(headers_ns.saturating_sub(attempt.began_ns));
+        }
         let result = AttemptResult::of(&ending, has_failed);
         cluster.tally.count_attempt(result);
         if let (AttemptResult::Success, Some(recent)) = (result, &cluster.recent) {

@@ -10,7 +10,7 @@ use crate::report::Direction;
 use crate::request::{Edit, Request, Response};
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::retry::EXHAUSTED;
-use crate::stages::{Refusal, deadline, route};
+use crate::stages::{Refusal, backpressure, deadline, route};
 use crate::trace::hex;
 
 impl Exchange {
@@ -35,6 +35,7 @@ impl Exchange {
             remove_forged(response, edit);
         }
         self.quota.tell(edit);
+        self.tell_rate(edit);
         self.mark(response.status(), edit);
         if let Some(reason) = self.tries.reason() {
             let refusal = Refusal {
@@ -58,6 +59,16 @@ impl Exchange {
             edit.remove_internal();
             edit.remove(Known::ProxyStatus);
         }
+    }
+
+    /// Tells callers which share of their requests is admitted.
+    fn tell_rate(&self, edit: &mut dyn Edit) {
+        let cluster = self.route.as_ref().map(|route| &route.cluster);
+        backpressure::tell_rate(
+            cluster.and_then(|cluster| cluster.front.as_ref()),
+            self.now_ns,
+            edit,
+        );
     }
 
     /// Says how many attempts there were, and that whoever called should not start over.
@@ -85,12 +96,14 @@ impl Exchange {
     /// finish it when the answer is written.
     pub(crate) fn refuse(&mut self, refusal: &Refusal, request: &dyn Request) -> Answer {
         self.current = None;
+        self.front = None;
         self.connection = None;
         self.bulkhead = None;
         self.charges = None;
         self.record.refuse(refusal, self.traits.is_grpc);
         let mut answer = rescue::answer(refusal, Taste::of(request), &self.worker.chance);
         self.quota.tell(&mut answer);
+        self.tell_rate(&mut answer);
         self.mark(refusal.http_status(), &mut answer);
         answer
     }

@@ -50,6 +50,7 @@ impl Exchange {
 
     fn close(&mut self) {
         self.is_recorded = true;
+        self.front = None;
         self.record.close(&self.worker, self.now_ns);
     }
 }

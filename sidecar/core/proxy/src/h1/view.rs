@@ -66,6 +66,10 @@ impl Request for RequestView<'_> {
     fn peer(&self) -> IpAddr {
         self.peer
     }
+
+    fn head_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
 }
 
 /// A response's head and the bytes it lies in.

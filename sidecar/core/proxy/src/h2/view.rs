@@ -74,6 +74,13 @@ impl Request for RequestView<'_> {
     fn peer(&self) -> IpAddr {
         self.peer
     }
+
+    fn head_bytes(&self) -> u64 {
+        let fields = self.head.headers.iter();
+        let lengths = fields.map(|(name, value)| name.as_str().len() + value.len());
+        let target = self.head.uri.path_and_query();
+        (lengths.sum::<usize>() + target.map_or(0, |target| target.as_str().len())) as u64
+    }
 }
 
 /// A response's head.

@@ -2,9 +2,9 @@
 
 mod charges;
 mod door;
-mod matching;
+pub(crate) mod matching;
 mod quota;
-mod subject;
+pub(crate) mod subject;
 mod usage;
 
 use std::cell::Cell;

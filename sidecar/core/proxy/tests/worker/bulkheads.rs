@@ -33,7 +33,7 @@ async fn running_and_waiting(running: &Running) -> (f64, f64) {
             .metric("breakwater_bulkhead_inflight", &["shop/cart"])
             .await,
         running
-            .metric("breakwater_queue_depth", &["shop/cart"])
+            .metric("breakwater_queue_depth", &["outbound", "shop/cart"])
             .await,
     )
 }

@@ -25,6 +25,7 @@ pub(crate) fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
         Arc::new(Inbound {
             service: cart(),
             limits,
+            backpressure: None,
         }),
     );
     Arc::new(config)

@@ -144,10 +144,12 @@ async fn a_limit_at_the_callee_is_told_apart_from_its_application_by_the_caller(
     let callee = Running::start(beside(app.address));
     let mut inbound = proxy::Config::default();
     let limits = vec![rules(vec![limit("all", 1, Vec::new())])];
-    let service = cart();
-    inbound
-        .inbound
-        .insert(cart(), proxy::config::Inbound { service, limits }.into());
+    let rules = proxy::config::Inbound {
+        service: cart(),
+        limits,
+        backpressure: None,
+    };
+    inbound.inbound.insert(cart(), rules.into());
     callee.handle.apply(inbound.into()).await.unwrap();
     let mut cluster = behind_sidecars(&[callee.inbound()]);
     cluster.service_breaker = block(breaker(1, std::time::Duration::from_secs(60)));

@@ -378,7 +378,7 @@ fn service(name: &str) -> Option<ServiceName> {
 pub(crate) fn inbound(name: &str) -> Resource {
     let body = Inbound {
         service: service(name),
-        rate_limits: Vec::new(),
+        ..Default::default()
     };
     resource(
         ResourceType::Inbound,

@@ -81,4 +81,8 @@ impl Request for Caller {
     fn peer(&self) -> IpAddr {
         self.0
     }
+
+    fn head_bytes(&self) -> u64 {
+        0
+    }
 }

@@ -8,7 +8,7 @@ use crate::config::{Exemption, HeaderMatch, PathMatch, RequestMatch};
 use crate::request::Request;
 
 /// Whether any of `matches` holds; without one, every request matches.
-pub(super) fn applies(matches: &[RequestMatch], request: &dyn Request) -> bool {
+pub(crate) fn applies(matches: &[RequestMatch], request: &dyn Request) -> bool {
     matches.is_empty() || matches.iter().any(|rules| holds(rules, request))
 }
 

@@ -26,14 +26,32 @@ pub(super) fn of(limit: &Limit, request: &dyn Request, hasher: &RandomState) -> 
     if limit.by.is_empty() {
         return Subject::One;
     }
-    let mut key = hasher.build_hasher();
-    let is_whole = limit.by.iter().all(|part| feed(part, request, &mut key));
-    match (is_whole, limit.on_missing) {
-        (true, _) => Subject::Keyed(key.finish()),
-        (false, OnMissing::ShareOne) => Subject::Keyed(hasher.hash_one("missing")),
-        (false, OnMissing::Skip) => Subject::Skipped,
-        (false, OnMissing::Refuse) => Subject::Refused,
+    match (key(&limit.by, request, hasher), limit.on_missing) {
+        (Some(key), _) => Subject::Keyed(key),
+        (None, OnMissing::ShareOne) => Subject::Keyed(missing(hasher)),
+        (None, OnMissing::Skip) => Subject::Skipped,
+        (None, OnMissing::Refuse) => Subject::Refused,
     }
+}
+
+/// With whom a request takes turns; those that lack a part are one, and so are all where there are no parts.
+pub(crate) fn flow(by: &[config::Subject], request: &dyn Request, hasher: &RandomState) -> Key {
+    if by.is_empty() {
+        return 0;
+    }
+    key(by, request, hasher).unwrap_or_else(|| missing(hasher))
+}
+
+/// The parts of a request in one key; none when it lacks one of them.
+fn key(by: &[config::Subject], request: &dyn Request, hasher: &RandomState) -> Option<Key> {
+    let mut key = hasher.build_hasher();
+    let is_whole = by.iter().all(|part| feed(part, request, &mut key));
+    is_whole.then(|| key.finish())
+}
+
+/// The key of all that lack a part.
+fn missing(hasher: &RandomState) -> Key {
+    hasher.hash_one("missing")
 }
 
 /// Feeds one part to the hash; false when the request lacks it.

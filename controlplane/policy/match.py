@@ -1,0 +1,47 @@
+"""Requests and their subjects as several kinds describe them: blocks of which some member has to be set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.model.value import blocks, find_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.model.document import Document, Problem
+    from controlplane.model.value import Tree
+
+
+def validate_subjects(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong with the subjects listed under `by` in `block`, which stands at `path`."""
+    for index, subject in enumerate(blocks(block, "by")):
+        yield from validate_one(document, subject, f"{path}.by[{index}]")
+        for member, value in subject.items():
+            if value is False:
+                yield document.problem(f"{path}.by[{index}].{member}", "expected true, found false")
+
+
+def validate_matches(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong with the requests listed under `match` in `block`, which stands at `path`."""
+    for index, match in enumerate(blocks(block, "match")):
+        place = f"{path}.match[{index}]"
+        yield from validate_path(document, match, place)
+        if not match:
+            yield document.problem(place, "names nothing, so every request matches", warning=True)
+        for number, header in enumerate(blocks(match, "headers")):
+            if "value" not in header and "present" not in header:
+                yield document.problem(f"{place}.headers[{number}]", "expected value or present")
+
+
+def validate_path(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """What is wrong with the `path` of a match, if it has one."""
+    match = find_block(block, "path")
+    if match is not None:
+        yield from validate_one(document, match, f"{path}.path")
+
+
+def validate_one(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+    """Whether a block of which exactly one member may be set has none."""
+    if not block:
+        yield document.problem(path, "names nothing; set one of its fields")

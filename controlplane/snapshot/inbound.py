@@ -1,0 +1,56 @@
+"""What the members of a service enforce: limits, and what stands in front of their application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.model.resource import Inbound, InboundBackpressure
+from controlplane.policy import backpressure, mesh
+from controlplane.policy.defaults import fill
+from controlplane.policy.merge import merge, trace
+from controlplane.snapshot.outbound import contribution, default_contribution, limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from controlplane.model.document import Document
+    from controlplane.model.schema import Schema
+    from controlplane.policy.merge import Contribution
+    from controlplane.snapshot.attachments import Attached, Attachments
+    from controlplane.snapshot.services import KnownService
+
+_EVERYBODY = 0
+
+
+def build_inbound(
+    service: KnownService, attachments: Attachments, mesh_document: Document | None, schema: Schema
+) -> Inbound:
+    """The resource for members of `service`."""
+    attached = list(attachments.of(service.name, is_external=False))
+    return Inbound(
+        service=service.name,
+        rate_limits=limits(attached, schema, at_caller=False, callee_enforces=service.enforces),
+        backpressure=_backpressure(attached, mesh_document, schema),
+    )
+
+
+def _backpressure(
+    attached: Sequence[Attached], mesh_document: Document | None, schema: Schema
+) -> InboundBackpressure | None:
+    """The settings that all policies say together; none when they say nothing."""
+    block = schema.blocks["Backpressure"]
+    merged = merge(_contributions(attached, mesh_document), block)
+    if not merged.tree:
+        return None
+    tree = fill(merged.tree, block)
+    return InboundBackpressure(settings=tree, origins=trace(tree, merged.origins))
+
+
+def _contributions(attached: Sequence[Attached], mesh_document: Document | None) -> Iterator[Contribution]:
+    if mesh_document is not None:
+        settings = backpressure.behaviours(mesh.default_backpressure(mesh_document))
+        yield default_contribution(mesh_document, settings)
+    for each in attached:
+        if each.document.key.kind == backpressure.KIND:
+            settings = backpressure.behaviours(each.document.spec)
+            yield contribution(each, _EVERYBODY, each.document, settings)

@@ -1,0 +1,116 @@
+//! What stands in front of applications: ours, and, as far as we queue for them, those we call.
+
+use policy::Criticality;
+use policy::backpressure::Backpressure;
+use policy::bulkhead::Bulkhead;
+
+use super::{BOUNDS, counter, family, gauge, text, word};
+use crate::ServiceName;
+use crate::front::Front;
+use crate::report::{Direction, Family, MetricKind, Point};
+use crate::worker::Worker;
+
+fn visit(worker: &Worker, mut each: impl FnMut(&ServiceName, &Front)) {
+    for (service, front) in &worker.live.borrow().fronts {
+        each(service, front);
+    }
+}
+
+/// A gauge with at most one value for each service of ours.
+fn per_front(
+    name: &'static str,
+    value: impl Fn(&mut Backpressure) -> Option<f64>,
+    worker: &Worker,
+) -> Family {
+    let mut family = gauge(name, &["service"]);
+    visit(worker, |service, front| {
+        if let Some(value) = front.look(&value) {
+            family.push([text(service)], value);
+        }
+    });
+    family
+}
+
+pub(super) fn concurrency_limit(worker: &Worker) -> Family {
+    let limit = |machine: &mut Backpressure| {
+        let limit = machine.limit();
+        (limit < u32::MAX).then(|| f64::from(limit))
+    };
+    per_front("breakwater_concurrency_limit", limit, worker)
+}
+
+pub(super) fn queue_capacity(worker: &Worker) -> Family {
+    let capacity = |machine: &mut Backpressure| Some(f64::from(machine.capacity()));
+    per_front("breakwater_queue_capacity", capacity, worker)
+}
+
+/// Entries per second, over the last five.
+pub(super) fn queue_growth(worker: &Worker) -> Family {
+    let now_ns = worker.clock.now_ns();
+    let growth = |machine: &mut Backpressure| {
+        let slope = machine.slope(now_ns);
+        Some(slope.grown as f64 * 1e9 / slope.in_ns.max(1) as f64)
+    };
+    per_front("breakwater_queue_growth", growth, worker)
+}
+
+/// Who waits for our application, and for a place in the bulkhead of one that we call.
+pub(super) fn queue_depth(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_queue_depth", &["direction", "service"]);
+    visit(worker, |service, front| {
+        let waiting = front.look(|machine| machine.depth() + machine.held());
+        let direction = word(Direction::Inbound.as_str());
+        family.push([direction, text(service)], f64::from(waiting));
+    });
+    for cluster in worker.live.borrow().clusters.values() {
+        if let Some(gate) = &cluster.bulkhead {
+            let waiting = f64::from(gate.look(Bulkhead::waiting));
+            let direction = word(Direction::Outbound.as_str());
+            family.push([direction, text(&cluster.config.service)], waiting);
+        }
+    }
+    family
+}
+
+pub(super) fn queue_wait(worker: &Worker) -> Family {
+    let mut family = Family {
+        bounds: &BOUNDS,
+        ..family(
+            "breakwater_queue_wait_seconds",
+            MetricKind::Histogram,
+            &["service"],
+        )
+    };
+    visit(worker, |service, front| {
+        let waits = front.counts.waits.borrow();
+        family.points.push(Point {
+            labels: vec![text(service)],
+            value: waits.sum_ns() as f64 / 1e9,
+            buckets: waits.counts().to_vec(),
+        });
+    });
+    family
+}
+
+pub(super) fn admitted(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_admitted_total", &["service", "priority"]);
+    visit(worker, |service, front| {
+        for class in Criticality::ALL {
+            let labels = [text(service), word(class.as_str())];
+            family.push(labels, front.counts.admitted(class) as f64);
+        }
+    });
+    family
+}
+
+pub(super) fn shed(worker: &Worker) -> Family {
+    let labels = &["service", "priority", "reason"];
+    let mut family = counter("breakwater_shed_total", labels);
+    visit(worker, |service, front| {
+        front.counts.visit_shed(|class, reason, count| {
+            let labels = [text(service), word(class.as_str()), word(reason.as_str())];
+            family.push(labels, count as f64);
+        });
+    });
+    family
+}

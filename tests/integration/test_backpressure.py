@@ -1,0 +1,152 @@
+"""What stands in front of an application, judged by what the scripted application and its clients saw."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.callee import NAME, Callee, called
+from tests.support.documents import NAMESPACE
+from tests.support.framing import Message
+from tests.support.rawclient import RawClient
+from tests.support.readiness import that, until
+from tests.support.refusal import reason, refusal
+from tests.support.upstream import OK, Until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "policies" / "backpressure.md"
+CONNECTIONS = 64
+REQUESTS = 10_000
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def callee(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callee]:
+    async with called(tmp_path_factory.mktemp("callee")) as running:
+        yield running
+
+
+def held(callee: Callee) -> asyncio.Event:
+    """Have the application answer nobody until the event is set."""
+    gate = asyncio.Event()
+    callee.app.answer = lambda _: (Until(gate), *OK)
+    for log in callee.app.connections:
+        log.requests.clear()
+    return gate
+
+
+def path_of(request: Message) -> str:
+    return request.start_line.split(b" ")[1].decode()
+
+
+async def test_a_queue_runs_and_holds_exactly_its_share_and_refuses_the_rest(callee: Callee) -> None:
+    await callee.admits(concurrency={"limit": 2}, queue={"capacity": 3})
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        clients = [await callee.ask(calls, f"/{place}") for place in range(5)]
+        await callee.waiting(3)
+        refused = refusal(await callee.get())
+        assert (refused.status, refused.reason) == (503, "queue.full")
+        assert (refused.error, refused.policy) == ("http_request_denied", "test/callee")
+        assert refused.retry_after is None
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200] * 5
+    assert sorted(map(path_of, callee.app.requests)) == [f"/{place}" for place in range(5)]
+    await callee.rests()
+    measures = await callee.measures()
+    labels = {"service": "test/callee", "priority": "default"}
+    assert measures.total("breakwater_admitted_total", **labels) == 5
+    assert measures.total("breakwater_shed_total", **labels, reason="queue.full") == 1
+    assert measures.total("breakwater_concurrency_limit", service="test/callee") == 2
+    assert measures.total("breakwater_queue_capacity", service="test/callee") == 3
+    assert measures.total("breakwater_queue_wait_seconds_count", service="test/callee") == 5
+
+
+async def test_classes_decide_who_goes_first_and_who_makes_room(callee: Callee) -> None:
+    job = {"criticality": "background", "match": [{"headers": [{"name": "x-job", "present": True}]}]}
+    checkout = {"criticality": "critical", "match": [{"path": {"prefix": "/checkout"}}]}
+    await callee.admits(concurrency={"limit": 1}, queue={"capacity": 2}, classes=[checkout, job])
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        await callee.ask(calls, "/first")
+        await until(that(lambda: len(callee.app.requests) == 1))
+        shed = await callee.ask(calls, "/job", **{"x-job": "1", "breakwater-criticality": "critical"})
+        await callee.waiting(1)
+        plain = await callee.ask(calls, "/plain")
+        await callee.waiting(2)
+        critical = await callee.ask(calls, "/checkout/7")
+        assert reason(await shed.response()) == "shed.class"
+        gate.set()
+        assert (await critical.response()).status == (await plain.response()).status == 200
+    order = [path_of(request) for log in callee.app.connections for request in log.requests]
+    assert order == ["/first", "/checkout/7", "/plain"]
+    await callee.rests()
+
+
+async def test_the_worked_example_of_the_documentation(callee: Callee) -> None:
+    example = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    await callee.fleet.write(NAME, example.replace("shop", NAMESPACE).replace("cart", NAME))
+    for last, newcomer, outcome in (("/", "/", "queue.full"), ("/job", "/checkout/7", None)):
+        gate = held(callee)
+        async with AsyncExitStack() as calls:
+            for place in range(4):
+                await callee.ask(calls, f"/{place}")
+            await callee.waiting(2)
+            waiting = await callee.ask(calls, last, **({"x-job": "1"} if last == "/job" else {}))
+            await callee.waiting(3)
+            arriving = await callee.ask(calls, newcomer)
+            refused, served = (arriving, waiting) if outcome else (waiting, arriving)
+            assert reason(await refused.response()) == (outcome or "shed.class")
+            gate.set()
+            assert (await served.response()).status == 200
+        await callee.rests()
+
+
+@pytest.mark.parametrize(
+    ("mode", "reasons"),
+    [
+        ({"mode": "DropNewest"}, {None, "queue.full"}),
+        ({"mode": "DropOldest", "discipline": "Codel"}, {None, "queue.evicted", "queue.codel"}),
+        ({"mode": "Block", "blockFor": "20ms"}, {None, "queue.full", "queue.blocked"}),
+        ({"mode": "Buffer", "maxCapacity": 16}, {None, "queue.full"}),
+        ({"mode": "Throttle"}, {None, "queue.throttled"}),
+    ],
+)
+async def test_no_permit_is_lost_however_clients_leave(
+    callee: Callee, mode: dict[str, object], reasons: set[str | None]
+) -> None:
+    await callee.admits(concurrency={"limit": 4}, queue={"capacity": 8, **mode})
+    callee.app.answer = lambda _: OK
+    before = len(callee.app.requests)
+    draw = random.Random(7)  # noqa: S311 (no secret)
+    seen: Counter[str | None] = Counter()
+    share = REQUESTS // 5 // CONNECTIONS
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(CONNECTIONS):
+            tasks.create_task(ask_and_leave(callee, share, draw, seen))
+    await callee.rests()
+    assert seen.keys() <= reasons
+    assert seen[None] <= len(callee.app.requests) - before <= CONNECTIONS * share
+    assert seen.total() > 0
+    callee.app.answer = lambda _: OK
+    assert (await callee.get()).status == 200
+
+
+async def ask_and_leave(callee: Callee, count: int, draw: random.Random, seen: Counter[str | None]) -> None:
+    """Ask so often, and leave at a random point of every third exchange."""
+    while count > 0:
+        with suppress(TimeoutError):
+            async with RawClient(callee.sidecar.inbound) as client:
+                while count > 0:
+                    count -= 1
+                    await client.ask("/", host=NAME)
+                    if draw.random() < 1 / 3:
+                        await asyncio.sleep(draw.random() / 100)
+                        client.reset()
+                        break
+                    seen[reason(await client.response())] += 1
