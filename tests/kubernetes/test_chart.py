@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from controlplane.flags import FLAGS
+from controlplane.sources.codec import load_schema
 from tests.support.charts.render import CHART, CHARTS, NAMESPACE, VALUES, Object, find, pods, rendered
 from tests.support.helm import Helm, HelmError
 from tests.support.kube import ApiServer
 from tests.support.reference import ROOT
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-KINDS = ("externalservices", "meshes", "ratelimitpolicies", "resiliencepolicies", "sidecarprofiles")
+KINDS = tuple(kind.plural for kind in load_schema().kinds.values())
 READ = ("get", "list", "watch")
 ETCD = "--set=etcd.endpoints={etcd-0.etcd:2379}"
 
@@ -58,6 +59,7 @@ async def test_every_pod_passes_pod_security_restricted(kinds: ApiServer, values
         (("--set=controlplane.replicas=0",), "minimum: got 0, want 1"),
         (("--set=injector.failurePolicy=Perhaps",), "must be one of 'Ignore', 'Fail'"),
         (("--set=controlplane.replicas=2",), "several replicas need an etcd"),
+        (("--set=controlplane.replicas=2", "--set=etcd.bundled.enabled=true"), "show one certificate"),
         ((ETCD,), "without etcd.tls.secretName is plain text"),
         ((ETCD, "--set=etcd.bundled.enabled=true"), "exclude each other"),
         (("--set=monitoring.serviceMonitor.enabled=true",), "no kinds of the Prometheus operator"),

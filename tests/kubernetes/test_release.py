@@ -31,8 +31,13 @@ def helm_for(server: ApiServer) -> Helm:
     return Helm(home=server.folder / "helm", kubeconfig=server.kubeconfig)
 
 
-async def replicas(server: ApiServer) -> Any:
-    return (await server.get("deployment", "breakwater-controlplane", HERE))["spec"]["replicas"]
+async def grace(server: ApiServer) -> Any:
+    deployment = await server.get("deployment", "breakwater-controlplane", HERE)
+    return deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+
+
+async def secret(server: ApiServer, name: str) -> Any:
+    return (await server.get("secret", name, HERE))["data"]
 
 
 async def spec_of(server: ApiServer) -> Any:
@@ -46,15 +51,15 @@ async def test_a_release_is_installed_upgraded_rolled_back_and_removed(cluster: 
     await cluster.apply(POLICY)
     written = await spec_of(cluster)
 
-    two = ("--set=etcd.bundled.enabled=true", "--set=controlplane.replicas=2")
-    await helm("upgrade", "breakwater", CHART, HERE, *two)
-    assert await replicas(cluster) == 2
-    secret = (await cluster.get("secret", "breakwater-etcd", HERE))["data"]
-    await helm("upgrade", "breakwater", CHART, HERE, *two)
-    assert (await cluster.get("secret", "breakwater-etcd", HERE))["data"] == secret
+    changed = ("--set=etcd.bundled.enabled=true", "--set=controlplane.terminationGracePeriodSeconds=60")
+    await helm("upgrade", "breakwater", CHART, HERE, *changed)
+    assert await grace(cluster) == 60
+    made = [await secret(cluster, name) for name in ("breakwater-etcd", "breakwater-admin")]
+    await helm("upgrade", "breakwater", CHART, HERE, *changed)
+    assert [await secret(cluster, name) for name in ("breakwater-etcd", "breakwater-admin")] == made
 
     await helm("rollback", "breakwater", "1", HERE)
-    assert await replicas(cluster) == 1
+    assert await grace(cluster) == 45
     assert (await cluster.kubectl("get", "statefulset", HERE, "-o", "name")) == ""
 
     await helm("uninstall", "breakwater", HERE)

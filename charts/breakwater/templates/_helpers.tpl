@@ -58,6 +58,16 @@ sqlite:/var/lib/breakwater/registry.db
 {{- if .Values.etcd.bundled.enabled }}{{ include "breakwater.fullname" . }}-etcd{{ else }}{{ .Values.etcd.tls.secretName }}{{ end }}
 {{- end }}
 
+{{- define "breakwater.adminSecret" -}}
+{{ .Values.controlplane.adminToken.existingSecret | default (printf "%s-admin" (include "breakwater.fullname" .)) }}
+{{- end }}
+
+{{/* What the control plane is called inside the cluster, the whole name first. */}}
+{{- define "breakwater.names" -}}
+{{- $name := printf "%s.%s" (include "breakwater.controlplane" .) .Release.Namespace -}}
+{{ $name }}.svc,{{ $name }}.svc.cluster.local,{{ $name }}
+{{- end }}
+
 {{/* Stops a release that could not work, with what to change. */}}
 {{- define "breakwater.check" -}}
 {{- $etcd := .Values.etcd -}}
@@ -67,6 +77,9 @@ sqlite:/var/lib/breakwater/registry.db
 {{- end -}}
 {{- if and $many (not $etcd.bundled.enabled) (not $etcd.endpoints) -}}
 {{- fail "several replicas need an etcd that they share: set etcd.endpoints" -}}
+{{- end -}}
+{{- if and $many (not .Values.controlplane.tls.secretName) (not .Values.controlplane.insecure) -}}
+{{- fail "several replicas show one certificate: set controlplane.tls.secretName" -}}
 {{- end -}}
 {{- if and $etcd.endpoints (not $etcd.tls.secretName) (not .Values.controlplane.insecure) -}}
 {{- fail "etcd.endpoints without etcd.tls.secretName is plain text: set it, or controlplane.insecure" -}}

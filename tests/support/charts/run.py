@@ -1,0 +1,66 @@
+"""The control plane of an installed chart, run as a process: its arguments, its files, its account."""
+
+import asyncio
+import base64
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.charts.render import NAMESPACE
+from tests.support.kube import ApiServer
+from tests.support.mesh import ControlPlane
+from tests.support.ports import free_ports
+from tests.support.process import Process
+
+NAME = "breakwater-controlplane"
+ROOTS = Path("var/lib/breakwater/ca/ca.crt")
+PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014}
+
+
+@asynccontextmanager
+async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPlane]:
+    """Run what the Deployment says, as its service account; what it mounts lies in `scratch` instead.
+
+    Its ports are others, and on loopback. Of its own authority, `ca.crt` is in `ROOTS`.
+    """
+    pod = (await server.get("deployment", NAME, f"--namespace={NAMESPACE}"))["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in pod["volumes"]:
+        place = scratch / places[volume["name"]].lstrip("/")
+        await asyncio.to_thread(_write, place, await _content(server, volume))
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    words = [_here(word, scratch, ports) for word in container["args"]]
+    token = await server.token(NAMESPACE, pod["serviceAccountName"])
+    account = server.kubeconfig_with(token, name=NAME, namespace=NAMESPACE)
+    command = (sys.executable, "-m", "controlplane.main", *words)
+    log, environment = scratch / "controlplane.log", {"KUBECONFIG": str(account)}
+    async with Process(command, log=log, environment=environment) as process:
+        plane = ControlPlane(
+            process=process, discovery=ports["--listen"], admin=ports["--admin"], http=ports["--http"]
+        )
+        await plane.ready()
+        yield plane
+
+
+async def _content(server: ApiServer, volume: Mapping[str, Any]) -> Mapping[str, bytes]:
+    if "secret" not in volume:
+        return {}
+    secret = await server.get("secret", volume["secret"]["secretName"], f"--namespace={NAMESPACE}")
+    return {name: base64.b64decode(content) for name, content in secret["data"].items()}
+
+
+def _write(place: Path, files: Mapping[str, bytes]) -> None:
+    place.mkdir(parents=True)
+    for name, content in files.items():
+        (place / name).write_bytes(content)
+
+
+def _here(word: str, scratch: Path, ports: dict[str, int]) -> str:
+    """Return an argument with its place on this machine."""
+    name = word.partition("=")[0]
+    if name in ports:
+        return f"{name}=127.0.0.1:{ports[name]}"
+    return word.replace("=/", f"={scratch}/").replace("sqlite:/", f"sqlite:{scratch}/")
