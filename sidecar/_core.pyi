@@ -8,6 +8,7 @@ from sidecar.machines import (
     Ask,
     Attempt,
     BackpressureParams,
+    BalancingPolicy,
     BreakerParams,
     BudgetParams,
     BulkheadParams,
@@ -180,10 +181,16 @@ class Outliers:
 @final
 class Endpoints:
     def __new__(
-        cls, breakers: Sequence[BreakerParams | None], params: EjectionParams, now_ns: int
+        cls,
+        breakers: Sequence[BreakerParams | None],
+        params: EjectionParams,
+        now_ns: int,
+        algorithm: BalancingPolicy = "PeakEwma",
     ) -> Endpoints: ...
     def refresh(self, now_ns: int) -> Literal["began", "ended"] | None: ...
-    def pick(self, now_ns: int, draw: int, avoid: int | None = None) -> Picked | str: ...
+    def pick(
+        self, now_ns: int, draw: int, avoid: int | None = None, key: int | None = None
+    ) -> Picked | str: ...
     def on_result(
         self, picked: Picked, outcome: Outcome, latency_ns: int, now_ns: int, draw: int
     ) -> None: ...

@@ -70,6 +70,12 @@ FLAGS = (
         "address that is registered",
         computed="the address that reaches the control plane",
     ),
+    Flag(
+        "label",
+        "NAME=VALUE",
+        "label of this instance; topology.kubernetes.io/zone says which endpoints are near",
+        repeats=True,
+    ),
     Flag("outbound", "ADDR:PORT", "where the application sends its calls", default="127.0.0.1:15001"),
     Flag("upstream", "LISTEN=NAMESPACE/NAME:PORT", "a port of its own for one service", repeats=True),
     Flag("capture", "explicit", "how traffic gets here", default="explicit"),

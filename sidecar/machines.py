@@ -79,6 +79,7 @@ __all__ = [
     "Backoff",
     "Backpressure",
     "BackpressureParams",
+    "BalancingPolicy",
     "Bandwidth",
     "Block",
     "Breaker",
@@ -174,6 +175,9 @@ Cause = Literal[
     "force_over",
 ]
 Outcome = Literal["success", "failure", "uncounted"]
+BalancingPolicy = Literal["PeakEwma", "LeastRequest", "RoundRobin", "Random", "RingHash", "Maglev"]
+"""How endpoints are chosen."""
+
 Signal = Literal["success", "failure", "gateway_failure", "connect_failure"]
 
 

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from controlplane.model.schema import Block
 
 KIND: Final = "ResiliencePolicy"
-BLOCKS: Final = ("timeouts", "retry", "breaker", "outlierDetection", "bulkhead", "connectionPool")
+BLOCKS: Final = (
+    "timeouts",
+    "retry",
+    "breaker",
+    "outlierDetection",
+    "bulkhead",
+    "connectionPool",
+    "loadBalancing",
+)
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
@@ -32,6 +40,7 @@ _DETECTORS: Final = (
     "latency",
 )
 _DEFAULT_STREAK: Final = 5
+_HASHED: Final = ("RingHash", "Maglev")
 _DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
 
@@ -51,6 +60,7 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     for breaker in ("breaker.service", "breaker.endpoint"):
         yield from _validate_breaker(document, tree, path, breaker)
     yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
+    yield from _validate_balancing(document, tree, path)
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:
@@ -135,6 +145,24 @@ def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> I
     for member, partner in (("slowRate", "slowAfter"), ("slowAfter", "slowRate")):
         if member in trip and partner not in trip:
             yield document.problem(f"{place}.{member}", f"needs {partner} beside it")
+
+
+def _validate_balancing(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """A hash needs something to hash, and nothing else does."""
+    balancing = find_block(tree, "loadBalancing")
+    if balancing is None:
+        return
+    place = f"{path}.loadBalancing"
+    named = find_text(balancing, "policy") or "PeakEwma"
+    key = find_block(balancing, "hashOn")
+    if named in _HASHED and key is None:
+        yield document.problem(f"{place}.policy", f"{named} needs hashOn beside it")
+    if named not in _HASHED and key is not None:
+        yield document.problem(
+            f"{place}.hashOn", f"has no meaning with {named}; expected {' or '.join(_HASHED)}"
+        )
+    if key is not None and not any(key.values()):
+        yield document.problem(f"{place}.hashOn", "expected one of header, cookie and sourceIp")
 
 
 def _validate_window(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:

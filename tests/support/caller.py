@@ -1,20 +1,22 @@
 """A sidecar that calls external services; each test gives it services and policies of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.documents import external, external_service, resilience
 from tests.support.fleet import Fleet, fleet
 from tests.support.framing import Message
-from tests.support.mesh import Sidecar
+from tests.support.mesh import SIDECAR, Sidecar
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
 from tests.support.readiness import until
 from tests.support.upstream import ScriptedUpstream
 
+ZONE = "topology.kubernetes.io/zone"
 IN_FLIGHT = ("breakwater_inflight", "breakwater_bulkhead_inflight")
 
 
@@ -25,11 +27,21 @@ class Caller:
     fleet: Fleet
     sidecar: Sidecar
 
-    async def may_call(self, name: str, *ports: int, protocol: str = "HTTP", **spec: Any) -> None:
-        """Add an external service, called by its name, and a ResiliencePolicy of that name for it."""
+    async def may_call(
+        self,
+        name: str,
+        *ports: int,
+        protocol: str = "HTTP",
+        labels: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+        **spec: Any,
+    ) -> None:
+        """Add an external service, called by its name, and a ResiliencePolicy of that name for it.
+
+        `labels` are those of the endpoint at a port.
+        """
         target = external(name)
         policy = [resilience(name, target, **spec)] if spec else []
-        await self.fleet.put(name, external_service(name, *ports, protocol=protocol), *policy)
+        await self.fleet.put(name, external_service(name, *ports, protocol=protocol, labels=labels), *policy)
 
     async def get(self, host: str, path: str = "/", **headers: str) -> Message:
         """Return the response to one request, made on a connection of its own."""
@@ -45,6 +57,7 @@ class Caller:
 
 @asynccontextmanager
 async def calling(scratch: Path) -> AsyncIterator[Caller]:
-    """Run a control plane and the caller's sidecar, in front of an application that answers 200."""
+    """Run a control plane and the caller's sidecar, in zone `a`, before an application that answers 200."""
     async with ScriptedUpstream() as app, fleet(scratch) as running:
-        yield Caller(running, await running.join("test/caller", app_port=app.port))
+        program = (*SIDECAR, "--label", f"{ZONE}=a")
+        yield Caller(running, await running.join("test/caller", app_port=app.port, program=program))

@@ -1,6 +1,7 @@
 """Builders of policy documents in namespace `test`; figures are written as in YAML."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import yaml
@@ -16,12 +17,22 @@ def text(*documents: Document) -> str:
     return "---\n".join(yaml.safe_dump(dict(document)) for document in documents)
 
 
-def external_service(name: str, *ports: int, protocol: str = "HTTP") -> Document:
-    """Return a service outside the mesh, called by its name, with an endpoint on each loopback port."""
+def external_service(
+    name: str,
+    *ports: int,
+    protocol: str = "HTTP",
+    labels: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+) -> Document:
+    """Return a service outside the mesh, called by its name, with an endpoint on each loopback port.
+
+    `labels` are those of the endpoint at a port.
+    """
     spec = {
         "hosts": [name],
         "ports": [{"name": protocol.lower(), "port": 80, "protocol": protocol}],
-        "endpoints": [{"address": "127.0.0.1", "port": port} for port in ports],
+        "endpoints": [
+            {"address": "127.0.0.1", "port": port, "labels": dict(labels.get(port, {}))} for port in ports
+        ],
     }
     return _document("ExternalService", name, spec)
 

@@ -70,7 +70,10 @@ impl Assembly {
             .upstreams
             .iter()
             .map(|upstream| upstream.service.clone());
-        let holdings = Holdings::new(Identity::new(services.clone()), upstreams);
+        let holdings = Holdings::new(
+            Identity::new(services.clone()).labelled(&settings.labels),
+            upstreams,
+        );
         let events = Events::default();
         let companions = Companions {
             reporter: Reporter::new(Sources {

@@ -1,6 +1,7 @@
 //! Bodies of resources to what the proxy enforces, or the field at fault and why. Pure.
 
 mod backpressure;
+mod balancing;
 mod breaker;
 mod endpoints;
 mod limits;
@@ -95,7 +96,7 @@ fn decode_body(resource: &Resource, identity: &Identity) -> Result<Decoded, Faul
         Kind::Outbound => outbound::decode(parse(body)?, identity)
             .map(Arc::new)
             .map(Decoded::Outbound),
-        Kind::Endpoints => endpoints::decode(parse(body)?).map(Decoded::Endpoints),
+        Kind::Endpoints => endpoints::decode(parse(body)?, identity).map(Decoded::Endpoints),
         Kind::Inbound => inbound(parse(body)?).map(Arc::new).map(Decoded::Inbound),
     }
 }

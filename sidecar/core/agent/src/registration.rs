@@ -277,6 +277,7 @@ fn request(settings: &Settings, service: &OwnService) -> RegisterRequest {
                 .map(|port| (port.name.clone(), port.listen.port().into()))
                 .collect(),
             has_sidecar: true,
+            labels: settings.labels.clone().into_iter().collect(),
             ..Endpoint::default()
         }),
         ttl: TTL.try_into().ok(),

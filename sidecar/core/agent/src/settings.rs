@@ -2,6 +2,7 @@
 
 mod parse;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// What the services promise.
     pub contract: Contract,
+    /// Labels of the instance; that of its zone says which endpoints are near.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How control planes are trusted, and what proves to them who a sidecar is.

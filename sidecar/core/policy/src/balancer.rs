@@ -5,6 +5,11 @@
 //! A failure counts as a latency of 5 s more, `Retry-After` as that much more, at most 300 s.
 
 pub mod hash;
+mod order;
+mod slow_start;
+
+pub use order::{Algorithm, Balancer};
+pub use slow_start::SlowStart;
 
 use crate::draw;
 

@@ -4,10 +4,20 @@
 //! them (at least one, and never the last one), and none at all while fewer than `panic_threshold` are healthy.
 //! Those that were first set aside go first. An open breaker whose endpoint these rules keep lets calls
 //! through, uncounted. An outlier that returned gets a growing part of the calls.
+//!
+//! Among those that may be picked, a request chooses from a *pool*: that of its instance group, or that of
+//! everybody; and there from the near zone, as long as enough of that is ready.
 
-use crate::balancer::{self, Load};
-use crate::breaker::{Breaker, Permit, Refusal, Standing};
-use crate::{Percent, Reason, draw, outlier, percent};
+mod pick;
+mod pool;
+
+pub use pick::{Ask, Picked};
+
+use crate::balancer::Load;
+use crate::breaker::{Breaker, Standing};
+use crate::instance_groups::{Overflow, Size};
+use crate::{Percent, outlier};
+use pool::Pool;
 
 /// How many endpoints may be set aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +49,40 @@ pub trait Member {
     fn outlier(&self) -> Option<&outlier::Record> {
         None
     }
+    /// What part of a fair share of the calls it may have.
+    fn share(&self, now_ns: u64) -> Percent {
+        self.outlier()
+            .map_or(Percent::new(100), |record| record.share(now_ns))
+    }
+    /// Whether it is in the caller's own zone.
+    fn is_near(&self) -> bool {
+        false
+    }
+    /// The instance group that it belongs to.
+    fn group(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// How the endpoints are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Whether near endpoints go first.
+    pub prefers_near: bool,
+    /// How many instance groups there are.
+    pub groups: usize,
+    /// When one of them spills into later ones.
+    pub overflow: Overflow,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            prefers_near: false,
+            groups: 0,
+            overflow: Overflow::Never,
+        }
+    }
 }
 
 /// What the rules make of one endpoint.
@@ -61,22 +105,15 @@ pub enum PanicChange {
     Ended,
 }
 
-/// An endpoint picked, with the permit of its breaker.
-#[derive(Debug)]
-#[must_use = "the permit has to be given back"]
-pub struct Picked {
-    /// Its position in the set.
-    pub endpoint: u32,
-    /// The permit.
-    pub permit: Permit,
-}
-
 /// The verdicts over one set of endpoints.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     params: Params,
+    layout: Layout,
     verdicts: Vec<Verdict>,
-    ready: Vec<u32>,
+    /// One for each group, and then that of everybody.
+    pools: Vec<Pool>,
+    sizes: Vec<Size>,
     open: Vec<(u64, u32)>,
     is_panicking: bool,
     is_stale: bool,
@@ -89,8 +126,14 @@ impl Readiness {
     pub const fn new(params: Params) -> Self {
         Self {
             params,
+            layout: Layout {
+                prefers_near: false,
+                groups: 0,
+                overflow: Overflow::Never,
+            },
             verdicts: Vec::new(),
-            ready: Vec::new(),
+            pools: Vec::new(),
+            sizes: Vec::new(),
             open: Vec::new(),
             is_panicking: false,
             is_stale: true,
@@ -104,8 +147,9 @@ impl Readiness {
     }
 
     /// Takes new settings.
-    pub const fn reconfigure(&mut self, params: Params) {
+    pub const fn reconfigure(&mut self, params: Params, layout: Layout) {
         self.params = params;
+        self.layout = layout;
         self.invalidate();
     }
 
@@ -125,6 +169,7 @@ impl Readiness {
         let must_panic = self.must_panic();
         let was_panicking = std::mem::replace(&mut self.is_panicking, must_panic);
         self.judge();
+        self.lay_out(members);
         match (was_panicking, self.is_panicking) {
             (false, true) => Some(PanicChange::Began),
             (true, false) => Some(PanicChange::Ended),
@@ -163,91 +208,37 @@ impl Readiness {
             };
             self.verdicts[position as usize] = verdict;
         }
-        let positions = (0..).zip(&self.verdicts);
-        self.ready.clear();
-        self.ready.extend(
-            positions
-                .filter(|(_, verdict)| **verdict != Verdict::Ejected)
-                .map(|(at, _)| at),
-        );
+    }
+
+    /// Makes the pools anew.
+    fn lay_out<M: Member>(&mut self, members: &[M]) {
+        let Layout {
+            prefers_near,
+            groups,
+            overflow,
+        } = self.layout;
+        self.sizes.clear();
+        self.sizes.resize(groups, Size::default());
+        for (member, verdict) in members.iter().zip(&self.verdicts) {
+            if let Some(size) = member.group().and_then(|group| self.sizes.get_mut(group)) {
+                size.total += 1;
+                size.ready += u32::from(*verdict != Verdict::Ejected);
+            }
+        }
+        let of_group = |group: usize| {
+            let reach = overflow.reach(&self.sizes, group);
+            let belongs = |member: &M| member.group().is_some_and(|group| reach.contains(&group));
+            Pool::new(members, &self.verdicts, prefers_near, belongs)
+        };
+        self.pools = (0..groups).map(of_group).collect();
+        self.pools
+            .push(Pool::new(members, &self.verdicts, prefers_near, |_| true));
     }
 
     fn ceiling(&self) -> usize {
         let count = self.verdicts.len();
         let share = self.params.max_ejected.of(count as u64) as usize;
         share.max(1).min(count.saturating_sub(1))
-    }
-
-    /// Picks one of the ready endpoints that admits the call: the better of two, else any.
-    ///
-    /// A half-open endpoint with a free place for a probe wins its comparison, since only calls can close its
-    /// breaker; one without is skipped. `avoid`, the endpoint just tried, is picked when nothing else can be.
-    /// The error is the reason to refuse the attempt with.
-    pub fn pick<M: Member>(
-        &self,
-        members: &mut [M],
-        avoid: Option<u32>,
-        now_ns: u64,
-        draw: u64,
-    ) -> Result<Picked, Reason> {
-        let cost = |endpoint: u32| cost(&members[endpoint as usize], now_ns);
-        let (first, second) =
-            balancer::pick(&self.ready, avoid, draw, cost).ok_or(Reason::UpstreamNoEndpoints)?;
-        let is_kept = self.verdict(first) == Verdict::Kept;
-        let endpoint = if is_kept || has_its_turn(&members[first as usize], now_ns, draw) {
-            first
-        } else {
-            second
-        };
-        self.admit(members, endpoint, now_ns, draw)
-            .or_else(|_| self.pick_any(members, avoid, now_ns, draw))
-            .map_err(|refusal| refusal.reason())
-    }
-
-    /// Asks every ready endpoint once, from a random one on, the one to avoid last.
-    fn pick_any<M: Member>(
-        &self,
-        members: &mut [M],
-        avoid: Option<u32>,
-        now_ns: u64,
-        draw: u64,
-    ) -> Result<Picked, Refusal> {
-        let start = balancer::start_of_walk(self.ready.len() as u32, draw) as usize;
-        let walk = self
-            .ready
-            .iter()
-            .cycle()
-            .skip(start)
-            .take(self.ready.len())
-            .copied();
-        let last = avoid.filter(|&endpoint| self.is_ready(endpoint));
-        let mut refusal = Refusal::HalfOpenFull;
-        for endpoint in walk.filter(|&endpoint| Some(endpoint) != avoid).chain(last) {
-            match self.admit(members, endpoint, now_ns, draw) {
-                Ok(picked) => return Ok(picked),
-                Err(refused) => refusal = refused,
-            }
-        }
-        Err(refusal)
-    }
-
-    fn admit<M: Member>(
-        &self,
-        members: &mut [M],
-        endpoint: u32,
-        now_ns: u64,
-        draw: u64,
-    ) -> Result<Picked, Refusal> {
-        let is_kept = self.verdict(endpoint) == Verdict::Kept;
-        let is_counted = |breaker: &&mut Breaker| {
-            !is_kept || !matches!(breaker.standing(now_ns), Standing::Open { .. })
-        };
-        let breaker = members[endpoint as usize].breaker_mut().filter(is_counted);
-        let permit = breaker.map_or_else(
-            || Ok(Permit::uncounted()),
-            |breaker| breaker.admit(now_ns, draw),
-        )?;
-        Ok(Picked { endpoint, permit })
     }
 
     /// The verdict on one endpoint.
@@ -259,20 +250,31 @@ impl Readiness {
             .unwrap_or(Verdict::Ejected)
     }
 
-    fn is_ready(&self, endpoint: u32) -> bool {
-        self.verdict(endpoint) != Verdict::Ejected
+    /// The endpoints that a request of this group may have, in order; of everybody without one.
+    #[must_use]
+    pub fn ready(&self, group: Option<usize>) -> &[u32] {
+        self.pool(group).map_or(&[], |pool| &pool.ready)
     }
 
-    /// The endpoints that may be picked, in order.
-    #[must_use]
-    pub fn ready(&self) -> &[u32] {
-        &self.ready
+    fn pool(&self, group: Option<usize>) -> Option<&Pool> {
+        self.pools.get(self.place_of(group))
     }
 
-    /// Whether an endpoint other than this one may be picked.
+    fn place_of(&self, group: Option<usize>) -> usize {
+        group.map_or(self.layout.groups, |group| group.min(self.layout.groups))
+    }
+
+    /// How large each instance group is.
     #[must_use]
-    pub fn has_another(&self, endpoint: u32) -> bool {
-        self.ready.len() > usize::from(self.is_ready(endpoint))
+    pub fn sizes(&self) -> &[Size] {
+        &self.sizes
+    }
+
+    /// Whether an endpoint other than this one may be picked for a request of this group.
+    #[must_use]
+    pub fn has_another(&self, group: Option<usize>, endpoint: u32) -> bool {
+        let ready = self.ready(group);
+        ready.len() > usize::from(ready.binary_search(&endpoint).is_ok())
     }
 
     /// Whether ejection is ignored because too few are healthy.
@@ -295,26 +297,6 @@ fn standing(member: &impl Member, now_ns: u64) -> Standing {
             until_ns: until_ns.max(to_ns),
         },
         (_, Some((since_ns, until_ns))) => Standing::Open { since_ns, until_ns },
-    }
-}
-
-/// Whether an endpoint that is on its way back takes this call, by its share.
-fn has_its_turn(member: &impl Member, now_ns: u64, draw: u64) -> bool {
-    let Some(record) = member.outlier() else {
-        return true;
-    };
-    let share = u64::from(record.share(now_ns).millionths());
-    draw::up_to(draw::another(draw), u64::from(percent::WHOLE) - 1) < share
-}
-
-fn cost(member: &impl Member, now_ns: u64) -> f64 {
-    match member
-        .breaker()
-        .filter(|_| standing(member, now_ns) == Standing::Probing)
-    {
-        Some(breaker) if breaker.has_place() => 0.0,
-        Some(_) => f64::INFINITY,
-        None => member.load().cost(now_ns),
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::balancer::Algorithm;
 use policy::condition::Conditions;
 use policy::{Percent, Reason, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
 
@@ -88,6 +89,8 @@ pub struct Cluster {
     pub endpoint_breaker: Option<Block<Breaker>>,
     /// Which endpoints are set aside.
     pub outliers: Option<Block<Outliers>>,
+    /// How endpoints are chosen.
+    pub balancing: Option<Block<Balancing>>,
     /// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
@@ -116,6 +119,8 @@ pub struct Endpoint {
     pub addresses: Vec<Option<SocketAddr>>,
     /// Whether a sidecar of this mesh answers there, whose refusals are told from the application's answers.
     pub has_sidecar: bool,
+    /// Whether it is in this sidecar's own zone.
+    pub is_near: bool,
 }
 
 /// Bounds on waiting.
@@ -176,6 +181,30 @@ pub struct Outliers {
     pub readiness: readiness::Params,
     /// What counts as a failure: what breakers count.
     pub failures: Conditions,
+}
+
+/// How endpoints are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancing {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// What a hashed one chooses by.
+    pub hash_on: Option<HashOn>,
+    /// Time in which an endpoint that joins others grows to its whole share.
+    pub slow_start: Duration,
+    /// Whether endpoints of the own zone go first.
+    pub prefers_near: bool,
+}
+
+/// What a request is hashed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashOn {
+    /// Value of this request header, in lower case.
+    Header(Box<str>),
+    /// Value of this cookie.
+    Cookie(Box<str>),
+    /// Address of the peer; IPv6 by /64.
+    SourceIp,
 }
 
 /// Cap on requests in flight.

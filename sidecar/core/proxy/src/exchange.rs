@@ -45,7 +45,7 @@ use crate::gate::Permit;
 use crate::live::Cluster;
 use crate::report::Direction;
 use crate::request::Request;
-use crate::stages::endpoint::Picked;
+use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
@@ -74,6 +74,7 @@ pub(crate) struct Exchange {
     /// The place among a capped cluster's connections; kept from attempt to attempt.
     pub(crate) connection: Option<Permit>,
     tries: Tries,
+    affinity: Affinity,
     current: Option<Attempt>,
     /// The endpoint tried last.
     tried: Option<u64>,
@@ -149,6 +150,7 @@ impl Exchange {
             bulkhead: None,
             connection: None,
             tries: Tries::new(request),
+            affinity: Affinity::default(),
             current: None,
             tried: None,
             failure: None,
@@ -203,6 +205,7 @@ impl Exchange {
         self.record.service = Some(cluster.config.service.clone());
         self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
         self.tries.read_contract(&cluster.config, request);
+        self.affinity = Affinity::of(&cluster.config, request);
         self.route = Some(route);
         Ok(cluster)
     }

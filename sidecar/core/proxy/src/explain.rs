@@ -8,13 +8,14 @@ use std::time::Duration;
 use http1::Known;
 use policy::Reason;
 use policy::backpressure::Entry;
+use policy::balancer::Algorithm;
 use policy::breaker::State;
 
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::Request;
-use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, retry};
+use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, endpoint, retry};
 use crate::worker::Worker;
 
 /// The stages up to the one that refuses.
@@ -283,7 +284,12 @@ impl Telling<'_> {
                 }
             });
         }
-        let text = format!("p2c over {ready} of {all} endpoints{outliers}");
+        let balancing = cluster.config.balancing.as_ref();
+        let algorithm = balancing.map_or(Algorithm::default(), |block| block.params.algorithm);
+        let text = format!(
+            "{} over {ready} of {all} endpoints{outliers}",
+            algorithm.as_str()
+        );
         if ready == 0 {
             let none = Reason::UpstreamNoEndpoints;
             let refusal = match cluster.ports.first() {
@@ -292,8 +298,7 @@ impl Telling<'_> {
             };
             return self.refuse("endpoint", text, &refusal);
         }
-        let policy = breaker::policy_of(cluster, true);
-        self.pass("endpoint", text, policy);
+        self.pass("endpoint", text, endpoint::policy_of(&cluster.config));
         Ok(())
     }
 

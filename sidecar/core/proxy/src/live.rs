@@ -310,12 +310,7 @@ fn wanted<'a>(
             has_own = true;
             continue;
         }
-        let (instance, has_sidecar) = (&endpoint.instance, endpoint.has_sidecar);
-        wanted.push(Wanted {
-            instance,
-            address,
-            has_sidecar,
-        });
+        wanted.push(Wanted { endpoint, address });
     }
     (wanted, has_own)
 }
@@ -346,6 +341,7 @@ fn application(
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,
+        balancing: None,
         bulkhead: None,
         pool: None,
         limits: inbound
@@ -355,6 +351,7 @@ fn application(
             instance: Arc::clone(&worker.instance),
             addresses: vec![Some(app)],
             has_sidecar: false,
+            is_near: false,
         }],
     })
 }

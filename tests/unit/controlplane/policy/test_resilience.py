@@ -35,6 +35,18 @@ def found(block: str) -> list[str]:
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
         (
+            "loadBalancing: {policy: Maglev}",
+            "spec.loadBalancing.policy: Maglev needs hashOn beside it",
+        ),
+        (
+            "loadBalancing: {policy: Random, hashOn: {sourceIp: true}}",
+            "spec.loadBalancing.hashOn: has no meaning with Random; expected RingHash or Maglev",
+        ),
+        (
+            "loadBalancing: {policy: RingHash, hashOn: {sourceIp: false}}",
+            "spec.loadBalancing.hashOn: expected one of header, cookie and sourceIp",
+        ),
+        (
             "outlierDetection: {ejection: {base: 2h, max: 1h}}",
             "spec.outlierDetection.ejection.base: expected at most max (1h), found 2h",
         ),

@@ -8,6 +8,7 @@ use proxy::config::{Cluster, Endpoint};
 
 use super::read::{Under, each, enumeration, port};
 use super::{Fault, service};
+use crate::identity::{Identity, ZONE};
 use crate::mesh;
 
 /// An endpoint that may be called, before it is known which ports its cluster has, and where its host is.
@@ -18,6 +19,7 @@ pub(crate) struct Address {
     ports: BTreeMap<String, u16>,
     has_sidecar: bool,
     is_healthy: bool,
+    is_near: bool,
 }
 
 /// Where an endpoint is.
@@ -40,12 +42,12 @@ impl Address {
 
 /// The endpoints that may be called, sorted as they came: the healthy ones, or all where none is, since calling nobody
 /// would help nobody.
-pub(super) fn decode(wire: mesh::Endpoints) -> Result<Arc<[Address]>, Fault> {
+pub(super) fn decode(wire: mesh::Endpoints, identity: &Identity) -> Result<Arc<[Address]>, Fault> {
     service(wire.service)?;
     let resolution: mesh::Resolution = enumeration("resolution", wire.resolution)?;
     let has_hosts = resolution == mesh::Resolution::Dns;
     let mut endpoints = each("endpoints", wire.endpoints, |wire| {
-        endpoint(wire, has_hosts)
+        endpoint(wire, has_hosts, identity)
     })?;
     if endpoints.iter().any(|endpoint| endpoint.is_healthy) {
         endpoints.retain(|endpoint| endpoint.is_healthy);
@@ -53,7 +55,7 @@ pub(super) fn decode(wire: mesh::Endpoints) -> Result<Arc<[Address]>, Fault> {
     Ok(endpoints.into())
 }
 
-fn endpoint(wire: mesh::Endpoint, has_hosts: bool) -> Result<Address, Fault> {
+fn endpoint(wire: mesh::Endpoint, has_hosts: bool, identity: &Identity) -> Result<Address, Fault> {
     if wire.instance.is_empty() {
         return Err(Fault::new("instance", "expected a name, found none"));
     }
@@ -72,6 +74,10 @@ fn endpoint(wire: mesh::Endpoint, has_hosts: bool) -> Result<Address, Fault> {
         ports,
         has_sidecar: wire.has_sidecar,
         is_healthy: health != mesh::Health::Unhealthy,
+        is_near: wire
+            .labels
+            .get(ZONE)
+            .is_some_and(|zone| identity.is_in(zone)),
     })
 }
 
@@ -119,6 +125,7 @@ impl Address {
             instance,
             addresses,
             has_sidecar: self.has_sidecar,
+            is_near: self.is_near,
         })
     }
 }

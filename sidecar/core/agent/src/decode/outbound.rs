@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
-use super::{Fault, breaker, limits, outliers, resilience, service};
+use super::{Fault, balancing, breaker, limits, outliers, resilience, service};
 use crate::identity::Identity;
 use crate::mesh;
 
@@ -40,6 +40,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,
+        balancing: None,
         bulkhead: None,
         pool: None,
         limits: limits::decode(own_rules(wire.rate_limits, identity))?,
@@ -102,6 +103,9 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     let failures = breaker::failures_of(cluster);
     cluster.outliers = origins.block("outlierDetection", wire.outlier_detection, |wire, _| {
         outliers::decode(wire, failures)
+    })?;
+    cluster.balancing = origins.block("loadBalancing", wire.load_balancing, |wire, _| {
+        balancing::decode(wire)
     })?;
     Ok(())
 }

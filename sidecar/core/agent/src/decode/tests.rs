@@ -5,7 +5,9 @@ mod backpressure;
 use std::net::{IpAddr, Ipv4Addr};
 
 use policy::Percent;
+use policy::balancer::Algorithm;
 use prost_types::Duration;
+use proxy::config::{Balancing, HashOn};
 
 use super::*;
 use crate::resource::Id;
@@ -114,6 +116,57 @@ fn a_detector_that_would_eject_everybody_is_refused() {
     wire.latency.as_mut().unwrap().factor = 0.0;
     let path = "variants[0].resilience.outlierDetection.latency.factor";
     assert_eq!(field(Kind::Outbound, &with_outliers(wire)), path);
+}
+
+fn balanced(wire: mesh::LoadBalancing) -> Balancing {
+    let mut any = variant(None, 9);
+    any.resilience.as_mut().unwrap().load_balancing = Some(wire);
+    let block = cluster(&outbound(vec![any])).balancing.clone();
+    block.unwrap().params
+}
+
+#[test]
+fn what_is_hashed_is_read_and_headers_are_in_lower_case() {
+    let wire = mesh::LoadBalancing {
+        policy: mesh::BalancingPolicy::RingHash.into(),
+        hash_on: Some(mesh::HashOn {
+            header: "X-User".to_owned(),
+            ..Default::default()
+        }),
+        slow_start: seconds(30),
+        locality: mesh::Locality::Ignore.into(),
+    };
+    let expected = Balancing {
+        algorithm: Algorithm::RingHash,
+        hash_on: Some(HashOn::Header("x-user".into())),
+        slow_start: std::time::Duration::from_secs(30),
+        prefers_near: false,
+    };
+    assert_eq!(balanced(wire), expected);
+}
+
+#[test]
+fn endpoints_of_the_own_zone_are_near() {
+    let mut wire = endpoint("cart-1", "10.0.0.1", mesh::Health::Healthy);
+    let zone = "topology.kubernetes.io/zone".to_owned();
+    wire.labels.insert(zone.clone(), "a".to_owned());
+    let body = mesh::Endpoints {
+        service: cart(),
+        endpoints: vec![wire],
+        ..Default::default()
+    };
+    let is_near = |own: &str| {
+        let labels = [(zone.clone(), own.to_owned())].into();
+        let identity = identity().labelled(&labels);
+        let decoded = decode(&resource(Kind::Endpoints, &body), &identity);
+        let Ok(Decoded::Endpoints(addresses)) = decoded else {
+            panic!("expected endpoints, found {decoded:?}");
+        };
+        let cluster = cluster(&outbound(vec![variant(None, 9)]));
+        endpoints_of(&cluster, &addresses, |_| &[])[0].is_near
+    };
+    assert!(is_near("a"));
+    assert!(!is_near("b"));
 }
 
 fn caller(namespace: &str, service: &str, account: &str) -> Option<mesh::CallerMatch> {

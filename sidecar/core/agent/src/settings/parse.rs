@@ -64,6 +64,7 @@ impl Reader<'_> {
             advertise: self.each("advertise", ip).pop(),
             upstreams: self.each("upstream", upstream),
             contract: self.contract(),
+            labels: self.each("label", label).into_iter().collect(),
             instance: instance?,
             services: services?,
             outbound: outbound?,
@@ -312,6 +313,12 @@ fn app(text: &str, inbound: IpAddr) -> Result<App, String> {
 fn listen_address(text: &str, inbound: IpAddr) -> Option<SocketAddr> {
     let port = || number(text).map(|port| SocketAddr::new(inbound, port));
     text.parse().ok().or_else(port)
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let split = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = split.ok_or_else(|| format!("expected NAME=VALUE, found {text:?}"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn upstream(text: &str) -> Result<UpstreamListener, String> {

@@ -21,7 +21,7 @@ pub enum Table {
 
 impl Table {
     /// The endpoints for a key, by position, the one it belongs to first; some more than once.
-    pub fn walk(&self, key: u64) -> impl Iterator<Item = u32> + '_ {
+    pub fn walk(&self, key: u64) -> impl Iterator<Item = u32> + Clone + '_ {
         let slots = match self {
             Self::Ring(ring) => ring.from(key),
             Self::Maglev(maglev) => maglev.from(key),

@@ -1,6 +1,9 @@
 use super::*;
-use crate::Outcome;
+use crate::balancer::{self, Balancer};
 use crate::breaker::{Params as BreakerParams, State};
+use crate::{Outcome, Reason};
+
+mod algorithms;
 
 const SECOND: u64 = 1_000_000_000;
 const OPEN: u64 = 30 * SECOND;
@@ -53,6 +56,34 @@ fn open(endpoint: &mut Endpoint, now_ns: u64) {
     }
 }
 
+fn pick(
+    readiness: &Readiness,
+    members: &mut [Endpoint],
+    now_ns: u64,
+    draw: u64,
+) -> Result<Picked, Reason> {
+    let ask = Ask {
+        now_ns,
+        draw,
+        ..Ask::default()
+    };
+    readiness.pick(members, &mut Balancer::default(), &ask)
+}
+
+fn pick_beside(
+    readiness: &Readiness,
+    members: &mut [Endpoint],
+    avoid: u32,
+    draw: u64,
+) -> Result<Picked, Reason> {
+    let ask = Ask {
+        avoid: Some(avoid),
+        draw,
+        ..Ask::default()
+    };
+    readiness.pick(members, &mut Balancer::default(), &ask)
+}
+
 fn verdicts(count: usize, opened: &[usize]) -> (Readiness, Vec<u32>) {
     let mut members = endpoints(count);
     for (order, &position) in opened.iter().enumerate() {
@@ -60,7 +91,7 @@ fn verdicts(count: usize, opened: &[usize]) -> (Readiness, Vec<u32>) {
     }
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, SECOND);
-    let ready = readiness.ready().to_vec();
+    let ready = readiness.ready(None).to_vec();
     (readiness, ready)
 }
 
@@ -98,11 +129,11 @@ fn below_half_healthy_ejection_is_ignored_with_an_event() {
     let mut readiness = Readiness::new(Params::default());
     (0..2).for_each(|position| open(&mut members[position], 0));
     assert_eq!(readiness.refresh(&members, 0), None);
-    assert_eq!(readiness.ready().len(), 3);
+    assert_eq!(readiness.ready(None).len(), 3);
     open(&mut members[2], 0);
     readiness.invalidate();
     assert_eq!(readiness.refresh(&members, 0), Some(PanicChange::Began));
-    assert_eq!(readiness.ready().len(), 4);
+    assert_eq!(readiness.ready(None).len(), 4);
     assert_eq!(readiness.refresh(&members, OPEN), Some(PanicChange::Ended));
 }
 
@@ -112,11 +143,11 @@ fn an_ejected_endpoint_returns_for_its_probes_when_its_open_time_ends() {
     open(&mut members[0], 0);
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, 0);
-    assert_eq!(readiness.ready(), [1]);
+    assert_eq!(readiness.ready(None), [1]);
     readiness.refresh(&members, OPEN - 1);
-    assert_eq!(readiness.ready(), [1]);
+    assert_eq!(readiness.ready(None), [1]);
     readiness.refresh(&members, OPEN);
-    assert_eq!(readiness.ready(), [0, 1]);
+    assert_eq!(readiness.ready(None), [0, 1]);
 }
 
 #[test]
@@ -128,7 +159,7 @@ fn an_endpoint_breaker_sees_the_call_that_closes_it_however_bad_its_load() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, OPEN);
     for _ in 0..3 {
-        let picked = readiness.pick(&mut members, None, OPEN, 1).unwrap();
+        let picked = pick(&readiness, &mut members, OPEN, 1).unwrap();
         assert_eq!(picked.endpoint, 0);
         let breaker = members[0].breaker.as_mut().unwrap();
         breaker.on_result(picked.permit, Outcome::Success, 0, OPEN, 0);
@@ -146,7 +177,7 @@ fn a_half_open_endpoint_without_a_free_place_is_skipped_not_refused() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, OPEN);
     let picks: Vec<_> = (0..5)
-        .map(|draw| readiness.pick(&mut members, None, OPEN, draw << 60))
+        .map(|draw| pick(&readiness, &mut members, OPEN, draw << 60))
         .collect();
     let endpoints: Vec<_> = picks
         .iter()
@@ -163,9 +194,9 @@ fn when_every_endpoint_is_half_open_and_full_the_attempt_is_refused() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, OPEN);
     let out: Vec<_> = (0..3)
-        .map(|_| readiness.pick(&mut members, None, OPEN, 0).unwrap())
+        .map(|_| pick(&readiness, &mut members, OPEN, 0).unwrap())
         .collect();
-    let refused = readiness.pick(&mut members, None, OPEN, 0).unwrap_err();
+    let refused = pick(&readiness, &mut members, OPEN, 0).unwrap_err();
     assert_eq!((out.len(), refused), (3, Reason::BreakerHalfOpenFull));
 }
 
@@ -175,7 +206,7 @@ fn a_kept_endpoint_lets_calls_through_uncounted() {
     open(&mut members[0], 0);
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, SECOND);
-    let picked = readiness.pick(&mut members, None, SECOND, 0).unwrap();
+    let picked = pick(&readiness, &mut members, SECOND, 0).unwrap();
     let breaker = members[0].breaker.as_mut().unwrap();
     breaker.on_result(picked.permit, Outcome::Success, 0, SECOND, 0);
     assert_eq!(
@@ -188,7 +219,7 @@ fn a_kept_endpoint_lets_calls_through_uncounted() {
 fn without_endpoints_nothing_is_picked() {
     let mut readiness = Readiness::new(Params::default());
     assert_eq!(readiness.refresh(&endpoints(0), 0), None);
-    let refused = readiness.pick(&mut endpoints(0), None, 0, 0).unwrap_err();
+    let refused = pick(&readiness, &mut endpoints(0), 0, 0).unwrap_err();
     assert_eq!(refused, Reason::UpstreamNoEndpoints);
 }
 
@@ -198,22 +229,19 @@ fn the_endpoint_just_tried_is_picked_only_when_no_other_can_be() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, 0);
     for draw in 0..64 {
-        let picked = readiness
-            .pick(&mut members, Some(1), 0, draw << 58)
-            .unwrap();
+        let picked = pick_beside(&readiness, &mut members, 1, draw << 58).unwrap();
         assert_ne!(picked.endpoint, 1);
     }
-    assert!(readiness.has_another(1));
+    assert!(readiness.has_another(None, 1));
     members.truncate(1);
     readiness.refresh(&members, 0);
     assert_eq!(
-        readiness
-            .pick(&mut members, Some(0), 0, 0)
+        pick_beside(&readiness, &mut members, 0, 0)
             .unwrap()
             .endpoint,
         0
     );
-    assert!(!readiness.has_another(0));
+    assert!(!readiness.has_another(None, 0));
 }
 
 #[test]
@@ -225,10 +253,7 @@ fn endpoints_without_breakers_are_always_ready() {
     }];
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, 0);
-    assert_eq!(
-        readiness.pick(&mut members, None, 0, 0).unwrap().endpoint,
-        0
-    );
+    assert_eq!(pick(&readiness, &mut members, 0, 0).unwrap().endpoint, 0);
 }
 
 fn detector() -> outlier::Detector {
@@ -269,7 +294,7 @@ fn the_closed_breaker_of_an_outlier_that_is_kept_still_counts() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, SECOND);
     for _ in 0..5 {
-        let picked = readiness.pick(&mut members, None, SECOND, 0).unwrap();
+        let picked = pick(&readiness, &mut members, SECOND, 0).unwrap();
         let breaker = members[0].breaker.as_mut().unwrap();
         breaker.on_result(picked.permit, Outcome::Failure, 0, SECOND, 0);
     }
@@ -287,7 +312,7 @@ fn an_outlier_that_returned_takes_its_share_of_its_turns() {
     let mut turns = |now_ns: u64| {
         readiness.refresh(&members, now_ns);
         let draws = (0..4_000u64).map(|step| step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let picked = draws.map(|draw| readiness.pick(&mut members, None, now_ns, draw).unwrap());
+        let picked = draws.map(|draw| pick(&readiness, &mut members, now_ns, draw).unwrap());
         picked.filter(|picked| picked.endpoint == 0).count()
     };
     let whole = turns(OPEN + 30 * SECOND);
@@ -310,7 +335,7 @@ fn an_outlier_that_is_kept_has_its_whole_share() {
     let mut picks = [0_u32; 2];
     for step in 0..4_000u64 {
         let draw = step.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let picked = readiness.pick(&mut members, None, SECOND, draw).unwrap();
+        let picked = pick(&readiness, &mut members, SECOND, draw).unwrap();
         picks[picked.endpoint as usize] += 1;
     }
     assert!(picks[0].abs_diff(2_000) < 200, "{picks:?}");

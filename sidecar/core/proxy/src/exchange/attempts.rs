@@ -40,9 +40,13 @@ impl Exchange {
         };
         let cluster = route.cluster;
         let call = breaker::admit(&self.worker, &cluster, self.now_ns)?;
-        let picked = route
-            .endpoints
-            .pick(&self.worker, &cluster, self.tried, self.now_ns)?;
+        let picked = route.endpoints.pick(
+            &self.worker,
+            &cluster,
+            &self.affinity,
+            self.tried,
+            self.now_ns,
+        )?;
         let destination = Destination {
             address: picked.address,
             pools: Rc::clone(&picked.pools),

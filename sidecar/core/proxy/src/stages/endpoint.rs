@@ -1,8 +1,10 @@
 //! Endpoint: which of a port's endpoints takes an attempt: two drawn at random, the one that costs less, among those
 //! that their breakers let be picked.
 
+mod affinity;
 mod outliers;
 
+pub(crate) use affinity::Affinity;
 pub(crate) use outliers::signal;
 
 use std::cell::{Cell, RefCell};
@@ -10,16 +12,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::balancer::{Load, penalty_ns};
+use policy::balancer::{Algorithm, Balancer, Load, SlowStart, penalty_ns};
 use policy::breaker::{Breaker, Permit, State};
 use policy::outlier::{self, Cause, Detector, Recorded, Signal};
-use policy::readiness::{Member, PanicChange, Readiness, Verdict};
-use policy::{Outcome, Reason};
+use policy::readiness::{Ask, Layout, Member, PanicChange, Readiness, Verdict};
+use policy::{Outcome, Percent, Reason};
 
 use super::Refusal;
 use super::breaker::{self, Guard};
+use crate::clock::nanoseconds;
 use crate::config;
 use crate::live::Cluster;
+use crate::name::PolicyRef;
 use crate::report::{Event, EventKind};
 use crate::upstream::Pools;
 use crate::worker::Worker;
@@ -31,6 +35,7 @@ pub(crate) struct EndpointSet {
     endpoints: RefCell<Vec<Endpoint>>,
     readiness: RefCell<Readiness>,
     detector: RefCell<Option<Detector>>,
+    balancer: RefCell<Balancer>,
     /// Whether an endpoint was left out because its address is the sidecar's own.
     has_own: Cell<bool>,
     /// Whether any breaker may not be closed.
@@ -46,7 +51,11 @@ pub(crate) struct Endpoint {
     pub(crate) instance: Arc<str>,
     pub(crate) address: SocketAddr,
     pub(crate) has_sidecar: bool,
+    is_near: bool,
     pub(crate) load: Load,
+    /// When it joined others that were called already.
+    joined_ns: Option<u64>,
+    slow_start: Option<SlowStart>,
     pub(crate) guard: Option<Guard>,
     pub(crate) record: outlier::Record,
     /// Why people were told that it is set aside as an outlier; `None` once they know that it is not.
@@ -77,6 +86,16 @@ impl Member for Endpoint {
     fn outlier(&self) -> Option<&outlier::Record> {
         Some(&self.record)
     }
+
+    fn share(&self, now_ns: u64) -> Percent {
+        let share = self.record.share(now_ns);
+        self.slow_start
+            .map_or(share, |start| start.share(now_ns).min(share))
+    }
+
+    fn is_near(&self) -> bool {
+        self.is_near
+    }
 }
 
 impl Recorded for Endpoint {
@@ -91,9 +110,8 @@ impl Recorded for Endpoint {
 
 /// What an endpoint is made from.
 pub(crate) struct Wanted<'a> {
-    pub(crate) instance: &'a Arc<str>,
+    pub(crate) endpoint: &'a config::Endpoint,
     pub(crate) address: SocketAddr,
-    pub(crate) has_sidecar: bool,
 }
 
 /// An endpoint picked for one attempt; dropping it gives what was taken back, uncounted.
@@ -115,6 +133,7 @@ impl EndpointSet {
             endpoints: RefCell::default(),
             readiness: RefCell::new(Readiness::new(Default::default())),
             detector: RefCell::default(),
+            balancer: RefCell::default(),
             has_own: Cell::new(false),
             is_disturbed: Cell::new(false),
             issued: Cell::new(0),
@@ -139,29 +158,47 @@ impl EndpointSet {
             .map(|block| &block.params.params);
         let mut endpoints = self.endpoints.borrow_mut();
         let mut old: Vec<Endpoint> = std::mem::take(&mut *endpoints);
+        let joined_ns = (!old.is_empty()).then_some(now_ns);
         for want in wanted {
-            let kept = old
-                .iter()
-                .position(|old| old.instance == *want.instance && old.address == want.address);
-            let mut endpoint = match kept {
-                Some(place) => old.swap_remove(place),
-                None => self.issue(want, now_ns),
+            let is_it = |old: &Endpoint| {
+                old.instance == want.endpoint.instance && old.address == want.address
             };
-            endpoint.has_sidecar = want.has_sidecar;
+            let mut endpoint = match old.iter().position(is_it) {
+                Some(place) => old.swap_remove(place),
+                None => self.issue(want, joined_ns, now_ns),
+            };
+            endpoint.has_sidecar = want.endpoint.has_sidecar;
+            endpoint.is_near = want.endpoint.is_near;
+            endpoint.slow_start = slow_start(&endpoint, config);
             reconfigure_guard(&mut endpoint.guard, breaker);
             endpoints.push(endpoint);
         }
         self.has_own.set(has_own);
-        self.reconfigure_outliers(&mut endpoints, config.outliers.as_ref(), now_ns);
+        self.reconfigure_balancer(&endpoints, config);
+        self.reconfigure_outliers(&mut endpoints, config, now_ns);
     }
 
-    fn issue(&self, want: &Wanted<'_>, now_ns: u64) -> Endpoint {
+    /// Makes the table of a hashed algorithm anew where the names changed.
+    fn reconfigure_balancer(&self, endpoints: &[Endpoint], config: &config::Cluster) {
+        let block = config.balancing.as_ref();
+        let algorithm = block.map_or(Algorithm::default(), |block| block.params.algorithm);
+        let names = endpoints.iter().map(|endpoint| &*endpoint.instance);
+        let mut balancer = self.balancer.borrow_mut();
+        if !balancer.is_over(algorithm, names.clone()) {
+            *balancer = Balancer::new(algorithm, names);
+        }
+    }
+
+    fn issue(&self, want: &Wanted<'_>, joined_ns: Option<u64>, now_ns: u64) -> Endpoint {
         self.issued.set(self.issued.get() + 1);
         Endpoint {
             id: self.issued.get(),
-            instance: Arc::clone(want.instance),
+            instance: Arc::clone(&want.endpoint.instance),
             address: want.address,
-            has_sidecar: want.has_sidecar,
+            has_sidecar: want.endpoint.has_sidecar,
+            is_near: want.endpoint.is_near,
+            joined_ns,
+            slow_start: None,
             load: Load::new(now_ns),
             guard: None,
             record: outlier::Record::default(),
@@ -175,18 +212,22 @@ impl EndpointSet {
         self: &Rc<Self>,
         worker: &Worker,
         cluster: &Cluster,
+        affinity: &Affinity,
         avoid: Option<u64>,
         now_ns: u64,
     ) -> Result<Picked, Refusal> {
         let mut endpoints = self.endpoints.borrow_mut();
         self.refresh(worker, cluster, &mut endpoints, now_ns);
         let avoid = avoid.and_then(|id| endpoints.iter().position(|endpoint| endpoint.id == id));
-        let avoid = avoid.map(|position| position as u32);
-        let draw = worker.chance.draw();
-        let picked = self
-            .readiness
-            .borrow()
-            .pick(&mut endpoints, avoid, now_ns, draw);
+        let ask = Ask {
+            avoid: avoid.map(|position| position as u32),
+            group: None,
+            key: affinity.key,
+            now_ns,
+            draw: worker.chance.draw(),
+        };
+        let balancer = &mut self.balancer.borrow_mut();
+        let picked = self.readiness.borrow().pick(&mut endpoints, balancer, &ask);
         self.tell(worker, cluster, &mut endpoints);
         let picked = picked.map_err(|reason| self.refusal(cluster, reason))?;
         let endpoint = &mut endpoints[picked.endpoint as usize];
@@ -216,8 +257,8 @@ impl EndpointSet {
         let endpoints = self.endpoints.borrow();
         let position = endpoints.iter().position(|endpoint| endpoint.id == id);
         let readiness = self.readiness.borrow();
-        position.map_or(!readiness.ready().is_empty(), |at| {
-            readiness.has_another(at as u32)
+        position.map_or(!readiness.ready(None).is_empty(), |at| {
+            readiness.has_another(None, at as u32)
         })
     }
 
@@ -304,6 +345,31 @@ impl EndpointSet {
             false => endpoints.iter().position(|endpoint| endpoint.id == id)?,
         };
         Some(act(&mut endpoints[position]))
+    }
+}
+
+/// The warming up of an endpoint that joined others.
+fn slow_start(endpoint: &Endpoint, config: &config::Cluster) -> Option<SlowStart> {
+    let time = config.balancing.as_ref()?.params.slow_start;
+    Some(SlowStart {
+        since_ns: endpoint.joined_ns?,
+        for_ns: nanoseconds(time),
+    })
+}
+
+/// The policy behind the choice of an endpoint.
+pub(crate) fn policy_of(config: &config::Cluster) -> Option<Arc<PolicyRef>> {
+    let balancing = config.balancing.as_ref().map(|block| &block.policy);
+    let outliers = config.outliers.as_ref().map(|block| &block.policy);
+    let breaker = config.endpoint_breaker.as_ref().map(|block| &block.policy);
+    balancing.or(outliers).or(breaker)?.clone()
+}
+
+fn layout(config: &config::Cluster) -> Layout {
+    let block = config.balancing.as_ref();
+    Layout {
+        prefers_near: block.is_some_and(|block| block.params.prefers_near),
+        ..Layout::default()
     }
 }
 

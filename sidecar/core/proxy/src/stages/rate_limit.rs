@@ -20,6 +20,7 @@ use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
 use subject::Subject;
+pub(crate) use subject::{cookie, network};
 use usage::{Slot, Usage};
 
 use super::Refusal;

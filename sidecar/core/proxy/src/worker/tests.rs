@@ -47,6 +47,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         instance: format!("cart-{place}").into(),
         addresses: vec![Some(([127, 0, 0, 1], 9_000 + place).into())],
         has_sidecar: false,
+        is_near: false,
     };
     Cluster {
         service: cart(),
@@ -60,6 +61,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,
+        balancing: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

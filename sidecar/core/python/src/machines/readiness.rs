@@ -1,15 +1,24 @@
 //! A set of endpoints: their breakers, their load, and which may be picked.
 
 use policy::Percent;
-use policy::balancer::{self, Load};
+use policy::balancer::{self, Algorithm, Balancer, Load};
 use policy::breaker;
-use policy::readiness::{self, Member, PanicChange, Readiness, Verdict};
+use policy::readiness::{self, Ask, Member, PanicChange, Readiness, Verdict};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 
 use super::breaker::{Params as BreakerParams, Permit};
 use super::numbers::percent;
 use super::words::{OUTCOMES, parse};
+
+const ALGORITHMS: &[(&str, Algorithm)] = &[
+    ("PeakEwma", Algorithm::PeakEwma),
+    ("LeastRequest", Algorithm::LeastRequest),
+    ("RoundRobin", Algorithm::RoundRobin),
+    ("Random", Algorithm::Random),
+    ("RingHash", Algorithm::RingHash),
+    ("Maglev", Algorithm::Maglev),
+];
 
 /// `EjectionParams` of `sidecar/machines.py`.
 #[derive(FromPyObject)]
@@ -65,6 +74,7 @@ enum Choice {
 struct Endpoints {
     members: Vec<Endpoint>,
     readiness: Readiness,
+    balancer: Balancer,
 }
 
 impl Endpoints {
@@ -108,7 +118,13 @@ impl Endpoints {
 #[pymethods]
 impl Endpoints {
     #[new]
-    fn new(breakers: Vec<Option<BreakerParams>>, params: Params, now_ns: u64) -> Self {
+    #[pyo3(signature = (breakers, params, now_ns, algorithm = "PeakEwma"))]
+    fn new(
+        breakers: Vec<Option<BreakerParams>>,
+        params: Params,
+        now_ns: u64,
+        algorithm: &str,
+    ) -> PyResult<Self> {
         let member = |params: Option<BreakerParams>| Endpoint {
             breaker: params.map(|params| breaker::Breaker::new(params.into())),
             load: Load::new(now_ns),
@@ -117,10 +133,15 @@ impl Endpoints {
             max_ejected: params.max_ejected,
             panic_threshold: params.panic_threshold,
         };
-        Self {
+        let names: Vec<_> = (0..breakers.len())
+            .map(|at| format!("endpoint-{at}"))
+            .collect();
+        let names = names.iter().map(String::as_str);
+        Ok(Self {
             members: breakers.into_iter().map(member).collect(),
             readiness: Readiness::new(params),
-        }
+            balancer: Balancer::new(parse(algorithm, ALGORITHMS)?, names),
+        })
     }
 
     fn refresh(&mut self, now_ns: u64) -> Option<&'static str> {
@@ -132,9 +153,19 @@ impl Endpoints {
             })
     }
 
-    #[pyo3(signature = (now_ns, draw, avoid = None))]
-    fn pick(&mut self, now_ns: u64, draw: u64, avoid: Option<u32>) -> Choice {
-        match self.readiness.pick(&mut self.members, avoid, now_ns, draw) {
+    #[pyo3(signature = (now_ns, draw, avoid = None, key = None))]
+    fn pick(&mut self, now_ns: u64, draw: u64, avoid: Option<u32>, key: Option<u64>) -> Choice {
+        let ask = Ask {
+            avoid,
+            key,
+            now_ns,
+            draw,
+            ..Ask::default()
+        };
+        let picked = self
+            .readiness
+            .pick(&mut self.members, &mut self.balancer, &ask);
+        match picked {
             Ok(readiness::Picked { endpoint, permit }) => {
                 self.members[endpoint as usize].load.begin();
                 self.readiness.invalidate();

@@ -177,3 +177,12 @@ fn a_token_never_travels_in_plain_text() {
     let trust = settings(&[token, ("controlplane-ca", &["/run/ca.crt"])]).trust;
     assert_eq!(trust.token, Some("/run/token".into()));
 }
+
+#[test]
+fn labels_are_names_and_values() {
+    let settings = settings(&[("label", &["pool=critical", "note="])]);
+    let expected = [("note", ""), ("pool", "critical")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(settings.labels, expected.into());
+    assert_eq!(problems(&[("label", &["pool", "=critical"])]), ["label"; 2]);
+}

@@ -2,8 +2,9 @@
 
 use super::hash;
 
-/// The fewest points on a ring.
-const POINTS: u64 = 1024;
+/// Points of a unit of weight: the same however many endpoints there are, so that who stays keeps its points, and 1024
+/// as soon as there is a choice.
+const POINTS: u64 = 512;
 /// The most that the weights may ask for together.
 const MOST_POINTS: u64 = 1 << 20;
 
@@ -39,11 +40,11 @@ impl Ring {
     }
 }
 
-/// How many points a weight gets: per unit a power of two, so that it hardly ever changes with the others.
-fn points_of(weight: u64, total: u64) -> u64 {
-    if total > MOST_POINTS {
+/// How many points a weight gets: a fixed number per unit, less where all together would have too many.
+const fn points_of(weight: u64, total: u64) -> u64 {
+    if total * POINTS > MOST_POINTS {
         (weight * MOST_POINTS).div_ceil(total)
     } else {
-        weight * POINTS.div_ceil(total.max(1)).next_power_of_two()
+        weight * POINTS
     }
 }

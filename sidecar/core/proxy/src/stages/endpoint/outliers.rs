@@ -3,8 +3,8 @@
 use policy::outlier::{Cause, Detector, Record, Signal};
 use policy::readiness::{Readiness, Verdict};
 
-use super::{Endpoint, EndpointSet, Picked, Settlement};
-use crate::config::{self, Block};
+use super::{Endpoint, EndpointSet, Picked, Settlement, layout};
+use crate::config;
 use crate::live::Cluster;
 use crate::report::{Event, EventKind};
 use crate::worker::Worker;
@@ -20,9 +20,10 @@ impl EndpointSet {
     pub(super) fn reconfigure_outliers(
         &self,
         endpoints: &mut [Endpoint],
-        block: Option<&Block<config::Outliers>>,
+        config: &config::Cluster,
         now_ns: u64,
     ) {
+        let block = config.outliers.as_ref();
         let mut detector = self.detector.borrow_mut();
         match (&mut *detector, block) {
             (Some(detector), Some(block)) => detector.reconfigure(block.params.params, now_ns),
@@ -37,7 +38,7 @@ impl EndpointSet {
         let shares = block.map(|block| block.params.readiness);
         self.readiness
             .borrow_mut()
-            .reconfigure(shares.unwrap_or_default());
+            .reconfigure(shares.unwrap_or_default(), layout(config));
     }
 
     /// Judges the endpoints when an interval has ended.

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use policy::Outcome;
 
-use super::Settlement;
+use super::{Affinity, Settlement};
 use crate::live::Cluster;
 use crate::worker::Worker;
 use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
@@ -25,7 +25,9 @@ fn failed_but(worker: &Rc<Worker>, spared: usize) -> Rc<Cluster> {
     let live = serve(worker, config);
     let mut failed = 0;
     while failed < 4 - spared {
-        let picked = live.ports[0].pick(worker, &live, None, SECOND_NS).unwrap();
+        let picked = live.ports[0]
+            .pick(worker, &live, &Affinity::default(), None, SECOND_NS)
+            .unwrap();
         if usize::from(picked.address.port() - 9_000) < 4 - spared {
             picked.settle(worker, &live, failure(), SECOND_NS);
             failed += 1;
@@ -48,7 +50,9 @@ fn one_endpoint_of_few_may_be_taken_out() {
     let live = failed_but(&worker, 3);
     assert_eq!(ready(&worker, &live), 3);
     for _ in 0..100 {
-        let picked = live.ports[0].pick(&worker, &live, None, SECOND_NS).unwrap();
+        let picked = live.ports[0]
+            .pick(&worker, &live, &Affinity::default(), None, SECOND_NS)
+            .unwrap();
         assert_ne!(picked.address.port(), 9_000);
     }
 }
@@ -72,10 +76,16 @@ fn an_endpoint_that_stays_keeps_its_state_and_one_that_returns_starts_clean() {
 fn a_call_to_an_endpoint_that_is_gone_ends_without_a_trace() {
     let worker = worker();
     let live = failed_but(&worker, 4);
-    let picked = live.ports[0].pick(&worker, &live, None, SECOND_NS).unwrap();
+    let picked = live.ports[0]
+        .pick(&worker, &live, &Affinity::default(), None, SECOND_NS)
+        .unwrap();
     let live = serve(&worker, cluster(0));
     picked.settle(&worker, &live, failure(), SECOND_NS);
-    assert!(live.ports[0].pick(&worker, &live, None, SECOND_NS).is_err());
+    assert!(
+        live.ports[0]
+            .pick(&worker, &live, &Affinity::default(), None, SECOND_NS)
+            .is_err()
+    );
 }
 
 #[test]
@@ -83,12 +93,12 @@ fn the_endpoint_just_tried_is_avoided_while_another_is_ready() {
     let worker = worker();
     let live = serve(&worker, cluster(3));
     let tried = live.ports[0]
-        .pick(&worker, &live, None, SECOND_NS)
+        .pick(&worker, &live, &Affinity::default(), None, SECOND_NS)
         .unwrap()
         .id;
     for _ in 0..100 {
         let picked = live.ports[0]
-            .pick(&worker, &live, Some(tried), SECOND_NS)
+            .pick(&worker, &live, &Affinity::default(), Some(tried), SECOND_NS)
             .unwrap();
         assert_ne!(picked.id, tried);
     }

@@ -85,14 +85,15 @@ fn feed_header(name: &str, request: &dyn Request, key: &mut impl Hasher) -> bool
 }
 
 /// The address, an IPv6 one by its first 64 bits: one customer has at least as many.
-fn network(peer: IpAddr) -> std::net::Ipv6Addr {
+pub(crate) fn network(peer: IpAddr) -> std::net::Ipv6Addr {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => (u128::from(address) >> 64 << 64).into(),
     }
 }
 
-fn cookie(request: &dyn Request, name: &str) -> Option<Vec<u8>> {
+/// The value of a cookie.
+pub(crate) fn cookie(request: &dyn Request, name: &str) -> Option<Vec<u8>> {
     let mut value = None;
     request.visit("cookie", &mut |cookies| {
         let mut pairs = cookies.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);

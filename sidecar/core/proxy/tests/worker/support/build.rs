@@ -42,6 +42,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         instance: format!("cart-{place}").into(),
         addresses: vec![Some(*address)],
         has_sidecar: false,
+        is_near: false,
     };
     Cluster {
         service: cart(),
@@ -55,6 +56,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,
+        balancing: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

@@ -1,0 +1,108 @@
+"""Balancers whose choice is no chance, against tables that are made by the book and walked one by one."""
+
+from functools import cache
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from sidecar.machines import BalancingPolicy, BreakerParams, EjectionParams, Endpoints, Picked
+from tests.support.chance import BITS, draws
+from tests.support.examples import thousands
+
+FOR_EVER_NS = 2**62
+BREAKER = BreakerParams(
+    error_rate=None, consecutive_failures=1, open_base_ns=FOR_EVER_NS, open_max_ns=FOR_EVER_NS
+)
+NOBODY_TOO_MANY = EjectionParams(max_ejected=100, panic_threshold=0)
+SLOTS = 65537
+POINTS = 512
+
+
+def hashed(text: str, seed: int) -> int:
+    """FNV-1a of `text`, its bits mixed by the finalizer of SplitMix64."""
+    found = 0xCBF29CE484222325 ^ seed
+    for byte in text.encode():
+        found = (found ^ byte) * 0x100000001B3 % BITS
+    found = (found + 0x9E3779B97F4A7C15) % BITS
+    found = (found ^ (found >> 30)) * 0xBF58476D1CE4E5B9 % BITS
+    found = (found ^ (found >> 27)) * 0x94D049BB133111EB % BITS
+    return found ^ (found >> 31)
+
+
+@cache
+def ring(count: int) -> tuple[tuple[int, int], ...]:
+    """Every point of Ketama's ring, with the endpoint whose it is."""
+    points = [(hashed(f"endpoint-{at}", point), at) for at in range(count) for point in range(POINTS)]
+    return tuple(sorted(points))
+
+
+@cache
+def maglev(count: int) -> tuple[int, ...]:
+    """Maglev's table, filled in turns, each endpoint in its own permutation."""
+    table: list[int | None] = [None] * SLOTS
+    names = sorted(range(count), key=lambda at: f"endpoint-{at}")
+    places = {at: hashed(f"endpoint-{at}", 0) % SLOTS for at in names}
+    skips = {at: hashed(f"endpoint-{at}", 1) % (SLOTS - 1) + 1 for at in names}
+    for turn in range(SLOTS):
+        at = names[turn % count]
+        while table[places[at]] is not None:
+            places[at] = (places[at] + skips[at]) % SLOTS
+        table[places[at]] = at
+    return tuple(at for at in table if at is not None)
+
+
+def on_ring(count: int, key: int, able: set[int]) -> int:
+    points = ring(count)
+    clockwise = [at for point, at in points if point >= key] + [at for _, at in points]
+    return next(at for at in clockwise if at in able)
+
+
+def in_table(count: int, key: int, able: set[int]) -> int:
+    table, start = maglev(count), key % SLOTS
+    return next(at for at in table[start:] + table[:start] if at in able)
+
+
+class BalancerMachine(RuleBasedStateMachine):
+    """Requests with keys, to endpoints that fail for good."""
+
+    @initialize(count=st.integers(1, 6), algorithm=st.sampled_from(["RoundRobin", "RingHash", "Maglev"]))
+    def start(self, count: int, algorithm: BalancingPolicy) -> None:
+        self.count, self.algorithm = count, algorithm
+        self.endpoints = Endpoints([BREAKER] * count, NOBODY_TOO_MANY, 0, algorithm)
+        self.able = set(range(count))
+        self.last = -1
+
+    def expected(self, key: int, avoid: int | None) -> int:
+        others = self.able - {avoid} if avoid is not None and len(self.able) > 1 else self.able
+        match self.algorithm:
+            case "RingHash":
+                return on_ring(self.count, key, others)
+            case "Maglev":
+                return in_table(self.count, key, others)
+            case _:
+                return min(others, key=lambda at: (at <= self.last, at))
+
+    def ask(self, key: int, draw: int, avoid: int | None = None) -> Picked:
+        self.endpoints.refresh(0)
+        expected = self.expected(key, avoid)
+        picked = self.endpoints.pick(0, draw, avoid, key)
+        assert isinstance(picked, Picked)
+        assert picked.endpoint == expected
+        self.last = expected
+        return picked
+
+    @rule(key=draws, draw=draws, avoid=st.one_of(st.none(), st.integers(0, 5)))
+    def succeed(self, key: int, draw: int, avoid: int | None) -> None:
+        picked = self.ask(key, draw, avoid)
+        self.endpoints.on_result(picked, "success", 0, 0, draw)
+
+    @precondition(lambda self: len(self.able) > 1)
+    @rule(key=draws, draw=draws)
+    def fail(self, key: int, draw: int) -> None:
+        picked = self.ask(key, draw)
+        self.endpoints.on_result(picked, "failure", 0, 0, draw)
+        self.able.discard(picked.endpoint)
+
+
+TestBalancer = BalancerMachine.TestCase
+TestBalancer.settings = thousands()
