@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SECOND: Final = 1_000_000_000
 _DEFAULT_ALGORITHM: Final = "TokenBucket"
-_KEYED: Final = frozenset({"by", "onMissing", "maxKeys", "whenKeysFull"})
+_KEYED: Final = frozenset({"by", "onMissing", "maxKeys", "whenKeysFull", "scope"})
 _COUNTED: Final = frozenset({"match", "algorithm", "per", "cost", "countRefused"})
 # What is limited, and the fields that go with it.
 _KINDS: Final = {
@@ -62,9 +62,18 @@ def complete(limit: Tree) -> Tree:
         for name, value in limit.items()
         if name in fields and _OWNERS.get(name, algorithm) == algorithm
     }
-    if kind != "requests" or algorithm != _DEFAULT_ALGORITHM or "burst" in own:
+    if kind != "requests":
         return own
-    return {**own, "burst": default_burst(limit)}
+    if algorithm == _DEFAULT_ALGORITHM:
+        own.setdefault("burst", default_burst(limit))
+    return {**own, "cost": _complete_cost(find_block(limit, "cost") or {})}
+
+
+def _complete_cost(cost: Tree) -> Tree:
+    """Where a header names the cost: what it is without one. An answer that says nothing cost nothing."""
+    if "header" in cost:
+        return {"default": 1, **cost}
+    return {"default": 0, **cost} if "responseHeader" in cost else cost
 
 
 def default_burst(limit: Tree) -> int:

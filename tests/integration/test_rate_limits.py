@@ -1,94 +1,21 @@
 """Rate limits on live traffic, by every algorithm: exact counts, and nothing earlier than allowed."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from random import Random
 from time import monotonic
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.support.caller import Caller
-from tests.support.documents import rate_limit, service
-from tests.support.fleet import named
-from tests.support.framing import Message
-from tests.support.mesh import Sidecar
-from tests.support.metrics import measured, scrape
-from tests.support.rawclient import RawClient, fetch
-from tests.support.readiness import Condition, that, until
+from tests.support.limited import Limited
+from tests.support.metrics import scrape
+from tests.support.rawclient import RawClient
+from tests.support.readiness import until
 from tests.support.refusal import refusal
-from tests.support.upstream import OK, Pause, Script, ScriptedUpstream, Send, Step, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOUR = 3600
 JITTER = 1.1
-
-
-@dataclass(slots=True)
-class Limited:
-    """A service behind a sidecar, and the instants at which requests came through."""
-
-    caller: Caller
-    sidecar: Sidecar
-    upstream: ScriptedUpstream
-    arrivals: list[float]
-    policies: int = 0
-
-    async def by(self, *limits: dict[str, Any], **spec: Any) -> None:
-        """Put these limits in force, in a policy of their own: nothing of them was used before."""
-        self.policies += 1
-        await self.edit(*limits, **spec)
-        self.arrivals.clear()
-
-    async def edit(self, *limits: dict[str, Any], **spec: Any) -> None:
-        """Edit the policy in force."""
-        await self.caller.fleet.put(
-            "limits", rate_limit(self.policy, service("limited"), limits=list(limits), **spec)
-        )
-
-    @property
-    def policy(self) -> str:
-        """The name of the policy in force."""
-        return f"limits-{self.policies}"
-
-    @contextmanager
-    def answering(self, *script: Step) -> Iterator[None]:
-        """Have the application answer so for a while."""
-        plainly = self.upstream.answer
-
-        def answer(request: Message) -> Script:
-            plainly(request)
-            return script
-
-        self.upstream.answer = answer
-        yield
-        self.upstream.answer = plainly
-
-    async def get(self, **headers: str) -> Message:
-        """Return the answer to a request from outside."""
-        return await fetch(self.sidecar.inbound, host="limited", **headers)
-
-    async def statuses(self, count: int, **headers: str) -> list[int]:
-        """Return the statuses of so many requests, one after the other."""
-        return [(await self.get(**headers)).status for _ in range(count)]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def limited(caller: Caller) -> AsyncIterator[Limited]:
-    arrivals: list[float] = []
-
-    def answer(_: Message) -> Script:
-        arrivals.append(monotonic())
-        return OK
-
-    async with ScriptedUpstream(answer) as upstream:
-        sidecar = await caller.fleet.join("test/limited", app_port=upstream.port)
-        yield Limited(caller, sidecar, upstream, arrivals)
 
 
 @pytest.mark.parametrize(
@@ -183,21 +110,10 @@ async def test_a_waiter_that_leaves_gives_every_charge_back(limited: Limited) ->
     assert (await limited.get()).status == 200
     async with RawClient(limited.sidecar.inbound) as leaver:
         await leaver.ask(host="limited")
-        await until(that_remain(limited, line=0, wide=8))
+        await until(limited.left(line=0, wide=8))
         assert refusal(await limited.get()).reason == "ratelimit.leaky_full"
-    await until(that_remain(limited, line=1, wide=9))
+    await until(limited.left(line=1, wide=9))
     assert len(limited.arrivals) == 1
-
-
-def that_remain(limited: Limited, **expected: int) -> Condition:
-    """Return the condition that so much is left of each limit."""
-
-    async def holds() -> bool:
-        answer = await limited.caller.fleet.ask("ListLimits", {"service": named("test/limited")})
-        found = {one["limit"]["limit"]: int(one["limit"]["remaining"]) for one in answer["limits"]}
-        return found == expected
-
-    return holds
 
 
 async def test_an_edit_keeps_what_was_used_by_every_algorithm(limited: Limited) -> None:
@@ -209,82 +125,3 @@ async def test_an_edit_keeps_what_was_used_by_every_algorithm(limited: Limited) 
         assert await limited.statuses(4) == [200, 200, 200, 429]
         await limited.edit({**figures, **more, "requests": 5})
         assert await limited.statuses(3) == [200, 200, 429]
-
-
-async def test_so_many_requests_are_in_flight_and_no_more(limited: Limited) -> None:
-    gate = asyncio.Event()
-    await limited.by({"name": "in-flight", "concurrency": 2, "by": [{"header": "x-user"}]})
-    with limited.answering(Until(gate), *OK):
-        async with asyncio.TaskGroup() as tasks:
-            calls = [tasks.create_task(limited.get(x_user="a")) for _ in range(5)]
-            await until(that(lambda: sum(call.done() for call in calls) == 3))
-            refused = [refusal(call.result()) for call in calls if call.done()]
-            assert [(one.status, one.reason, one.retry_after) for one in refused] == [
-                (429, "ratelimit.concurrency", None)
-            ] * 3
-            other = tasks.create_task(limited.get(x_user="b"))
-            await until(that(lambda: len(limited.arrivals) == 3))
-            gate.set()
-            assert sorted([(await call).status for call in [*calls, other]]) == [200] * 3 + [429] * 3
-    await until(that_remain(limited, **{"in-flight": 2}))
-
-
-async def test_who_is_cut_off_gives_its_place_back(limited: Limited) -> None:
-    await limited.by({"name": "in-flight", "concurrency": 8})
-    chance = Random(6)  # noqa: S311 (the same cuts every time)
-    with limited.answering(Pause(0.02), Send(response(body=b"x" * 100_000), step=10_000)):
-
-        async def cut() -> None:
-            for _ in range(10):
-                async with RawClient(limited.sidecar.inbound) as client:
-                    await client.ask(host="limited")
-                    await asyncio.sleep(chance.uniform(0, 0.04))
-
-        await asyncio.gather(*(cut() for _ in range(16)))
-    await until(that_remain(limited, **{"in-flight": 8}))
-    assert await limited.statuses(9) == [200] * 9
-
-
-async def test_ten_thousand_requests_over_64_connections_are_counted_exactly(limited: Limited) -> None:
-    await limited.by(
-        {"name": "all", "requests": 1, "per": "1h", "burst": 5_000},
-        {"name": "in-flight", "concurrency": 64},
-    )
-    left, statuses = iter(range(10_000)), Counter[int]()
-
-    async def ask() -> None:
-        async with RawClient(limited.sidecar.inbound, timeout_seconds=30) as client:
-            for _ in left:
-                await client.ask(host="limited")
-                statuses[(await client.response()).status] += 1
-
-    await asyncio.gather(*(ask() for _ in range(64)))
-    assert statuses == {200: 5_000, 429: 5_000}
-    assert len(limited.arrivals) == 5_000
-    await until(that_remain(limited, **{"all": 0, "in-flight": 64}))
-
-
-async def test_connections_beyond_the_figure_are_closed_when_they_are_accepted(limited: Limited) -> None:
-    await limited.by({"name": "sockets", "connections": {"concurrent": 2}, "by": [{"sourceIp": True}]})
-    async with AsyncExitStack() as open_ones:
-        for _ in range(2):
-            client = await open_ones.enter_async_context(RawClient(limited.sidecar.inbound))
-            await client.ask(host="limited")
-            assert (await client.response()).status == 200
-        async with RawClient(limited.sidecar.inbound) as third:
-            await third.ask(host="limited")
-            assert await third.rest() == b""
-    await until(that_remain(limited, **{"sockets.concurrent": 2}))
-    assert (await limited.get()).status == 200
-    labels = {"policy": f"test/{limited.policy}", "limit": "sockets.concurrent", "result": "limited"}
-    await until(measured(limited.sidecar.http, "breakwater_ratelimit_decisions_total", 1, **labels))
-
-
-async def test_new_connections_come_no_faster_than_they_should(limited: Limited) -> None:
-    await limited.by({"name": "sockets", "connections": {"perSecond": 3}})
-    began, admitted = monotonic(), 0
-    for _ in range(30):
-        async with RawClient(limited.sidecar.inbound) as client:
-            await client.ask(host="limited", connection="close")
-            admitted += (await client.rest()).startswith(b"HTTP/1.1 200")
-    assert 3 <= admitted <= 3 + 3 * (monotonic() - began)

@@ -112,6 +112,7 @@ impl Holdings {
         for (host, addresses) in saved.hosts.iter().map(SavedHost::decode) {
             self.names.restore(host, &addresses);
         }
+        self.subscription.follow(self.snapshot.divided());
         self.revision = saved.revision;
     }
 
@@ -199,6 +200,7 @@ impl Holdings {
         for id in response.removed.iter().chain(&response.missing) {
             outcome.is_changed |= self.remove(id, now);
         }
+        self.subscription.follow(self.snapshot.divided());
         if self.rejections.is_empty() {
             self.revision = response.revision;
         }

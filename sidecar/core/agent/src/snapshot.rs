@@ -127,11 +127,33 @@ impl Snapshot {
             .collect()
     }
 
+    /// The endpoints of our own services whose limits are divided among their members.
+    pub(crate) fn divided(&self) -> BTreeSet<Id> {
+        let is_divided = |held: &&Held| match &held.decoded {
+            Decoded::Inbound(inbound) => inbound.is_divided(),
+            _ => false,
+        };
+        let names = self.held.values().filter(is_divided);
+        names
+            .map(|held| Id::new(Kind::Endpoints, held.resource.id.name.clone()))
+            .collect()
+    }
+
+    fn members(&self, identity: &Identity) -> HashMap<ServiceName, u32> {
+        let count = |service: &ServiceName| {
+            let endpoints = self.endpoints(service)?.iter();
+            let members = endpoints.filter(|endpoint| endpoint.has_sidecar()).count();
+            Some((service.clone(), u32::try_from(members).ok()?))
+        };
+        identity.services().iter().filter_map(count).collect()
+    }
+
     /// What a worker enforces by it; clusters that did not change are the same values as in the last one.
     pub(crate) fn config(&mut self, identity: &Identity, names: &Names) -> Config {
         self.build_clusters(names);
         let mut config = Config {
             inbound: self.inbound(identity),
+            members: self.members(identity),
             ..Config::default()
         };
         config.clusters = self

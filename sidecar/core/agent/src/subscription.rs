@@ -59,6 +59,8 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     own: BTreeSet<Id>,
+    /// Endpoints of our own services, whose members share limits with us.
+    members: BTreeSet<Id>,
     names: BTreeMap<Id, State>,
     queue: VecDeque<Id>,
     changes: Changes,
@@ -70,10 +72,18 @@ impl Subscription {
         let own = own.into_iter().collect();
         Self {
             own,
+            members: BTreeSet::new(),
             names: BTreeMap::new(),
             queue: VecDeque::new(),
             changes: Changes::default(),
         }
+    }
+
+    /// Asks for the `members` of our own services too. What is no longer needed is dropped with the next stream.
+    pub(crate) fn follow(&mut self, members: BTreeSet<Id>) {
+        let new = members.difference(&self.members).cloned();
+        self.changes.subscribe.extend(new);
+        self.members = members;
     }
 
     /// Asks for `name` if it is unknown, and says how it stands; a demand counts as a call.
@@ -181,7 +191,8 @@ impl Subscription {
     fn forget(&mut self, name: &Id) {
         self.names.remove(name);
         if !self.own.contains(name) {
-            self.changes.unsubscribe.extend(with_companion(name));
+            let unused = with_companion(name).filter(|id| !self.members.contains(id));
+            self.changes.unsubscribe.extend(unused);
         }
     }
 
@@ -193,7 +204,8 @@ impl Subscription {
             .iter()
             .filter(|(_, state)| !matches!(state, State::Queued));
         let names = self.own.iter().chain(asked.map(|(name, _)| name));
-        let all: BTreeSet<Id> = names.flat_map(with_companion).collect();
+        let mut all: BTreeSet<Id> = names.flat_map(with_companion).collect();
+        all.extend(self.members.iter().cloned());
         all.into_iter().collect()
     }
 
@@ -211,7 +223,7 @@ impl Subscription {
 
     /// Whether `name` is asked for by itself, not because of another.
     pub(crate) fn wants(&self, name: &Id) -> bool {
-        self.own.contains(name) || self.names.contains_key(name)
+        self.own.contains(name) || self.members.contains(name) || self.names.contains_key(name)
     }
 
     fn count(&self, wanted: impl Fn(&State) -> bool) -> usize {

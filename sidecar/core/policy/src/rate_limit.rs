@@ -161,6 +161,33 @@ impl Algorithm {
         }
     }
 
+    /// The share of one of so many live `members`; of none, the whole. Places in a line are not divided.
+    #[must_use]
+    pub const fn divided(self, members: u32) -> Self {
+        match self {
+            Self::TokenBucket { rate, burst } => Self::TokenBucket {
+                rate: rate.divided(members),
+                burst,
+            },
+            Self::LeakyBucket(leak) => Self::LeakyBucket(Leak {
+                rate: leak.rate.divided(members),
+                ..leak
+            }),
+            Self::FixedWindow { rate, aligned } => Self::FixedWindow {
+                rate: rate.divided(members),
+                aligned,
+            },
+            Self::SlidingLog { rate } => Self::SlidingLog {
+                rate: rate.divided(members),
+            },
+            Self::SlidingWindow { rate, buckets } => Self::SlidingWindow {
+                rate: rate.divided(members),
+                buckets,
+            },
+            Self::Concurrency(share) => Self::Concurrency(Share::new(share.figure(), members)),
+        }
+    }
+
     fn counts(&self) -> Box<dyn Counts> {
         match *self {
             Self::TokenBucket { rate, burst } => {

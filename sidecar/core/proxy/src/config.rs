@@ -30,6 +30,8 @@ pub struct Config {
     pub clusters: HashMap<ServiceName, Arc<Cluster>>,
     /// What this sidecar enforces for its own services.
     pub inbound: HashMap<ServiceName, Arc<Inbound>>,
+    /// Live members of its own services, where their limits are divided.
+    pub members: HashMap<ServiceName, u32>,
 }
 
 /// What the access log holds.
@@ -238,6 +240,18 @@ pub struct Inbound {
     pub backpressure: Option<Backpressure>,
 }
 
+impl Inbound {
+    /// Whether some of its limits are divided among the members of the service.
+    #[must_use]
+    pub fn is_divided(&self) -> bool {
+        let mut rules = self.limits.iter();
+        rules.any(|rules| {
+            let mut limits = rules.limits.iter().chain(&rules.connections);
+            limits.any(|limit| limit.is_divided)
+        })
+    }
+}
+
 /// The limits of one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitRules {
@@ -270,12 +284,15 @@ pub struct Limit {
     pub params: rate_limit::Params,
     /// What its refusals are called.
     pub reason: Reason,
+    /// Whether its figures are the whole fleet's, of which each member has an equal share.
+    pub is_divided: bool,
 }
 
 impl Limit {
-    /// Whether what a request is charged goes back when it ends.
+    /// Whether something is still to be done once a request was admitted: a place given back, a cost charged.
     pub(crate) const fn is_held(&self) -> bool {
         matches!(self.params.algorithm, rate_limit::Algorithm::Concurrency(_))
+            || matches!(self.cost, Cost::ResponseHeader { .. })
     }
 }
 
@@ -355,6 +372,13 @@ pub enum Cost {
     Fixed(u64),
     /// Read from a request header.
     Header {
+        /// Name, in lower case.
+        name: Box<str>,
+        /// Cost when the header is missing or no number.
+        default: u64,
+    },
+    /// Read from a header of the answer, and charged then.
+    ResponseHeader {
         /// Name, in lower case.
         name: Box<str>,
         /// Cost when the header is missing or no number.

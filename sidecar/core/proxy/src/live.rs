@@ -12,6 +12,7 @@ use std::sync::Arc;
 use policy::budget::Budget;
 use policy::bulkhead;
 use policy::latency::RecentLatency;
+use policy::moment::Moment;
 use policy::rate_limit::Limiter;
 
 use crate::config::{self, Block, Config, ServiceName};
@@ -121,13 +122,14 @@ impl Live {
         let now_ns = worker.clock.now_ns();
         let at = worker.moment(now_ns);
         let old = old.map(Rc::as_ref);
+        let members = self.members(worker, direction, &config.service);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
         Rc::new(Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.tally(direction, Some(&config.service)),
-            limits: Limits::new(&config.limits, old.map(|old| &old.limits), at),
-            doors: Limits::of_connections(&config.limits, old.map(|old| &old.doors), at),
+            limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
+            doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
             front: self.front(direction, &config.service),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
@@ -142,6 +144,15 @@ impl Live {
     fn front(&self, direction: Direction, service: &ServiceName) -> Option<Rc<Front>> {
         let is_inbound = direction == Direction::Inbound;
         self.fronts.get(service).filter(|_| is_inbound).cloned()
+    }
+
+    /// How many share the divided limits of a service: its members, or where callers enforce them, its callers.
+    fn members(&self, worker: &Worker, direction: Direction, service: &ServiceName) -> u32 {
+        let known = match direction {
+            Direction::Inbound => self.config.members.get(service).copied(),
+            Direction::Outbound => worker.live_callers.borrow().get(service).copied(),
+        };
+        known.unwrap_or(1)
     }
 
     fn bulkhead(
@@ -187,8 +198,9 @@ impl Cluster {
             .is_some_and(|block| block.params.shared.is_some())
     }
 
-    /// Takes another share of the retry budget's floor.
-    pub(crate) fn set_live_callers(&self, live_callers: u32) {
+    /// Takes another share of the retry budget's floor, and of divided limits.
+    pub(crate) fn set_live_callers(&self, live_callers: u32, at: Moment) {
+        self.limits.divide(live_callers, at);
         if let (Some(block), Some(budget)) = (&self.config.retry, &self.budget) {
             budget
                 .borrow_mut()

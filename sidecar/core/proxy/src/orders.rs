@@ -50,9 +50,10 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 
 fn set_live_callers(worker: &Worker, callers: Vec<(ServiceName, u32)>) {
     let live = Rc::clone(&worker.live.borrow());
+    let at = worker.moment(worker.clock.now_ns());
     for (service, count) in callers {
         if let Some(cluster) = live.clusters.get(&service) {
-            cluster.set_live_callers(count);
+            cluster.set_live_callers(count, at);
         }
         worker.live_callers.borrow_mut().insert(service, count);
     }

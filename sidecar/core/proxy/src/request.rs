@@ -49,6 +49,8 @@ pub(crate) trait Response {
     fn status(&self) -> u16;
     /// The first value of a known field.
     fn known(&self, name: Known) -> Option<&[u8]>;
+    /// The first value of the field named `name`, in lower case.
+    fn find(&self, name: &str) -> Option<&[u8]>;
 }
 
 /// The head that is sent on: what came, less what is removed, with what is added.

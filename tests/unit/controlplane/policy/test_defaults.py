@@ -89,7 +89,7 @@ def test_lists_of_blocks_are_filled_each() -> None:
             "algorithm": "TokenBucket",
             "requests": 1,
             "per": Duration(1),
-            "cost": {"fixed": 1, "default": 1},
+            "cost": {"fixed": 1},
             "countRefused": False,
             "maxKeys": 65536,
             "whenKeysFull": "ShareOne",
@@ -98,9 +98,10 @@ def test_lists_of_blocks_are_filled_each() -> None:
             "evict": "Newest",
             "aligned": True,
             "buckets": 1,
+            "scope": "PerSidecar",
         },
     )
 
 
 def test_a_cost_read_from_a_header_has_no_fixed_one() -> None:
-    assert fill({"header": "x-cost"}, SCHEMA.blocks["LimitCost"]) == {"header": "x-cost", "default": 1}
+    assert fill({"header": "x-cost"}, SCHEMA.blocks["LimitCost"]) == {"header": "x-cost"}

@@ -156,7 +156,7 @@ def test_connections_are_counted_where_they_are_accepted() -> None:
 )
 def test_a_limit_is_sent_with_the_fields_of_its_kind_alone(limit: str, own: set[str]) -> None:
     [limits] = compile_rules(policy(f"limits: [{{name: a, {limit}}}]", kind="RateLimitPolicy"), SCHEMA).limits
-    assert set(limits) - {"name", "onMissing", "maxKeys", "whenKeysFull"} == own
+    assert set(limits) - {"name", "onMissing", "maxKeys", "whenKeysFull", "scope"} == own
 
 
 def test_a_cost_may_be_anything_to_a_leaky_bucket() -> None:
@@ -178,3 +178,20 @@ def test_rules_have_every_default_and_the_callers() -> None:
     )
     assert rules.response == {"status": 429, "headers": "Standard", "problem": True}
     assert find(rules.limits[0], "cost.fixed") == 1
+
+
+@pytest.mark.parametrize(
+    ("cost", "complete"),
+    [
+        ("{}", {"fixed": 1}),
+        ("{header: x-cost}", {"default": 1, "header": "x-cost"}),
+        ("{responseHeader: x-cost}", {"default": 0, "responseHeader": "x-cost"}),
+        ("{responseHeader: x-cost, default: 3}", {"default": 3, "responseHeader": "x-cost"}),
+    ],
+)
+def test_an_answer_that_names_no_cost_has_none_and_a_request_costs_one(
+    cost: str, complete: dict[str, object]
+) -> None:
+    spec = f"limits: [{{name: a, requests: 1, per: 1s, cost: {cost}}}]"
+    [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
+    assert limit["cost"] == complete

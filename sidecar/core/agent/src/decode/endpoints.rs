@@ -116,6 +116,11 @@ pub(crate) fn endpoints_of<'a>(
 }
 
 impl Address {
+    /// Whether a sidecar enforces limits there.
+    pub(crate) const fn has_sidecar(&self) -> bool {
+        self.has_sidecar
+    }
+
     /// The endpoint at `ip`.
     fn at(&self, ip: IpAddr, instance: Arc<str>, cluster: &Cluster) -> Option<Endpoint> {
         let number = |name: &str| self.ports.get(name).map(|port| SocketAddr::new(ip, *port));

@@ -165,3 +165,16 @@ fn a_service_is_asked_for_together_with_its_endpoints() {
     ];
     assert_eq!(subscription.take_changes().subscribe, both);
 }
+
+#[test]
+fn members_of_our_own_services_are_followed_once_and_with_every_stream() {
+    let members = [Id::new(Kind::Endpoints, "shop/cart")];
+    let mut subscription = Subscription::new([]);
+    subscription.follow(members.clone().into());
+    subscription.follow(members.clone().into());
+    assert_eq!(subscription.take_changes().subscribe, members);
+    assert_eq!(subscription.begin(), members);
+    assert!(subscription.wants(&members[0]));
+    subscription.follow([].into());
+    assert_eq!(subscription.begin(), []);
+}

@@ -68,6 +68,12 @@ impl Ask {
         }
     }
 
+    /// What is charged at arrival.
+    #[must_use]
+    pub const fn cost(&self) -> u64 {
+        self.cost
+    }
+
     /// The position of the limiter.
     #[must_use]
     pub const fn limiter(&self) -> usize {

@@ -34,6 +34,9 @@ impl Exchange {
         if !self.is_from_sidecar {
             remove_forged(response, edit);
         }
+        if let Some(charges) = &mut self.charges {
+            charges.note_answer(response);
+        }
         self.quota.tell(edit);
         self.tell_rate(edit);
         self.mark(response.status(), edit);

@@ -23,6 +23,10 @@ impl Response for Head {
     fn known(&self, _: Known) -> Option<&[u8]> {
         None
     }
+
+    fn find(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
 }
 
 fn request() -> Question {

@@ -87,6 +87,18 @@ impl Response for ResponseView<'_> {
     fn known(&self, name: Known) -> Option<&[u8]> {
         self.head.fields.value(self.bytes, name)
     }
+
+    fn find(&self, name: &str) -> Option<&[u8]> {
+        if let Some(known) = Known::find(name.as_bytes()) {
+            return self.known(known);
+        }
+        let mut fields = self.head.fields.iter();
+        let field = fields.find(|field| {
+            let found = field.name.of(self.bytes);
+            found.eq_ignore_ascii_case(name.as_bytes())
+        });
+        field.map(|field| field.value.of(self.bytes))
+    }
 }
 
 /// A head in the making.

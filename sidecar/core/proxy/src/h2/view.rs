@@ -95,6 +95,10 @@ impl Response for ResponseView<'_> {
     fn known(&self, name: Known) -> Option<&[u8]> {
         field(&self.0.headers, name)
     }
+
+    fn find(&self, name: &str) -> Option<&[u8]> {
+        self.0.headers.get(name).map(HeaderValue::as_bytes)
+    }
 }
 
 /// The first value of a known field.

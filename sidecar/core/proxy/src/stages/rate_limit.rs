@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(crate) use charges::Charges;
 use policy::Moment;
-use policy::rate_limit::{Arrival, Ask, Limiter, Verdict, admit};
+use policy::rate_limit::{Arrival, Ask, Limiter, Params, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
@@ -70,7 +70,7 @@ struct Asks {
 
 impl Limits {
     /// The limits that `rules` state. What was used of `old` ones that count the same subjects is kept.
-    pub(crate) fn new(rules: &[LimitRules], old: Option<&Self>, at: Moment) -> Self {
+    pub(crate) fn new(rules: &[LimitRules], members: u32, old: Option<&Self>, at: Moment) -> Self {
         let mut limits = Self::default();
         let mut kept = HashMap::new();
         if let Some(old) = old {
@@ -80,8 +80,8 @@ impl Limits {
         }
         for mut rule in rules.iter().flat_map(Rule::all) {
             match kept.remove(&rule.key()) {
-                Some(old) => rule.succeed(old, &limits.usage, at),
-                None => rule.slot = limits.usage.enter(rule.limit.params),
+                Some(old) => rule.succeed(old, members, &limits.usage, at),
+                None => rule.slot = limits.usage.enter(rule.params(members)),
             }
             limits.add(rule);
         }
@@ -97,6 +97,13 @@ impl Limits {
         }
         self.places[rule.slot] = self.rules.len();
         self.rules.push(Rc::new(rule));
+    }
+
+    /// Divides what is divided among so many members from now on; what was used stays used.
+    pub(crate) fn divide(&self, members: u32, at: Moment) {
+        for rule in self.rules.iter().filter(|rule| rule.limit.is_divided) {
+            self.usage.reconfigure(rule.slot, rule.params(members), at);
+        }
     }
 
     fn rule(&self, ask: &Ask) -> &Rc<Rule> {
@@ -142,7 +149,7 @@ impl Limits {
                 Subject::Refused if !is_exempt => return Err(rule.refuse(None)),
                 Subject::Refused => None,
             };
-            let ask = Ask::new(rule.slot, key, subject::cost(&rule.limit.cost, request));
+            let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
             if is_exempt {
                 asks.exempt.push(ask)
             } else {
@@ -222,12 +229,12 @@ impl Limits {
                 Subject::One | Subject::Refused => None,
             };
             let limiter = &limiters[rule.slot];
-            let ask = Ask::new(rule.slot, key, subject::cost(&rule.limit.cost, request));
+            let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
             let retry_after_ns = limiter.retry_after_ns(&ask, at);
             let is_exempt = matching::is_exempt(&rule.exempt, request);
             let look = Look {
                 view: limiter.view(key, at),
-                cost: subject::cost(&rule.limit.cost, request),
+                cost: ask.cost(),
                 is_exempt,
                 refuses: retry_after_ns != Some(0) && !is_exempt,
                 retry_after_ns,
@@ -270,10 +277,22 @@ impl Rule {
     }
 
     /// Goes on where the limit was before it was edited.
-    fn succeed(&mut self, old: &Self, usage: &Usage, at: Moment) {
+    fn succeed(&mut self, old: &Self, members: u32, usage: &Usage, at: Moment) {
         self.slot = old.slot;
         self.counts = Rc::clone(&old.counts);
-        usage.reconfigure(self.slot, self.limit.params, at);
+        usage.reconfigure(self.slot, self.params(members), at);
+    }
+
+    /// The figures for one of so many members.
+    const fn params(&self, members: u32) -> Params {
+        let params = self.limit.params;
+        if !self.limit.is_divided {
+            return params;
+        }
+        Params {
+            algorithm: params.algorithm.divided(members),
+            ..params
+        }
     }
 
     fn key(&self) -> RuleKey {

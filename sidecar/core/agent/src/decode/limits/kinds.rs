@@ -50,6 +50,7 @@ fn limit(wire: mesh::Limit, algorithm: Algorithm, reason: Reason) -> Result<Limi
             count_refused: wire.count_refused,
         },
         reason,
+        is_divided: is_divided(enumeration("scope", wire.scope)?),
         name: wire.name.into(),
     })
 }
@@ -93,11 +94,22 @@ const fn when_keys_full(wire: mesh::FullKeyTable) -> WhenKeysFull {
 
 fn cost(wire: Option<mesh::LimitCost>) -> Cost {
     let wire = wire.unwrap_or_default();
-    if wire.header.is_empty() {
-        return Cost::Fixed(wire.fixed.unwrap_or(1));
+    let (default, name) = (wire.default, |name: String| {
+        name.to_ascii_lowercase().into()
+    });
+    match (wire.header.is_empty(), wire.response_header.is_empty()) {
+        (false, _) => Cost::Header {
+            name: name(wire.header),
+            default,
+        },
+        (true, false) => Cost::ResponseHeader {
+            name: name(wire.response_header),
+            default,
+        },
+        (true, true) => Cost::Fixed(wire.fixed.unwrap_or(1)),
     }
-    Cost::Header {
-        name: wire.header.to_ascii_lowercase().into(),
-        default: wire.default,
-    }
+}
+
+const fn is_divided(wire: mesh::LimitScope) -> bool {
+    matches!(wire, mesh::LimitScope::Divided)
 }

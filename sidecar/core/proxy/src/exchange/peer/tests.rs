@@ -16,6 +16,10 @@ impl Response for Head {
         let found = self.1.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.as_bytes())
     }
+
+    fn find(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
 }
 
 const DRAINING: Head = Head(

@@ -86,4 +86,8 @@ impl Response for Established {
     fn known(&self, _: Known) -> Option<&[u8]> {
         None
     }
+
+    fn find(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
 }

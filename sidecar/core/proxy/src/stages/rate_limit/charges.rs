@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
 
 use super::usage::Usage;
-use super::{Refusal, Rule};
+use super::{Refusal, Rule, subject};
+use crate::request::Response;
 use crate::worker::Worker;
 
 /// The charges of one request. Dropping them gives back, once, what goes back.
@@ -100,6 +101,21 @@ impl Charges {
                 Turn::Now
             }
         })
+    }
+
+    /// Charges what the answer says that the request cost, once.
+    pub(crate) fn note_answer(&mut self, response: &dyn Response) {
+        let now = self.now();
+        let charge = |held: &mut Held| {
+            let Some(cost) = subject::cost_after(&held.rule.limit.cost, response) else {
+                return true;
+            };
+            self.usage.change(|limiters| {
+                limiters[held.ask.limiter()].charge_after(&mut held.ask, cost, now);
+            });
+            false
+        };
+        self.held.retain(charge);
     }
 
     /// The wait is over: what was charged stays charged, but for what is in flight.

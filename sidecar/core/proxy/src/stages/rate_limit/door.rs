@@ -13,9 +13,14 @@ use crate::worker::Worker;
 
 impl Limits {
     /// The limits of connections that `rules` state. Those that are open stay counted.
-    pub(crate) fn of_connections(rules: &[LimitRules], old: Option<&Self>, at: Moment) -> Self {
+    pub(crate) fn of_connections(
+        rules: &[LimitRules],
+        members: u32,
+        old: Option<&Self>,
+        at: Moment,
+    ) -> Self {
         let rules: Vec<_> = rules.iter().map(of_connections).collect();
-        Self::new(&rules, old, at)
+        Self::new(&rules, members, old, at)
     }
 
     /// Asks every limit of connections; what they charge goes back when the connection ends.

@@ -4,10 +4,11 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 
 use http1::canonical_path;
-use policy::rate_limit::Key;
+use policy::rate_limit::{Ask, Key};
 
+use super::usage::Slot;
 use crate::config::{self, Cost, Limit, OnMissing};
-use crate::request::Request;
+use crate::request::{Request, Response};
 
 /// Whom a request is counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,15 +116,30 @@ fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
 }
 
-/// What one request costs.
-pub(super) fn cost(cost: &Cost, request: &dyn Request) -> u64 {
+/// What one request asks of the limiter in `slot`.
+pub(super) fn ask(cost: &Cost, slot: Slot, key: Option<Key>, request: &dyn Request) -> Ask {
     match cost {
-        Cost::Fixed(cost) => *cost,
+        Cost::Fixed(cost) => Ask::new(slot, key, *cost),
         Cost::Header { name, default } => {
-            let parse = |value: Vec<u8>| std::str::from_utf8(&value).ok()?.trim().parse().ok();
-            request.find(name).and_then(parse).unwrap_or(*default)
+            let read = request.find(name);
+            Ask::new(slot, key, number(read.as_deref()).unwrap_or(*default))
         }
+        Cost::ResponseHeader { .. } => Ask::later(slot, key),
     }
+}
+
+/// What an answer says that its request cost; none where the cost was known before.
+pub(super) fn cost_after(cost: &Cost, response: &dyn Response) -> Option<u64> {
+    match cost {
+        Cost::ResponseHeader { name, default } => {
+            Some(number(response.find(name)).unwrap_or(*default))
+        }
+        Cost::Fixed(_) | Cost::Header { .. } => None,
+    }
+}
+
+fn number(value: Option<&[u8]>) -> Option<u64> {
+    std::str::from_utf8(value?).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -185,6 +185,7 @@ pub(crate) fn limit(name: &str, burst: u64, by: Vec<Subject>) -> Limit {
             count_refused: false,
         },
         reason: Reason::RatelimitToken,
+        is_divided: false,
     }
 }
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use policy::rate_limit::{Algorithm, Params, Rate, WhenKeysFull};
 
-use super::{Subject, cost, network, of};
+use super::{Subject, ask, network, of};
 use crate::config::{self, Cost, Limit, OnMissing};
 use crate::report::{Direction, Question};
 
@@ -34,6 +34,7 @@ fn limit(by: Vec<config::Subject>, on_missing: OnMissing) -> Limit {
             count_refused: false,
         },
         reason: policy::Reason::RatelimitToken,
+        is_divided: false,
     }
 }
 
@@ -114,10 +115,10 @@ fn a_cost_that_is_no_number_is_the_default() {
         name: "x-cost".into(),
         default: 3,
     };
-    let costs = |value| cost(&header, &request("/", &[("x-cost", value)]));
+    let costs = |value| ask(&header, 0, None, &request("/", &[("x-cost", value)])).cost();
     assert_eq!(
         (costs("7"), costs(" 7 "), costs("-7"), costs("seven")),
         (7, 7, 3, 3)
     );
-    assert_eq!(cost(&header, &request("/", &[])), 3);
+    assert_eq!(ask(&header, 0, None, &request("/", &[])).cost(), 3);
 }

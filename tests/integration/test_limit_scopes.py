@@ -1,0 +1,162 @@
+"""Whose figures a limit states, what a request costs, who enforces, and what callers are told."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.support.caller import Caller
+from tests.support.documents import external, external_service, rate_limit, service
+from tests.support.fleet import named
+from tests.support.grpcapp import ECHO, call, grpc_app
+from tests.support.limited import Limited
+from tests.support.mesh import Sidecar, sidecar
+from tests.support.rawclient import fetch
+from tests.support.readiness import Condition, until
+from tests.support.refusal import refusal
+from tests.support.upstream import ScriptedUpstream, Send, response
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOUR = {"requests": 1, "per": "1h"}
+ALGORITHMS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"algorithm": "TokenBucket"}, "ratelimit.token"),
+    ({"algorithm": "LeakyBucket"}, "ratelimit.leaky_full"),
+    ({"algorithm": "FixedWindow"}, "ratelimit.fixed"),
+    ({"algorithm": "SlidingLog"}, "ratelimit.sliding_log"),
+    ({"algorithm": "SlidingWindow"}, "ratelimit.sliding_window"),
+)
+
+
+async def test_the_cost_is_read_from_a_header(limited: Limited) -> None:
+    cost = {"header": "x-cost", "default": 2}
+    await limited.by({"name": "all", **HOUR, "burst": 10, "cost": cost})
+    assert [(await limited.get(x_cost=cost)).status for cost in ("7", "nonsense", "2", "1")] == [
+        200,
+        200,
+        429,
+        200,
+    ]
+    never = refusal(await limited.get(x_cost="11"))
+    assert (never.reason, never.retry_after) == ("ratelimit.token", None)
+
+
+async def test_what_an_answer_says_it_cost_is_charged_then(limited: Limited) -> None:
+    cost = {"responseHeader": "x-cost"}
+    await limited.by({"name": "all", **HOUR, "burst": 10, "cost": cost})
+    with limited.answering(Send(response(fields=b"X-Cost: 4\r\n"))):
+        assert await limited.statuses(4) == [200, 200, 200, 429]
+    await until(limited.left(all=0))
+    await limited.by({"name": "all", **HOUR, "burst": 10, "cost": cost})
+    assert await limited.statuses(2) == [200, 200]  # an answer that says nothing cost nothing
+    await until(limited.left(all=10))
+
+
+@pytest.mark.parametrize(("figures", "reason"), ALGORITHMS, ids=[reason for _, reason in ALGORITHMS])
+async def test_grpc_callers_are_told_when_to_return_by_every_algorithm(
+    caller: Caller, figures: dict[str, Any], reason: str
+) -> None:
+    async with grpc_app() as app:
+        name = f"grpc-{figures['algorithm'].lower()}"
+        await caller.may_call(name, app.port, protocol="GRPC")
+        limits = [{"name": "all", **HOUR, **figures}]
+        await caller.fleet.put(f"{name}-limits", rate_limit(name, external(name), limits=limits))
+        first = await call(caller.sidecar.outbound, ECHO, host=name)
+        refused = await call(caller.sidecar.outbound, ECHO, host=name)
+        assert (first.code, refused.code) == (grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert refused.error is not None
+        assert refused.error.reason == reason
+        assert refused.retry is not None
+        pushback = refused.metadata["grpc-retry-pushback-ms"]
+        assert refused.retry.retry_delay.ToMilliseconds() == int(pushback) > 0
+        assert app.calls["Echo"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ("Standard", {"ratelimit", "ratelimit-policy"}),
+        ("Legacy", {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}),
+        (
+            "Both",
+            {
+                "ratelimit",
+                "ratelimit-policy",
+                "x-ratelimit-limit",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset",
+            },
+        ),
+        ("None", set[str]()),
+    ],
+)
+async def test_quotas_are_told_in_the_form_that_the_policy_says(
+    limited: Limited, headers: str, told: set[str]
+) -> None:
+    await limited.by({"name": "all", **HOUR, "algorithm": "SlidingLog"}, response={"headers": headers})
+    for status in (200, 429):
+        answer = await limited.get()
+        names = {name.decode().lower() for name, _ in answer.fields}
+        assert answer.status == status
+        assert {name for name in names if "ratelimit" in name} == told
+
+
+async def test_callers_enforce_the_limits_of_targets_without_sidecars(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        await caller.fleet.put(
+            "outside",
+            external_service("outside", upstream.port),
+            rate_limit("outside", external("outside"), limits=[{"name": "all", **HOUR, "burst": 2}]),
+        )
+        assert [(await caller.get("outside")).status for _ in range(3)] == [200, 200, 429]
+        assert len(upstream.requests) == 2
+
+
+async def test_callers_limit_themselves_where_the_policy_says_so(limited: Limited) -> None:
+    await limited.by({"name": "all", **HOUR, "burst": 2}, at="Caller")
+    assert [(await limited.caller.get("limited.test")).status for _ in range(3)] == [200, 200, 429]
+    assert await limited.statuses(3) == [200] * 3
+
+
+async def test_members_divide_what_is_the_fleets(caller: Caller) -> None:
+    limits = [
+        {"name": "all", "requests": 1, "per": "1h", "burst": 6, "scope": "Divided"},
+        {"name": "each", "requests": 1, "per": "1h", "burst": 100},
+    ]
+    async with ScriptedUpstream() as upstream, AsyncExitStack() as members:
+
+        async def join(name: str) -> Sidecar:
+            member = await members.enter_async_context(
+                sidecar(
+                    caller.fleet.scratch,
+                    "test/divided",
+                    app_port=upstream.port,
+                    discovery=caller.fleet.plane.discovery,
+                    name=name,
+                )
+            )
+            await member.ready()
+            return member
+
+        first, second = await join("divided-a"), await join("divided-b")
+        await caller.fleet.put("divided", rate_limit("divided", service("divided"), limits=limits))
+        await until(shares(caller, 3, 3))
+        for member in (first, second):
+            answers = [await fetch(member.inbound, host="divided") for _ in range(4)]
+            assert [answer.status for answer in answers] == [200, 200, 200, 429]
+        third = await join("divided-c")
+        await until(shares(caller, 2, 2, 2))
+        await third.process.stop()
+        await until(shares(caller, 3, 3))
+
+
+def shares(caller: Caller, *expected: int) -> Condition:
+    """Return the condition that the members have these shares of the limit, by their names."""
+
+    async def holds() -> bool:
+        answer = await caller.fleet.ask("ListLimits", {"service": named("test/divided")})
+        found = {one["instance"]: one["limit"] for one in answer["limits"] if one["limit"]["limit"] == "all"}
+        return [int(found[instance]["capacity"]) for instance in sorted(found)] == list(expected)
+
+    return holds
