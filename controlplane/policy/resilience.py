@@ -23,6 +23,7 @@ BLOCKS: Final = (
     "bulkhead",
     "connectionPool",
     "loadBalancing",
+    "admissionControl",
 )
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
@@ -31,6 +32,8 @@ _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
     "Cache": {"maxConnections": 20},
     "External": {"maxConnections": 10},
 }
+_SERVICE_BREAKER: Final = "breaker.service"
+_OVERLOAD: Final = ("overloadTrips", "overloadOpen")
 _DETECTORS: Final = (
     "consecutiveFailures",
     "consecutiveGatewayFailures",
@@ -57,7 +60,7 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     """What is wrong between the fields of the behaviours in `tree`, which stands at `path`."""
     yield from _validate_timeouts(document, tree, path)
     yield from _validate_ordered(document, tree, path, "retry.backoff")
-    for breaker in ("breaker.service", "breaker.endpoint"):
+    for breaker in (_SERVICE_BREAKER, "breaker.endpoint"):
         yield from _validate_breaker(document, tree, path, breaker)
     yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
     yield from _validate_balancing(document, tree, path)
@@ -87,6 +90,10 @@ def complete(merged: Tree, block: Block) -> Tree:
     outliers = find_block(tree, "outlierDetection")
     if outliers is not None and not any(name in outliers for name in _DETECTORS):
         tree["outlierDetection"] = {**outliers, "consecutiveFailures": _DEFAULT_STREAK}
+    endpoint = find_block(tree, "breaker.endpoint")
+    if endpoint is not None:
+        own = {name: value for name, value in endpoint.items() if name not in _OVERLOAD}
+        tree["breaker"] = {**(find_block(tree, "breaker") or {}), "endpoint": own}
     return tree
 
 
@@ -136,6 +143,7 @@ def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> 
 def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
     yield from _validate_ordered(document, tree, path, f"{name}.open")
     yield from _validate_window(document, tree, path, name)
+    yield from _validate_overload(document, tree, path, name)
     trip = find_block(tree, f"{name}.trip")
     if trip is None:
         return
@@ -163,6 +171,13 @@ def _validate_balancing(document: Document, tree: Tree, path: str) -> Iterator[P
         )
     if key is not None and not any(key.values()):
         yield document.problem(f"{place}.hashOn", "expected one of header, cookie and sourceIp")
+
+
+def _validate_overload(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
+    rules = find_block(tree, name) or {}
+    for member in _OVERLOAD:
+        if member in rules and name != _SERVICE_BREAKER:
+            yield document.problem(f"{path}.{name}.{member}", "only the service's breaker has it")
 
 
 def _validate_window(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:

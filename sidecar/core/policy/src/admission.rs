@@ -74,6 +74,18 @@ impl Admission {
         !(is_hit && is_allowed)
     }
 
+    /// The share of calls that is refused now, rounded down.
+    #[must_use]
+    pub fn rejects(&mut self, now_ns: u64) -> Percent {
+        let [requests, successes] = self.window.totals(now_ns).map(u64::from);
+        let rate = u64::from(self.params.success_rate.millionths().max(1));
+        let missing = (requests * rate).saturating_sub(successes * u64::from(WHOLE));
+        let wanted = u128::from(missing) * u128::from(WHOLE);
+        let millionths = wanted / u128::from(rate * (requests + 1));
+        let most = self.params.max_reject.millionths();
+        Percent::from_millionths(most.min(millionths as u32))
+    }
+
     /// Takes new settings; what was counted is kept, unless the window changes.
     pub fn reconfigure(&mut self, params: Params) {
         if params.window_ns != self.params.window_ns {
@@ -98,6 +110,12 @@ impl AdmitRate {
     pub const fn hear(&mut self, rate: Percent, now_ns: u64) {
         self.rate = Some(rate);
         self.until_ns = now_ns.saturating_add(RATE_HOLDS_NS);
+    }
+
+    /// Whether what was said still holds.
+    #[must_use]
+    pub const fn holds(&self, now_ns: u64) -> bool {
+        self.rate.is_some() && now_ns < self.until_ns
     }
 
     /// Whether a call goes on, by chance.

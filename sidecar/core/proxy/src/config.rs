@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use policy::balancer::Algorithm;
 use policy::condition::Conditions;
-use policy::{Percent, Reason, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry};
+use policy::{
+    Percent, Reason, admission, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry,
+};
 
 pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
@@ -93,6 +95,8 @@ pub struct Cluster {
     pub outliers: Option<Block<Outliers>>,
     /// How endpoints are chosen.
     pub balancing: Option<Block<Balancing>>,
+    /// Which calls are kept back while many fail.
+    pub admission: Option<Block<admission::Params>>,
     /// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.

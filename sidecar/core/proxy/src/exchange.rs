@@ -50,7 +50,7 @@ use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::timeout::{self, BodyBounds, Traits};
-use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, route};
+use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
 use crate::trace::{Key, hex};
 use crate::upstream::Pools;
@@ -86,6 +86,8 @@ pub(crate) struct Exchange {
     key: Option<Key>,
     /// Whether the answer at hand came through a sidecar, whose marks are believed.
     is_from_sidecar: bool,
+    /// Whether the last attempt says that the service serves, or does not.
+    has_succeeded: Option<bool>,
     is_stream: bool,
     is_recorded: bool,
 }
@@ -99,6 +101,8 @@ struct Attempt {
     headers_ns: Option<u64>,
     retry_after_ns: Option<u64>,
     ending: Ending,
+    /// Whether a peer refused it for load.
+    is_overload: bool,
 }
 
 /// Where an attempt goes.
@@ -159,6 +163,7 @@ impl Exchange {
                 .then(|| Key::of_call(request, &worker.across.hasher))
                 .flatten(),
             is_from_sidecar: false,
+            has_succeeded: None,
             is_stream: false,
             is_recorded: false,
             worker: Rc::clone(worker),
@@ -176,6 +181,7 @@ impl Exchange {
         self.fix_deadline(bounds, &cluster)?;
         self.charge_limits(&cluster, request).await?;
         self.enter_front(&cluster, request).await?;
+        self.admit_call(&cluster)?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
@@ -248,6 +254,18 @@ impl Exchange {
         charges.turn(self.deadline).await?;
         self.now_ns = self.worker.clock.now_ns();
         Ok(())
+    }
+
+    /// Asks whether a call is kept back; an inbound request is none.
+    fn admit_call(&self, cluster: &Cluster) -> Result<(), Refusal> {
+        let Some(route) = self.route.as_ref().filter(|_| self.is_outbound()) else {
+            return Ok(());
+        };
+        admission::admit(cluster, &route.endpoints, &self.worker.chance, self.now_ns)
+    }
+
+    fn is_outbound(&self) -> bool {
+        self.record.direction == Direction::Outbound
     }
 
     async fn enter_front(

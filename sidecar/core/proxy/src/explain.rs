@@ -15,7 +15,9 @@ use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::Request;
-use crate::stages::{Refusal, backpressure, breaker, bulkhead, deadline, endpoint, retry};
+use crate::stages::{
+    Refusal, admission, backpressure, breaker, bulkhead, deadline, endpoint, retry,
+};
 use crate::worker::Worker;
 
 /// The stages up to the one that refuses.
@@ -49,6 +51,7 @@ impl Telling<'_> {
         self.limits(&cluster)?;
         self.backpressure(&cluster)?;
         if self.question.direction == Direction::Outbound {
+            self.admission(&cluster);
             self.bulkhead(&cluster)?;
             self.budget(&cluster);
             self.breaker(&cluster)?;
@@ -191,6 +194,16 @@ impl Telling<'_> {
         let policy = policy.or_else(|| rules.concurrency_policy.clone());
         self.pass("backpressure", text, policy);
         Ok(())
+    }
+
+    fn admission(&mut self, cluster: &Cluster) {
+        let now_ns = self.worker.clock.now_ns();
+        let Some(share) = cluster.admission.borrow_mut().share(now_ns) else {
+            return;
+        };
+        let percent = f64::from(share.millionths()) / 1e4;
+        let text = format!("keeps back {percent:.1} % of calls");
+        self.pass("admission", text, admission::policy_of(cluster));
     }
 
     fn bulkhead(&mut self, cluster: &Cluster) -> Result<(), Refused> {

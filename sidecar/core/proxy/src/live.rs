@@ -19,6 +19,7 @@ use crate::config::{self, Block, Config, ServiceName};
 use crate::front::Front;
 use crate::gate::Gate;
 use crate::report::Direction;
+use crate::stages::admission::Restraint;
 use crate::stages::breaker::Guard;
 use crate::stages::endpoint::{EndpointSet, Wanted};
 use crate::stages::rate_limit::{Limits, Rule};
@@ -57,6 +58,7 @@ pub(crate) struct Cluster {
     pub(crate) doors: Limits,
     /// What stands in front of the application; inbound only.
     pub(crate) front: Option<Rc<Front>>,
+    pub(crate) admission: Rc<RefCell<Restraint>>,
     pub(crate) bulkhead: Option<Rc<Gate>>,
     pub(crate) connections: Option<Rc<Gate>>,
     pub(crate) budget: Option<Rc<RefCell<Budget>>>,
@@ -131,6 +133,7 @@ impl Live {
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
             front: self.front(direction, &config.service),
+            admission: admission(config, old),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
             budget: budget(worker, config, old),
@@ -237,6 +240,13 @@ fn reconfigured(old: Option<&Rc<Gate>>, params: bulkhead::Params) -> Rc<Gate> {
     };
     gate.reconfigure(params);
     Rc::clone(gate)
+}
+
+fn admission(config: &config::Cluster, old: Option<&Cluster>) -> Rc<RefCell<Restraint>> {
+    let restraint = old.map(|old| Rc::clone(&old.admission)).unwrap_or_default();
+    let params = config.admission.as_ref().map(|block| block.params);
+    restraint.borrow_mut().reconfigure(params);
+    restraint
 }
 
 fn connections(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<Gate>> {
@@ -354,6 +364,7 @@ fn application(
         endpoint_breaker: None,
         outliers: None,
         balancing: None,
+        admission: None,
         bulkhead: None,
         pool: None,
         limits: inbound

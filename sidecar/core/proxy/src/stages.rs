@@ -11,6 +11,8 @@ pub(crate) mod rate_limit;
 pub(crate) mod criticality;
 // How many the application gets at once, who waits for it, and who is turned away.
 pub(crate) mod backpressure;
+// Whether the call is kept back, because many fail or the service asked for less.
+pub(crate) mod admission;
 // How many run at once; all attempts of a request are one.
 pub(crate) mod bulkhead;
 // Around the stages below: whether a failed attempt is made again, paid for by the budget.

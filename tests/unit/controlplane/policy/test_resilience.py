@@ -51,6 +51,10 @@ def found(block: str) -> list[str]:
             "spec.outlierDetection.ejection.base: expected at most max (1h), found 2h",
         ),
         (
+            "breaker: {endpoint: {overloadTrips: true}}",
+            "spec.breaker.endpoint.overloadTrips: only the service's breaker has it",
+        ),
+        (
             "breaker: {service: {trip: {slowRate: 50}}}",
             "spec.breaker.service.trip.slowRate: needs slowAfter beside it",
         ),
@@ -122,3 +126,11 @@ def test_a_shared_bulkhead_is_shared_within_its_namespace() -> None:
 
 def test_attachment_is_no_behaviour() -> None:
     assert list(behaviours(policy("timeouts: {}\nmode: Enforce").spec, "shop")) == ["timeouts"]
+
+
+def test_only_the_breaker_of_the_service_has_figures_for_overload() -> None:
+    tree = complete({"breaker": {"service": {}, "endpoint": {}}}, SCHEMA.blocks["Resilience"])
+    assert find(tree, "breaker.service.overloadTrips") is False
+    assert find(tree, "breaker.service.overloadOpen") is not None
+    assert find(tree, "breaker.endpoint.overloadTrips") is find(tree, "breaker.endpoint.overloadOpen") is None
+    assert find(tree, "breaker.endpoint.resetTimeout") is not None

@@ -13,6 +13,7 @@ use super::resilience::conditions;
 use crate::mesh;
 
 pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
+    let overload_open_ns = overload_open_ns(&wire)?;
     let counted = required("window", wire.window)?;
     let failures = match wire.failure_on.as_slice() {
         [] => default_failures(),
@@ -27,9 +28,16 @@ pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
             reset_timeout_ns: nanoseconds("resetTimeout", wire.reset_timeout)?,
             open: open(required("open", wire.open)?).under("open")?,
             half_open: half_open(required("halfOpen", wire.half_open)?).under("halfOpen")?,
-            overload_open_ns: None,
+            overload_open_ns,
         },
     })
+}
+
+/// How long peers' refusals for load open it, if they count.
+fn overload_open_ns(wire: &mesh::BreakerRules) -> Result<Option<u64>, Fault> {
+    let open = wire.overload_trips.then_some(wire.overload_open);
+    open.map(|open| positive("overloadOpen", nanoseconds("overloadOpen", open)?))
+        .transpose()
 }
 
 /// What counts as a failure of an endpoint: what its breaker counts, or else the service's.

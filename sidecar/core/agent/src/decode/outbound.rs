@@ -41,6 +41,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         endpoint_breaker: None,
         outliers: None,
         balancing: None,
+        admission: None,
         bulkhead: None,
         pool: None,
         limits: limits::decode(own_rules(wire.rate_limits, identity))?,
@@ -106,6 +107,9 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     })?;
     cluster.balancing = origins.block("loadBalancing", wire.load_balancing, |wire, _| {
         balancing::decode(wire)
+    })?;
+    cluster.admission = origins.block("admissionControl", wire.admission_control, |wire, _| {
+        resilience::admission(&wire)
     })?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Timeouts, retries, bulkhead and connection pool of a cluster.
 
+use policy::admission;
 use policy::budget::{self, Rate};
 use policy::condition::Conditions;
 use policy::method::Method;
@@ -111,5 +112,13 @@ pub(super) fn pool(wire: mesh::ConnectionPool) -> Result<Pool, Fault> {
         max_connections: positive("maxConnections", wire.max_connections.unwrap_or(default))?,
         max_requests: wire.max_requests_per_connection,
         max_age: optional_duration("maxAge", wire.max_age)?,
+    })
+}
+
+pub(super) fn admission(wire: &mesh::AdmissionControl) -> Result<admission::Params, Fault> {
+    Ok(admission::Params {
+        success_rate: percent("successRate", positive("successRate", wire.success_rate)?)?,
+        window_ns: positive("window", nanoseconds("window", wire.window)?)?,
+        max_reject: percent("maxRejectPercent", wire.max_reject_percent)?,
     })
 }

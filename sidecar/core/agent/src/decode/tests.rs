@@ -1,5 +1,6 @@
 //! Resources that are taken, and the field at fault of those that are not.
 
+mod admission;
 mod backpressure;
 
 use std::net::{IpAddr, Ipv4Addr};

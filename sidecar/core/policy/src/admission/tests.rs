@@ -68,3 +68,12 @@ fn what_an_upstream_does_not_admit_is_refused_here_for_a_second() {
     assert_eq!(admitted(&rate, 4 + SECOND), 300);
     assert_eq!(admitted(&rate, 5 + SECOND), 1000);
 }
+
+#[test]
+fn the_share_that_is_refused_can_be_told() {
+    for (successes, failures) in [(0, 0), (95, 5), (50, 50), (0, 10)] {
+        let mut admission = after(successes, failures);
+        let told = admission.rejects(SECOND).millionths() as usize / 1000;
+        assert!(told.abs_diff(refused(&mut admission, SECOND)) <= 1);
+    }
+}

@@ -12,7 +12,7 @@ use crate::request::Response;
 use crate::stages::endpoint::Settlement;
 use crate::stages::retry::{Asked, Standing};
 use crate::stages::timeout::{self, HeadersBy};
-use crate::stages::{Refusal, breaker, endpoint, retry};
+use crate::stages::{Refusal, admission, breaker, endpoint, retry};
 use crate::tally::AttemptResult;
 
 impl Exchange {
@@ -63,6 +63,7 @@ impl Exchange {
             headers_ns: None,
             retry_after_ns: None,
             ending: Ending::ClientLeft,
+            is_overload: false,
         });
         Ok(destination)
     }
@@ -128,10 +129,15 @@ impl Exchange {
         attempt.headers_ns = Some(self.now_ns);
         attempt.retry_after_ns = asked.retry_after_ns;
         attempt.ending = peer::ending_of(response, self.is_from_sidecar, self.traits.is_grpc);
+        attempt.is_overload = self.is_from_sidecar && peer::is_overload(response);
         if let Ending::Response { code, .. } = attempt.ending {
             self.record.code = code;
         }
         let (worker, cluster) = (&self.worker, &route.cluster);
+        if let Some(rate) = admission::said_rate(response).filter(|_| self.is_from_sidecar) {
+            let mut restraint = cluster.admission.borrow_mut();
+            restraint.hear(attempt.picked.id, rate, self.now_ns);
+        }
         attempt.picked.on_headers(worker, cluster, self.now_ns);
         if let Some(call) = &attempt.call {
             call.on_headers(worker, cluster, self.now_ns);
@@ -240,19 +246,23 @@ impl Exchange {
 
     /// Ends the attempt with what it came to.
     pub(super) fn settle(&mut self) {
-        let (Some(attempt), Some(route)) = (self.current.take(), &self.route) else {
+        let (Some(mut attempt), Some(route)) = (self.current.take(), &self.route) else {
             return;
         };
         let (worker, cluster, now_ns) = (&self.worker, &route.cluster, self.now_ns);
         let latency_ns = now_ns.saturating_sub(attempt.began_ns);
         self.record.upstream_ns = latency_ns;
         let ending = attempt.ending;
+        if let Some(call) = attempt.call.take_if(|_| attempt.is_overload) {
+            call.settle_overload(worker, cluster, now_ns);
+        }
         if let Some(call) = attempt.call {
             let outcome = breaker::outcome(&cluster.config, false, &ending);
             call.settle(worker, cluster, outcome, latency_ns, now_ns);
         }
         let answered_ns = attempt.headers_ns.unwrap_or(now_ns);
         let has_failed = peer::has_failed(&ending);
+        self.has_succeeded = admission::has_succeeded(&ending, has_failed);
         let settlement = Settlement {
             outcome: breaker::outcome(&cluster.config, true, &ending),
             signal: endpoint::signal(&cluster.config, &ending),

@@ -38,6 +38,7 @@ impl Exchange {
             charges.note_answer(response);
         }
         self.quota.tell(edit);
+        edit.remove(Known::BreakwaterAdmitRate);
         self.tell_rate(edit);
         self.mark(response.status(), edit);
         if let Some(reason) = self.tries.reason() {

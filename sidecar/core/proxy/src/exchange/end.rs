@@ -14,6 +14,7 @@ impl Exchange {
         self.record.bytes_out = bytes_out;
         self.end_attempt(end);
         self.settle();
+        self.record_admission();
         match end {
             End::Complete { .. } => {}
             End::Truncated => self.record.blame(&Refusal::new(Reason::UpstreamReset)),
@@ -22,6 +23,14 @@ impl Exchange {
         }
         self.close();
         self.now_ns
+    }
+
+    /// Counts what became of a call; one that no attempt was made for is none.
+    fn record_admission(&self) {
+        if let (Some(is_success), Some(route)) = (self.has_succeeded, &self.route) {
+            let mut restraint = route.cluster.admission.borrow_mut();
+            restraint.record(is_success, self.now_ns);
+        }
     }
 
     /// What the body tells of how the attempt ended.

@@ -38,6 +38,11 @@ pub(super) fn reason(response: &dyn Response) -> Option<&str> {
     details.split(['"', ' ']).next()
 }
 
+/// Whether a peer refused for load.
+pub(super) fn is_overload(response: &dyn Response) -> bool {
+    reason(response).is_some_and(policy::overload::is_overload)
+}
+
 /// Whether a peer that answers for this reason had called its application already.
 fn has_reached_application(word: &str) -> bool {
     let is_timeout = word.starts_with("timeout.") && word != "timeout.connect";

@@ -207,6 +207,20 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Gives the permit back of a call that a peer refused for load.
+    pub(crate) fn settle_overload(mut self, worker: &Worker, cluster: &Cluster, now_ns: u64) {
+        let Some(permit) = self.permit.take() else {
+            return;
+        };
+        let mut guard = self.breaker.borrow_mut();
+        guard
+            .machine
+            .on_overload(permit, now_ns, worker.chance.draw());
+        guard.tell(worker, cluster, None);
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {

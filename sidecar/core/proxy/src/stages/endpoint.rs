@@ -252,6 +252,11 @@ impl EndpointSet {
         }
     }
 
+    /// How many endpoints there are.
+    pub(crate) fn size(&self) -> usize {
+        self.endpoints.borrow().len()
+    }
+
     /// Whether an endpoint other than this one may be picked.
     pub(crate) fn has_another(&self, id: u64) -> bool {
         let endpoints = self.endpoints.borrow();

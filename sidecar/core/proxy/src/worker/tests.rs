@@ -62,6 +62,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         endpoint_breaker: None,
         outliers: None,
         balancing: None,
+        admission: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

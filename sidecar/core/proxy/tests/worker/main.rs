@@ -6,6 +6,7 @@
     reason = "a test ends where it cannot go on"
 )]
 
+mod admissions;
 mod backpressure;
 mod bodies;
 mod breakers;

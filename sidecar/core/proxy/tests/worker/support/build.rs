@@ -57,6 +57,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         endpoint_breaker: None,
         outliers: None,
         balancing: None,
+        admission: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
