@@ -20,8 +20,8 @@ _STAGES = {
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_APPLIED: Stage.APPLIED,
 }
 _MAX_INSTANCE = 253
-_MAX_CONTENTS = 8
-"""Contents of responses that are kept encoded: a change has one for nearly all of its readers."""
+_MAX_ENCODED = 8
+"""Responses that are kept encoded: a change has one for nearly all of its readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,29 +81,32 @@ def frame(resource: Resource) -> bytes:
 
 
 class ResponseEncoder:
-    """Encodes responses; what they say is encoded once for all sidecars that are told the same."""
+    """Encodes responses, once for all sidecars that are told the same."""
 
     def __init__(self) -> None:
-        self._contents: dict[object, bytes] = {}
+        self._encoded: dict[object, bytes] = {}
 
     def encode(self, response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
-        """A response; messages of protobuf that are joined are merged, so the parts go in as they are."""
+        """A response."""
         content = (
+            response.nonce,
             response.revision,
             tuple(response.resources.items()),
             response.removed,
             response.missing,
         )
-        encoded = self._contents.get(content)
+        encoded = self._encoded.get(content)
         if encoded is None:
-            if len(self._contents) >= _MAX_CONTENTS:
-                self._contents.clear()
-            encoded = self._contents[content] = _encode_content(response, framed)
-        return discovery_pb2.DiscoveryResponse(nonce=response.nonce).SerializeToString() + encoded
+            if len(self._encoded) >= _MAX_ENCODED:
+                self._encoded.clear()
+            encoded = self._encoded[content] = _encode(response, framed)
+        return encoded
 
 
-def _encode_content(response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
+def _encode(response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
+    """A response; messages of protobuf that are joined are merged, so the resources go in as they are."""
     head = discovery_pb2.DiscoveryResponse(
+        nonce=response.nonce,
         revision=response.revision,
         removed=map(encode_resource_name, response.removed),
         missing=map(encode_resource_name, response.missing),

@@ -35,6 +35,9 @@ MOVE_SECONDS = 1.0
 SLICE = 512
 """Streams that are looked at before others get their turn on the loop."""
 
+NONCES = 1 << 10
+"""Responses to one stream between two changes that do not catch up with the nonce of the next change."""
+
 
 class Fleet:
     """The sidecars of this process, and the snapshot they should have."""
@@ -49,6 +52,7 @@ class Fleet:
         self._debounce = Debounce()
         self._noted = asyncio.Event()
         self._published = asyncio.Condition()
+        self._nonce = 0
 
     @property
     def desired(self) -> Published:
@@ -68,6 +72,7 @@ class Fleet:
     async def publish(self, snapshot: Snapshot, difference: Difference, *, is_settled: bool) -> None:
         """Offers `snapshot`, which has `difference` to the one offered before."""
         previous = self._desired
+        self._nonce += NONCES
         self._desired = previous.successor(snapshot, difference.removed, is_settled=is_settled)
         changed = {resource.name for resource in difference.changed}.union(difference.removed)
         await self._change(changed, previous.revision)
@@ -138,10 +143,16 @@ class Fleet:
             stream.wake()
 
     def respond(self, stream: Stream) -> Response | None:
-        """The response to send to a sidecar now, if there is one."""
-        nonce = Nonce(str(stream.pushes + 1))
+        """The response to send to a sidecar now, if there is one.
+
+        Its nonce is new to the stream, and that of all streams which are told of one change: what is equal
+        otherwise is then encoded once for all of them.
+        """
+        number = max(stream.nonce + 1, self._nonce)
+        nonce = Nonce(str(number))
         response = stream.state.respond(self._desired, nonce)
         if response:
+            stream.nonce = number
             stream.pushes += 1
             stream.sent_ns[nonce] = self._clock.now_ns()
         return response

@@ -1,7 +1,7 @@
 """DiscoveryService: one stream per sidecar, read and written at the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from controlplane.errors import (
     ReplacedError,
     TooManyResourcesError,
 )
+from controlplane.model.resource import ResourceName, Version
+from controlplane.model.sidecar import Hello
 from mesh.v1 import discovery_pb2
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     Next: TypeAlias = Callable[[], bytes | None]
     Context: TypeAlias = grpc.aio.ServicerContext[discovery_pb2.DiscoveryRequest, bytes]
+    Writing: TypeAlias = Coroutine[asyncio.Future[None], None, None]
     Method: TypeAlias = grpc.RpcMethodHandler[discovery_pb2.DiscoveryRequest, bytes]
 
 SERVICE = discovery_pb2.DESCRIPTOR.services_by_name["DiscoveryService"].full_name
@@ -60,37 +63,30 @@ class DiscoveryServer:
         server.add_generic_rpc_handlers((handler,))
 
     async def _stream(self, _: object, context: "Context") -> None:
-        error: DiscoveryError | None = None
         try:
             await self._serve(context)
-        except* DiscoveryError as errors:
-            error = next(one for one in errors.exceptions if isinstance(one, DiscoveryError))
-        if error:
+        except DiscoveryError as error:
             log.warning("stream refused", reason=str(error))
             await context.abort(_CODES[type(error)], str(error))
 
     async def _serve(self, context: "Context") -> None:
-        try:
-            async with asyncio.timeout(_HELLO_SECONDS):
-                request = await _read(context)
-        except TimeoutError as error:
-            raise ProtocolError(f"expected hello within {_HELLO_SECONDS} s, found nothing") from error
-        if request is None:
-            return
-        hello, held = decode_hello(request)
+        hello, held = await _greeting(context)
         await self._saw(hello.revision)
         await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
-        async with asyncio.TaskGroup() as tasks:
-            with self._fleet.joined(hello, held) as stream:
-                stream.line = _Line(context, tasks, partial(self._next, stream), hello.instance)
-                log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
-                del request, held  # large, and the stream may last for days
-                try:
-                    while request := await _read(context):
-                        self._take(stream, decode_request(request))
-                        del request
-                finally:
-                    log.info("sidecar gone", instance=hello.instance, pushes=stream.pushes)
+        with self._fleet.joined(hello, held) as stream:
+            stream.line = line = _Line(context, partial(self._next, stream), hello.instance)
+            log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
+            del held  # large, and the stream may last for days
+            try:
+                while request := await _read(context):
+                    self._take(stream, decode_request(request))
+                    del request
+            except asyncio.CancelledError:
+                line.raise_for_end()
+                raise
+            finally:
+                line.close()
+                log.info("sidecar gone", instance=hello.instance, pushes=stream.pushes)
 
     def _take(self, stream: Stream, message: Wish | Acknowledgement) -> None:
         if isinstance(message, Wish):
@@ -113,37 +109,85 @@ class DiscoveryServer:
 
 
 class _Line:
-    """Carries responses to one sidecar; there is a task for it only while there is something to send."""
+    """Carries responses to one sidecar.
 
-    def __init__(
-        self, context: "Context", tasks: asyncio.TaskGroup, find_next: "Next", instance: str
-    ) -> None:
+    The library's coroutine that writes one is advanced by hand: a change has a write to every sidecar, and a
+    task for each would cost as much as the writing, and let the first answers hold up the last writes.
+    """
+
+    def __init__(self, context: "Context", find_next: "Next", instance: str) -> None:
         self._context = context
-        self._tasks = tasks
         self._next = find_next
         self._instance = instance
-        self._is_writing = False
+        self._loop = asyncio.get_running_loop()
+        self._reader = asyncio.current_task()
+        self._writing: Writing | None = None
+        self._is_awake = False
+        self._error: DiscoveryError | None = None
 
     def wake(self) -> None:
-        if not self._is_writing:
-            self._is_writing = True
-            self._tasks.create_task(self._write())
+        if not self._is_awake:
+            self._is_awake = True
+            self._loop.call_soon(self._write)
 
     def end(self, error: DiscoveryError) -> None:
-        self._tasks.create_task(_fail(error))
+        self._error = error
+        self._end_reader()
 
-    async def _write(self) -> None:
+    def raise_for_end(self) -> None:
+        """Raises what the stream was ended with, if it was ended from here."""
+        if self._error:
+            raise self._error
+
+    def close(self) -> None:
+        """Writes nothing more."""
+        writing, self._reader, self._writing = self._writing, None, None
+        if writing:
+            writing.close()
+
+    def _write(self, _: object = None) -> None:
+        """Writes all there is; when the library has to wait, it calls this again after that."""
         try:
-            while message := self._next():
-                await self._context.write(message)
+            while self._begins():
+                if waited_for := self._advance():
+                    waited_for.add_done_callback(self._write)
+                    return
         except grpc.aio.BaseError:
             log.debug("response not sent", instance=self._instance)  # whoever reads learns that it is gone
-        finally:
-            self._is_writing = False
+        except BaseException:
+            self._end_reader()
+            raise
+        self._writing, self._is_awake = None, False
+
+    def _begins(self) -> bool:
+        """Whether something is being written, which may begin with this."""
+        if self._reader and self._writing is None and (message := self._next()):
+            self._writing = self._context.write(message)
+        return self._writing is not None
+
+    def _advance(self) -> "asyncio.Future[None] | None":
+        """What the library has to wait for before the write is complete, if it is not."""
+        try:
+            return self._writing.send(None) if self._writing else None
+        except StopIteration:
+            self._writing = None
+            return None
+
+    def _end_reader(self) -> None:
+        if self._reader:
+            self._reader.cancel()
 
 
-async def _fail(error: DiscoveryError) -> None:
-    raise error
+async def _greeting(context: "Context") -> tuple[Hello, dict[ResourceName, Version]]:
+    """Who opened the stream, and what it holds; it has to say so at once."""
+    try:
+        async with asyncio.timeout(_HELLO_SECONDS):
+            request = await _read(context)
+    except TimeoutError as error:
+        raise ProtocolError(f"expected hello within {_HELLO_SECONDS} s, found nothing") from error
+    if request is None:
+        raise ProtocolError("expected hello, found the end of the stream")
+    return decode_hello(request)
 
 
 async def _read(context: "Context") -> discovery_pb2.DiscoveryRequest | None:

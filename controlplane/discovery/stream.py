@@ -28,7 +28,8 @@ class Line(Protocol):
 class Stream:
     """A sidecar from its hello to its last message; without a `line` nothing can be sent any more.
 
-    `sent_ns` maps nonces to the instants of sending; `behind_ns` is since when something has been pending.
+    `nonce` is the number of its last response, `sent_ns` maps those not confirmed to the instants of sending;
+    `behind_ns` is since when something has been pending.
     """
 
     hello: Hello
@@ -36,6 +37,7 @@ class Stream:
     joined_ns: int
     line: Line | None = None
     pushes: int = 0
+    nonce: int = 0
     sent_ns: dict[Nonce, int] = field(default_factory=dict)
     last_ack_ns: int | None = None
     behind_ns: int | None = None

@@ -149,14 +149,15 @@ class Subscription:
         withheld = self._withheld(desired)
         news = self._news(withheld, desired)
         sent = _fill(news, desired, limit_bytes)
-        gone = tuple(resource for resource in reversed(news) if news[resource] is None)
+        gone = _gone(news) if len(sent) < len(news) else ()
         if len(sent) + len(gone) < len(news):
             gone = ()
-        self.due = {resource for resource in news if resource not in sent and resource not in gone}
-        self.due |= withheld
-        if not sent and not gone:
+            self.due = (news.keys() - sent.keys()) | withheld
+        else:
+            self.due = set(withheld)
+        if not news:
             return None
-        known = tuple(resource for resource in gone if self._told(resource) != _UNTOLD)
+        known = tuple(resource for resource in gone if self._told(resource) != _UNTOLD) if gone else ()
         self.told.update(sent)
         self.told.update(dict.fromkeys(gone))
         response = Response(
@@ -164,7 +165,7 @@ class Subscription:
             revision=desired.revision if self._is_told_all(desired) else self.revision,
             resources=sent,
             removed=known,
-            missing=tuple(resource for resource in gone if resource not in known),
+            missing=tuple(resource for resource in gone if resource not in known) if gone else (),
         )
         if self.carried:
             self._uncarry(sent, desired)
@@ -342,6 +343,11 @@ def _fill(
             break
         sent[resource] = version
     return sent
+
+
+def _gone(news: Mapping[ResourceName, Version | None]) -> tuple[ResourceName, ...]:
+    """What among `news` does not exist any more, what points to others first."""
+    return tuple(resource for resource in reversed(tuple(news)) if news[resource] is None)
 
 
 def _until(responses: Iterable[Nonce], last: Nonce) -> Iterator[Nonce]:
