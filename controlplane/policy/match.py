@@ -17,9 +17,6 @@ def validate_subjects(document: Document, block: Tree, path: str) -> Iterator[Pr
     """What is wrong with the subjects listed under `by` in `block`, which stands at `path`."""
     for index, subject in enumerate(blocks(block, "by")):
         yield from validate_one(document, subject, f"{path}.by[{index}]")
-        for member, value in subject.items():
-            if value is False:
-                yield document.problem(f"{path}.by[{index}].{member}", "expected true, found false")
 
 
 def validate_matches(document: Document, block: Tree, path: str) -> Iterator[Problem]:

@@ -23,7 +23,8 @@ def check(field: Field, value: Value) -> Iterator[str]:
     """What is wrong with one value of `field`; each message says what was expected and found."""
     match value:
         case bool():
-            return
+            if field.rules.filled and not value:
+                yield "expected true, found false"
         case Duration():
             yield from _range(field, value.seconds, str(value), "s")
         case int() | float():

@@ -148,4 +148,5 @@ def _single(field: Field) -> Any:
 def _text(field: Field) -> str:
     rules = replace(field.rules, pattern=field.rules.pattern or ".*")
     of_format = _OF_FORMAT.get(rules.format)
-    return of_format or next(text for text in _CANDIDATES if re.fullmatch(rules.pattern, text))
+    candidates = (*_CANDIDATES, rules.pattern.partition("|")[0])
+    return of_format or next(text for text in candidates if re.fullmatch(rules.pattern, text))

@@ -44,7 +44,7 @@ def found(block: str) -> list[str]:
         ),
         (
             "loadBalancing: {policy: RingHash, hashOn: {sourceIp: false}}",
-            "spec.loadBalancing.hashOn: expected one of header, cookie and sourceIp",
+            "spec.loadBalancing.hashOn.sourceIp: expected true, found false",
         ),
         (
             "outlierDetection: {ejection: {base: 2h, max: 1h}}",
