@@ -90,6 +90,7 @@ kube-tools: $(VENV_READY)
 	@$(PYTHON) -m tests.support.gotools etcd kube helm
 
 test-kubernetes: $(CORE_READY) kube-tools ## everything about Kubernetes, against a real kube-apiserver and Helm
+	@echo "Kubernetes tests: about 4 minutes"
 	@$(PYTHON) -m pytest tests/kubernetes $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
@@ -114,4 +115,4 @@ wheel: $(VENV_READY) ## build the wheel into dist/
 clean: ## remove what was built
 	@rm -rf $(VENV) build dist mesh
 
-all: lint types test ## what CI runs, in the order that fails fastest
+all: lint types test test-kubernetes ## what CI runs, in the order that fails fastest

@@ -20,7 +20,7 @@ from tests.support.reference import ROOT
 SCHEMA = load_schema()
 KINDS = tuple(SCHEMA.kinds.values())
 STRICTLY = {"dryRun": "All", "fieldValidation": "Strict"}
-PAGES = sorted((ROOT / "docs" / "policies").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs" / "policies").glob("*.md")), ROOT / "docs" / "kubernetes.md"]
 GOLDEN = sorted((ROOT / "tests" / "testdata" / "golden").glob("*.yaml"))
 
 
