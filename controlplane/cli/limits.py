@@ -31,7 +31,18 @@ def _show(limits: list[dict[str, Any]], output: Format) -> None:
         Listing(
             kind="Limit",
             items=limits,
-            columns=("LIMIT", "SERVICE", "SIDECAR", "FIGURE", "USED", "KEYS", "ALLOWED", "LIMITED", "EXEMPT"),
+            columns=(
+                "LIMIT",
+                "SERVICE",
+                "SIDECAR",
+                "FIGURE",
+                "USED",
+                "KEYS",
+                "ALLOWED",
+                "LIMITED",
+                "EXEMPT",
+                "SHADOW",
+            ),
             rows=[_row(one["instance"], one["limit"]) for one in limits],
             empty="no limit is in use; a RateLimitPolicy makes one",
         ),
@@ -54,4 +65,5 @@ def _row(instance: str, limit: dict[str, Any]) -> list[str]:
         limit["allowed"],
         limit["limited"],
         limit["exempt"],
+        limit["shadow"],
     ]

@@ -62,13 +62,17 @@ class CallerMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitRules:
-    """The limits of one policy, every default filled in; `callers` are any of, empty: every caller's."""
+    """The limits of one policy, every default filled in; `callers` are any of, empty: every caller's.
+
+    In shadow they only report what they would refuse.
+    """
 
     policy: PolicyRef
     callers: tuple[CallerMatch, ...] = ()
     limits: tuple[Tree, ...]
     exempt: tuple[Tree, ...] = ()
     response: Tree
+    is_shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ def compile_rules(document: Document, schema: Schema) -> RateLimitRules:
         limits=tuple(limits.complete(limit) for limit in blocks(spec, "limits")),
         exempt=blocks(spec, "exempt"),
         response=find_block(spec, "response") or {},
+        is_shadow=find_text(spec, "mode") == "Shadow",
     )
 
 

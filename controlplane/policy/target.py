@@ -25,6 +25,7 @@ _GROUPS: Final = {
     "ExternalService": ("", OUR_GROUP),
     "Mesh": ("", OUR_GROUP),
 }
+_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy"})
 
 
@@ -93,7 +94,9 @@ def is_consumer(document: Document, target: Target, root_namespace: str) -> bool
 
 
 def validate(document: Document) -> Iterator[Problem]:
-    """What is wrong with targets and callers, as far as it does not depend on other documents."""
+    """What is wrong with mode, targets and callers, as far as it does not depend on other documents."""
+    if document.spec.get("mode") == "Shadow" and document.key.kind not in _SHADOW_KINDS:
+        yield document.problem("spec.mode", f"a {document.key.kind} cannot run in shadow")
     seen: dict[Target, int] = {}
     for index, ref in enumerate(blocks(document.spec, "targetRefs")):
         path = f"spec.targetRefs[{index}]"

@@ -209,7 +209,9 @@ def _caller(match: CallerMatch) -> resource_pb2.CallerMatch:
 
 def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
     from_field: dict[str, Any] = {"from": map(_caller, rules.callers)}  # a keyword of Python
-    message = resource_pb2.RateLimitRules(policy=encode_policy_ref(rules.policy), **from_field)
+    message = resource_pb2.RateLimitRules(
+        policy=encode_policy_ref(rules.policy), is_shadow=rules.is_shadow, **from_field
+    )
     for limit in rules.limits:
         fill_message(message.limits.add(), limit)
     for exemption in rules.exempt:

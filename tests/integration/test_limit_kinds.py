@@ -13,7 +13,7 @@ from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
 from tests.support.readiness import that, until
 from tests.support.refusal import refusal
-from tests.support.upstream import OK, Pause, Send, Until, response
+from tests.support.upstream import Pause, Send, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_so_many_requests_are_in_flight_and_no_more(limited: Limited) -> None:
     gate = asyncio.Event()
     await limited.by({"name": "in-flight", "concurrency": 2, "by": [{"header": "x-user"}]})
-    with limited.answering(Until(gate), *OK):
+    with limited.held(gate):
         async with asyncio.TaskGroup() as tasks:
             calls = [tasks.create_task(limited.get(x_user="a")) for _ in range(5)]
             await until(that(lambda: sum(call.done() for call in calls) == 3))
@@ -30,7 +30,7 @@ async def test_so_many_requests_are_in_flight_and_no_more(limited: Limited) -> N
                 (429, "ratelimit.concurrency", None)
             ] * 3
             other = tasks.create_task(limited.get(x_user="b"))
-            await until(that(lambda: len(limited.arrivals) == 3))
+            await until(limited.arrived(3))
             gate.set()
             assert sorted([(await call).status for call in [*calls, other]]) == [200] * 3 + [429] * 3
     await until(limited.left(in_flight=2))

@@ -105,7 +105,8 @@ def _rows(found: tuple[Row, ...]) -> Iterator[str]:
 def _limits(found: tuple[RateLimitRules, ...]) -> Iterator[str]:
     for rules in found:
         callers = ", ".join(_caller(caller) for caller in rules.callers) or _caller(None)
-        yield f"limits of {rules.policy.key} for {callers}"
+        shadow = ", in shadow" if rules.is_shadow else ""
+        yield f"limits of {rules.policy.key} for {callers}{shadow}"
         for limit in rules.limits:
             yield from (f"  {line}" for line in _tree("limit", limit, "Limit"))
         for exemption in rules.exempt:

@@ -1,7 +1,8 @@
 """A service whose limits each test states anew, and what came through them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -12,8 +13,8 @@ from tests.support.fleet import named
 from tests.support.framing import Message
 from tests.support.mesh import Sidecar
 from tests.support.rawclient import fetch
-from tests.support.readiness import Condition
-from tests.support.upstream import OK, Script, ScriptedUpstream, Step
+from tests.support.readiness import Condition, that
+from tests.support.upstream import OK, Script, ScriptedUpstream, Step, Until
 
 
 @dataclass(slots=True)
@@ -55,6 +56,14 @@ class Limited:
         self.upstream.answer = answer
         yield
         self.upstream.answer = plainly
+
+    def held(self, gate: asyncio.Event) -> AbstractContextManager[None]:
+        """Have the application answer once the gate is open."""
+        return self.answering(Until(gate), *OK)
+
+    def arrived(self, count: int) -> Condition:
+        """Return the condition that so many requests came through."""
+        return that(lambda: len(self.arrivals) == count)
 
     async def get(self, **headers: str) -> Message:
         """Return the answer to a request from outside."""

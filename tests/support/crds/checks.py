@@ -25,6 +25,9 @@ def _ordered(first: str, second: str) -> Check:
     )
 
 
+_NO_SHADOW: Final = Check(
+    "!has(self.mode) || self.mode != 'Shadow'", "this kind cannot run in shadow", "mode"
+)
 _UNIQUE_TARGETS: Final = (
     "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
     " && (has(o.__namespace__) ? o.__namespace__ : '')"
@@ -53,7 +56,8 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "namespace",
         ),
     ),
-    "ResiliencePolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"),),
+    "ResiliencePolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"), _NO_SHADOW),
+    "BackpressurePolicySpec": (_NO_SHADOW,),
     "RateLimitPolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"),),
     "Timeouts": (
         Check(

@@ -73,6 +73,7 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         {"name": "a", "requests": 10_001, "per": "1s", "algorithm": "SlidingLog"},
         "10000 at most",
     ),
+    ("BackpressurePolicySpec", {"mode": "Disabled"}, {"mode": "Shadow"}, "cannot run in shadow"),
     ("ConnectionLimit", {"perSecond": 1}, {}, "expected concurrent, perSecond or both"),
     ("ExternalServiceSpec", STATIC, EXTERNAL, "expected endpoints"),
     (

@@ -141,6 +141,7 @@ pub(crate) fn limit(status: &report::LimitStatus) -> mesh::LimitStatus {
         allowed: status.allowed,
         limited: status.limited,
         exempt: status.exempt,
+        shadow: status.shadow,
         requests: status.rate.map_or(0, |rate| rate.requests()),
         per: status.rate.and_then(per),
     }

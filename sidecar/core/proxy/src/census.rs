@@ -69,6 +69,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
                 allowed: rule.counts.allowed.get(),
                 limited: rule.counts.limited.get(),
                 exempt: rule.counts.exempt.get(),
+                shadow: rule.counts.shadow.get(),
             });
         });
     }

@@ -269,6 +269,8 @@ pub struct LimitRules {
     pub exempt: Vec<Exemption>,
     /// How refusals look.
     pub response: LimitResponse,
+    /// Whether they only report what they would refuse.
+    pub is_shadow: bool,
 }
 
 /// One limit.

@@ -245,9 +245,11 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let left_ns = self.deadline.map(|deadline| deadline.left_ns(self.now_ns));
         let arrival = (self.worker.moment(self.now_ns), left_ns);
-        self.charges = cluster
+        let admission = cluster
             .limits
             .admit(&self.worker, request, arrival, &mut self.quota)?;
+        self.record.would_refuse = admission.would_refuse.map(Box::new);
+        self.charges = admission.charges;
         let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
             return Ok(());
         };

@@ -148,8 +148,13 @@ impl Telling<'_> {
             let cost = look.cost;
             let refuses = look.refuses;
             let exempt = if look.is_exempt { ", exempt" } else { "" };
+            let shadow = if look.would_refuse {
+                "; would be refused, were it not in shadow"
+            } else {
+                ""
+            };
             let text = format!(
-                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}",
+                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}{shadow}",
                 rule.policy, rule.name
             );
             let policy = Some(Arc::clone(&rule.policy));

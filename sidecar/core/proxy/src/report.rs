@@ -123,6 +123,8 @@ pub struct LimitStatus {
     pub limited: u64,
     /// Exempt requests.
     pub exempt: u64,
+    /// Requests that it would have refused, were it not in shadow.
+    pub shadow: u64,
 }
 
 /// One endpoint as the balancer sees it.

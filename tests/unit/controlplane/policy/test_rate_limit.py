@@ -195,3 +195,19 @@ def test_an_answer_that_names_no_cost_has_none_and_a_request_costs_one(
     spec = f"limits: [{{name: a, requests: 1, per: 1s, cost: {cost}}}]"
     [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
     assert limit["cost"] == complete
+
+
+@pytest.mark.parametrize(("mode", "is_shadow"), [("Shadow", True), ("Enforce", False)])
+def test_rules_say_whether_they_are_in_shadow(mode: str, is_shadow: bool) -> None:
+    spec = f"mode: {mode}\nlimits: [{{name: a, concurrency: 1}}]"
+    assert compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).is_shadow is is_shadow
+
+
+def test_other_kinds_cannot_run_in_shadow() -> None:
+    text = (
+        "apiVersion: breakwater.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {name: a, namespace: shop}\n"
+        "spec: {targetRefs: [{kind: Service, name: cart}], mode: Shadow, bulkhead: {}}\n"
+    )
+    assert [f"{each.path}: {each.message}" for each in read(text).problems] == [
+        "spec.mode: a ResiliencePolicy cannot run in shadow"
+    ]

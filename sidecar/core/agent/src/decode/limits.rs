@@ -40,6 +40,7 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         limits: requests,
         connections,
         exempt: each("exempt", wire.exempt, exemption)?,
+        is_shadow: wire.is_shadow,
         response: response(&required("response", wire.response)?).under("response")?,
     })
 }

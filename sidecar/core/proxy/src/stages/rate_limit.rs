@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(crate) use charges::Charges;
 use policy::Moment;
-use policy::rate_limit::{Arrival, Ask, Limiter, Params, Verdict, admit};
+use policy::rate_limit::{Algorithm, Arrival, Ask, Limiter, Params, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
 use smallvec::SmallVec;
@@ -47,6 +47,7 @@ pub(crate) struct Rule {
     pub(crate) name: Arc<str>,
     limit: config::Limit,
     exempt: Arc<[config::Exemption]>,
+    is_shadow: bool,
     response: config::LimitResponse,
     label: Rc<Label>,
     slot: Slot,
@@ -59,13 +60,28 @@ pub(crate) struct Counts {
     pub(crate) allowed: Cell<u64>,
     pub(crate) limited: Cell<u64>,
     pub(crate) exempt: Cell<u64>,
+    /// What would have been refused in shadow.
+    pub(crate) shadow: Cell<u64>,
 }
 
 /// What a request asks of the limits that apply to it.
 #[derive(Default)]
 struct Asks {
-    bound: SmallVec<[Ask; 4]>,
+    bound: SmallVec<[Ask; 2]>,
     exempt: SmallVec<[Ask; 2]>,
+    /// Of limits that decide nothing; they count what is admitted by those that do.
+    shadow: SmallVec<[Ask; 2]>,
+    /// A limit in shadow that refuses requests without a subject.
+    would_refuse: Option<Refusal>,
+}
+
+/// What became of a request that the limits admit.
+#[derive(Default)]
+pub(crate) struct Admission {
+    /// What has to be given back, or waited for.
+    pub(crate) charges: Option<Charges>,
+    /// How a limit in shadow would have refused it.
+    pub(crate) would_refuse: Option<Refusal>,
 }
 
 impl Limits {
@@ -111,22 +127,27 @@ impl Limits {
     }
 
     /// Asks every limit that applies, and charges them all or none. What is left is told in the answer's headers.
-    /// What has to be given back, or waited for, is handed out.
     pub(crate) fn admit(
         &self,
         worker: &Rc<Worker>,
         request: &dyn Request,
         (at, left_ns): (Moment, Option<u64>),
         quota: &mut Quota,
-    ) -> Result<Option<Charges>, Refusal> {
+    ) -> Result<Admission, Refusal> {
         if self.rules.is_empty() {
-            return Ok(None);
+            return Ok(Admission::default());
         }
         let mut asks = self.asks(request)?;
         let verdict = self.charge(&mut asks, at, left_ns);
         self.tell(&asks, at, quota);
         match verdict {
-            Verdict::Admitted { wait_ns } => Ok(self.keep(worker, &asks, wait_ns)),
+            Verdict::Admitted { wait_ns } => {
+                let would_refuse = self.charge_shadow(&mut asks, at, left_ns);
+                Ok(Admission {
+                    charges: self.keep(worker, &asks, wait_ns),
+                    would_refuse,
+                })
+            }
             Verdict::Refused {
                 ask,
                 retry_after_ns,
@@ -146,15 +167,21 @@ impl Limits {
                 Subject::One => None,
                 Subject::Keyed(key) => Some(key),
                 Subject::Skipped => continue,
-                Subject::Refused if !is_exempt => return Err(rule.refuse(None)),
-                Subject::Refused => None,
+                Subject::Refused if is_exempt => None,
+                Subject::Refused if rule.is_shadow => {
+                    asks.would_refuse = Some(rule.refusal(None));
+                    increment(&rule.counts.shadow);
+                    continue;
+                }
+                Subject::Refused => return Err(rule.refuse(None)),
             };
             let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
-            if is_exempt {
-                asks.exempt.push(ask)
-            } else {
-                asks.bound.push(ask)
-            }
+            let list = match (is_exempt, rule.is_shadow) {
+                (true, _) => &mut asks.exempt,
+                (false, true) => &mut asks.shadow,
+                (false, false) => &mut asks.bound,
+            };
+            list.push(ask);
         }
         Ok(asks)
     }
@@ -174,9 +201,36 @@ impl Limits {
         })
     }
 
+    /// Charges the limits in shadow, all or none, as they would be charged if they decided.
+    fn charge_shadow(&self, asks: &mut Asks, at: Moment, left_ns: Option<u64>) -> Option<Refusal> {
+        if asks.shadow.is_empty() || asks.would_refuse.is_some() {
+            asks.shadow.clear();
+            return asks.would_refuse.take();
+        }
+        let arrival = Arrival {
+            at,
+            left_ns,
+            is_exempt: false,
+        };
+        let admit = |limiters: &mut [Limiter]| admit(limiters, &mut asks.shadow, &arrival);
+        match self.usage.change(admit) {
+            Verdict::Admitted { .. } => None,
+            Verdict::Refused {
+                ask,
+                retry_after_ns,
+            } => {
+                let rule = self.rule(&asks.shadow[ask]);
+                increment(&rule.counts.shadow);
+                asks.shadow.clear();
+                Some(rule.refusal(retry_after_ns))
+            }
+        }
+    }
+
     fn tell(&self, asks: &Asks, at: Moment, quota: &mut Quota) {
         let limiters = self.usage.limiters();
-        for ask in asks.bound.iter().chain(&asks.exempt) {
+        let told = asks.bound.iter().chain(&asks.exempt);
+        for ask in told.filter(|ask| !self.rule(ask).is_shadow) {
             let view = limiters[ask.limiter()].view_after(ask, at);
             quota.note(&self.rule(ask).label, view);
         }
@@ -185,7 +239,8 @@ impl Limits {
     /// Counts an admitted request, and keeps of its charges what may have to go back.
     fn keep(&self, worker: &Rc<Worker>, asks: &Asks, wait_ns: u64) -> Option<Charges> {
         let exempt = asks.exempt.iter().map(|ask| (ask, true));
-        let all = asks.bound.iter().map(|ask| (ask, false)).chain(exempt);
+        let bound = asks.bound.iter().chain(&asks.shadow);
+        let all = bound.map(|ask| (ask, false)).chain(exempt);
         let is_waiting = wait_ns > 0;
         let mut charges = None;
         for (ask, is_exempt) in all {
@@ -193,7 +248,7 @@ impl Limits {
             if !is_waiting {
                 rule.count(is_exempt);
             }
-            if is_waiting || rule.limit.is_held() {
+            if is_waiting || rule.is_held() {
                 charges
                     .get_or_insert_with(|| Charges::new(worker, &self.usage, is_waiting))
                     .add(rule, *ask, is_exempt);
@@ -236,7 +291,8 @@ impl Limits {
                 view: limiter.view(key, at),
                 cost: ask.cost(),
                 is_exempt,
-                refuses: retry_after_ns != Some(0) && !is_exempt,
+                would_refuse: rule.is_shadow && retry_after_ns != Some(0) && !is_exempt,
+                refuses: retry_after_ns != Some(0) && !is_exempt && !rule.is_shadow,
                 retry_after_ns,
             };
             each(rule, look);
@@ -250,6 +306,8 @@ pub(crate) struct Look {
     pub(crate) cost: u64,
     pub(crate) is_exempt: bool,
     pub(crate) refuses: bool,
+    /// Whether it would, were it not in shadow.
+    pub(crate) would_refuse: bool,
     pub(crate) retry_after_ns: Option<u64>,
 }
 
@@ -265,6 +323,7 @@ impl Rule {
             name: Arc::from(&*limit.name),
             limit: limit.clone(),
             exempt: Arc::clone(&exempt),
+            is_shadow: rules.is_shadow,
             response: rules.response,
             label: Rc::new(Label::new(
                 rules.response.headers,
@@ -321,6 +380,12 @@ impl Rule {
         self.refusal(retry_after_ns)
     }
 
+    /// Whether something is still to be done once a request was admitted; in shadow also to see who was evicted.
+    const fn is_held(&self) -> bool {
+        let has_line = matches!(self.limit.params.algorithm, Algorithm::LeakyBucket(_));
+        self.limit.is_held() || (self.is_shadow && has_line)
+    }
+
     fn count(&self, is_exempt: bool) {
         increment(if is_exempt {
             &self.counts.exempt
@@ -337,6 +402,7 @@ impl Counts {
         sum(&self.allowed, &other.allowed);
         sum(&self.limited, &other.limited);
         sum(&self.exempt, &other.exempt);
+        sum(&self.shadow, &other.shadow);
         self
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) reason: Option<Reason>,
     pub(crate) policy: Option<Arc<PolicyRef>>,
     pub(crate) limit: Option<Arc<str>>,
+    /// How a policy in shadow would have refused it.
+    pub(crate) would_refuse: Option<Box<Refusal>>,
     pub(crate) attempts: u32,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) bytes_in: u64,
@@ -91,6 +93,7 @@ impl Record {
             reason: None,
             policy: None,
             limit: None,
+            would_refuse: None,
             attempts: 0,
             upstream: None,
             bytes_in: 0,
@@ -155,8 +158,13 @@ impl Record {
         match log.mode {
             AccessLogMode::All => true,
             AccessLogMode::None => false,
-            AccessLogMode::ErrorsAndSampled => self.has_failed() || worker.chance.hits(log.sample),
+            AccessLogMode::ErrorsAndSampled => self.is_told() || worker.chance.hits(log.sample),
         }
+    }
+
+    /// Whether it failed, or would have been refused in shadow.
+    fn is_told(&self) -> bool {
+        self.has_failed() || self.would_refuse.is_some()
     }
 
     /// Whether people would call it an error: refused, failed, or a gRPC status that is a failure.

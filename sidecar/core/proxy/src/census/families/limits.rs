@@ -16,6 +16,7 @@ pub(super) fn decisions(worker: &Worker) -> Family {
             ("allowed", &counts.allowed),
             ("limited", &counts.limited),
             ("exempt", &counts.exempt),
+            ("shadow", &counts.shadow),
         ];
         for (result, count) in results {
             let [policy, name] = limit.clone();

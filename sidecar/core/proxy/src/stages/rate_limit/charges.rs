@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use policy::deadline::Deadline;
-use policy::rate_limit::{Ask, Standing};
+use policy::rate_limit::{Ask, Limiter, Standing};
 use policy::{Moment, Reason};
 use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::usage::Usage;
 use super::{Refusal, Rule, subject};
 use crate::request::Response;
+use crate::tally::increment;
 use crate::worker::Worker;
 
 /// The charges of one request. Dropping them gives back, once, what goes back.
@@ -28,6 +29,13 @@ struct Held {
     rule: Rc<Rule>,
     ask: Ask,
     is_exempt: bool,
+}
+
+impl Held {
+    /// Whether a line in shadow had no place for the request any more.
+    fn is_evicted_in_shadow(&mut self, limiter: &mut Limiter, now: Moment) -> bool {
+        self.rule.is_shadow && limiter.standing(&mut self.ask, now) == Standing::Evicted
+    }
 }
 
 /// Where a request stands in all the lines that it is in.
@@ -89,6 +97,9 @@ impl Charges {
         self.usage.change(|limiters| {
             let mut latest_ns = 0;
             for (place, held) in self.held.iter_mut().enumerate() {
+                if held.rule.is_shadow {
+                    continue;
+                }
                 match limiters[held.ask.limiter()].standing(&mut held.ask, now) {
                     Standing::Free => {}
                     Standing::Waits { until_ns } => latest_ns = until_ns.max(latest_ns),
@@ -124,7 +135,7 @@ impl Charges {
         for held in &self.held {
             held.rule.count(held.is_exempt);
         }
-        self.held.retain(|held| held.rule.limit.is_held());
+        self.held.retain(|held| held.rule.is_held());
     }
 
     fn evicted(&self, place: usize) -> Refusal {
@@ -153,7 +164,9 @@ impl Drop for Charges {
         self.usage.change(|limiters| {
             for held in &mut self.held {
                 let limiter = &mut limiters[held.ask.limiter()];
-                if is_waiting {
+                if held.is_evicted_in_shadow(limiter, now) {
+                    increment(&held.rule.counts.shadow);
+                } else if is_waiting {
                     limiter.refund(&mut held.ask, now);
                 } else {
                     limiter.release(&mut held.ask, now);

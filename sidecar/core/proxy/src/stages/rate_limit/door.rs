@@ -30,7 +30,8 @@ impl Limits {
         peer: IpAddr,
     ) -> Result<Option<Charges>, Refusal> {
         let at = worker.moment(worker.clock.now_ns());
-        self.admit(worker, &Caller(peer), (at, None), &mut Quota::default())
+        let admission = self.admit(worker, &Caller(peer), (at, None), &mut Quota::default())?;
+        Ok(admission.charges)
     }
 }
 
@@ -41,6 +42,7 @@ fn of_connections(rules: &LimitRules) -> LimitRules {
         policy: rules.policy.clone(),
         limits: rules.connections.clone(),
         connections: Vec::new(),
+        is_shadow: rules.is_shadow,
         exempt: rules.exempt.iter().filter(is_known).cloned().collect(),
         response: LimitResponse {
             headers: LimitHeaders::None,

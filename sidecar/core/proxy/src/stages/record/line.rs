@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Record, method_name};
 use crate::json_line::{push_escaped, timestamp};
 use crate::report::Direction;
+use crate::stages::Refusal;
 use crate::trace::hex;
 use crate::worker::Worker;
 
@@ -40,7 +41,23 @@ pub(super) fn format(record: &Record, worker: &Worker, now_ns: u64) -> String {
     let is_outbound = record.direction == Direction::Outbound;
     line.maybe("src", is_outbound.then_some(&worker.instance));
     line.maybe("dst", record.service.as_ref());
+    line.maybe(
+        "would_refuse",
+        record.would_refuse.as_deref().map(would_refuse),
+    );
     line.end()
+}
+
+/// What would have been told, were the policy not in shadow.
+fn would_refuse(refusal: &Refusal) -> String {
+    let mut text = refusal.reason.as_str().to_owned();
+    if let Some(policy) = &refusal.policy {
+        let _ = write!(text, " policy={policy}");
+    }
+    if let Some(limit) = &refusal.limit {
+        let _ = write!(text, " limit={limit}");
+    }
+    text
 }
 
 /// A JSON object in the making.

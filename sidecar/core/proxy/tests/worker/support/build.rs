@@ -195,6 +195,7 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
         policy: policy("cart-limits").unwrap(),
         limits,
         connections: Vec::new(),
+        is_shadow: false,
         exempt: Vec::new(),
         response: LimitResponse {
             status: 429,
