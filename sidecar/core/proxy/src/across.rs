@@ -2,15 +2,16 @@
 //! failure retries.
 //!
 //! An application turns a failed call into an answer of its own, so the sidecar has to remember which inbound
-//! request its calls belong to. Calls inherit the latest deadline among the requests of their trace; a call that
-//! was retried in vain marks them all, and their answers, if they fail, tell the caller not to start over.
-//! Requests beyond the table's bound are served without any of this.
+//! request its calls belong to. Calls inherit the latest deadline and the highest criticality among the requests of
+//! their trace; a call that was retried in vain marks them all, and their answers, if they fail, tell the caller not
+//! to start over. Requests beyond the table's bound are served without any of this.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
 
+use policy::Criticality;
 use smallvec::SmallVec;
 
 use crate::trace::Key;
@@ -28,6 +29,7 @@ pub(crate) struct Across {
 #[derive(Debug)]
 struct Inbound {
     deadline_ns: Option<u64>,
+    criticality: Cell<Criticality>,
     /// Whether its deadline is inherited; not any more once a streaming answer began.
     lends_deadline: Cell<bool>,
     exhausted: Cell<bool>,
@@ -64,6 +66,7 @@ impl Across {
         }
         let inbound = Rc::new(Inbound {
             deadline_ns,
+            criticality: Cell::default(),
             lends_deadline: Cell::new(true),
             exhausted: Cell::new(false),
         });
@@ -87,6 +90,13 @@ impl Across {
         let deadlines: Option<SmallVec<[u64; 4]>> =
             lending.map(|inbound| inbound.deadline_ns).collect();
         deadlines?.into_iter().max()
+    }
+
+    /// The highest criticality among the requests of this key; none if there are none.
+    pub(crate) fn criticality(&self, key: Key) -> Option<Criticality> {
+        let table = self.table.borrow();
+        let classes = table.get(&key)?.iter();
+        classes.map(|inbound| inbound.criticality.get()).min()
     }
 
     /// Notes that a call of this key was retried in vain.
@@ -113,6 +123,11 @@ impl Hop {
     /// Whether a call that this request made was retried in vain.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.inbound.exhausted.get()
+    }
+
+    /// Has calls made from now on inherit how much this request matters.
+    pub(crate) fn lend_criticality(&self, criticality: Criticality) {
+        self.inbound.criticality.set(criticality);
     }
 
     /// Has calls made from now on not inherit the deadline: the answer streams, and is not bound by it.

@@ -280,6 +280,9 @@ impl Exchange {
         };
         let (worker, deadline) = (Rc::clone(&self.worker), self.deadline);
         let arrival = backpressure::arrival(&worker, front, request, deadline);
+        if let Some(hop) = &self.hop {
+            hop.lend_criticality(arrival.class);
+        }
         let (mut permit, has_waited) =
             backpressure::enter(&worker, front, &arrival, deadline, self.now_ns).await?;
         permit.hold_for(|| self.keys());

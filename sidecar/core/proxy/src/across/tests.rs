@@ -1,3 +1,4 @@
+use policy::Criticality;
 use smallvec::smallvec;
 
 use super::Across;
@@ -29,6 +30,20 @@ fn a_streaming_answer_lends_its_deadline_no_more() {
     let hop = across.enter(smallvec![TRACE], Some(100)).unwrap();
     hop.withhold_deadline();
     assert_eq!(across.deadline_ns(TRACE), None);
+}
+
+#[test]
+fn calls_inherit_the_highest_criticality_of_their_trace() {
+    let across = Across::new(10);
+    assert_eq!(across.criticality(TRACE), None);
+    let background = across.enter(smallvec![TRACE], None).unwrap();
+    background.lend_criticality(Criticality::Background);
+    assert_eq!(across.criticality(TRACE), Some(Criticality::Background));
+    let critical = across.enter(smallvec![TRACE], None).unwrap();
+    critical.lend_criticality(Criticality::Critical);
+    assert_eq!(across.criticality(TRACE), Some(Criticality::Critical));
+    drop(critical);
+    assert_eq!(across.criticality(TRACE), Some(Criticality::Background));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the sidecar changes in heads, and the answers of its own.
 
 use http1::Known;
-use policy::Reason;
 use policy::grpc::Code;
+use policy::{Criticality, Reason};
 
 use super::{Exchange, peer};
 use crate::across::Hop;
@@ -20,12 +20,29 @@ impl Exchange {
         deadline::hand_on(self.deadline, request, self.now_ns, edit);
         if self.record.direction == Direction::Outbound {
             route::sign(&self.worker, request, edit);
+            self.hand_on_criticality(edit);
         }
         if self.record.trace.is_begun {
             edit.set(Known::Traceparent, &self.record.trace.header());
         }
         if let Some(id) = self.record.trace.new_request_id {
             edit.set(Known::XRequestId, &hex(id));
+        }
+    }
+
+    /// Tells a peer how much the inbound request matters that this one serves.
+    fn hand_on_criticality(&self, edit: &mut dyn Edit) {
+        let is_to_sidecar = self
+            .current
+            .as_ref()
+            .is_some_and(|attempt| attempt.picked.has_sidecar);
+        let inherited = self.key.filter(|_| is_to_sidecar);
+        let inherited = inherited.and_then(|key| self.worker.across.criticality(key));
+        if let Some(criticality) = inherited.filter(|class| *class != Criticality::Default) {
+            edit.add(
+                Known::BreakwaterCriticality.as_str(),
+                criticality.as_str().as_bytes(),
+            );
         }
     }
 

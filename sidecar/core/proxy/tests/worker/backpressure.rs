@@ -1,5 +1,6 @@
 //! What stands in front of the application: who runs, who waits, who is turned away, in which order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,13 @@ use policy::backpressure::{
     Concurrency, EarlyDetection, Mode, Params, QueueParams, codel, gradient,
 };
 use policy::{Criticality, Percent};
-use proxy::Config;
 use proxy::config::{Backpressure, Class, HeaderMatch, Inbound, RequestMatch, Subject};
 use proxy::report::{Direction, Question};
+use proxy::{Config, Settings};
 use tokio::sync::Semaphore;
 
-use crate::support::build::{cart, policy, question};
-use crate::support::upstream::response;
+use crate::support::build::{cart, cluster, policy, question};
+use crate::support::upstream::{Connection, response};
 use crate::support::worker::beside;
 use crate::support::{Client, Running, Upstream, until};
 
@@ -509,6 +510,42 @@ async fn an_adaptive_limit_stays_within_its_bounds() {
     }
     stand.rest().await;
     assert_eq!(stand.app.calls(), 5);
+}
+
+/// An application that calls `cart` through its own sidecar for each request, and forwards `traceparent`.
+async fn calling(outbound: SocketAddr, mut connection: Connection) {
+    while let Some(request) = connection.request().await {
+        let parent = request.field("traceparent").unwrap().to_owned();
+        let call = with("/", &format!("traceparent: {parent}"));
+        Client::connect(outbound).await.ask(&call).await;
+        connection.send(response(200, "hello")).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_for_a_request_tell_peers_how_much_it_matters_and_nobody_else() {
+    for (has_sidecar, told) in [(true, Some("background")), (false, None)] {
+        let next = Upstream::with_status(200).await;
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let outbound = free.local_addr().unwrap();
+        drop(free);
+        let app = Upstream::scripted(move |connection| calling(outbound, connection)).await;
+        let running = Running::start(Settings {
+            outbound: Some(outbound),
+            ..beside(app.address)
+        });
+        let mut callee = cluster(&[next.address]);
+        callee.endpoints[0].has_sidecar = has_sidecar;
+        let mut both = (*crate::support::build::config(callee)).clone();
+        both.inbound = config(Some(queue(1, Mode::DropNewest))).inbound.clone();
+        running.handle.apply(Arc::new(both)).await.unwrap();
+        let mut client = Client::connect(running.inbound()).await;
+        assert_eq!(client.ask(&of("background")).await.status, 200);
+        let call = &next.requests()[0];
+        assert_eq!(call.field("breakwater-criticality"), told);
+        assert_eq!(client.ask(&of("default")).await.status, 200);
+        assert_eq!(next.requests()[1].field("breakwater-criticality"), None);
+    }
 }
 
 #[tokio::test]
