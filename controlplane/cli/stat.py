@@ -12,6 +12,7 @@ from controlplane.cli.output import Format, Listing, show
 from controlplane.cli.watch import repeat
 
 _LIMITED = "ratelimit."
+_SHED = ("queue.", "shed.", "admission.")
 _BREAKER = "breaker."
 _WINDOW = Annotated[str, typer.Option("--window", help="Time that rates are taken over, such as 10s.")]
 
@@ -44,7 +45,7 @@ def _show(traffic: list[dict[str, Any]], output: Format, outbound: bool) -> None
             kind="Traffic",
             items=traffic,
             columns=("SERVICE", *peer, "SIDECARS", "SUCCESS", "RPS", *attempts,
-                     "P50", "P95", "P99", "INFLIGHT", "LIMITED", "OPEN"),
+                     "P50", "P95", "P99", "INFLIGHT", "LIMITED", "SHED", "OPEN"),
             rows=[_row(one, outbound) for one in traffic],
             empty="no traffic in this window",
         ),
@@ -67,10 +68,11 @@ def _row(one: dict[str, Any], outbound: bool) -> list[str]:
         figures.latency(one.get("p99")),
         str(one["inFlight"]),
         _refused(one, _LIMITED),
+        _refused(one, *_SHED),
         _refused(one, _BREAKER),
     ]
 
 
-def _refused(one: dict[str, Any], family: str) -> str:
-    total = sum(rate for reason, rate in one["refusedPerSecond"].items() if reason.startswith(family))
+def _refused(one: dict[str, Any], *families: str) -> str:
+    total = sum(rate for reason, rate in one["refusedPerSecond"].items() if reason.startswith(families))
     return f"{total:.1f}/s" if total else "-"

@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.support import accesslog
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
-from tests.support.documents import external, external_service, rate_limit, resilience, service
+from tests.support.documents import backpressure, external, external_service, rate_limit, resilience, service
 from tests.support.fleet import named
 from tests.support.grpcapp import ECHO, FAIL, HOLD, Answer, GrpcApp, call, grpc_app
 from tests.support.mesh import Sidecar
@@ -25,6 +25,7 @@ from tests.support.upstream import ScriptedUpstream, Send, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PROTOCOLS = ("http", "grpc")
 HOUR = 3600
 JITTER = 1.1  # Retry-After may be up to a tenth later, so that clients do not return all at once
 
@@ -59,7 +60,11 @@ BROKEN = Told(
 FULL = Told(
     "full", "bulkhead.full", "connection_limit_reached", 503, grpc.StatusCode.UNAVAILABLE, is_time_known=False
 )
-REFUSALS = (LIMITED, BROKEN, FULL)
+SHED = Told(
+    "shed", "shed.concurrency", "http_request_denied", 503, grpc.StatusCode.UNAVAILABLE, is_time_known=False
+)
+REFUSALS = (LIMITED, BROKEN, FULL, SHED)
+HELD = (FULL, SHED)
 
 each = pytest.mark.parametrize("told", REFUSALS, ids=[told.name for told in REFUSALS])
 
@@ -77,13 +82,14 @@ class Refusing:
     """A caller, and services that refuse: each reason by HTTP and by gRPC."""
 
     caller: Caller
-    limited: dict[str, Sidecar]
-    upstream: ScriptedUpstream
+    callees: dict[str, Sidecar]
+    upstreams: dict[str, ScriptedUpstream]
     app: GrpcApp
 
     def refuser(self, told: Told, protocol: str) -> tuple[Sidecar, str]:
         """Return the sidecar that refuses, and the half of it that does."""
-        return (self.limited[protocol], "inbound") if told is LIMITED else (self.caller.sidecar, "outbound")
+        callee = self.callees.get(told.host(protocol))
+        return (callee, "inbound") if callee else (self.caller.sidecar, "outbound")
 
     @asynccontextmanager
     async def occupied(self, told: Told, protocol: str) -> AsyncIterator[None]:
@@ -92,17 +98,18 @@ class Refusing:
         async with RawClient(port) as client, asyncio.TaskGroup() as tasks:
             if protocol == "http":
                 await client.ask(host=host)
-                if told is FULL:
-                    await until(that(lambda: bool(self.upstream.requests)))
+                if told in HELD:
+                    await until(that(lambda: bool(self.upstreams[told.name].requests)))
                 else:
                     await client.response()
-            elif told is FULL:
+            elif told in HELD:
+                before = self.app.calls["Hold"]
                 held = tasks.create_task(call(port, HOLD, host=host, timeout_seconds=60))
-                await until(that(lambda: self.app.calls["Hold"] == 1))
+                await until(that(lambda: self.app.calls["Hold"] > before))
             else:
                 await call(port, FAIL if told is BROKEN else ECHO, host=host)
             yield
-            if protocol == "grpc" and told is FULL:
+            if protocol == "grpc" and told in HELD:
                 held.cancel()
 
 
@@ -110,26 +117,37 @@ class Refusing:
 async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
     async with AsyncExitStack() as running:
         failing = await running.enter_async_context(ScriptedUpstream(lambda _: (Send(response(500)),)))
-        held = await running.enter_async_context(ScriptedUpstream(lambda _: (Until(asyncio.Event()),)))
+        held = {
+            told.name: await running.enter_async_context(
+                ScriptedUpstream(lambda _: (Until(asyncio.Event()),))
+            )
+            for told in HELD
+        }
         well = await running.enter_async_context(ScriptedUpstream())
         app = await running.enter_async_context(grpc_app())
-        limited = {
-            "http": await caller.fleet.join("test/limited-http", app_port=well.port),
-            "grpc": await caller.fleet.join("test/limited-grpc", app_port=app.port, port_name="grpc"),
+        ports = {"limited-http": well.port, "shed-http": held["shed"].port}
+        ports |= dict.fromkeys(("limited-grpc", "shed-grpc"), app.port)
+        callees = {
+            name: await caller.fleet.join(f"test/{name}", app_port=port, port_name=name.rpartition("-")[2])
+            for name, port in ports.items()
         }
         await caller.fleet.put(
             "refusals",
-            *(rate_limit(f"limited-{one}", service(f"limited-{one}"), limits=LIMITS) for one in limited),
+            *(rate_limit(f"limited-{one}", service(f"limited-{one}"), limits=LIMITS) for one in PROTOCOLS),
+            *(
+                backpressure(f"shed-{one}", service(f"shed-{one}"), concurrency={"limit": 1})
+                for one in PROTOCOLS
+            ),
             external_service("broken-http", failing.port),
-            external_service("full-http", held.port),
+            external_service("full-http", held["full"].port),
             *(external_service(f"{name}-grpc", app.port, protocol="GRPC") for name in POLICIES),
             *(
                 resilience(f"{name}-{protocol}", external(f"{name}-{protocol}"), **spec)
                 for name, spec in POLICIES.items()
-                for protocol in limited
+                for protocol in PROTOCOLS
             ),
         )
-        yield Refusing(caller, limited, held, app)
+        yield Refusing(caller, callees, held, app)
 
 
 @each
