@@ -50,6 +50,11 @@ FLAGS = (
         "service of this workload, and the port it is called at, else 80",
         repeats=True,
     ),
+    Flag(
+        "workload",
+        "NAMESPACE/POD",
+        "in a cluster, instead of --service: the control plane knows the services",
+    ),
     Flag("instance", "ID", "name of this sidecar in the mesh", computed="host name and --inbound port"),
     Flag("controlplane", "HOST:PORT[,HOST:PORT...]", "control planes, any one of which will do"),
     Flag(
@@ -143,7 +148,7 @@ def suggestion(name: str) -> str:
 
 def usage() -> Iterator[str]:
     """Yield the lines of `--help`."""
-    yield "Usage: breakwater-sidecar --service NAMESPACE/NAME --app ADDR:PORT [flags]"
+    yield "Usage: breakwater-sidecar (--service NAMESPACE/NAME | --workload NAMESPACE/POD) [flags]"
     yield ""
     yield f"Every flag is also {PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
     yield ""

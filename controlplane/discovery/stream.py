@@ -1,15 +1,16 @@
 """One connected sidecar: its state, and what the clock and the connection add to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from controlplane.discovery.desired import Published
 from controlplane.discovery.exchange import Nonce
 from controlplane.discovery.subscription import Subscription
 from controlplane.errors import DiscoveryError
-from controlplane.model.resource import ResourceName, Version
+from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Hello, ResourceConvergence, SidecarState, SidecarStatus
+from registry.model import ServiceName
 
 
 class Line(Protocol):
@@ -47,6 +48,14 @@ class Stream:
         if self.line:
             self.line.wake()
 
+    @property
+    def services(self) -> tuple[ServiceName, ...]:
+        """The services that it belongs to: those it named, or else those whose members' rules it wants."""
+        if self.hello.services:
+            return self.hello.services
+        names = (name.name for name in self.state.applied if name.type is ResourceType.INBOUND)
+        return tuple(sorted(_service(name) for name in names))
+
     def standing(self, desired: Published) -> SidecarState:
         """Where the sidecar stands, by what it confirmed."""
         if not self.state.pending:
@@ -57,7 +66,7 @@ class Stream:
         """What is known of the sidecar at `now_ns`, without its resources."""
         revision = self.state.settled_revision(desired)
         return SidecarStatus(
-            hello=self.hello,
+            hello=replace(self.hello, services=self.services),
             state=self.standing(desired),
             age_seconds=(now_ns - self.joined_ns) / 1e9,
             revision=revision,
@@ -67,6 +76,11 @@ class Stream:
             pushes=self.pushes,
             resources=sum(version is not None for version in self.state.applied.values()),
         )
+
+
+def _service(name: str) -> ServiceName:
+    namespace, _, service = name.partition("/")
+    return ServiceName(namespace=namespace, name=service)
 
 
 def resource_convergence(

@@ -39,6 +39,7 @@ RESPONSE_BYTES = 1 << 20
 
 _ORDER = (
     ResourceType.MESH,
+    ResourceType.WORKLOAD,
     ResourceType.INBOUND,
     ResourceType.ENDPOINTS,
     ResourceType.OUTBOUND,

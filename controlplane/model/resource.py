@@ -1,4 +1,4 @@
-"""Resources: what a sidecar is sent. Each is a function of one service, never of its reader."""
+"""Resources: what a sidecar is sent. Each is a function of one service or workload, never of its reader."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class ResourceType(IntEnum):
     OUTBOUND = 3
     ENDPOINTS = 4
     INBOUND = 5
+    WORKLOAD = 6
 
 
 class ResourceName(NamedTuple):
@@ -146,7 +147,21 @@ class Inbound:
     backpressure: InboundBackpressure | None = None
 
 
-Body: TypeAlias = "MeshSettings | HostBinding | Outbound | Endpoints | Inbound"
+class Member(NamedTuple):
+    """A port at which a workload is reached, and a service that it stands behind there."""
+
+    port: int
+    service: ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What a workload stands behind, sorted by port, then by service."""
+
+    members: tuple[Member, ...]
+
+
+Body: TypeAlias = "MeshSettings | HostBinding | Outbound | Endpoints | Inbound | Workload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,12 +30,14 @@ from controlplane.snapshot.inbound import build_inbound
 from controlplane.snapshot.inputs import MESH_KEY, Inputs
 from controlplane.snapshot.outbound import build_outbound
 from controlplane.snapshot.services import KnownService, external_key
+from controlplane.snapshot.workloads import changed_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document, ObjectKey
     from controlplane.model.schema import Schema
+    from controlplane.snapshot.affected import Affected
     from registry.model import ServiceName
 
 _PER_SERVICE: Final = (ResourceType.OUTBOUND, ResourceType.ENDPOINTS, ResourceType.INBOUND)
@@ -75,6 +77,7 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
         _replace_service(resources, name, inputs, attachments, compiler)
     for name in touched.endpoints:
         _replace_endpoints(resources, name, inputs, compiler)
+    _replace_workloads(resources, before.inputs, inputs, touched, compiler)
     if previous is not before or hosts_change(before.inputs, inputs, documents):
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
@@ -152,6 +155,21 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
         yield from (origin.policy.key for origin in body.backpressure.origins if origin.policy)
     if isinstance(body, Outbound | Inbound):
         yield from (rules.policy.key for rules in body.rate_limits)
+
+
+def _replace_workloads(
+    resources: dict[ResourceName, Resource],
+    before: Inputs,
+    after: Inputs,
+    touched: Affected,
+    compiler: Compiler,
+) -> None:
+    names = touched.rules | touched.endpoints
+    for name, workload in changed_workloads(resources, (before.services, after.services), names).items():
+        if workload.members:
+            _put(resources, name, workload, compiler, ())
+        else:
+            resources.pop(name, None)
 
 
 def _replace_hosts(resources: dict[ResourceName, Resource], inputs: Inputs, compiler: Compiler) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from controlplane.model.resource import Endpoints, HostBinding, Inbound, MeshSettings, Outbound, Resolution
+from controlplane.model.resource import (
+    Endpoints,
+    HostBinding,
+    Inbound,
+    MeshSettings,
+    Outbound,
+    Resolution,
+    Workload,
+)
 from controlplane.model.schema import word
 from controlplane.model.value import Duration, Tree, Value
 from mesh.v1 import external_service_pb2, policy_pb2, registry_pb2, resource_pb2, schema_pb2
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
         Body,
         CallerMatch,
         FieldOrigin,
+        Member,
         OutboundVariant,
         PolicyRef,
         RateLimitRules,
@@ -40,6 +49,8 @@ def encode(body: Body) -> bytes:
             message = _endpoints(body)
         case Inbound():
             message = _inbound(body)
+        case Workload():
+            message = resource_pb2.Workload(members=map(_member, body.members))
     return message.SerializeToString(deterministic=True)
 
 
@@ -65,6 +76,10 @@ def encode_policy(document: Document) -> policy_pb2.Policy:
 def encode_service_name(name: ServiceName) -> registry_pb2.ServiceName:
     """A service's name as a message."""
     return registry_pb2.ServiceName(namespace=name.namespace, name=name.name)
+
+
+def _member(member: Member) -> resource_pb2.WorkloadMember:
+    return resource_pb2.WorkloadMember(port=member.port, service=encode_service_name(member.service))
 
 
 def encode_port(port: ServicePort) -> registry_pb2.ServicePort:

@@ -17,6 +17,7 @@ from controlplane.model.resource import (
     Outbound,
     OutboundVariant,
     RateLimitRules,
+    Workload,
 )
 from controlplane.model.text import value_text
 from controlplane.model.value import Tree
@@ -74,6 +75,8 @@ def _body(body: Body) -> Iterator[str]:
             yield from _tree("access log", body.access_log, "AccessLog")
         case HostBinding():
             yield f"-> {body.service}"
+        case Workload():
+            yield from (f"port {member.port} -> {member.service}" for member in body.members)
         case Endpoints():
             yield f"resolution {body.resolution.value}"
             for endpoint in body.endpoints:

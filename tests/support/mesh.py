@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.cli.client import AdminClient
-from tests.support.ports import free_ports
+from tests.support.ports import free_port, free_ports
 from tests.support.process import Process
 from tests.support.readiness import answering
 
@@ -127,17 +127,42 @@ async def sidecar(  # noqa: PLR0913 (a program's flags are its parameters)
     """
     name = name or instance(service)
     planes = (discovery,) if isinstance(discovery, int) else discovery
-    inbound, outbound, http = free_ports(3)
     app = f"{port_name}={_loopback(app_port)}"
-    command: tuple[str | Path, ...] = (
-        *(*prefix, sys.executable, *program),
-        *("--service", service, "--instance", name, "--state-dir", scratch / name),
-        *("--controlplane", ",".join(map(_loopback, planes)), "--app", app, "--advertise", "127.0.0.1"),
-        *("--inbound", _loopback(inbound), "--outbound", _loopback(outbound), "--http", _loopback(http)),
+    command = (
+        *(*prefix, sys.executable, *program, "--service", service, "--advertise", "127.0.0.1"),
+        *("--controlplane", ",".join(map(_loopback, planes)), "--app", app),
         *flags,
     )
-    async with Process(command, log=scratch / f"{name}.log") as process:
-        yield Sidecar(process=process, inbound=inbound, outbound=outbound, http=http, state=scratch / name)
+    async with _beside(command, scratch, name, free_port()) as started:
+        yield started
+
+
+@asynccontextmanager
+async def workload_sidecar(
+    scratch: Path, workload: str, *, app_port: int, discovery: int, inbound: int
+) -> AsyncIterator[Sidecar]:
+    """Run a sidecar beside the application of a pod, of which the control plane knows the services."""
+    command = (
+        *(sys.executable, *SIDECAR, "--workload", workload),
+        *("--controlplane", _loopback(discovery), "--app", _loopback(app_port)),
+    )
+    async with _beside(command, scratch, instance(workload), inbound) as started:
+        yield started
+
+
+@asynccontextmanager
+async def _beside(
+    command: Sequence[str | Path], scratch: Path, name: str, inbound: int
+) -> AsyncIterator[Sidecar]:
+    """Run a sidecar called `name` on ports of its own, but for `inbound`."""
+    outbound, http = free_ports(2)
+    state = scratch / name
+    places = (
+        *("--instance", name, "--state-dir", state, "--inbound", _loopback(inbound)),
+        *("--outbound", _loopback(outbound), "--http", _loopback(http)),
+    )
+    async with Process((*command, *places), log=scratch / f"{name}.log") as process:
+        yield Sidecar(process=process, inbound=inbound, outbound=outbound, http=http, state=state)
 
 
 def instance(service: str) -> str:

@@ -1,5 +1,6 @@
 """Objects of a cluster, as documents to apply."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,21 @@ def endpoint_slice(
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": port}],
         "endpoints": endpoints,
+    }
+
+
+def injected_pod(namespace: str, name: str, *, app_port: int, inbound: int) -> Document:
+    """Return a pod as injection leaves it, whose sidecar listens at `inbound` for the application."""
+    status = {"template": "test", "listeners": {str(app_port): inbound}, "annotations": []}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "annotations": {"breakwater.dev/status": json.dumps(status)},
+        },
+        "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
 
 

@@ -60,7 +60,7 @@ class ScriptedApi:
         """When there was a request of a sort, `list` or `watch`."""
         return [at for sort, at in self.requests if sort == what]
 
-    def take(self, request: web.Request) -> Fault | None:
+    def take(self, request: web.BaseRequest) -> Fault | None:
         """The fault of a request, if one is due."""
         is_watch = request.query.get("watch") == "true"
         script = self.watches if is_watch else self.lists
@@ -74,7 +74,7 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
     context = ssl.create_default_context(cafile=str(server.credentials.ca))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0)) as session:
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await _relay(request, api.take(request), session, server.url)
 
         runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
@@ -90,7 +90,7 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
 
 
 async def _relay(
-    request: web.Request, fault: Fault | None, session: aiohttp.ClientSession, url: str
+    request: web.BaseRequest, fault: Fault | None, session: aiohttp.ClientSession, url: str
 ) -> web.StreamResponse:
     if isinstance(fault, Refuse):
         return web.Response(status=fault.status, headers=fault.headers)

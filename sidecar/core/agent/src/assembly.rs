@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use proxy::config::ServiceName;
 use proxy::report::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -16,7 +15,6 @@ use crate::doors::Doors;
 use crate::events::Events;
 use crate::holdings::Holdings;
 use crate::http;
-use crate::identity::Identity;
 use crate::link::{self, Companions, Places};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -61,19 +59,12 @@ impl Assembly {
             status: status.clone(),
             log: log.clone(),
         };
-        let services: Vec<ServiceName> = settings
-            .services
-            .iter()
-            .map(|service| service.name.clone())
-            .collect();
         let upstreams = settings
             .upstreams
             .iter()
             .map(|upstream| upstream.service.clone());
-        let holdings = Holdings::new(
-            Identity::new(services.clone()).labelled(&settings.labels),
-            upstreams,
-        );
+        let identity = settings.identity().labelled(&settings.labels);
+        let holdings = Holdings::new(identity, upstreams);
         let events = Events::default();
         let companions = Companions {
             reporter: Reporter::new(Sources {
@@ -85,7 +76,7 @@ impl Assembly {
             }),
             operator: Operator {
                 instance: settings.instance.clone(),
-                services,
+                services: settings.named(),
                 proxy: proxy.clone(),
                 status: status.clone(),
                 metrics,

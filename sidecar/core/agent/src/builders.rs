@@ -84,6 +84,18 @@ pub(crate) fn inbound(name: &str) -> Resource {
     resource(Kind::Inbound, &format!("shop/{name}"), &body)
 }
 
+/// The workload `name` of `shop` stands behind services of `shop` at ports.
+pub(crate) fn workload(name: &str, members: &[(u32, &str)]) -> Resource {
+    let members = members.iter().map(|&(port, name)| mesh::WorkloadMember {
+        port,
+        service: service(name),
+    });
+    let body = mesh::Workload {
+        members: members.collect(),
+    };
+    resource(Kind::Workload, &format!("shop/{name}"), &body)
+}
+
 /// A resource of that kind and name that nobody can read.
 pub(crate) fn unreadable(kind: Kind, name: &str) -> Resource {
     let body = vec![0xff; 4];

@@ -35,6 +35,15 @@ pub(crate) enum Decoded {
     Outbound(Arc<Cluster>),
     Endpoints(Arc<[Address]>),
     Inbound(Arc<Inbound>),
+    /// What our workload stands behind, by port.
+    Workload(Arc<[Member]>),
+}
+
+/// A port at which the workload is reached, and a service that it stands behind there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) port: u16,
+    pub(crate) service: ServiceName,
 }
 
 /// What is wrong with a body: the path of the field, empty for the whole, and what was expected and found.
@@ -98,6 +107,7 @@ fn decode_body(resource: &Resource, identity: &Identity) -> Result<Decoded, Faul
             .map(Decoded::Outbound),
         Kind::Endpoints => endpoints::decode(parse(body)?, identity).map(Decoded::Endpoints),
         Kind::Inbound => inbound(parse(body)?).map(Arc::new).map(Decoded::Inbound),
+        Kind::Workload => workload(parse(body)?).map(Decoded::Workload),
     }
 }
 
@@ -144,6 +154,23 @@ fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
             .map(backpressure::decode)
             .transpose()
             .under("backpressure")?,
+    })
+}
+
+fn workload(wire: mesh::Workload) -> Result<Arc<[Member]>, Fault> {
+    let members = wire.members.into_iter().enumerate();
+    members
+        .map(|(index, wire)| member(wire).under(format!("members[{index}]")))
+        .collect()
+}
+
+fn member(wire: mesh::WorkloadMember) -> Result<Member, Fault> {
+    let port = u16::try_from(wire.port).ok().filter(|port| *port > 0);
+    let port =
+        port.ok_or_else(|| Fault::new("port", format!("expected a port, found {}", wire.port)))?;
+    Ok(Member {
+        port,
+        service: service(wire.service)?,
     })
 }
 

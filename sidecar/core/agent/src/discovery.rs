@@ -91,11 +91,7 @@ impl Discovery {
     ) -> Self {
         let hello = Hello {
             instance: settings.instance.clone(),
-            services: settings
-                .services
-                .iter()
-                .map(|service| encode::service(&service.name))
-                .collect(),
+            services: settings.named().iter().map(encode::service).collect(),
             version: crate::VERSION.to_owned(),
             held: Vec::new(),
             revision: 0,
@@ -280,6 +276,7 @@ impl Discovery {
         self.status.send_modify(|state| {
             state.source = Some(source);
             state.revision = self.holdings.revision();
+            state.services = self.holdings.services().to_vec();
             state.applied = self.holdings.resources();
             state.lapsed = self.holdings.lapsed();
             state.rejections = self.holdings.rejections();

@@ -11,7 +11,7 @@ use proxy::config::{Config, ServiceName};
 use proxy::{Supply, Wanted};
 
 use crate::archive::Archive;
-use crate::identity::Identity;
+use crate::identity::{Identity, Workload};
 use crate::names::{Answer, Names, Query};
 use crate::resource::{Id, Kind, Rejection, Resource};
 use crate::saved::{Saved, SavedHost};
@@ -83,9 +83,10 @@ impl Holdings {
         let called = upstreams
             .into_iter()
             .map(|service| Id::new(Kind::Outbound, service.as_str()));
+        let workload = identity.workload().map(Workload::id);
         let mesh = std::iter::once(Id::new(Kind::Mesh, "default"));
         Self {
-            subscription: Subscription::new(mesh.chain(own).chain(called)),
+            subscription: Subscription::new(mesh.chain(workload).chain(own).chain(called)),
             identity,
             snapshot: Snapshot::default(),
             archive: Archive::default(),
@@ -106,6 +107,7 @@ impl Holdings {
                 self.subscription.restore(&id, now);
             }
         }
+        self.adopt();
         for service in self.identity.services() {
             self.snapshot.set_unruled(service.clone());
         }
@@ -215,6 +217,9 @@ impl Holdings {
                 self.rejections.remove(&id);
                 self.archive.take(&id);
                 self.subscription.bind(&id, now);
+                if is_new && id.kind == Kind::Workload {
+                    self.adopt();
+                }
             }
             Err(rejection) => {
                 self.rejections.insert(id, rejection.clone());
@@ -228,9 +233,34 @@ impl Holdings {
         self.archive.take(id);
         self.subscription.miss(id, now);
         match ServiceName::parse(&id.name) {
+            _ if id.kind == Kind::Workload => false, // as below: what it stood behind holds on
             Some(service) if id.kind == Kind::Inbound => self.leave_catalogue(id, service),
             _ => self.snapshot.remove(id).is_some(),
         }
+    }
+
+    /// Belongs to the services that the workload stands behind now: asks for what their members enforce, and takes
+    /// what callers are told as one of them.
+    fn adopt(&mut self) {
+        let id = self.identity.workload().map(Workload::id);
+        let Some(members) = id.and_then(|id| self.snapshot.stood_behind(&id)) else {
+            return;
+        };
+        let services: BTreeSet<ServiceName> = members
+            .iter()
+            .map(|member| member.service.clone())
+            .collect();
+        let own = services
+            .iter()
+            .map(|service| Id::new(Kind::Inbound, service.as_str()));
+        let own = own.collect();
+        if !self.identity.stand_behind(services) {
+            return;
+        }
+        for gone in self.subscription.own_anew(Kind::Inbound, own) {
+            self.snapshot.remove(&gone);
+        }
+        self.snapshot.decode_anew(&self.identity);
     }
 
     /// Nobody of our own service is registered, as while we leave: the rules that it had hold on, since it is here;
@@ -360,6 +390,11 @@ impl Holdings {
     /// Versions that were refused and not replaced since, sorted by id.
     pub(crate) fn rejections(&self) -> Vec<Rejection> {
         self.rejections.values().cloned().collect()
+    }
+
+    /// The services that the sidecar belongs to.
+    pub(crate) fn services(&self) -> &[ServiceName] {
+        self.identity.services()
     }
 
     /// Newest revision at which everything held is applied.

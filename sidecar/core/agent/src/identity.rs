@@ -1,25 +1,62 @@
 //! Who this sidecar is to rules that speak of callers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proxy::ServiceName;
 
 use crate::mesh;
+use crate::resource::{Id, Kind};
 
 /// The label that says in which zone something runs, as on nodes of Kubernetes.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// The services that a sidecar belongs to, and where it runs.
+/// The services that a sidecar belongs to, as it was told or as its workload stands behind them, and where it runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     services: Vec<ServiceName>,
+    workload: Option<Workload>,
     zone: Option<String>,
+}
+
+/// A workload of which the control plane knows the services.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    /// Its name.
+    pub(crate) name: ServiceName,
+    /// Its ports.
+    pub(crate) ports: Vec<WorkloadPort>,
+}
+
+/// A port of such a workload.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkloadPort {
+    /// What the proxy calls it, whatever the services.
+    pub(crate) name: ServiceName,
+    /// The numbers at which others may reach it: the listener's, and the application's own.
+    pub(crate) numbers: [u16; 2],
+}
+
+impl Workload {
+    /// The resource that says what it stands behind.
+    pub(crate) fn id(&self) -> Id {
+        Id::new(Kind::Workload, self.name.as_str())
+    }
 }
 
 impl Identity {
     pub(crate) fn new(services: impl IntoIterator<Item = ServiceName>) -> Self {
         Self {
             services: services.into_iter().collect(),
+            workload: None,
+            zone: None,
+        }
+    }
+
+    /// A workload that stands behind nothing yet, as far as it knows.
+    pub(crate) const fn of(workload: Workload) -> Self {
+        Self {
+            services: Vec::new(),
+            workload: Some(workload),
             zone: None,
         }
     }
@@ -41,12 +78,27 @@ impl Identity {
         &self.services
     }
 
+    pub(crate) const fn workload(&self) -> Option<&Workload> {
+        self.workload.as_ref()
+    }
+
+    /// The workload stands behind `services` now. False when it did so before.
+    pub(crate) fn stand_behind(&mut self, services: BTreeSet<ServiceName>) -> bool {
+        let is_new = !services.iter().eq(&self.services);
+        self.services = services.into_iter().collect();
+        is_new
+    }
+
     /// Whether `caller` speaks of us. Nothing vouches for a service account here, so rules for one never do.
     pub(crate) fn is(&self, caller: &mesh::CallerMatch) -> bool {
         let holds = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
         let is_meant = |own: &ServiceName| {
             holds(&caller.namespace, own.namespace()) && holds(&caller.service, own.name())
         };
-        caller.service_account.is_empty() && self.services.iter().any(is_meant)
+        let is_near = |workload: &Workload| {
+            caller.service.is_empty() && holds(&caller.namespace, workload.name.namespace())
+        };
+        caller.service_account.is_empty()
+            && (self.services.iter().any(is_meant) || self.workload.as_ref().is_some_and(is_near))
     }
 }

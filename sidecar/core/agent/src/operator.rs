@@ -39,9 +39,15 @@ pub(crate) struct Operator {
 impl Operator {
     pub(crate) fn configuration(&self) -> mesh::GetConfigurationResponse {
         let state = self.status.borrow();
+        let is_told = self.services.is_empty(); // by the control plane
+        let services = if is_told {
+            &state.services
+        } else {
+            &self.services
+        };
         mesh::GetConfigurationResponse {
             instance: self.instance.clone(),
-            services: self.services.iter().map(encode::service).collect(),
+            services: services.iter().map(encode::service).collect(),
             version: crate::VERSION.to_owned(),
             revision: state.revision,
             resources: state

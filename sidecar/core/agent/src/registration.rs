@@ -53,12 +53,12 @@ struct Lease {
 }
 
 impl Registration {
-    /// Enters every service of `settings` that has ports.
+    /// Enters every service of `settings` that has ports; of a workload that the control plane knows, nothing.
     pub(crate) fn new(settings: &Settings, status: Status) -> Self {
         let reached = settings
             .services
             .iter()
-            .filter(|service| !service.ports.is_empty());
+            .filter(|service| settings.workload.is_none() && !service.ports.is_empty());
         let entries = reached.map(|service| Entry {
             request: request(settings, service),
             lease: None,

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Endpoints,
     /// What the members of a service enforce.
     Inbound,
+    /// The services that a workload stands behind.
+    Workload,
 }
 
 /// Names one resource.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Outbound => mesh::ResourceType::Outbound,
             Self::Endpoints => mesh::ResourceType::Endpoints,
             Self::Inbound => mesh::ResourceType::Inbound,
+            Self::Workload => mesh::ResourceType::Workload,
         }
     }
 
@@ -75,6 +78,7 @@ impl Kind {
             mesh::ResourceType::Outbound => Some(Self::Outbound),
             mesh::ResourceType::Endpoints => Some(Self::Endpoints),
             mesh::ResourceType::Inbound => Some(Self::Inbound),
+            mesh::ResourceType::Workload => Some(Self::Workload),
         }
     }
 }

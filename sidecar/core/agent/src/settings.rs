@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use proxy::{InboundListener, ServiceName, UpstreamListener};
 
+use crate::identity::{Identity, Workload, WorkloadPort};
+
 pub use parse::{Problem, parse};
 
 /// What a sidecar is started with.
@@ -15,7 +17,10 @@ pub use parse::{Problem, parse};
 pub struct Settings {
     /// Names the sidecar, unique in the mesh.
     pub instance: String,
-    /// Services it belongs to, at least one; the first says its namespace.
+    /// The workload that it stands beside, where the control plane knows the services.
+    pub workload: Option<ServiceName>,
+    /// Services it belongs to, at least one without a `workload`; the first says its namespace. With one, a service
+    /// for each port, under a name of its own.
     pub services: Vec<OwnService>,
     /// Where control planes listen, `HOST:PORT`; empty: none is asked.
     pub controlplane: Vec<String>,
@@ -87,17 +92,49 @@ impl Settings {
     /// Namespace in which names without one are looked up.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.services
-            .first()
-            .map_or("", |service| service.name.namespace())
+        self.first().map_or("", ServiceName::namespace)
     }
 
     /// The service that measurements of its calls name, the first.
     #[must_use]
     pub fn peer(&self) -> &str {
+        self.first().map_or("", ServiceName::as_str)
+    }
+
+    fn first(&self) -> Option<&ServiceName> {
+        let service = self.services.first().map(|service| &service.name);
+        self.workload.as_ref().or(service)
+    }
+
+    /// Services that the sidecar says it belongs to; none when the control plane knows.
+    pub(crate) fn named(&self) -> Vec<ServiceName> {
+        if self.workload.is_some() {
+            return Vec::new();
+        }
         self.services
-            .first()
-            .map_or("", |service| service.name.as_str())
+            .iter()
+            .map(|service| service.name.clone())
+            .collect()
+    }
+
+    /// Who the sidecar is, as far as it is told.
+    pub(crate) fn identity(&self) -> Identity {
+        let Some(name) = self.workload.clone() else {
+            return Identity::new(self.named());
+        };
+        let of = |service: &OwnService| {
+            let name = service.name.clone();
+            let numbers = |port: &OwnPort| [port.listen.port(), port.app.port()];
+            let ports = service.ports.iter().map(numbers);
+            ports
+                .map(|numbers| WorkloadPort {
+                    name: name.clone(),
+                    numbers,
+                })
+                .collect::<Vec<_>>()
+        };
+        let ports = self.services.iter().flat_map(of).collect();
+        Identity::of(Workload { name, ports })
     }
 
     /// The ports of the workload, as the proxy listens for them.

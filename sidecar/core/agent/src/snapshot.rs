@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proxy::config::{Cluster, Config, Inbound, ServiceName};
 
-use crate::decode::{Address, Decoded, decode, endpoints_of};
-use crate::identity::Identity;
+use crate::decode::{Address, Decoded, Member, decode, endpoints_of};
+use crate::identity::{Identity, WorkloadPort};
 use crate::names::Names;
 use crate::resource::{Id, Kind, Rejection, Resource};
 
@@ -64,6 +64,25 @@ impl Snapshot {
     /// Gives up `id`; returns it when it was held.
     pub(crate) fn remove(&mut self, id: &Id) -> Option<Arc<Resource>> {
         self.held.remove(id).map(|held| held.resource)
+    }
+
+    /// What the workload of resource `id` stands behind.
+    pub(crate) fn stood_behind(&self, id: &Id) -> Option<&Arc<[Member]>> {
+        match &self.held.get(id)?.decoded {
+            Decoded::Workload(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// Reads anew what says different things to different callers, for a sidecar that is another one now.
+    pub(crate) fn decode_anew(&mut self, identity: &Identity) {
+        for held in self.held.values_mut() {
+            if held.resource.id.kind == Kind::Outbound
+                && let Ok(decoded) = decode(&held.resource, identity)
+            {
+                held.decoded = decoded;
+            }
+        }
     }
 
     /// There is nothing to enforce for `service`, one of our own. False when that is known already.
@@ -154,6 +173,10 @@ impl Snapshot {
         let mut config = Config {
             inbound: self.inbound(identity),
             members: self.members(identity),
+            peer: identity
+                .workload()
+                .and(identity.services().first())
+                .cloned(),
             ..Config::default()
         };
         config.clusters = self
@@ -209,20 +232,63 @@ impl Snapshot {
     }
 
     fn inbound(&self, identity: &Identity) -> HashMap<ServiceName, Arc<Inbound>> {
-        let of = |service| match &self
-            .held
-            .get(&Id::new(Kind::Inbound, ServiceName::as_str(service)))?
-            .decoded
-        {
-            Decoded::Inbound(inbound) => Some(inbound),
-            _ => None,
-        };
-        let of = |service| of(service).or_else(|| self.unruled.get(service)).cloned();
+        if let Some(workload) = identity.workload() {
+            let members = self
+                .stood_behind(&workload.id())
+                .map_or(&[][..], |found| found);
+            let behind = |port: &WorkloadPort| Some((port.name.clone(), self.at(port, members)?));
+            return workload.ports.iter().filter_map(behind).collect();
+        }
         identity
             .services()
             .iter()
-            .filter_map(|service| Some((service.clone(), of(service)?)))
+            .filter_map(|service| Some((service.clone(), self.inbound_of(service)?)))
             .collect()
+    }
+
+    fn inbound_of(&self, service: &ServiceName) -> Option<Arc<Inbound>> {
+        let held = self.held.get(&Id::new(Kind::Inbound, service.as_str()));
+        match held.map(|held| &held.decoded) {
+            Some(Decoded::Inbound(inbound)) => Some(inbound.clone()),
+            _ => self.unruled.get(service).cloned(),
+        }
+    }
+
+    /// What is enforced at a port of the workload, for every service that it stands behind there, under the name of the
+    /// first: whoever calls does not choose among them by a name.
+    fn at(&self, port: &WorkloadPort, members: &[Member]) -> Option<Arc<Inbound>> {
+        let here = members
+            .iter()
+            .filter(|member| port.numbers.contains(&member.port));
+        let services: BTreeSet<&ServiceName> = here.map(|member| &member.service).collect();
+        let mut found = Inbound {
+            service: ServiceName::clone(services.first()?),
+            limits: Vec::new(),
+            backpressure: None,
+        };
+        for service in services {
+            if let Some(inbound) = self.inbound_of(service) {
+                join(&mut found, &inbound);
+            }
+        }
+        Some(Arc::new(found))
+    }
+}
+
+/// Adds what another service enforces at the same port: limits are conjunctive, each policy's counted once; of what
+/// stands in front of the application there is one, the first.
+fn join(found: &mut Inbound, other: &Inbound) {
+    for rules in &other.limits {
+        if found
+            .limits
+            .iter()
+            .all(|known| known.policy != rules.policy)
+        {
+            found.limits.push(rules.clone());
+        }
+    }
+    if found.backpressure.is_none() {
+        found.backpressure.clone_from(&other.backpressure);
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) source: Option<Source>,
     /// Newest revision at which everything held is applied.
     pub(crate) revision: i64,
+    /// Services that the sidecar belongs to, as far as it knows.
+    pub(crate) services: Vec<ServiceName>,
     /// What is applied, sorted by id.
     pub(crate) applied: Vec<Arc<Resource>>,
     /// What has lapsed, least recent first.
@@ -86,6 +88,7 @@ pub(crate) fn begin() -> Status {
         connected_at: Instant::now(),
         source: None,
         revision: 0,
+        services: Vec::new(),
         applied: Vec::new(),
         lapsed: Vec::new(),
         rejections: Vec::new(),

@@ -86,6 +86,20 @@ impl Subscription {
         self.members = members;
     }
 
+    /// Asks for `own` of its kind for ever, and no longer for others of it; returns those, sorted.
+    pub(crate) fn own_anew(&mut self, kind: Kind, own: BTreeSet<Id>) -> Vec<Id> {
+        let before = self.own.iter().filter(|id| id.kind == kind);
+        let gone: Vec<Id> = before.filter(|id| !own.contains(id)).cloned().collect();
+        self.own.retain(|id| id.kind != kind || own.contains(id));
+        for id in own {
+            if self.own.insert(id.clone()) {
+                self.changes.subscribe.push(id);
+            }
+        }
+        self.changes.unsubscribe.extend(gone.iter().cloned());
+        gone
+    }
+
     /// Asks for `name` if it is unknown, and says how it stands; a demand counts as a call.
     pub(crate) fn demand(&mut self, name: &Id, now: Instant) -> Demand {
         match self.names.get_mut(name) {

@@ -30,10 +30,12 @@ pub struct Config {
     pub hosts: HashMap<Box<str>, ServiceName>,
     /// How callers, this sidecar's workload, treat a service.
     pub clusters: HashMap<ServiceName, Arc<Cluster>>,
-    /// What this sidecar enforces for its own services.
+    /// What this sidecar enforces at its listeners, by what their settings name.
     pub inbound: HashMap<ServiceName, Arc<Inbound>>,
     /// Live members of its own services, where their limits are divided.
     pub members: HashMap<ServiceName, u32>,
+    /// The workload's own service as metrics of its calls name it, where its settings do not know.
+    pub peer: Option<ServiceName>,
 }
 
 /// What the access log holds.

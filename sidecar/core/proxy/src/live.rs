@@ -93,7 +93,8 @@ impl Live {
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);
             let old = self.inbound.get(place);
-            let cluster = application(worker, listener.app, &listener.service, limits);
+            let service = limits.map_or(&listener.service, |inbound| &inbound.service);
+            let cluster = application(worker, listener.app, service, limits);
             let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
             next.inbound.push(live);
         }

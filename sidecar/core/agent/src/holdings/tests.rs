@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::builders::{endpoints, endpoints_at, host, inbound, outbound, unreadable};
+use crate::builders::{endpoints, endpoints_at, host, inbound, outbound, unreadable, workload};
+use crate::identity::WorkloadPort;
 use crate::names::Found;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -463,4 +464,103 @@ fn a_restored_host_serves_with_the_addresses_it_had() {
     let mut after = restored(saved, now);
     assert_eq!(after.config(now).hosts.len(), 1);
     assert_eq!(after.take_due(now).len(), 2);
+}
+
+/// A pod with two ports, whose services the control plane knows.
+fn pod() -> Holdings {
+    let port = |number: u16| WorkloadPort {
+        name: ServiceName::new("shop", &format!("pod:{number}")),
+        numbers: [number, number + 1_000],
+    };
+    let workload = Workload {
+        name: ServiceName::new("shop", "pod"),
+        ports: vec![port(15_006), port(15_007)],
+    };
+    Holdings::new(Identity::of(workload), [])
+}
+
+/// The service under whose name each port enforces, by the port.
+fn enforced(holdings: &mut Holdings) -> Vec<(String, String)> {
+    let inbound = holdings.config(Instant::now()).inbound;
+    let text = |(port, inbound): (ServiceName, Arc<proxy::config::Inbound>)| {
+        (port.name().to_owned(), inbound.service.name().to_owned())
+    };
+    let mut found: Vec<_> = inbound.into_iter().map(text).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_workload_asks_for_what_it_stands_behind_and_for_its_services_once_it_knows_them() {
+    let now = Instant::now();
+    let mut holdings = pod();
+    let asked = holdings.begin().1;
+    assert_eq!(
+        asked,
+        [
+            Id::new(Kind::Mesh, "default"),
+            Id::new(Kind::Workload, "shop/pod")
+        ]
+    );
+    holdings.accept(
+        response(1, [workload("pod", &[(15_006, "cart"), (16_007, "till")])]),
+        now,
+    );
+    let changes = holdings.take_changes();
+    let own = ["shop/cart", "shop/till"].map(|name| Id::new(Kind::Inbound, name));
+    assert_eq!(changes.subscribe, own);
+    let at = |port: &str, name: &str| (port.to_owned(), name.to_owned());
+    let both = [at("pod:15006", "cart"), at("pod:15007", "till")];
+    assert_eq!(
+        enforced(&mut holdings),
+        both,
+        "a port is known by the application's number too"
+    );
+    holdings.accept(response(2, [workload("pod", &[(15_006, "till")])]), now);
+    assert_eq!(holdings.take_changes().unsubscribe, own[..1]);
+    assert_eq!(enforced(&mut holdings), [at("pod:15006", "till")]);
+}
+
+#[test]
+fn a_workload_behind_nothing_serves_without_rules() {
+    let now = Instant::now();
+    let mut holdings = pod();
+    let missing = vec![Id::new(Kind::Workload, "shop/pod")];
+    holdings.accept(
+        Response {
+            revision: 1,
+            missing,
+            ..Response::default()
+        },
+        now,
+    );
+    assert!(enforced(&mut holdings).is_empty());
+    assert!(holdings.services().is_empty());
+}
+
+#[test]
+fn what_a_workload_stands_behind_holds_on_when_the_cluster_says_nothing_of_it() {
+    let now = Instant::now();
+    let mut holdings = pod();
+    holdings.accept(
+        response(1, [workload("pod", &[(15_006, "cart")]), inbound("cart")]),
+        now,
+    );
+    holdings.accept(removal(&[(Kind::Workload, "shop/pod")]), now);
+    assert_eq!(enforced(&mut holdings).len(), 1);
+}
+
+#[test]
+fn a_restored_workload_stands_behind_what_it_did() {
+    let now = Instant::now();
+    let mut holdings = pod();
+    holdings.accept(
+        response(1, [workload("pod", &[(15_006, "cart")]), inbound("cart")]),
+        now,
+    );
+    let saved = saved(&holdings);
+    let mut restored = pod();
+    restored.restore(saved, now);
+    assert_eq!(enforced(&mut restored).len(), 1);
+    assert_eq!(restored.services(), [ServiceName::new("shop", "cart")]);
 }

@@ -60,6 +60,7 @@ impl Reader<'_> {
         let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
         Some(Settings {
             trust: self.trust(),
+            workload: self.each("workload", workload).pop(),
             controlplane: self.controlplane(),
             advertise: self.each("advertise", ip).pop(),
             upstreams: self.each("upstream", upstream),
@@ -77,11 +78,25 @@ impl Reader<'_> {
     fn services(&mut self) -> Option<Vec<OwnService>> {
         let inbound = self.one("inbound", address);
         let named = self.each("service", service);
-        if self.any("service").is_empty() {
-            self.problem("service", "expected NAMESPACE/NAME[:PORT], found nothing");
+        let workload = self.each("workload", workload).pop();
+        match (
+            self.any("service").is_empty(),
+            self.any("workload").is_empty(),
+        ) {
+            (true, true) => {
+                self.problem("service", "expected NAMESPACE/NAME[:PORT], found nothing")
+            }
+            (false, false) => self.problem(
+                "service",
+                "excludes --workload, of which the control plane knows the services",
+            ),
+            _ => {}
         }
         let inbound = inbound?;
         let apps = self.each("app", |text| app(text, inbound.ip()));
+        if let Some(workload) = workload {
+            return Some(apart(&workload, self.ports(apps, inbound)));
+        }
         if named.len() > 1 && named.len() != apps.len() {
             self.problem(
                 "app",
@@ -232,6 +247,18 @@ fn assign(named: Vec<(ServiceName, u16)>, mut ports: Vec<OwnPort>) -> Vec<OwnSer
     services
 }
 
+/// Each port under a name of its own, which no service has.
+fn apart(workload: &ServiceName, ports: Vec<OwnPort>) -> Vec<OwnService> {
+    let of = |port: OwnPort| {
+        let name = format!("{}:{}", workload.name(), port.listen.port());
+        OwnService {
+            name: ServiceName::new(workload.namespace(), &name),
+            ports: vec![port],
+        }
+    };
+    ports.into_iter().map(of).collect()
+}
+
 fn port_name(index: usize, number: u16) -> String {
     if index == 0 {
         FIRST_PORT.to_owned()
@@ -256,6 +283,14 @@ fn service(text: &str) -> Result<(ServiceName, u16), String> {
         None => (text, SERVICE_PORT),
     };
     Ok((service_name(name).ok_or_else(expected)?, port))
+}
+
+/// A pod's name may have dots, unlike a service's.
+fn workload(text: &str) -> Result<ServiceName, String> {
+    let is_name = |name: &str| name.len() <= 253 && name.split('.').all(is_label);
+    ServiceName::parse(text)
+        .filter(|found| is_label(found.namespace()) && is_name(found.name()))
+        .ok_or_else(|| format!("expected NAMESPACE/POD, found {text:?}"))
 }
 
 fn service_name(text: &str) -> Option<ServiceName> {

@@ -105,10 +105,19 @@ fn text(text: impl ToString) -> Label {
 fn way(worker: &Worker, direction: Direction, service: Option<&crate::ServiceName>) -> [Label; 3] {
     let peer = match direction {
         Direction::Inbound => word(""),
-        Direction::Outbound => text(&worker.peer),
+        Direction::Outbound => own(worker),
     };
     let service = service.map_or(word(""), text);
     [word(direction.as_str()), service, peer]
+}
+
+/// Our own service, as far as it is known.
+fn own(worker: &Worker) -> Label {
+    let live = worker.live.borrow();
+    live.config
+        .peer
+        .as_ref()
+        .map_or_else(|| text(&worker.peer), text)
 }
 
 fn requests(worker: &Worker) -> Family {

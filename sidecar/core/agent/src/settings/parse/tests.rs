@@ -186,3 +186,40 @@ fn labels_are_names_and_values() {
     assert_eq!(settings.labels, expected.into());
     assert_eq!(problems(&[("label", &["pool", "=critical"])]), ["label"; 2]);
 }
+
+fn beside_a_workload(given: &[(&str, &[&str])]) -> Result<Settings, Vec<&'static str>> {
+    let mut values = values(given);
+    values.remove("service");
+    let flags = |problems: Vec<Problem>| problems.iter().map(|problem| problem.flag).collect();
+    parse(&values).map_err(flags)
+}
+
+#[test]
+fn a_workload_has_its_ports_under_names_of_their_own_and_says_no_service() {
+    let settings = beside_a_workload(&[
+        ("workload", &["shop/cart-6f7d9.a"]),
+        ("app", &["127.0.0.1:9000", "127.0.0.1:9001@15007"]),
+    ])
+    .unwrap();
+    let names: Vec<_> = settings
+        .inbound()
+        .into_iter()
+        .map(|port| port.service.as_str().to_owned())
+        .collect();
+    assert_eq!(
+        names,
+        ["shop/cart-6f7d9.a:15006", "shop/cart-6f7d9.a:15007"]
+    );
+    assert_eq!(settings.namespace(), "shop");
+    assert!(settings.named().is_empty());
+}
+
+#[test]
+fn a_workload_excludes_services_and_one_of_both_is_needed() {
+    assert_eq!(problems(&[("workload", &["shop/cart-a"])]), ["service"]);
+    assert_eq!(beside_a_workload(&[]).unwrap_err(), ["service"]);
+    assert_eq!(
+        beside_a_workload(&[("workload", &["cart"])]).unwrap_err()[0],
+        "workload"
+    );
+}
