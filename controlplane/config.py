@@ -49,6 +49,7 @@ class Settings:
     http: Address
     trust_domain: str
     security: Security
+    insecure: bool
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -95,7 +96,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     insecure = _switch("insecure", texts, problems)
     kubernetes = _switch("kubernetes", texts, problems)
     store = read_location(texts, insecure, problems)
-    security = read_security(texts, problems)
+    security = read_security(texts, in_cluster=kubernetes and not insecure, problems=problems)
     is_allowed = insecure or security.is_encrypted
     listen, admin, http = (
         _address(name, texts[name], is_allowed, problems) for name in ("listen", "admin", "http")
@@ -115,6 +116,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
         http=http,
         trust_domain=texts["trust-domain"],
         security=security,
+        insecure=insecure,
     )
 
 

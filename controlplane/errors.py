@@ -5,11 +5,13 @@
     ├── ListenError                 an address that cannot be listened on
     ├── CredentialsError            there is nothing to show to who connects
     ├── AuthorityError              roots that cannot be read, kept or published
+    ├── ReviewError                 nobody can say now whose a token is
     ├── DiscoveryError
     │   ├── ProtocolError           a sidecar said what it may not say here
     │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
     │   ├── ReplacedError           the same sidecar opened another stream
-    │   └── DismissedError          the sidecar is better served elsewhere
+    │   ├── DismissedError          the sidecar is better served elsewhere
+    │   └── ImpersonationError      a sidecar claims what is another's
     ├── AdminError
     │   ├── NotFoundError           what was named does not exist
     │   ├── InvalidRequestError     a request with problems, all of them listed by field
@@ -69,6 +71,13 @@ class AuthorityError(ControlPlaneError):
     retryable = True
 
 
+class ReviewError(ControlPlaneError):
+    """Nobody can say now whose a token is."""
+
+    origin = Origin.UPSTREAM
+    retryable = True
+
+
 class DiscoveryError(ControlPlaneError):
     """Root of what ends a stream of discovery."""
 
@@ -103,6 +112,10 @@ class DismissedError(DiscoveryError):
 
     def __init__(self) -> None:
         super().__init__("the store is out of reach here, and not from another control plane")
+
+
+class ImpersonationError(DiscoveryError):
+    """A sidecar claims what is another's."""
 
 
 class AdminError(ControlPlaneError):

@@ -62,6 +62,11 @@ FLAGS = (
         help="further names and addresses that our own authority signs for",
     ),
     Flag(
+        name="webhook-configurations",
+        metavar="NAME[,NAME...]",
+        help="webhook configurations of the cluster that are to trust our own authority",
+    ),
+    Flag(
         name="admin-token-file",
         metavar="FILE",
         help="token that people must show at --admin; read for each call",
@@ -69,7 +74,7 @@ FLAGS = (
     Flag(
         name="insecure",
         metavar="",
-        help="listen in plain text where other machines can reach it, and speak it to an etcd elsewhere",
+        help="plain text where others can reach it, also to an etcd; with --kubernetes, believe everybody",
         default="false",
     ),
 )

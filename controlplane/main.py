@@ -12,22 +12,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
 
-from controlplane.admin.guard import TokenGuard
 from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.http import serving_http
 from controlplane.admin.parts import About
 from controlplane.admin.policies import Policies
 from controlplane.admin.server import AdminServer
-from controlplane.admin.statuses import ErrorStatuses
-from controlplane.authority.issuing import issuing
-from controlplane.authority.keep import DirectoryKeep
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
-from controlplane.credentials import FileCredentials, Keyring
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
@@ -41,9 +35,10 @@ from controlplane.errors import (
 )
 from controlplane.flags import find_answer
 from controlplane.garbage import keep_what_there_is
+from controlplane.gates import opening
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
-from controlplane.listen import DEFAULT_LIFETIMES, Access, Lifetimes, Service, listening
+from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
 from controlplane.model.document import ObjectKey
@@ -57,7 +52,6 @@ from controlplane.peers.mesh import Mesh
 from controlplane.peers.own import Own
 from controlplane.peers.presence import forget, present
 from controlplane.peers.server import PeerServer
-from controlplane.security import Security
 from controlplane.snapshot.build import Compiler, Snapshot
 from controlplane.snapshot.codec import encode
 from controlplane.sources.admin import AdminSource
@@ -188,8 +182,8 @@ async def replica(
     """
     own = Own()
     async with (
-        _credentials(settings) as keyring,
-        meeting(store, own.id, keyring) as circle,
+        opening(settings) as gates,
+        meeting(store, own.id, gates.people.keyring) as circle,
         follow(store, is_complete=circle.is_complete) as live,
         mirroring(store, POLICIES) as policies,
         journaling(store, partial(datetime.now, UTC)) as journal,
@@ -206,7 +200,7 @@ async def replica(
                 "--listen",
                 settings.listen,
                 _for_sidecars(parts, peers, store, own),
-                Access(keyring=keyring),
+                gates.sidecars,
                 lifetimes,
             ) as listener,
             present(store, await own.at(listener.address, settings.store), MonotonicClock()) as itself,
@@ -214,7 +208,7 @@ async def replica(
                 "--admin",
                 settings.admin,
                 _for_people(parts, peers, settings, itself),
-                Access(keyring=keyring, guards=tuple(_guards(settings.security))),
+                gates.people,
             ) as admin,
             _controlling(cluster, _InForce(parts=parts, mesh=peers.mesh(itself)), own.id),
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
@@ -229,36 +223,6 @@ async def replica(
             )
             start(handover.run(MonotonicClock()))
             yield bound
-
-
-@asynccontextmanager
-async def _credentials(settings: Settings) -> AsyncIterator[Keyring | None]:
-    """What is shown to who connects; `None` in plain text.
-
-    Raises:
-        AuthorityError: our own authority cannot be kept.
-        CredentialsError: those that are given cannot be read.
-    """
-    security = settings.security
-    if security.certificate and security.key:
-        yield FileCredentials(security.certificate, security.key)
-    elif security.ca_dir:
-        names = (*security.names, settings.listen.host, settings.admin.host)
-        async with issuing(DirectoryKeep(security.ca_dir), names, settings.trust_domain, _alone) as keyring:
-            yield keyring
-    else:
-        yield None
-
-
-def _alone() -> bool:
-    """A directory has one control plane, which leads."""
-    return True
-
-
-def _guards(security: Security) -> Iterator[grpc.aio.ServerInterceptor]:
-    if security.admin_token:
-        yield TokenGuard(security.admin_token)
-    yield ErrorStatuses()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,35 +11,48 @@ _FILES = ("tls-cert", "tls-key", "admin-token-file")
 class Security:
     """A certificate that is given, or the directory of an authority of our own; or neither: plain text.
 
-    `names` are further names and addresses that callers use; `admin_token` is the file with what people show.
+    An authority that is `in_cluster` is kept there. `names` are further names and addresses that callers use,
+    `webhooks` the configurations that are to trust our own authority; `admin_token` is the file with what
+    people show.
     """
 
     certificate: Path | None = None
     key: Path | None = None
     ca_dir: Path | None = None
+    in_cluster: bool = False
     names: tuple[str, ...] = ()
+    webhooks: tuple[str, ...] = ()
     admin_token: Path | None = None
 
     @property
     def is_encrypted(self) -> bool:
         """Whether what sidecars and people connect to speaks TLS."""
-        return self.certificate is not None or self.ca_dir is not None
+        return self.certificate is not None or self.ca_dir is not None or self.in_cluster
 
 
-def read_security(texts: Mapping[str, str], problems: list[str]) -> Security:
-    """What the settings say; adds everything that is wrong with it to `problems`."""
-    problems += _problems(texts)
+def read_security(texts: Mapping[str, str], *, in_cluster: bool, problems: list[str]) -> Security:
+    """What the settings say; adds everything that is wrong with it to `problems`.
+
+    `in_cluster` says that the cluster keeps the roots of an authority, if nothing else is named.
+    """
+    problems += _problems(texts, in_cluster=in_cluster)
     files = {name: Path(texts[name]) if texts[name] else None for name in (*_FILES, "ca-dir")}
     return Security(
         certificate=files["tls-cert"],
         key=files["tls-key"],
         ca_dir=files["ca-dir"],
-        names=tuple(name for name in texts["tls-names"].split(",") if name),
+        in_cluster=in_cluster and not (texts["tls-cert"] or texts["ca-dir"]),
+        names=_items(texts["tls-names"]),
+        webhooks=_items(texts["webhook-configurations"]),
         admin_token=files["admin-token-file"],
     )
 
 
-def _problems(texts: Mapping[str, str]) -> Iterator[str]:
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item for item in text.split(",") if item)
+
+
+def _problems(texts: Mapping[str, str], *, in_cluster: bool) -> Iterator[str]:
     for name in _FILES:
         if texts[name] and (reason := _why_unreadable(Path(texts[name]))):
             yield f"--{name} {texts[name]}: {reason}"
@@ -48,8 +61,9 @@ def _problems(texts: Mapping[str, str]) -> Iterator[str]:
         yield f"--tls-{given}: expected --tls-{missing} with it"
     if texts["tls-cert"] and texts["ca-dir"]:
         yield "--ca-dir: a certificate is given already, with --tls-cert"
-    if texts["tls-names"] and not texts["ca-dir"]:
-        yield "--tls-names: expected --ca-dir with it, whose authority signs for them"
+    for name in ("tls-names", "webhook-configurations"):
+        if texts[name] and (texts["tls-cert"] or not (texts["ca-dir"] or in_cluster)):
+            yield f"--{name}: expected an authority of our own, with --ca-dir or --kubernetes"
 
 
 def _why_unreadable(path: Path) -> str:

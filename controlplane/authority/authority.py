@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from controlplane.authority.keep import Keep
+    from controlplane.keep import Keep
 
 LOOK_SECONDS: Final = 30.0
 """How often is looked whether something is due, and whether another replica changed the roots."""
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Authority:
-    """Issues for servers called `names`; of several replicas those that lead change the roots.
+    """Issues for servers called `names`; several replicas share the roots, and agree on each change.
 
     `credentials` holds after the first `refresh`.
     """
@@ -38,17 +38,14 @@ class Authority:
         names: Sequence[str],
         trust_domain: str,
         now: Callable[[], datetime],
-        is_leading: Callable[[], bool],
     ) -> None:
         self._keep = keep
         self._names = tuple(names)
         self._trust_domain = trust_domain
         self._now = now
-        self._is_leading = is_leading
         self._roots: tuple[Pair, ...] = ()
         self._signer = b""
         self._leaf: Pair | None = None
-        self._published = b""
 
     @property
     def credentials(self) -> Credentials:
@@ -71,9 +68,7 @@ class Authority:
         else:
             raise AuthorityError("expected to agree on roots with other control planes, found none")
         bundle = _bundle(self._roots)
-        if self._is_leading() or not self._published:
-            await self._keep.publish(bundle)
-        self._published = bundle
+        await self._keep.publish(bundle)
         self._issue()
 
     async def run(self) -> None:
@@ -92,8 +87,7 @@ class Authority:
         found = decode(kept.text) if kept else ()
         places = rotation.published([root.life for root in found], now)
         roots = tuple(found[place] for place in places)
-        is_due = rotation.is_root_due([root.life for root in roots], now)
-        if is_due and (not roots or self._is_leading()):
+        if rotation.is_root_due([root.life for root in roots], now):
             roots = (*roots, new_root(self._trust_domain, rotation.begin(now, rotation.ROOT_LIFE)))
             if not await self._keep.save(encode(roots), kept.version if kept else ""):
                 return False

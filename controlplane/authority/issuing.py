@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING, Final
 from controlplane.authority.authority import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
 
-    from controlplane.authority.keep import Keep
     from controlplane.credentials import Keyring
+    from controlplane.keep import Keep
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @asynccontextmanager
-async def issuing(
-    keep: Keep, names: Iterable[str], trust_domain: str, is_leading: Callable[[], bool]
-) -> AsyncIterator[Keyring]:
+async def issuing(keep: Keep, names: Iterable[str], trust_domain: str) -> AsyncIterator[Keyring]:
     """The credentials of servers that are called by `names`, or from this machine, until the block ends.
 
     Raises:
         AuthorityError: there is no authority, and none can be made.
     """
-    everything = tuple(dict.fromkeys((*names, socket.gethostname(), *_LOOPBACK)))
+    # Replicas check each other for the first name, which all of them have.
+    everything = dict.fromkeys((*_LOOPBACK, *names, socket.gethostname()))
     named = [name for name in everything if not _is_wildcard(name)]
-    authority = Authority(keep, named, trust_domain, partial(datetime.now, UTC), is_leading)
+    authority = Authority(keep, named, trust_domain, partial(datetime.now, UTC))
     await authority.refresh()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(authority.run())

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
+from controlplane.caller import check_instance
 from controlplane.errors import (
     CommandError,
     FailedError,
+    ImpersonationError,
     NotAttachedError,
     TooManyCommandsError,
     UnansweredError,
@@ -113,6 +115,10 @@ class CommandServer:
             return
         if not first.instance:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
+        try:
+            check_instance(first.instance)
+        except ImpersonationError as error:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         attached = _Attached()
         if earlier := self._attached.get(first.instance):
             earlier.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 import structlog
 
+from controlplane import caller
 from controlplane.discovery.codec import ResponseEncoder, Wish, decode_hello, decode_request
 from controlplane.discovery.exchange import Acknowledgement
 from controlplane.discovery.fleet import Fleet
@@ -15,6 +16,7 @@ from controlplane.discovery.stream import Stream
 from controlplane.errors import (
     DiscoveryError,
     DismissedError,
+    ImpersonationError,
     ProtocolError,
     ReplacedError,
     TooManyResourcesError,
@@ -38,6 +40,7 @@ _CODES = {
     TooManyResourcesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReplacedError: grpc.StatusCode.ABORTED,
     DismissedError: grpc.StatusCode.UNAVAILABLE,
+    ImpersonationError: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 log = structlog.get_logger()
@@ -71,6 +74,8 @@ class DiscoveryServer:
 
     async def _serve(self, context: "Context") -> None:
         hello, held = await _greeting(context)
+        caller.check_instance(hello.instance)
+        caller.check_namespaces(service.namespace for service in hello.services)
         await self._saw(hello.revision)
         await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
         with self._fleet.joined(hello, held) as stream:
@@ -90,6 +95,7 @@ class DiscoveryServer:
 
     def _take(self, stream: Stream, message: Wish | Acknowledgement) -> None:
         if isinstance(message, Wish):
+            caller.check_wanted(message.wanted)
             self._fleet.subscribe(stream, message)
             return
         for refusal in message.rejections:

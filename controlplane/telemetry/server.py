@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
+from controlplane.caller import check_instance
+from controlplane.errors import ImpersonationError
 from controlplane.telemetry.codec import decode_events, decode_report, encode_response
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.transit import LATE_SECONDS, Transit
@@ -74,6 +76,10 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         report = decode_report(request, now_ns)
         if not report.instance:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
+        try:
+            check_instance(report.instance)
+        except ImpersonationError as error:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         if reporter.transit.is_late(report.at_ns, now_ns):
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
         reporter.instance, reporter.called, reporter.taken_ns = report.instance, report.called, now_ns

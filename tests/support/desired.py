@@ -18,6 +18,10 @@ def endpoints(name: str) -> ResourceName:
     return ResourceName(ResourceType.ENDPOINTS, name)
 
 
+def inbound(name: str) -> ResourceName:
+    return ResourceName(ResourceType.INBOUND, name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeDesired:
     """What every reader should have; `services` maps a host to the service behind it."""

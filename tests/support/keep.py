@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from controlplane.authority.keep import Kept
+from controlplane.keep import Kept
 
 
 class MemoryKeep:

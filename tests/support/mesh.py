@@ -86,9 +86,9 @@ async def cluster_controlplane(
     *,
     name: str = "controlplane",
     store: str = "sqlite::memory:",
-    flags: Sequence[str] = (),
+    flags: Sequence[str] = ("--insecure",),
 ) -> AsyncIterator[ControlPlane]:
-    """Run a control plane that watches the cluster of a kubeconfig."""
+    """Run a control plane that watches the cluster of a kubeconfig, and believes everybody unless told."""
     command = (sys.executable, "-m", "controlplane.main", "--store", store, "--kubernetes", *flags)
     environment = {"KUBECONFIG": str(kubeconfig)}
     async with _running(command, scratch / f"{name}.log", environment) as plane:

@@ -35,6 +35,7 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
         security=Security(),
+        insecure=False,
     )
     assert str(settings.store) == "sqlite:/home/anna/.local/state/breakwater/registry.db"
 
@@ -174,7 +175,8 @@ def test_a_certificate_comes_with_its_key_and_without_an_authority(tmp_path: Pat
         f"--tls-cert {absent}: No such file or directory",
         "--tls-cert: expected --tls-key with it",
         "--ca-dir: a certificate is given already, with --tls-cert",
+        "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes",
     ]
     assert problems("--tls-names", "a") == [
-        "--tls-names: expected --ca-dir with it, whose authority signs for them"
+        "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"
     ]

@@ -8,16 +8,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from controlplane.authority.authority import Authority
+from controlplane.authority.directory import DirectoryKeep
 from controlplane.authority.issue import decode
-from controlplane.authority.keep import BUNDLE, ROOTS, DirectoryKeep, Keep
 from controlplane.errors import AuthorityError
+from controlplane.keep import BUNDLE, ROOTS, Keep
 from tests.support.keep import Calendar, MemoryKeep
 
 NAMES = ("breakwater.breakwater-system.svc", "127.0.0.1")
 
 
-def authority(keep: Keep, calendar: Calendar, *, leads: bool = True) -> Authority:
-    return Authority(keep, NAMES, "cluster.local", calendar, lambda: leads)
+def authority(keep: Keep, calendar: Calendar) -> Authority:
+    return Authority(keep, NAMES, "cluster.local", calendar)
 
 
 def roots(bundle: bytes) -> list[x509.Certificate]:
@@ -54,7 +55,7 @@ async def test_a_certificate_is_for_servers_of_its_names_alone() -> None:
 
 async def test_another_control_plane_takes_up_the_same_root() -> None:
     keep, calendar = MemoryKeep(), Calendar()
-    one, other = authority(keep, calendar), authority(keep, calendar, leads=False)
+    one, other = authority(keep, calendar), authority(keep, calendar)
     await one.refresh()
     await other.refresh()
     assert one.credentials.bundle == other.credentials.bundle
@@ -92,16 +93,16 @@ async def test_for_years_whoever_trusts_last_weeks_roots_trusts_todays_certifica
     assert len(seen) >= 4
 
 
-async def test_only_who_leads_makes_the_next_root() -> None:
+async def test_several_make_one_next_root() -> None:
     keep, calendar = MemoryKeep(), Calendar()
-    leader, follower = authority(keep, calendar), authority(keep, calendar, leads=False)
-    await leader.refresh()
+    one, other = authority(keep, calendar), authority(keep, calendar)
+    await one.refresh()
+    await other.refresh()
     calendar.pass_days(300)
-    await follower.refresh()
-    assert len(roots(follower.credentials.bundle)) == 1
-    await leader.refresh()
-    await follower.refresh()
-    assert len(roots(follower.credentials.bundle)) == 2
+    await one.refresh()
+    await other.refresh()
+    assert len(roots(one.credentials.bundle)) == 2
+    assert other.credentials.bundle == one.credentials.bundle
 
 
 async def test_files_keep_the_key_for_their_owner_alone(tmp_path: Path) -> None:

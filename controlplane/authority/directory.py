@@ -1,4 +1,4 @@
-"""Where roots are kept, and where the public half of them is published."""
+"""Keeps the roots of one control plane in files."""
 
 from __future__ import annotations
 
@@ -6,50 +6,12 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
 
 from controlplane.errors import AuthorityError
+from controlplane.keep import BUNDLE, ROOTS, Kept
 
-ROOTS: Final = "authority.pem"
-BUNDLE: Final = "ca.crt"
 _SECRET, _PUBLIC = 0o600, 0o644
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """Roots with their keys as they are kept, and the version that a change of them must name."""
-
-    text: bytes = field(repr=False)
-    version: str
-
-
-class Keep(Protocol):
-    """Keeps roots, for every replica of a control plane alike."""
-
-    async def load(self) -> Kept | None:
-        """What is kept, or `None`.
-
-        Raises:
-            AuthorityError: it cannot be read.
-        """
-
-    async def save(self, text: bytes, version: str) -> bool:
-        """Keeps `text` in place of what has `version`; false if somebody else has changed that.
-
-        An empty version stands for nothing.
-
-        Raises:
-            AuthorityError: it cannot be kept.
-        """
-
-    async def publish(self, bundle: bytes) -> None:
-        """Lets everybody know whom to trust.
-
-        Raises:
-            AuthorityError: it cannot be published.
-        """
 
 
 class DirectoryKeep:
@@ -77,8 +39,13 @@ class DirectoryKeep:
         return True
 
     async def publish(self, bundle: bytes) -> None:
-        """Writes the public half beside it."""
-        await asyncio.to_thread(self._write, BUNDLE, bundle, _PUBLIC)
+        """Writes the public half beside it, unless it is there."""
+        if await asyncio.to_thread(self._read_bundle) != bundle:
+            await asyncio.to_thread(self._write, BUNDLE, bundle, _PUBLIC)
+
+    def _read_bundle(self) -> bytes:
+        file = self._directory / BUNDLE
+        return file.read_bytes() if file.exists() else b""
 
     def _write(self, name: str, content: bytes, mode: int) -> None:
         """Replaces a file whole; nobody else may read it before it has its mode."""
