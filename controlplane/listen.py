@@ -71,12 +71,12 @@ def bearer(details: grpc.HandlerCallDetails) -> str:
 
 
 def refusing(code: grpc.StatusCode, reason: str) -> Any:
-    """What answers a call of any kind with a refusal."""
+    """What answers a call of any kind with a refusal, before anything is read of it."""
 
     async def refuse(_: object, context: Any) -> None:
         await context.abort(code, reason)
 
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,6 @@ async def test_every_pod_passes_pod_security_restricted(kinds: ApiServer, values
         (("--set=controlplane.replicas=0",), "minimum: got 0, want 1"),
         (("--set=injector.failurePolicy=Perhaps",), "must be one of 'Ignore', 'Fail'"),
         (("--set=controlplane.replicas=2",), "several replicas need an etcd"),
-        (("--set=controlplane.replicas=2", "--set=etcd.bundled.enabled=true"), "show one certificate"),
         ((ETCD,), "without etcd.tls.secretName is plain text"),
         ((ETCD, "--set=etcd.bundled.enabled=true"), "exclude each other"),
         (("--set=monitoring.serviceMonitor.enabled=true",), "no kinds of the Prometheus operator"),

@@ -1,7 +1,8 @@
 """The chart with its default values, its control plane run as its Deployment and its role say."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.helm import Helm
 from tests.support.kube import ApiServer, api_server
 from tests.support.kube.audit import audit_flags, audited, refused
 from tests.support.kube.objects import policy
+from tests.support.kube.pods import bound_token, pod
 from tests.support.mesh import ControlPlane, Sidecar, sidecar
 from tests.support.readiness import that, until
 
@@ -31,17 +33,35 @@ async def installed(scratch: Path) -> AsyncIterator[ApiServer]:
         yield server
 
 
+CART = {"group": "breakwater.dev", "kind": "ExternalService", "name": "cart"}
+
+
+def cart(port: int) -> dict[str, Any]:
+    """The application as the mesh knows it."""
+    return {
+        "apiVersion": "breakwater.dev/v1alpha1",
+        "kind": "ExternalService",
+        "metadata": {"name": "cart", "namespace": "shop"},
+        "spec": {
+            "hosts": ["cart.shop"],
+            "ports": [{"name": "http", "port": 80}],
+            "endpoints": [{"address": "127.0.0.1", "port": port}],
+        },
+    }
+
+
 @asynccontextmanager
-async def calling(plane: ControlPlane, scratch: Path, app: App) -> AsyncIterator[Sidecar]:
-    """The sidecar of a caller, with that of the cart it calls."""
-    flags = ("--controlplane-ca", str(scratch / ROOTS))
-    async with AsyncExitStack() as stack:
-        for name in ("shop/cart", "shop/web"):
-            started = await stack.enter_async_context(
-                sidecar(scratch, name, app_port=app.port, discovery=plane.discovery, flags=flags)
-            )
-            await started.ready()
-        yield started
+async def calling(server: ApiServer, plane: ControlPlane, scratch: Path) -> AsyncIterator[Sidecar]:
+    """The sidecar of a caller, with the token of its pod."""
+    await server.apply(pod("shop", "web"))
+    token = await bound_token(server, "shop", "web")
+    await asyncio.to_thread((scratch / "token").write_text, token)
+    trust = ("--controlplane-ca", str(scratch / ROOTS), "--token-file", str(scratch / "token"))
+    async with sidecar(
+        scratch, "shop/web", name="web.shop", app_port=1, discovery=plane.discovery, flags=trust
+    ) as web:
+        await web.ready()
+        yield web
 
 
 async def status_of_a_call(caller: Sidecar) -> int:
@@ -55,9 +75,10 @@ async def test_a_policy_is_enforced_by_what_the_chart_installs(tmp_path: Path) -
         await server.create_namespace("shop")
         async with (
             deployed(server, tmp_path / "pod") as plane,
-            calling(plane, tmp_path / "pod", app) as caller,
+            calling(server, plane, tmp_path / "pod") as caller,
         ):
-            await server.apply(policy("shop", "cart", timeouts={"request": "10ms"}))
+            timely = policy("shop", "cart", targetRefs=[CART], timeouts={"request": "10ms"})
+            await server.apply(cart(app.port), timely)
 
             async def is_synced() -> bool:
                 found: dict[str, Any] = await server.get("resp", "cart", "-n", "shop")

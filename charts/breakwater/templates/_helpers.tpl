@@ -68,6 +68,11 @@ sqlite:/var/lib/breakwater/registry.db
 {{ $name }}.svc,{{ $name }}.svc.cluster.local,{{ $name }}
 {{- end }}
 
+{{/* The webhook configurations of this release. */}}
+{{- define "breakwater.webhooks" -}}
+{{ include "breakwater.fullname" . }}-injector,{{ include "breakwater.fullname" . }}-validator
+{{- end }}
+
 {{/* Stops a release that could not work, with what to change. */}}
 {{- define "breakwater.check" -}}
 {{- $etcd := .Values.etcd -}}
@@ -77,9 +82,6 @@ sqlite:/var/lib/breakwater/registry.db
 {{- end -}}
 {{- if and $many (not $etcd.bundled.enabled) (not $etcd.endpoints) -}}
 {{- fail "several replicas need an etcd that they share: set etcd.endpoints" -}}
-{{- end -}}
-{{- if and $many (not .Values.controlplane.tls.secretName) (not .Values.controlplane.insecure) -}}
-{{- fail "several replicas show one certificate: set controlplane.tls.secretName" -}}
 {{- end -}}
 {{- if and $etcd.endpoints (not $etcd.tls.secretName) (not .Values.controlplane.insecure) -}}
 {{- fail "etcd.endpoints without etcd.tls.secretName is plain text: set it, or controlplane.insecure" -}}

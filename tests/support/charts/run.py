@@ -15,7 +15,7 @@ from tests.support.ports import free_ports
 from tests.support.process import Process
 
 NAME = "breakwater-controlplane"
-ROOTS = Path("var/lib/breakwater/ca/ca.crt")
+ROOTS = Path("ca.crt")
 PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014}
 
 
@@ -23,7 +23,7 @@ PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014}
 async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPlane]:
     """Run what the Deployment says, as its service account; what it mounts lies in `scratch` instead.
 
-    Its ports are others, and on loopback. Of its own authority, `ca.crt` is in `ROOTS`.
+    Its ports are others, and on loopback. Who vouches for it is in the file `ROOTS` of `scratch`.
     """
     pod = (await server.get("deployment", NAME, f"--namespace={NAMESPACE}"))["spec"]["template"]["spec"]
     [container] = pod["containers"]
@@ -42,6 +42,8 @@ async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPla
             process=process, discovery=ports["--listen"], admin=ports["--admin"], http=ports["--http"]
         )
         await plane.ready()
+        roots = await server.get("configmap", "breakwater-ca", f"--namespace={NAMESPACE}")
+        await asyncio.to_thread((scratch / ROOTS).write_text, roots["data"]["ca.crt"])
         yield plane
 
 

@@ -58,7 +58,7 @@ async def answer(guard: CallerGuard, token: str, method: str = STREAM) -> Any:
     if handler is SERVED:
         return SERVED
     with pytest.raises(Refused) as caught:
-        await handler.unary_unary(None, Context())
+        await handler.stream_stream(None, Context())
     return caught.value.args[0]
 
 
