@@ -47,13 +47,20 @@ def check_namespaces(namespaces: Iterable[str]) -> None:
 
 
 def check_wanted(resources: Iterable[ResourceName]) -> None:
-    """Refuses what only members of a service may see, if the caller cannot be one.
+    """Refuses what only members of a service may see, if the caller cannot be one, and other workloads.
 
     Raises:
-        ImpersonationError: it is another namespace's.
+        ImpersonationError: it is another namespace's, or another pod's.
     """
-    inbound = (name.name for name in resources if name.type is ResourceType.INBOUND)
-    check_namespaces(name.partition("/")[0] for name in inbound)
+    caller = CALLER.get()
+    if caller is None:
+        return
+    own = f"{caller.namespace}/{caller.pod}"
+    for resource in resources:
+        if resource.type is ResourceType.INBOUND:
+            check_namespaces([resource.name.partition("/")[0]])
+        elif resource.type is ResourceType.WORKLOAD and resource.name != own:
+            raise _refusal(caller, f"workload {resource.name!r}", own)
 
 
 def _refusal(caller: Identity, claim: str, own: str) -> ImpersonationError:
