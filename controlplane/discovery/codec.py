@@ -1,7 +1,9 @@
 """Messages of DiscoveryService to and from the values inside."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
 from controlplane.errors import ProtocolError
@@ -14,12 +16,14 @@ from controlplane.wire.codec import (
     encode_resource_name,
 )
 from mesh.v1 import discovery_pb2, resource_pb2
+from registry.model import ServiceName
 
 _STAGES = {
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_RECEIVED: Stage.RECEIVED,
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_APPLIED: Stage.APPLIED,
 }
 _MAX_INSTANCE = 253
+_MAX_SHARED = 1024
 _MAX_ENCODED = 8
 """Responses that are kept encoded: a change has one for nearly all of its readers."""
 
@@ -45,12 +49,23 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
         raise ProtocolError(
             f"expected an instance of 1 to {_MAX_INSTANCE} characters, found {len(hello.instance)}"
         )
-    services = tuple(map(decode_service_name, hello.services))
+    services = _shared(tuple(map(decode_service_name, hello.services)))
     held = {name: Version(one.version) for one in hello.held for name in decode_resource_names([one.id])}
     return (
-        Hello(instance=hello.instance, services=services, version=hello.version, revision=hello.revision),
+        Hello(
+            instance=hello.instance,
+            services=services,
+            version=sys.intern(hello.version),
+            revision=hello.revision,
+        ),
         held,
     )
+
+
+@lru_cache(maxsize=_MAX_SHARED)
+def _shared(services: tuple[ServiceName, ...]) -> tuple[ServiceName, ...]:
+    """The same services, as the one object that all sidecars of a service can share."""
+    return services
 
 
 def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledgement:
@@ -72,22 +87,14 @@ def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledg
             raise ProtocolError(f"expected subscription or acknowledgement after hello, found {other}")
 
 
-def frame(resource: Resource) -> bytes:
-    """A resource as it stands within a response, whoever reads it."""
-    message = resource_pb2.Resource(
-        id=encode_resource_name(resource.name), version=resource.version, body=resource.encoded
-    )
-    return discovery_pb2.DiscoveryResponse(resources=[message]).SerializeToString()
-
-
 class ResponseEncoder:
     """Encodes responses, once for all sidecars that are told the same."""
 
     def __init__(self) -> None:
         self._encoded: dict[object, bytes] = {}
 
-    def encode(self, response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
-        """A response."""
+    def encode(self, response: Response, get: Callable[[ResourceName], Resource]) -> bytes:
+        """A response, with the resources that `get` finds."""
         content = (
             response.nonce,
             response.revision,
@@ -99,19 +106,25 @@ class ResponseEncoder:
         if encoded is None:
             if len(self._encoded) >= _MAX_ENCODED:
                 self._encoded.clear()
-            encoded = self._encoded[content] = _encode(response, framed)
+            encoded = self._encoded[content] = _encode(response, map(get, response.resources))
         return encoded
 
 
-def _encode(response: Response, framed: Callable[[ResourceName], bytes]) -> bytes:
-    """A response; messages of protobuf that are joined are merged, so the resources go in as they are."""
-    head = discovery_pb2.DiscoveryResponse(
+def _encode(response: Response, resources: Iterable[Resource]) -> bytes:
+    message = discovery_pb2.DiscoveryResponse(
         nonce=response.nonce,
         revision=response.revision,
+        resources=map(_resource, resources),
         removed=map(encode_resource_name, response.removed),
         missing=map(encode_resource_name, response.missing),
     )
-    return b"".join([head.SerializeToString(), *map(framed, response.resources)])
+    return message.SerializeToString()
+
+
+def _resource(resource: Resource) -> resource_pb2.Resource:
+    return resource_pb2.Resource(
+        id=encode_resource_name(resource.name), version=resource.version, body=resource.encoded
+    )
 
 
 def _acknowledgement(message: discovery_pb2.Acknowledgement) -> Acknowledgement:

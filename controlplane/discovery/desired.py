@@ -1,6 +1,6 @@
 """The newest snapshot as the streams see it; what they share is made once for all of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from controlplane.model.resource import HostBinding, Resource, ResourceName, ResourceType, Version
 from controlplane.snapshot.build import Snapshot
@@ -9,12 +9,10 @@ from controlplane.snapshot.build import Snapshot
 class Published:
     """A snapshot that is offered to sidecars; `is_settled` when what is absent is gone for good."""
 
-    def __init__(self, snapshot: Snapshot, *, is_settled: bool, frame: Callable[[Resource], bytes]) -> None:
+    def __init__(self, snapshot: Snapshot, *, is_settled: bool) -> None:
         self.snapshot = snapshot
         self.is_settled = is_settled
         self._resources: Mapping[ResourceName, Resource] = snapshot.resources
-        self._frame = frame
-        self._frames: dict[ResourceName, tuple[Resource, bytes]] = {}
         self._behind: dict[ResourceName, tuple[Resource, frozenset[ResourceName]]] = {}
 
     @property
@@ -56,14 +54,9 @@ class Published:
         """The size of the encoding of a resource that exists."""
         return len(self._resources[resource].encoded)
 
-    def frame(self, resource: ResourceName) -> bytes:
-        """A resource that exists as part of a response: the same object for every reader of one version."""
-        found = self._resources[resource]
-        known, framed = self._frames.get(resource, (None, b""))
-        if known is not found:
-            framed = self._frame(found)
-            self._frames[found.name] = (found, framed)
-        return framed
+    def get(self, resource: ResourceName) -> Resource:
+        """A resource that exists."""
+        return self._resources[resource]
 
     def successor(
         self, snapshot: Snapshot, removed: Iterable[ResourceName], *, is_settled: bool
@@ -73,9 +66,8 @@ class Published:
         It takes over what was made for the streams: each part is looked at again when its resource is
         another one, so that a change of one costs nothing for the others.
         """
-        after = Published(snapshot, is_settled=is_settled, frame=self._frame)
-        after._frames, after._behind = self._frames, self._behind
+        after = Published(snapshot, is_settled=is_settled)
+        after._behind = self._behind
         for resource in removed:
-            after._frames.pop(resource, None)
             after._behind.pop(resource, None)
         return after

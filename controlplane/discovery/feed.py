@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from controlplane.discovery.codec import frame
 from controlplane.discovery.desired import Published
 from controlplane.discovery.fleet import Fleet
 from controlplane.metrics import Metrics
@@ -76,7 +75,7 @@ class Feed:
         """What there is to begin with, before anybody needs it."""
         is_settled = self._catalogue.is_settled
         snapshot, _ = await self._compile(None)
-        return Published(snapshot, is_settled=is_settled, frame=frame)
+        return Published(snapshot, is_settled=is_settled)
 
     async def run(self, fleet: Fleet, documents: AsyncIterator[Documents]) -> None:
         """Publishes to `fleet` until cancelled; `documents` yields the newest whenever they changed."""

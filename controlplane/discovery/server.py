@@ -67,31 +67,32 @@ class DiscoveryServer:
 
     async def _stream(self, _: object, context: "Context") -> None:
         try:
-            await self._serve(context)
+            hello, held = await _greeting(context)
+            caller.check_instance(hello.instance)
+            caller.check_namespaces(service.namespace for service in hello.services)
+            await self._saw(hello.revision)
+            await context.send_initial_metadata(())  # it is connected, though nothing may be new
+            stream = self._fleet.join(hello, held)
+            log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
+            del hello, held  # large, and the stream may last for days
+            await self._serve(context, stream)
         except DiscoveryError as error:
             log.warning("stream refused", reason=str(error))
             await context.abort(_CODES[type(error)], str(error))
 
-    async def _serve(self, context: "Context") -> None:
-        hello, held = await _greeting(context)
-        caller.check_instance(hello.instance)
-        caller.check_namespaces(service.namespace for service in hello.services)
-        await self._saw(hello.revision)
-        await context.send_initial_metadata(())  # tells it that it is connected, though nothing may be new
-        with self._fleet.joined(hello, held) as stream:
-            stream.line = line = _Line(context, partial(self._next, stream), hello.instance)
-            log.info("sidecar connected", instance=hello.instance, version=hello.version, held=len(held))
-            del held  # large, and the stream may last for days
-            try:
-                while request := await _read(context):
-                    self._take(stream, decode_request(request))
-                    del request
-            except asyncio.CancelledError:
-                line.raise_for_end()
-                raise
-            finally:
-                line.close()
-                log.info("sidecar gone", instance=hello.instance, pushes=stream.pushes)
+    async def _serve(self, context: "Context", stream: Stream) -> None:
+        stream.line = line = _Line(context, partial(self._next, stream), stream.hello.instance)
+        try:
+            while isinstance(request := await context.read(), discovery_pb2.DiscoveryRequest):
+                self._take(stream, decode_request(request))
+                del request
+        except asyncio.CancelledError:
+            line.raise_for_end()
+            raise
+        finally:
+            line.close()
+            self._fleet.leave(stream)
+            log.info("sidecar gone", instance=stream.hello.instance, pushes=stream.pushes)
 
     def _take(self, stream: Stream, message: Wish | Acknowledgement) -> None:
         if isinstance(message, Wish):
@@ -111,7 +112,7 @@ class DiscoveryServer:
 
     def _next(self, stream: Stream) -> bytes | None:
         response = self._fleet.respond(stream)
-        return self._encoder.encode(response, self._fleet.desired.frame) if response else None
+        return self._encoder.encode(response, self._fleet.desired.get) if response else None
 
 
 class _Line:
@@ -121,11 +122,12 @@ class _Line:
     task for each would cost as much as the writing, and let the first answers hold up the last writes.
     """
 
+    __slots__ = ("_context", "_error", "_instance", "_is_awake", "_next", "_reader", "_writing")
+
     def __init__(self, context: "Context", find_next: "Next", instance: str) -> None:
         self._context = context
         self._next = find_next
         self._instance = instance
-        self._loop = asyncio.get_running_loop()
         self._reader = asyncio.current_task()
         self._writing: Writing | None = None
         self._is_awake = False
@@ -134,7 +136,7 @@ class _Line:
     def wake(self) -> None:
         if not self._is_awake:
             self._is_awake = True
-            self._loop.call_soon(self._write)
+            asyncio.get_running_loop().call_soon(self._write)
 
     def end(self, error: DiscoveryError) -> None:
         self._error = error
@@ -188,15 +190,9 @@ async def _greeting(context: "Context") -> tuple[Hello, dict[ResourceName, Versi
     """Who opened the stream, and what it holds; it has to say so at once."""
     try:
         async with asyncio.timeout(_HELLO_SECONDS):
-            request = await _read(context)
+            request: object = await context.read()
     except TimeoutError as error:
         raise ProtocolError(f"expected hello within {_HELLO_SECONDS} s, found nothing") from error
-    if request is None:
+    if not isinstance(request, discovery_pb2.DiscoveryRequest):
         raise ProtocolError("expected hello, found the end of the stream")
     return decode_hello(request)
-
-
-async def _read(context: "Context") -> discovery_pb2.DiscoveryRequest | None:
-    """The next request, or `None` when the sidecar ended the stream."""
-    request: object = await context.read()
-    return request if isinstance(request, discovery_pb2.DiscoveryRequest) else None

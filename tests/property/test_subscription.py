@@ -174,7 +174,7 @@ class Link(RuleBasedStateMachine):
             while self.to_server:
                 self.hear()
         refused = {rejection.resource for rejection in self.state.refusals(self.desired)}
-        assert self.state.pending == refused
+        assert self.state.pending.keys() == refused
         for name in self.state.applied.keys() - refused:
             assert self.sidecar.held.get(name) == self.desired.find(name)
         for name in self.sidecar.asked - self.desired.versions.keys():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from controlplane.discovery import departed
-from controlplane.discovery.codec import Wish, frame
+from controlplane.discovery.codec import Wish
 from controlplane.discovery.departed import OFFLINE_NS
 from controlplane.discovery.desired import Published
 from controlplane.discovery.fleet import Fleet
@@ -19,6 +19,7 @@ from controlplane.snapshot.inputs import Inputs
 from registry.model import ServiceName
 from tests.support.clock import FakeClock
 from tests.support.desired import host
+from tests.support.streams import joined
 
 WEB = ServiceName(namespace="shop", name="web")
 
@@ -29,7 +30,7 @@ def hello(instance: str = "web-0") -> Hello:
 
 def empty_fleet(clock: FakeClock) -> Fleet:
     snapshot = Snapshot(inputs=Inputs(), attachments=Attachments(root_namespace="root"), resources={})
-    return Fleet(Published(snapshot, is_settled=True, frame=frame), clock=clock, metrics=Metrics())
+    return Fleet(Published(snapshot, is_settled=True), clock=clock, metrics=Metrics())
 
 
 @dataclass
@@ -50,7 +51,7 @@ def states(fleet: Fleet) -> dict[str, SidecarState]:
 def test_sidecar_that_left_is_offline_and_forgotten_after_an_hour() -> None:
     clock = FakeClock()
     fleet = empty_fleet(clock)
-    with fleet.joined(hello(), {}):
+    with joined(fleet, hello()):
         assert states(fleet) == {"web-0": SidecarState.SYNCED}
     assert states(fleet) == {"web-0": SidecarState.OFFLINE}
     clock.jump(OFFLINE_NS / 1e9 + 1)
@@ -61,25 +62,24 @@ def test_sidecars_that_left_are_bounded_in_number(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(departed, "OFFLINE_MAX", 2)
     fleet = empty_fleet(FakeClock())
     for number in range(4):
-        with fleet.joined(hello(f"web-{number}"), {}):
+        with joined(fleet, hello(f"web-{number}")):
             pass
     assert set(states(fleet)) == {"web-2", "web-3"}
 
 
 def test_newer_stream_of_an_instance_outlives_the_older() -> None:
     fleet = empty_fleet(FakeClock())
-    older, newer = fleet.joined(hello(), {}), fleet.joined(hello(), {})
-    first = older.__enter__()
-    first.line = line = FakeLine()
-    newer.__enter__()
+    older = fleet.join(hello(), {})
+    older.line = line = FakeLine()
+    fleet.join(hello(), {})
     assert isinstance(line.error, ReplacedError)
-    older.__exit__(None, None, None)
+    fleet.leave(older)
     assert states(fleet) == {"web-0": SidecarState.SYNCED}
 
 
 def test_dismissed_sidecars_are_told_once() -> None:
     fleet, line = empty_fleet(FakeClock()), FakeLine()
-    with fleet.joined(hello(), {}) as stream:
+    with joined(fleet, hello()) as stream:
         stream.line = line
         assert fleet.dismiss() == 1
         assert isinstance(line.error, DismissedError)
@@ -88,7 +88,7 @@ def test_dismissed_sidecars_are_told_once() -> None:
 
 def test_stream_that_left_is_no_reader_any_more() -> None:
     fleet = empty_fleet(FakeClock())
-    with fleet.joined(hello(), {}) as stream:
+    with joined(fleet, hello()) as stream:
         fleet.subscribe(stream, Wish(wanted=(host("cart.shop"),), unwanted=()))
         assert fleet.readers(host("cart.shop")) == ("web-0",)
     assert fleet.readers(host("cart.shop")) == ()
@@ -97,5 +97,5 @@ def test_stream_that_left_is_no_reader_any_more() -> None:
 def test_sidecar_that_asks_for_too_much_is_refused() -> None:
     fleet = empty_fleet(FakeClock())
     names = tuple(host(f"{number}.shop") for number in range(MAX_WANTED + 1))
-    with fleet.joined(hello(), {}) as stream, pytest.raises(TooManyResourcesError):
+    with joined(fleet, hello()) as stream, pytest.raises(TooManyResourcesError):
         fleet.subscribe(stream, Wish(wanted=names, unwanted=()))
