@@ -8,6 +8,8 @@ Kubernetes writes a field whose name is a word of CEL as in `__namespace__`.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from controlplane.model.schema import Block
+
 
 class Check(NamedTuple):
     """What must hold of `self`, what is said when it does not, and about which field of the block."""
@@ -28,10 +30,12 @@ def _ordered(first: str, second: str) -> Check:
 _NO_SHADOW: Final = Check(
     "!has(self.mode) || self.mode != 'Shadow'", "this kind cannot run in shadow", "mode"
 )
-_UNIQUE_TARGETS: Final = (
+_UNIQUE_TARGETS: Final = Check(
     "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
     " && (has(o.__namespace__) ? o.__namespace__ : '')"
-    " == (has(t.__namespace__) ? t.__namespace__ : '')))"
+    " == (has(t.__namespace__) ? t.__namespace__ : '')))",
+    "expected each target once",
+    "targetRefs",
 )
 
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
@@ -56,9 +60,8 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "namespace",
         ),
     ),
-    "ResiliencePolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"), _NO_SHADOW),
+    "ResiliencePolicySpec": (_NO_SHADOW,),
     "BackpressurePolicySpec": (_NO_SHADOW,),
-    "RateLimitPolicySpec": (Check(_UNIQUE_TARGETS, "expected each target once", "targetRefs"),),
     "Timeouts": (
         Check(
             "!has(self.perTry)"
@@ -69,6 +72,39 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     ),
     "Backoff": (_ordered("base", "max"),),
     "BreakerOpen": (_ordered("base", "max"),),
+    "OutlierEjection": (_ordered("base", "max"),),
+    "CodelFigures": (_ordered("target", "interval"),),
+    "AdaptiveConcurrency": (
+        Check("!has(self.min) || !has(self.max) || self.min <= self.max", "expected at most max", "min"),
+    ),
+    "Queue": (
+        Check(
+            "!has(self.mode) || self.mode != 'Buffer' || (has(self.capacity) ? self.capacity : 1000)"
+            " <= (has(self.maxCapacity) ? self.maxCapacity : 10000)",
+            "expected at most maxCapacity, where growing ends, which is 10000 by default",
+            "capacity",
+        ),
+    ),
+    "Breaker": (
+        Check(
+            "!has(self.endpoint) || !(has(self.endpoint.overloadTrips) || has(self.endpoint.overloadOpen))",
+            "only the service's breaker has overloadTrips and overloadOpen",
+            "endpoint",
+        ),
+    ),
+    "LoadBalancing": (
+        Check(
+            "has(self.hashOn) == (has(self.policy) && self.policy in ['RingHash', 'Maglev'])",
+            "RingHash and Maglev need hashOn beside them, and nothing else has it",
+        ),
+    ),
+    "SidecarCapture": (
+        Check(
+            "(has(self.mode) && self.mode == 'Redirect') || !(has(self.excludeInboundPorts)"
+            " || has(self.excludeOutboundPorts) || has(self.excludeOutboundCidrs))",
+            "nothing is redirected here; what is excluded needs mode: Redirect",
+        ),
+    ),
     "BreakerTrip": (
         Check("has(self.slowRate) == has(self.slowAfter)", "slowRate and slowAfter go together"),
     ),
@@ -129,3 +165,8 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         ),
     ),
 }
+
+
+def checks_of(block: Block) -> tuple[Check, ...]:
+    """Return the checks of a block; whatever has targets has each once."""
+    return (*((_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()), *CHECKS.get(block.name, ()))

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from controlplane.model.schema import Block, Field, Format, Shape
-from tests.support.crds.checks import CHECKS
+from tests.support.crds.checks import checks_of
 from tests.support.crds.explain import describe_block, describe_field
 from tests.support.crds.scalars import OpenApi, scalar
 from tests.support.reference import Comments
@@ -75,6 +75,6 @@ def _exclusions(block: Block) -> Iterator[OpenApi]:
 
 
 def _checks(block: Block) -> Iterator[OpenApi]:
-    for check in CHECKS.get(block.name, ()):
+    for check in checks_of(block):
         place = {"fieldPath": f".{check.field}"} if check.field else {}
         yield {"rule": check.rule, "message": check.message, "reason": "FieldValueInvalid", **place}
