@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.value import Duration, Tree, Value, find_block, find_duration, find_number, find_text
+from controlplane.model.value import (
+    Duration,
+    Tree,
+    Value,
+    blocks,
+    find_block,
+    find_duration,
+    find_number,
+    find_text,
+)
 from controlplane.policy import target
 from controlplane.policy.defaults import fill
 
@@ -24,6 +33,7 @@ BLOCKS: Final = (
     "connectionPool",
     "loadBalancing",
     "admissionControl",
+    "instanceGroups",
 )
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
@@ -43,6 +53,7 @@ _DETECTORS: Final = (
     "latency",
 )
 _DEFAULT_STREAK: Final = 5
+_WHOLE: Final = 100
 _HASHED: Final = ("RingHash", "Maglev")
 _DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
@@ -64,6 +75,8 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
         yield from _validate_breaker(document, tree, path, breaker)
     yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
     yield from _validate_balancing(document, tree, path)
+    yield from _validate_groups(document, tree, path)
+    yield from _validate_lanes(document, tree, path)
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:
@@ -178,6 +191,30 @@ def _validate_overload(document: Document, tree: Tree, path: str, name: str) -> 
     for member in _OVERLOAD:
         if member in rules and name != _SERVICE_BREAKER:
             yield document.problem(f"{path}.{name}.{member}", "only the service's breaker has it")
+
+
+def _validate_groups(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """Groups have names of their own, and requests are assigned to one that there is."""
+    groups, place = find_block(tree, "instanceGroups") or {}, f"{path}.instanceGroups"
+    names = [find_text(group, "name") for group in blocks(groups, "groups")]
+    for index, name in enumerate(names):
+        if names.index(name) != index:
+            yield document.problem(
+                f"{place}.groups[{index}].name", f"the same as groups[{names.index(name)}]"
+            )
+    for index, assigned in enumerate(blocks(groups, "assign")):
+        group = find_text(assigned, "group")
+        if group not in names:
+            message = f"expected one of {', '.join(names)}, found {group}"
+            yield document.problem(f"{place}.assign[{index}].group", message)
+
+
+def _validate_lanes(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    lanes = find_block(tree, "bulkhead.lanes") or {}
+    shares = [share for share in lanes.values() if isinstance(share, int | float)]
+    if sum(shares) > _WHOLE:
+        message = f"expected at most 100 percent together, found {sum(shares):g}"
+        yield document.problem(f"{path}.bulkhead.lanes", message)
 
 
 def _validate_window(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:

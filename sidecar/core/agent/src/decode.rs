@@ -4,6 +4,7 @@ mod backpressure;
 mod balancing;
 mod breaker;
 mod endpoints;
+mod groups;
 mod limits;
 mod outbound;
 mod outliers;

@@ -241,6 +241,11 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             wire.kind = "outlier".to_owned();
             wire.reason = cause.map_or("returned", Cause::as_str).to_owned();
         }
+        report::EventKind::Group { name, is_empty } => {
+            wire.kind = "group".to_owned();
+            let change = if *is_empty { "emptied" } else { "refilled" };
+            wire.reason = format!("{name} {change}");
+        }
         report::EventKind::Panic { began } => {
             wire.kind = "panic".to_owned();
             wire.reason = if *began { "began" } else { "ended" }.to_owned();

@@ -111,6 +111,10 @@ fn write(log: &Log, event: &Event) {
         EventKind::Outlier { cause: None } => {
             log.warn("endpoint returned", &[service, endpoint]);
         }
+        EventKind::Group { name, is_empty } => log.warn(
+            "instance group changed",
+            &[service, ("group", name), ("empty", is_empty)],
+        ),
         EventKind::Panic { began } => {
             log.warn("too few endpoints are fit", &[service, ("began", began)])
         }

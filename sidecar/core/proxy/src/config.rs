@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use policy::balancer::Algorithm;
 use policy::condition::Conditions;
+use policy::instance_groups::Overflow;
 use policy::{
-    Percent, Reason, admission, breaker, budget, bulkhead, outlier, rate_limit, readiness, retry,
+    Criticality, Percent, Reason, admission, breaker, budget, bulkhead, outlier, rate_limit,
+    readiness, retry,
 };
 
 pub use crate::name::{PolicyRef, ServiceName};
@@ -99,6 +101,8 @@ pub struct Cluster {
     pub balancing: Option<Block<Balancing>>,
     /// Which calls are kept back while many fail.
     pub admission: Option<Block<admission::Params>>,
+    /// Endpoints that a kind of requests has for itself.
+    pub groups: Option<Block<Groups>>,
     /// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
@@ -129,6 +133,8 @@ pub struct Endpoint {
     pub has_sidecar: bool,
     /// Whether it is in this sidecar's own zone.
     pub is_near: bool,
+    /// The instance group that it belongs to, by its place.
+    pub group: Option<usize>,
 }
 
 /// Bounds on waiting.
@@ -213,6 +219,37 @@ pub enum HashOn {
     Cookie(Box<str>),
     /// Address of the peer; IPv6 by /64.
     SourceIp,
+}
+
+/// Endpoints that a kind of requests has for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// The groups, in the order in which they spill.
+    pub groups: Vec<Group>,
+    /// Which of them a request belongs to, the first that matches.
+    pub assign: Vec<Assignment>,
+    /// When one of them uses the endpoints of later ones.
+    pub overflow: Overflow,
+}
+
+/// One instance group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Box<str>,
+    /// Labels that its endpoints have.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Requests of one instance group; all members that are set must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The place of the group.
+    pub group: usize,
+    /// What they look like; empty: anything.
+    pub matches: Vec<RequestMatch>,
+    /// How much they matter.
+    pub criticality: Option<Criticality>,
 }
 
 /// Cap on requests in flight.

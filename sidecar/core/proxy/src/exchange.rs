@@ -32,10 +32,10 @@ mod peer;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use policy::Reason;
 use policy::deadline::{Bounds, Deadline};
 use policy::ending::Ending;
 use policy::grpc::Code;
+use policy::{Criticality, Reason};
 use smallvec::SmallVec;
 
 use crate::across::Hop;
@@ -195,6 +195,12 @@ impl Exchange {
         Some(at_ns.saturating_sub(self.now_ns))
     }
 
+    /// How much an outbound request matters: as much as the inbound one that it serves.
+    fn class(&self) -> Criticality {
+        let class = self.key.and_then(|key| self.worker.across.criticality(key));
+        class.unwrap_or_default()
+    }
+
     async fn find_route(
         &mut self,
         entry: &Entry,
@@ -211,7 +217,7 @@ impl Exchange {
         self.record.service = Some(cluster.config.service.clone());
         self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
         self.tries.read_contract(&cluster.config, request);
-        self.affinity = Affinity::of(&cluster.config, request);
+        self.affinity = Affinity::of(&cluster.config, request, self.class());
         self.route = Some(route);
         Ok(cluster)
     }
@@ -298,7 +304,7 @@ impl Exchange {
             return Ok(());
         };
         let (permit, has_waited) =
-            bulkhead::enter(gate, cluster, self.deadline, self.now_ns).await?;
+            bulkhead::enter(gate, cluster, self.class(), self.deadline, self.now_ns).await?;
         self.bulkhead = Some(permit);
         if has_waited {
             self.now_ns = self.worker.clock.now_ns();

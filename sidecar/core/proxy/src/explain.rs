@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http1::Known;
-use policy::Reason;
 use policy::backpressure::Entry;
 use policy::balancer::Algorithm;
 use policy::breaker::State;
+use policy::{Criticality, Reason};
 
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::Request;
+use crate::stages::endpoint::Affinity;
 use crate::stages::{
     Refusal, admission, backpressure, breaker, bulkhead, deadline, endpoint, retry,
 };
@@ -288,26 +289,26 @@ impl Telling<'_> {
 
     fn endpoint(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let now_ns = self.worker.clock.now_ns();
+        let affinity = Affinity::of(&cluster.config, self.question, Criticality::Default);
         let (mut ready, mut all, mut outliers) = (0, 0, String::new());
         for set in &cluster.ports {
             set.visit(self.worker, cluster, |endpoint, is_ready| {
                 all += 1;
-                ready += u32::from(is_ready);
                 if let Some(cause) = endpoint.record.cause(now_ns).filter(|_| !is_ready) {
-                    outliers.push_str(&format!(
-                        "; {} is ejected: {}",
-                        endpoint.instance,
-                        cause.as_str()
-                    ));
+                    let cause = cause.as_str();
+                    outliers.push_str(&format!("; {} is ejected: {cause}", endpoint.instance));
                 }
             });
+            ready += set.ready_for(&affinity);
         }
+        let group = match affinity.group_name(&cluster.config) {
+            Some(name) => format!(" for group {name}"),
+            None => String::new(),
+        };
         let balancing = cluster.config.balancing.as_ref();
         let algorithm = balancing.map_or(Algorithm::default(), |block| block.params.algorithm);
-        let text = format!(
-            "{} over {ready} of {all} endpoints{outliers}",
-            algorithm.as_str()
-        );
+        let algorithm = algorithm.as_str();
+        let text = format!("{algorithm} over {ready} of {all} endpoints{group}{outliers}");
         if ready == 0 {
             let none = Reason::UpstreamNoEndpoints;
             let refusal = match cluster.ports.first() {

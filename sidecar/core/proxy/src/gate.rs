@@ -10,9 +10,6 @@ use std::task::{Context, Poll, Waker};
 use policy::Criticality;
 use policy::bulkhead::{Arrival, Bulkhead, Claim, Params, Ticket};
 
-/// The class of everybody.
-const CLASS: Criticality = Criticality::Default;
-
 /// A bulkhead with its waiters.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -36,12 +33,16 @@ pub(crate) enum Entry {
 
 /// One permit; dropping it gives it back, and calls the next in line.
 #[derive(Debug)]
-pub(crate) struct Permit(Rc<Gate>);
+pub(crate) struct Permit {
+    gate: Rc<Gate>,
+    class: Criticality,
+}
 
 /// A place in the line; resolves with the permit. Dropping it leaves the line, or passes a permit on.
 #[derive(Debug)]
 pub(crate) struct Wait {
     gate: Rc<Gate>,
+    class: Criticality,
     /// Taken when the permit was handed out.
     place: Option<(Ticket, Rc<Waiter>)>,
 }
@@ -54,21 +55,33 @@ impl Gate {
         })
     }
 
-    /// Lets an arrival in, has it wait, or turns it away.
-    pub(crate) fn enter(self: &Rc<Self>) -> Entry {
-        let arrival = self.machine.borrow_mut().acquire(Claim::default());
+    /// Lets an arrival of a class in, has it wait, or turns it away.
+    pub(crate) fn enter(self: &Rc<Self>, class: Criticality) -> Entry {
+        let claim = Claim {
+            class,
+            ..Claim::default()
+        };
+        let arrival = self.machine.borrow_mut().acquire(claim);
         match arrival {
-            Arrival::Acquired => Entry::Open(Permit(Rc::clone(self))),
-            Arrival::Queued(ticket) => Entry::Wait(self.join(ticket)),
+            Arrival::Acquired => Entry::Open(self.permit(class)),
+            Arrival::Queued(ticket) => Entry::Wait(self.join(ticket, class)),
             Arrival::Full => Entry::Full,
         }
     }
 
-    fn join(self: &Rc<Self>, ticket: Ticket) -> Wait {
+    fn permit(self: &Rc<Self>, class: Criticality) -> Permit {
+        Permit {
+            gate: Rc::clone(self),
+            class,
+        }
+    }
+
+    fn join(self: &Rc<Self>, ticket: Ticket, class: Criticality) -> Wait {
         let waiter = Rc::new(Waiter::default());
         self.waiters.borrow_mut().insert(ticket, Rc::clone(&waiter));
         Wait {
             gate: Rc::clone(self),
+            class,
             place: Some((ticket, waiter)),
         }
     }
@@ -104,16 +117,16 @@ impl Gate {
         }
     }
 
-    fn release(&self) {
-        let next = self.machine.borrow_mut().release(CLASS);
+    fn release(&self, class: Criticality) {
+        let next = self.machine.borrow_mut().release(class);
         if let Some(ticket) = next {
             self.call(ticket);
         }
     }
 
-    fn abandon(&self, ticket: Ticket) {
+    fn abandon(&self, ticket: Ticket, class: Criticality) {
         self.waiters.borrow_mut().remove(&ticket);
-        let next = self.machine.borrow_mut().abandon(ticket, CLASS);
+        let next = self.machine.borrow_mut().abandon(ticket, class);
         if let Some(ticket) = next {
             self.call(ticket);
         }
@@ -122,7 +135,7 @@ impl Gate {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.release();
+        self.gate.release(self.class);
     }
 }
 
@@ -140,14 +153,14 @@ impl Future for Wait {
             return Poll::Pending;
         }
         self.place = None;
-        Poll::Ready(Permit(Rc::clone(&self.gate)))
+        Poll::Ready(self.gate.permit(self.class))
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
         if let Some((ticket, _)) = self.place.take() {
-            self.gate.abandon(ticket);
+            self.gate.abandon(ticket, self.class);
         }
     }
 }

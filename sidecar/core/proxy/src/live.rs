@@ -366,6 +366,7 @@ fn application(
         outliers: None,
         balancing: None,
         admission: None,
+        groups: None,
         bulkhead: None,
         pool: None,
         limits: inbound
@@ -376,6 +377,7 @@ fn application(
             addresses: vec![Some(app)],
             has_sidecar: false,
             is_near: false,
+            group: None,
         }],
     })
 }

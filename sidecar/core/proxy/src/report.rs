@@ -203,6 +203,13 @@ pub enum EventKind {
         /// Why it was set aside; `None` when it returns.
         cause: Option<Cause>,
     },
+    /// No endpoint of an instance group may be picked, or some may again.
+    Group {
+        /// Its name.
+        name: Box<str>,
+        /// Which of the two.
+        is_empty: bool,
+    },
     /// Too few endpoints are fit, so nobody is set aside; or no longer.
     Panic {
         /// Whether it began.

@@ -35,6 +35,14 @@ def found(block: str) -> list[str]:
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
         (
+            "bulkhead: {lanes: {critical: 60, default: 50}}",
+            "spec.bulkhead.lanes: expected at most 100 percent together, found 110",
+        ),
+        (
+            "instanceGroups: {groups: [{name: a, matchLabels: {p: a}}], assign: [{group: b}]}",
+            "spec.instanceGroups.assign[0].group: expected one of a, found b",
+        ),
+        (
             "loadBalancing: {policy: Maglev}",
             "spec.loadBalancing.policy: Maglev needs hashOn beside it",
         ),

@@ -119,14 +119,16 @@ fn codel(wire: Option<mesh::CodelFigures>) -> Result<codel::Params, Fault> {
 }
 
 fn class(wire: mesh::CriticalityClass) -> Result<Class, Fault> {
-    let word = wire.criticality.as_str();
-    let criticality = Criticality::parse(word).ok_or_else(|| {
+    Ok(Class {
+        criticality: criticality(&wire.criticality)?,
+        matches: each("match", wire.r#match, request_match)?,
+    })
+}
+
+pub(super) fn criticality(word: &str) -> Result<Criticality, Fault> {
+    Criticality::parse(word).ok_or_else(|| {
         let reason = format!("expected a class known here, found {word:?}");
         Fault::new("criticality", reason)
-    })?;
-    Ok(Class {
-        criticality,
-        matches: each("match", wire.r#match, request_match)?,
     })
 }
 

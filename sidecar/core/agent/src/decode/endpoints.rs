@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proxy::config::{Cluster, Endpoint};
 
+use super::groups::group_of;
 use super::read::{Under, each, enumeration, port};
 use super::{Fault, service};
 use crate::identity::{Identity, ZONE};
@@ -20,6 +21,7 @@ pub(crate) struct Address {
     has_sidecar: bool,
     is_healthy: bool,
     is_near: bool,
+    labels: BTreeMap<String, String>,
 }
 
 /// Where an endpoint is.
@@ -78,6 +80,7 @@ fn endpoint(wire: mesh::Endpoint, has_hosts: bool, identity: &Identity) -> Resul
             .labels
             .get(ZONE)
             .is_some_and(|zone| identity.is_in(zone)),
+        labels: wire.labels.into_iter().collect(),
     })
 }
 
@@ -131,6 +134,10 @@ impl Address {
             addresses,
             has_sidecar: self.has_sidecar,
             is_near: self.is_near,
+            group: cluster
+                .groups
+                .as_ref()
+                .and_then(|block| group_of(&block.params, &self.labels)),
         })
     }
 }

@@ -81,7 +81,7 @@ fn path(wire: mesh::PathMatch) -> Result<PathMatch, Fault> {
     }
 }
 
-fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault> {
+pub(super) fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault> {
     let name = wire.name.to_ascii_lowercase().into();
     match (wire.value, wire.present) {
         (Some(value), None) => Ok(HeaderMatch::Value {

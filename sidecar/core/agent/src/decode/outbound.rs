@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
-use super::{Fault, balancing, breaker, limits, outliers, resilience, service};
+use super::{Fault, balancing, breaker, groups, limits, outliers, resilience, service};
 use crate::identity::Identity;
 use crate::mesh;
 
@@ -42,6 +42,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         outliers: None,
         balancing: None,
         admission: None,
+        groups: None,
         bulkhead: None,
         pool: None,
         limits: limits::decode(own_rules(wire.rate_limits, identity))?,
@@ -110,6 +111,9 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     })?;
     cluster.admission = origins.block("admissionControl", wire.admission_control, |wire, _| {
         resilience::admission(&wire)
+    })?;
+    cluster.groups = origins.block("instanceGroups", wire.instance_groups, |wire, _| {
+        groups::decode(wire)
     })?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 use policy::admission;
 use policy::budget::{self, Rate};
 use policy::condition::Conditions;
+use policy::criticality::CLASSES;
 use policy::method::Method;
-use policy::{bulkhead as machine, retry as tries};
+use policy::{Percent, bulkhead as machine, retry as tries};
 use proxy::config::{Bulkhead, Pool, Retry, Timeouts};
 
 use super::Fault;
@@ -96,9 +97,21 @@ pub(super) fn bulkhead(wire: mesh::Bulkhead) -> Result<Bulkhead, Fault> {
         max_concurrent: positive("maxConcurrent", wire.max_concurrent.unwrap_or(default))?,
         max_queue: wire.max_queue,
         queue_timeout_ns: optional_nanoseconds("queueTimeout", wire.queue_timeout)?,
-        lanes: machine::NO_LANES,
+        lanes: wire
+            .lanes
+            .map_or(Ok(machine::NO_LANES), |wire| lanes(&wire))?,
     };
     Ok(Bulkhead { params, shared })
+}
+
+fn lanes(wire: &mesh::Lanes) -> Result<[Percent; CLASSES], Fault> {
+    let read = |share| percent("", share).under("lanes");
+    Ok([
+        read(wire.critical)?,
+        read(wire.default)?,
+        read(wire.sheddable)?,
+        read(wire.background)?,
+    ])
 }
 
 pub(super) fn pool(wire: mesh::ConnectionPool) -> Result<Pool, Fault> {

@@ -5,6 +5,7 @@ mod backpressure;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use policy::Criticality;
 use policy::Percent;
 use policy::balancer::Algorithm;
 use prost_types::Duration;
@@ -168,6 +169,57 @@ fn endpoints_of_the_own_zone_are_near() {
     };
     assert!(is_near("a"));
     assert!(!is_near("b"));
+}
+
+fn group(name: &str) -> mesh::InstanceGroup {
+    mesh::InstanceGroup {
+        name: name.to_owned(),
+        match_labels: [("pool".to_owned(), name.to_owned())].into(),
+    }
+}
+
+fn grouped(assigned: &str) -> mesh::Outbound {
+    let mut any = variant(None, 9);
+    any.resilience.as_mut().unwrap().instance_groups = Some(mesh::InstanceGroups {
+        groups: vec![group("critical"), group("bulk")],
+        assign: vec![mesh::GroupAssignment {
+            group: assigned.to_owned(),
+            criticality: "critical".to_owned(),
+            ..Default::default()
+        }],
+        overflow: mesh::GroupOverflow::WhenBelow.into(),
+        overflow_below_percent: 20.0,
+    });
+    outbound(vec![any])
+}
+
+#[test]
+fn endpoints_belong_to_the_first_group_whose_labels_they_have() {
+    let mut wire = endpoint("cart-1", "10.0.0.1", mesh::Health::Healthy);
+    wire.labels.insert("pool".to_owned(), "bulk".to_owned());
+    let body = mesh::Endpoints {
+        service: cart(),
+        endpoints: vec![wire, endpoint("cart-2", "10.0.0.2", mesh::Health::Healthy)],
+        ..Default::default()
+    };
+    let Ok(Decoded::Endpoints(addresses)) = decoded(Kind::Endpoints, &body) else {
+        panic!("expected endpoints");
+    };
+    let cluster = cluster(&grouped("critical"));
+    let found = endpoints_of(&cluster, &addresses, |_| &[]);
+    let groups: Vec<_> = found.iter().map(|endpoint| endpoint.group).collect();
+    assert_eq!(groups, [Some(1), None]);
+    let assigned = &cluster.groups.as_ref().unwrap().params.assign[0];
+    assert_eq!(
+        (assigned.group, assigned.criticality),
+        (0, Some(Criticality::Critical))
+    );
+}
+
+#[test]
+fn an_assignment_to_no_group_is_refused() {
+    let path = "variants[0].resilience.instanceGroups.assign[0].group";
+    assert_eq!(field(Kind::Outbound, &grouped("gold")), path);
 }
 
 fn caller(namespace: &str, service: &str, account: &str) -> Option<mesh::CallerMatch> {

@@ -1,5 +1,6 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
+mod endpoints;
 mod fronts;
 mod limits;
 
@@ -46,7 +47,8 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         queue_wait(worker),
         concurrency_limit(worker),
         connections(worker),
-        endpoints(worker),
+        endpoints::states(worker),
+        endpoints::groups(worker),
         in_flight(worker),
         limits::decisions(worker),
         limits::keys(worker),
@@ -282,25 +284,6 @@ fn breaker_transitions(worker: &Worker) -> Family {
             family.push(labels, *count as f64);
         }
     });
-    family
-}
-
-fn endpoints(worker: &Worker) -> Family {
-    let mut family = gauge("breakwater_endpoints", &["service", "state"]);
-    for cluster in worker.live.borrow().clusters.values() {
-        let (mut ready, mut ejected) = (0, 0);
-        for set in &cluster.ports {
-            set.visit(worker, cluster, |_, is_ready| {
-                *(if is_ready { &mut ready } else { &mut ejected }) += 1;
-            });
-        }
-        for (state, count) in [("ready", ready), ("ejected", ejected)] {
-            family.push(
-                [text(&cluster.config.service), word(state)],
-                f64::from(count),
-            );
-        }
-    }
     family
 }
 

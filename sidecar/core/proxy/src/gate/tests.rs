@@ -1,5 +1,6 @@
 use std::rc::Rc;
 
+use policy::Criticality;
 use policy::bulkhead::{NO_LANES, Params};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
@@ -15,14 +16,14 @@ fn params(max_concurrent: u32, max_queue: u32) -> Params {
 }
 
 fn open(gate: &Rc<Gate>) -> Permit {
-    match gate.enter() {
+    match gate.enter(Criticality::Default) {
         Entry::Open(permit) => permit,
         other => panic!("expected a permit, found {other:?}"),
     }
 }
 
 fn wait(gate: &Rc<Gate>) -> Wait {
-    match gate.enter() {
+    match gate.enter(Criticality::Default) {
         Entry::Wait(wait) => wait,
         other => panic!("expected a wait, found {other:?}"),
     }
@@ -40,7 +41,7 @@ async fn a_permit_that_is_dropped_goes_to_the_one_who_waited_longest() {
             let held = open(&gate);
             let first = spawn_local(wait(&gate));
             let second = wait(&gate);
-            assert!(matches!(gate.enter(), Entry::Full));
+            assert!(matches!(gate.enter(Criticality::Default), Entry::Full));
             yield_now().await;
             drop(held);
             let permit = first.await.unwrap();

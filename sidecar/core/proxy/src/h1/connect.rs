@@ -1,5 +1,6 @@
 //! A connection for an attempt: one that rests, else a new one, within the cluster's cap.
 
+use policy::Criticality;
 use tokio::time::timeout;
 
 use super::peer::Peer;
@@ -42,7 +43,7 @@ async fn take_place(exchange: &mut Exchange, cluster: &Cluster) -> Result<(), No
     if exchange.connection.is_some() {
         return Ok(());
     }
-    let permit = match gate.enter() {
+    let permit = match gate.enter(Criticality::Default) {
         Entry::Open(permit) => permit,
         Entry::Full => return Err(NoConnection::NoPlace),
         Entry::Wait(wait) => {

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::Reason;
 use policy::deadline::Deadline;
+use policy::{Criticality, Reason};
 use tokio::time::timeout;
 
 use super::Refusal;
@@ -17,10 +17,11 @@ use crate::name::PolicyRef;
 pub(crate) async fn enter(
     gate: &Rc<Gate>,
     cluster: &Cluster,
+    class: Criticality,
     deadline: Option<Deadline>,
     now_ns: u64,
 ) -> Result<(Permit, bool), Refusal> {
-    match gate.enter() {
+    match gate.enter(class) {
         Entry::Open(permit) => Ok((permit, false)),
         Entry::Full => Err(refusal(cluster, Reason::BulkheadFull)),
         Entry::Wait(wait) => {

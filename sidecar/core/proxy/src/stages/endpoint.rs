@@ -2,6 +2,7 @@
 //! that their breakers let be picked.
 
 mod affinity;
+mod groups;
 mod outliers;
 
 pub(crate) use affinity::Affinity;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use policy::balancer::{Algorithm, Balancer, Load, SlowStart, penalty_ns};
 use policy::breaker::{Breaker, Permit, State};
+use policy::instance_groups::{Overflow, Size, Watch};
 use policy::outlier::{self, Cause, Detector, Recorded, Signal};
 use policy::readiness::{Ask, Layout, Member, PanicChange, Readiness, Verdict};
 use policy::{Outcome, Percent, Reason};
@@ -36,6 +38,8 @@ pub(crate) struct EndpointSet {
     readiness: RefCell<Readiness>,
     detector: RefCell<Option<Detector>>,
     balancer: RefCell<Balancer>,
+    /// Notices which instance groups are empty.
+    watches: RefCell<Vec<Watch>>,
     /// Whether an endpoint was left out because its address is the sidecar's own.
     has_own: Cell<bool>,
     /// Whether any breaker may not be closed.
@@ -52,6 +56,7 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) has_sidecar: bool,
     is_near: bool,
+    group: Option<usize>,
     pub(crate) load: Load,
     /// When it joined others that were called already.
     joined_ns: Option<u64>,
@@ -96,6 +101,10 @@ impl Member for Endpoint {
     fn is_near(&self) -> bool {
         self.is_near
     }
+
+    fn group(&self) -> Option<usize> {
+        self.group
+    }
 }
 
 impl Recorded for Endpoint {
@@ -119,6 +128,7 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Picked {
     set: Rc<EndpointSet>,
     pub(crate) id: u64,
+    group: Option<usize>,
     position: usize,
     permit: Option<Permit>,
     pub(crate) address: SocketAddr,
@@ -134,6 +144,7 @@ impl EndpointSet {
             readiness: RefCell::new(Readiness::new(Default::default())),
             detector: RefCell::default(),
             balancer: RefCell::default(),
+            watches: RefCell::default(),
             has_own: Cell::new(false),
             is_disturbed: Cell::new(false),
             issued: Cell::new(0),
@@ -169,6 +180,7 @@ impl EndpointSet {
             };
             endpoint.has_sidecar = want.endpoint.has_sidecar;
             endpoint.is_near = want.endpoint.is_near;
+            endpoint.group = want.endpoint.group;
             endpoint.slow_start = slow_start(&endpoint, config);
             reconfigure_guard(&mut endpoint.guard, breaker);
             endpoints.push(endpoint);
@@ -197,6 +209,7 @@ impl EndpointSet {
             address: want.address,
             has_sidecar: want.endpoint.has_sidecar,
             is_near: want.endpoint.is_near,
+            group: want.endpoint.group,
             joined_ns,
             slow_start: None,
             load: Load::new(now_ns),
@@ -221,7 +234,7 @@ impl EndpointSet {
         let avoid = avoid.and_then(|id| endpoints.iter().position(|endpoint| endpoint.id == id));
         let ask = Ask {
             avoid: avoid.map(|position| position as u32),
-            group: None,
+            group: affinity.group,
             key: affinity.key,
             now_ns,
             draw: worker.chance.draw(),
@@ -235,6 +248,7 @@ impl EndpointSet {
         Ok(Picked {
             set: Rc::clone(self),
             id: endpoint.id,
+            group: affinity.group,
             position: picked.endpoint as usize,
             permit: Some(picked.permit),
             address: endpoint.address,
@@ -257,13 +271,13 @@ impl EndpointSet {
         self.endpoints.borrow().len()
     }
 
-    /// Whether an endpoint other than this one may be picked.
-    pub(crate) fn has_another(&self, id: u64) -> bool {
+    /// Whether an endpoint other than this one may be picked for a request of this group.
+    fn has_another(&self, group: Option<usize>, id: u64) -> bool {
         let endpoints = self.endpoints.borrow();
         let position = endpoints.iter().position(|endpoint| endpoint.id == id);
         let readiness = self.readiness.borrow();
-        position.map_or(!readiness.ready(None).is_empty(), |at| {
-            readiness.has_another(None, at as u32)
+        position.map_or(!readiness.ready(group).is_empty(), |at| {
+            readiness.has_another(group, at as u32)
         })
     }
 
@@ -301,6 +315,16 @@ impl EndpointSet {
         Some(result)
     }
 
+    /// How many endpoints a request may be given to.
+    pub(crate) fn ready_for(&self, affinity: &Affinity) -> usize {
+        self.readiness.borrow().ready(affinity.group).len()
+    }
+
+    /// How large each instance group is, in their order.
+    pub(crate) fn group_sizes(&self) -> Vec<Size> {
+        self.readiness.borrow().sizes().to_vec()
+    }
+
     /// Sweeps for outliers when that is due, makes the verdicts anew where anything moved, and tells of it.
     fn refresh(&self, worker: &Worker, cluster: &Cluster, endpoints: &mut [Endpoint], now_ns: u64) {
         self.sweep(endpoints, now_ns);
@@ -314,6 +338,8 @@ impl EndpointSet {
                 .tell(panic_event(worker, cluster, change, now_ns));
         }
         outliers::tell(worker, cluster, &readiness, endpoints, now_ns);
+        let watches = &mut self.watches.borrow_mut();
+        groups::tell(worker, cluster, watches, readiness.sizes(), now_ns);
     }
 
     /// A breaker moved: verdicts are made anew, and calls may move others.
@@ -372,9 +398,11 @@ pub(crate) fn policy_of(config: &config::Cluster) -> Option<Arc<PolicyRef>> {
 
 fn layout(config: &config::Cluster) -> Layout {
     let block = config.balancing.as_ref();
+    let groups = config.groups.as_ref().map(|block| &block.params);
     Layout {
         prefers_near: block.is_some_and(|block| block.params.prefers_near),
-        ..Layout::default()
+        groups: groups.map_or(0, |groups| groups.groups.len()),
+        overflow: groups.map_or(Overflow::Never, |groups| groups.overflow),
     }
 }
 
@@ -400,7 +428,7 @@ fn panic_event(worker: &Worker, cluster: &Cluster, change: PanicChange, now_ns: 
 impl Picked {
     /// Whether an endpoint other than this one may be picked.
     pub(crate) fn has_another(&self) -> bool {
-        self.set.has_another(self.id)
+        self.set.has_another(self.group, self.id)
     }
 
     /// Notes that the response headers are there.

@@ -48,6 +48,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         addresses: vec![Some(([127, 0, 0, 1], 9_000 + place).into())],
         has_sidecar: false,
         is_near: false,
+        group: None,
     };
     Cluster {
         service: cart(),
@@ -63,6 +64,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         outliers: None,
         balancing: None,
         admission: None,
+        groups: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

@@ -1,25 +1,44 @@
 //! Affinity: what of a request decides which endpoints may take it.
 
+use policy::Criticality;
 use policy::balancer::hash::hash;
 
-use crate::config::{Balancing, Cluster, HashOn};
+use crate::config::{Assignment, Balancing, Cluster, Groups, HashOn};
 use crate::request::Request;
-use crate::stages::rate_limit::{cookie, network};
+use crate::stages::rate_limit::{cookie, matching, network};
 
 /// What a request brings to the choice of its endpoint.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Affinity {
     /// What a hashed algorithm chooses by.
     pub(super) key: Option<u64>,
+    /// The instance group that it is assigned to.
+    pub(super) group: Option<usize>,
 }
 
 impl Affinity {
-    pub(crate) fn of(config: &Cluster, request: &dyn Request) -> Self {
-        let block = config.balancing.as_ref();
+    pub(crate) fn of(config: &Cluster, request: &dyn Request, class: Criticality) -> Self {
+        let (balancing, groups) = (config.balancing.as_ref(), config.groups.as_ref());
         Self {
-            key: block.and_then(|block| key(&block.params, request)),
+            key: balancing.and_then(|block| key(&block.params, request)),
+            group: groups.and_then(|block| group(&block.params, request, class)),
         }
     }
+
+    /// The name of the group that the request is assigned to.
+    pub(crate) fn group_name<'a>(&self, config: &'a Cluster) -> Option<&'a str> {
+        let groups = &config.groups.as_ref()?.params.groups;
+        groups.get(self.group?).map(|group| &*group.name)
+    }
+}
+
+/// The group of the first assignment that matches.
+fn group(groups: &Groups, request: &dyn Request, class: Criticality) -> Option<usize> {
+    let is_meant = |assignment: &&Assignment| {
+        assignment.criticality.is_none_or(|wanted| wanted == class)
+            && matching::applies(&assignment.matches, request)
+    };
+    groups.assign.iter().find(is_meant).map(|found| found.group)
 }
 
 /// The key, the same in every sidecar; none when the request lacks what is hashed.

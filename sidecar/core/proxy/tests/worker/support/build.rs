@@ -43,6 +43,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         addresses: vec![Some(*address)],
         has_sidecar: false,
         is_near: false,
+        group: None,
     };
     Cluster {
         service: cart(),
@@ -58,6 +59,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         outliers: None,
         balancing: None,
         admission: None,
+        groups: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
