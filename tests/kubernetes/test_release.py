@@ -1,23 +1,31 @@
 """A release from its installation to its end, on an API server of its own."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
+from controlplane.sources.codec import load_schema
 from tests.support.charts.render import CHART, CHARTS, NAMESPACE
+from tests.support.crds.files import template
 from tests.support.helm import Helm
-from tests.support.kube import ApiServer, api_server
+from tests.support.kube import ApiServer, KubectlError, api_server
+from tests.support.reference import read_comments
 
 HERE = f"--namespace={NAMESPACE}"
-POLICY = {
+POLICY: dict[str, Any] = {
     "apiVersion": "breakwater.dev/v1alpha1",
     "kind": "ResiliencePolicy",
     "metadata": {"name": "cart", "namespace": "default"},
     "spec": {"targetRefs": [{"kind": "Service", "name": "cart"}], "timeouts": {"request": "800ms"}},
 }
+NEWER = {**POLICY, "spec": {**POLICY["spec"], "bulkhead": {"maxConcurrent": 5}}}
 
 
 @pytest_asyncio.fixture
@@ -42,6 +50,16 @@ async def secret(server: ApiServer, name: str) -> Any:
 
 async def spec_of(server: ApiServer) -> Any:
     return (await server.get("resp", "cart"))["spec"]
+
+
+def chart_before_bulkheads(folder: Path) -> Path:
+    """The chart of the kinds as it was before there were bulkheads."""
+    shutil.copytree(CHARTS / "breakwater-crds", folder)
+    kind = load_schema().kinds["ResiliencePolicy"]
+    fields = {name: field for name, field in kind.spec.fields.items() if name != "bulkhead"}
+    older = replace(kind, spec=replace(kind.spec, fields=fields))
+    (folder / "templates" / "resilience.yaml").write_text(template(older, read_comments()))
+    return folder
 
 
 async def test_a_release_is_installed_upgraded_rolled_back_and_removed(cluster: ApiServer) -> None:
@@ -81,12 +99,19 @@ async def test_what_the_control_plane_wrote_into_webhooks_survives_an_upgrade(cl
 
 async def test_kinds_of_their_own_release_are_upgraded_and_keep_objects(cluster: ApiServer) -> None:
     helm, chart = helm_for(cluster), CHARTS / "breakwater-crds"
-    await helm("install", "kinds", chart, HERE, "--create-namespace")
+    older = await asyncio.to_thread(chart_before_bulkheads, cluster.folder / "older")
+    await helm("install", "kinds", older, HERE, "--create-namespace")
     await helm("install", "breakwater", CHART, HERE, "--set=crds.install=false")
     await cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     await cluster.apply(POLICY)
     written = await spec_of(cluster)
+    with pytest.raises(KubectlError, match='unknown field "bulkhead"'):
+        await cluster.apply(NEWER)
+
     await helm("upgrade", "kinds", chart, HERE)
     assert await spec_of(cluster) == written
+    await cluster.apply(NEWER)
+    written = await spec_of(cluster)
+    assert written["bulkhead"] == {"maxConcurrent": 5}
     await helm("uninstall", "kinds", HERE)
     assert await spec_of(cluster) == written

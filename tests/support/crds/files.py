@@ -25,7 +25,7 @@ _META: Final = """\
 def files() -> Mapping[Path, str]:
     """Return the text of each file."""
     comments, kinds = read_comments(), tuple(load_schema().kinds.values())
-    definitions = {FOLDER / _file_name(kind): _text(kind, comments) for kind in kinds}
+    definitions = {FOLDER / _file_name(kind): template(kind, comments) for kind in kinds}
     return {**definitions, NAMES: _names(kinds)}
 
 
@@ -37,6 +37,16 @@ def rewrite() -> None:
         path.unlink()
     for path, text in wanted.items():
         path.write_text(text, encoding="utf-8")
+
+
+def template(kind: Kind, comments: Comments) -> str:
+    """Return the definition of a kind as a template of the chart."""
+    content = definition(kind, comments)
+    labels = content["metadata"].pop("labels")
+    text = yaml.dump(content, sort_keys=False, width=_WIDTH, allow_unicode=True)
+    head, name, spec = text.partition(f"  name: {content['metadata']['name']}\n")
+    ours = "".join(f"    {key}: {value}\n" for key, value in labels.items())
+    return f"{_HEAD}{head}{name}{_META}{ours}{spec}"
 
 
 def _names(kinds: Sequence[Kind]) -> str:
@@ -51,12 +61,3 @@ def _names(kinds: Sequence[Kind]) -> str:
 
 def _file_name(kind: Kind) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.name.removesuffix("Policy")).lower() + ".yaml"
-
-
-def _text(kind: Kind, comments: Comments) -> str:
-    content = definition(kind, comments)
-    labels = content["metadata"].pop("labels")
-    text = yaml.dump(content, sort_keys=False, width=_WIDTH, allow_unicode=True)
-    head, name, spec = text.partition(f"  name: {content['metadata']['name']}\n")
-    ours = "".join(f"    {key}: {value}\n" for key, value in labels.items())
-    return f"{_HEAD}{head}{name}{_META}{ours}{spec}"
