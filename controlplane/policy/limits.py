@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 _SECOND: Final = 1_000_000_000
 _DEFAULT_ALGORITHM: Final = "TokenBucket"
 _KEYED: Final = frozenset({"by", "onMissing", "maxKeys", "whenKeysFull", "scope"})
-_COUNTED: Final = frozenset({"match", "algorithm", "per", "cost", "countRefused"})
+_MOVED: Final = frozenset({"match", "adaptive"})
+_COUNTED: Final = frozenset({"algorithm", "per", "cost", "countRefused"})
 # What is limited, and the fields that go with it.
 _KINDS: Final = {
-    "requests": _KEYED | _COUNTED | {"burst", "queue", "maxWait", "evict", "aligned", "buckets"},
-    "concurrency": _KEYED | {"match"},
+    "requests": _KEYED | _MOVED | _COUNTED | {"burst", "queue", "maxWait", "evict", "aligned", "buckets"},
+    "concurrency": _KEYED | _MOVED,
     "connections": _KEYED,
 }
 # Fields that only one algorithm has.
@@ -54,7 +55,10 @@ def find_kind(limit: Tree) -> str:
 
 
 def complete(limit: Tree) -> Tree:
-    """A limit with every default, without the fields of other kinds and algorithms, and with its burst."""
+    """A limit with every default, without the fields of other kinds and algorithms, and with its burst.
+
+    Where the figure moves, a burst that nobody wrote moves along.
+    """
     kind, algorithm = find_kind(limit), _algorithm(limit)
     fields = _KINDS[kind] | {"name", kind}
     own = {
@@ -64,7 +68,7 @@ def complete(limit: Tree) -> Tree:
     }
     if kind != "requests":
         return own
-    if algorithm == _DEFAULT_ALGORITHM:
+    if algorithm == _DEFAULT_ALGORITHM and "adaptive" not in limit:
         own.setdefault("burst", default_burst(limit))
     return {**own, "cost": _complete_cost(find_block(limit, "cost") or {})}
 
@@ -88,11 +92,23 @@ def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Ite
     for name in limit:
         if name not in _KINDS[kind] and name not in _KINDS and name != "name":
             yield document.problem(f"{path}.{name}", f"a limit of {kind} has no such field")
+    yield from _validate_bounds(document, limit, kind, path)
     match kind:
         case "requests":
             yield from _validate_figures(document, limit, path)
         case "connections":
             yield from _validate_connections(document, limit, path)
+
+
+def _validate_bounds(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
+    """A figure that moves, outside of its bounds."""
+    figure, low, high = (find_number(limit, name) for name in (kind, "adaptive.min", "adaptive.max"))
+    if figure is None or low is None or high is None:
+        return
+    if not low <= figure <= high:
+        yield document.problem(f"{path}.{kind}", f"expected from adaptive.min {low} to adaptive.max {high}")
+    if _algorithm(limit) == "SlidingLog" and high > _LONGEST_LOG:
+        yield document.problem(f"{path}.adaptive.max", f"a SlidingLog has {_LONGEST_LOG} at most")
 
 
 def _validate_figures(document: Document, limit: Tree, path: str) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from tests.support.mesh import Sidecar, sidecar
 from tests.support.rawclient import fetch
 from tests.support.readiness import Condition, until
 from tests.support.refusal import refusal
-from tests.support.upstream import ScriptedUpstream, Send, response
+from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,6 +117,19 @@ async def test_callers_limit_themselves_where_the_policy_says_so(limited: Limite
     await limited.by({"name": "all", **HOUR, "burst": 2}, at="Caller")
     assert [(await limited.caller.get("limited.test")).status for _ in range(3)] == [200, 200, 429]
     assert await limited.statuses(3) == [200] * 3
+
+
+async def test_an_adaptive_figure_falls_while_the_target_is_missed(limited: Limited) -> None:
+    adaptive = {"min": 10, "max": 200, "target": {"p99": "5ms"}}
+    await limited.by({"name": "moving", "concurrency": 100, "adaptive": adaptive})
+    await until(limited.left(moving=100))
+    with limited.answering(Pause(0.02), *OK):
+
+        async def has_fallen() -> bool:
+            await limited.statuses(5)
+            return await limited.left(moving=75)()
+
+        await until(has_fallen)
 
 
 async def test_members_divide_what_is_the_fleets(caller: Caller) -> None:

@@ -143,6 +143,7 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "requests",
         ),
     ),
+    "AdaptiveLimit": (Check("self.min <= self.max", "expected at most max", "min"),),
     "ConnectionLimit": (
         Check("has(self.concurrent) || has(self.perSecond)", "expected concurrent, perSecond or both"),
     ),

@@ -112,6 +112,12 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         {"targetRefs": [{"kind": "Service", "name": "a"}], "mode": "Shadow"},
         "cannot run in shadow",
     ),
+    (
+        "AdaptiveLimit",
+        {"min": 1, "max": 2, "target": {"p99": "1s"}},
+        {"min": 3, "max": 2, "target": {"p99": "1s"}},
+        "at most max",
+    ),
     ("ConnectionLimit", {"perSecond": 1}, {}, "expected concurrent, perSecond or both"),
     ("ExternalServiceSpec", STATIC, EXTERNAL, "expected endpoints"),
     (

@@ -1,4 +1,4 @@
-//! How long successful attempts took lately: percentiles of the last minute.
+//! How long attempts took lately: percentiles of the last minute, or of another time.
 
 use crate::Percent;
 use crate::steps::{self, STEPS};
@@ -8,7 +8,7 @@ const MINUTE_NS: u64 = 60_000_000_000;
 /// Below so many attempts percentiles mean nothing.
 const ENOUGH: u32 = 20;
 
-/// The latencies of successful attempts over the last minute.
+/// The latencies of attempts over the last minute, or another time.
 #[derive(Clone, Debug)]
 pub struct RecentLatency {
     window: TenBuckets<STEPS>,
@@ -23,7 +23,15 @@ impl Default for RecentLatency {
 }
 
 impl RecentLatency {
-    /// Adds a successful attempt.
+    /// Over another time than a minute.
+    #[must_use]
+    pub fn over(window_ns: u64) -> Self {
+        Self {
+            window: TenBuckets::new(window_ns),
+        }
+    }
+
+    /// Adds an attempt.
     #[inline]
     pub fn record(&mut self, latency_ns: u64, now_ns: u64) {
         self.window.add(now_ns, steps::step_of(latency_ns));

@@ -161,6 +161,33 @@ impl Algorithm {
         }
     }
 
+    /// The same with another figure in the place of the one that people wrote; of the whole.
+    #[must_use]
+    pub const fn of(self, figure: u64) -> Self {
+        match self {
+            Self::TokenBucket { rate, burst } => Self::TokenBucket {
+                rate: Rate::new(figure, rate.per_ns()),
+                burst,
+            },
+            Self::LeakyBucket(leak) => Self::LeakyBucket(Leak {
+                rate: Rate::new(figure, leak.rate.per_ns()),
+                ..leak
+            }),
+            Self::FixedWindow { rate, aligned } => Self::FixedWindow {
+                rate: Rate::new(figure, rate.per_ns()),
+                aligned,
+            },
+            Self::SlidingLog { rate } => Self::SlidingLog {
+                rate: Rate::new(figure, rate.per_ns()),
+            },
+            Self::SlidingWindow { rate, buckets } => Self::SlidingWindow {
+                rate: Rate::new(figure, rate.per_ns()),
+                buckets,
+            },
+            Self::Concurrency(_) => Self::Concurrency(Share::new(figure, 1)),
+        }
+    }
+
     /// The share of one of so many live `members`; of none, the whole. Places in a line are not divided.
     #[must_use]
     pub const fn divided(self, members: u32) -> Self {

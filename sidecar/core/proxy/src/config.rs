@@ -329,6 +329,8 @@ pub struct Limit {
     pub params: rate_limit::Params,
     /// What its refusals are called.
     pub reason: Reason,
+    /// Moves its figure within bounds.
+    pub adaptive: Option<rate_limit::adaptive::Params>,
     /// Whether its figures are the whole fleet's, of which each member has an equal share.
     pub is_divided: bool,
 }

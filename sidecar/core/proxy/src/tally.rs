@@ -75,6 +75,11 @@ impl AttemptResult {
         }
     }
 
+    /// Whether its length says how long the upstream takes.
+    pub(crate) const fn tells_latency(self) -> bool {
+        matches!(self, Self::Success | Self::Failure | Self::Timeout)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",

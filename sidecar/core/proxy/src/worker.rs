@@ -356,6 +356,7 @@ impl Worker {
                         endpoint.pools.sweep(&retirement, now_ns)
                     });
                 }
+                cluster.limits.adapt(self.moment(now_ns));
                 cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
             }
         }

@@ -65,6 +65,17 @@ def found(limit: str) -> list[str]:
             "spec.limits[0].algorithm: a limit of concurrency has no such field",
         ),
         (
+            "{name: a, concurrency: 9, adaptive: {min: 10, max: 20, target: {p99: 1s}}}",
+            "spec.limits[0].concurrency: expected from adaptive.min 10 to adaptive.max 20",
+        ),
+        (
+            (
+                "{name: a, requests: 10, per: 1s, algorithm: SlidingLog, "
+                "adaptive: {min: 10, max: 20000, target: {p99: 1s}}}"
+            ),
+            "spec.limits[0].adaptive.max: a SlidingLog has 10000 at most",
+        ),
+        (
             "{name: a, connections: {}}",
             "spec.limits[0].connections: expected concurrent, perSecond or both",
         ),
@@ -195,6 +206,13 @@ def test_an_answer_that_names_no_cost_has_none_and_a_request_costs_one(
     spec = f"limits: [{{name: a, requests: 1, per: 1s, cost: {cost}}}]"
     [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
     assert limit["cost"] == complete
+
+
+def test_a_burst_that_nobody_wrote_moves_with_the_figure() -> None:
+    moving = "adaptive: {min: 1, max: 20, target: {p99: 1s}}"
+    spec = f"limits: [{{name: a, requests: 10, per: 1s, {moving}}}]"
+    [limit] = compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).limits
+    assert "burst" not in limit
 
 
 @pytest.mark.parametrize(("mode", "is_shadow"), [("Shadow", True), ("Enforce", False)])

@@ -278,6 +278,10 @@ impl Exchange {
             permit.note_latency(headers_ns.saturating_sub(attempt.began_ns));
         }
         let result = AttemptResult::of(&ending, has_failed);
+        if result.tells_latency() {
+            let latency_ns = answered_ns.saturating_sub(attempt.began_ns);
+            cluster.limits.note_latency(latency_ns, now_ns);
+        }
         cluster.tally.count_attempt(result);
         if let (AttemptResult::Success, Some(recent)) = (result, &cluster.recent) {
             recent.borrow_mut().record(latency_ns, now_ns);

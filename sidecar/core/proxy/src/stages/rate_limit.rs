@@ -1,5 +1,6 @@
 //! Rate limits: every limit that matches a request must admit it; all are charged, or none.
 
+mod adaptation;
 mod charges;
 mod door;
 pub(crate) mod matching;
@@ -7,7 +8,7 @@ mod quota;
 pub(crate) mod subject;
 mod usage;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 pub(crate) use charges::Charges;
 use policy::Moment;
+use policy::latency::RecentLatency;
+use policy::rate_limit::adaptive::Adaptive;
 use policy::rate_limit::{Algorithm, Arrival, Ask, Limiter, Params, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
@@ -36,6 +39,10 @@ pub(crate) struct Limits {
     rules: Vec<Rc<Rule>>,
     /// The place in `rules` of the limit in each slot.
     places: Vec<usize>,
+    /// How many share what is divided.
+    members: Cell<u32>,
+    /// How long attempts took lately; kept only where a limit follows it.
+    latency: Option<Rc<RefCell<RecentLatency>>>,
     usage: Rc<Usage>,
     hasher: RandomState,
 }
@@ -50,6 +57,8 @@ pub(crate) struct Rule {
     is_shadow: bool,
     response: config::LimitResponse,
     label: Rc<Label>,
+    /// Where its figure is, if that moves.
+    adaptive: Option<Rc<RefCell<Adaptive>>>,
     slot: Slot,
     pub(crate) counts: Rc<Counts>,
 }
@@ -87,14 +96,17 @@ pub(crate) struct Admission {
 impl Limits {
     /// The limits that `rules` state. What was used of `old` ones that count the same subjects is kept.
     pub(crate) fn new(rules: &[LimitRules], members: u32, old: Option<&Self>, at: Moment) -> Self {
-        let mut limits = Self::default();
+        let mut limits = Self {
+            members: Cell::new(members),
+            ..Self::default()
+        };
         let mut kept = HashMap::new();
         if let Some(old) = old {
             limits.hasher = old.hasher.clone();
             limits.usage = Rc::clone(&old.usage);
             kept = old.rules.iter().map(|rule| (rule.key(), rule)).collect();
         }
-        for mut rule in rules.iter().flat_map(Rule::all) {
+        for mut rule in rules.iter().flat_map(|rules| Rule::all(rules, at.now_ns)) {
             match kept.remove(&rule.key()) {
                 Some(old) => rule.succeed(old, members, &limits.usage, at),
                 None => rule.slot = limits.usage.enter(rule.params(members)),
@@ -104,6 +116,10 @@ impl Limits {
         for gone in kept.into_values() {
             limits.usage.leave(gone.slot);
         }
+        limits.latency = limits.follows_latency().then(|| {
+            let old = old.and_then(|old| old.latency.clone());
+            old.unwrap_or_else(adaptation::latency)
+        });
         limits
     }
 
@@ -117,6 +133,7 @@ impl Limits {
 
     /// Divides what is divided among so many members from now on; what was used stays used.
     pub(crate) fn divide(&self, members: u32, at: Moment) {
+        self.members.set(members);
         for rule in self.rules.iter().filter(|rule| rule.limit.is_divided) {
             self.usage.reconfigure(rule.slot, rule.params(members), at);
         }
@@ -316,7 +333,7 @@ type RuleKey = (Arc<PolicyName>, Arc<str>, String);
 type PolicyName = str;
 
 impl Rule {
-    fn all(rules: &LimitRules) -> impl Iterator<Item = Self> {
+    fn all(rules: &LimitRules, now_ns: u64) -> impl Iterator<Item = Self> {
         let exempt: Arc<[config::Exemption]> = rules.exempt.clone().into();
         rules.limits.iter().map(move |limit| Self {
             policy: Arc::clone(&rules.policy),
@@ -330,6 +347,7 @@ impl Rule {
                 &limit.name,
                 &limit.params.algorithm,
             )),
+            adaptive: adaptation::begin(limit, now_ns),
             slot: Slot::default(),
             counts: Rc::default(),
         })
@@ -339,19 +357,20 @@ impl Rule {
     fn succeed(&mut self, old: &Self, members: u32, usage: &Usage, at: Moment) {
         self.slot = old.slot;
         self.counts = Rc::clone(&old.counts);
+        self.keep_figure(old);
         usage.reconfigure(self.slot, self.params(members), at);
     }
 
     /// The figures for one of so many members.
-    const fn params(&self, members: u32) -> Params {
-        let params = self.limit.params;
-        if !self.limit.is_divided {
-            return params;
+    fn params(&self, members: u32) -> Params {
+        let mut params = self.limit.params;
+        if let Some(adaptive) = &self.adaptive {
+            params.algorithm = params.algorithm.of(adaptive.borrow().limit());
         }
-        Params {
-            algorithm: params.algorithm.divided(members),
-            ..params
+        if self.limit.is_divided {
+            params.algorithm = params.algorithm.divided(members);
         }
+        params
     }
 
     fn key(&self) -> RuleKey {

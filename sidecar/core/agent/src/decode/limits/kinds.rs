@@ -1,11 +1,11 @@
 //! What a limit limits: requests, what is in flight, or connections.
 
 use policy::Reason;
-use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull};
+use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull, adaptive};
 use proxy::config::{Cost, Limit, OnMissing};
 
 use super::super::Fault;
-use super::super::read::{Under, each, enumeration, positive};
+use super::super::read::{Under, each, enumeration, nanoseconds, positive, required};
 use super::{algorithm, request_match, subject};
 use crate::mesh;
 
@@ -50,8 +50,19 @@ fn limit(wire: mesh::Limit, algorithm: Algorithm, reason: Reason) -> Result<Limi
             count_refused: wire.count_refused,
         },
         reason,
+        adaptive: wire.adaptive.map(adaptive).transpose().under("adaptive")?,
         is_divided: is_divided(enumeration("scope", wire.scope)?),
         name: wire.name.into(),
+    })
+}
+
+fn adaptive(wire: mesh::AdaptiveLimit) -> Result<adaptive::Params, Fault> {
+    let target = required("target", wire.target)?;
+    let p99 = nanoseconds("p99", target.p99).under("target")?;
+    Ok(adaptive::Params {
+        min: positive("min", wire.min)?,
+        max: positive("max", wire.max)?,
+        target: p99,
     })
 }
 

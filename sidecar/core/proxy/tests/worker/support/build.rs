@@ -188,6 +188,7 @@ pub(crate) fn limit(name: &str, burst: u64, by: Vec<Subject>) -> Limit {
             count_refused: false,
         },
         reason: Reason::RatelimitToken,
+        adaptive: None,
         is_divided: false,
     }
 }

@@ -34,6 +34,7 @@ fn limit(by: Vec<config::Subject>, on_missing: OnMissing) -> Limit {
             count_refused: false,
         },
         reason: policy::Reason::RatelimitToken,
+        adaptive: None,
         is_divided: false,
     }
 }
