@@ -1,7 +1,6 @@
-"""What a process holds: descriptors, threads and memory, as the kernel counts them."""
+"""What a process holds: descriptors, memory and connections, as the kernel counts them."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 MEBIBYTE = 1 << 20
@@ -9,20 +8,9 @@ ESTABLISHED = "01"  # as /proc/net/tcp has it
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What one process held at one instant, but for its memory."""
-
-    descriptors: int
-    threads: int
-
-
-def holdings(pid: int) -> Holdings:
-    """Return what a process holds now."""
-    process = Path(f"/proc/{pid}")
-    return Holdings(
-        descriptors=len(list((process / "fd").iterdir())), threads=len(list((process / "task").iterdir()))
-    )
+def descriptors(pid: int) -> int:
+    """Return how many descriptors a process holds."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def resident_mib(pid: int) -> float:

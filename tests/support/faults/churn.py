@@ -10,7 +10,7 @@ from registry.client import RegistryClient
 from registry.model import ServiceName
 from tests.support.desired import outbound
 from tests.support.documents import resilience, service
-from tests.support.faults.census import connections_to, holdings, resident_mib
+from tests.support.faults.census import connections_to, descriptors, resident_mib
 from tests.support.faults.stand import Stand
 from tests.support.light_sidecar import light_sidecar
 from tests.support.metrics import scrape
@@ -32,23 +32,20 @@ class Census:
     """
 
     descriptors: int
-    threads: int
     tasks: int
     leases: int
 
     def __str__(self) -> str:
-        held = f"{self.descriptors} descriptors, {self.threads} threads"
-        return f"{held}, {self.tasks} tasks, {self.leases} leases"
+        return f"{self.descriptors} descriptors, {self.tasks} tasks, {self.leases} leases"
 
 
 async def census(stand: Stand) -> Census:
     """Count what is held now."""
     pages = [await scrape(plane.http) for plane in stand.planes]
-    held = [holdings(process.pid) for process in _processes(stand).values()]
+    held = sum(descriptors(process.pid) for process in _processes(stand).values())
     resting = connections_to({workload.app.port for workload in stand.workloads})
     return Census(
-        descriptors=sum(one.descriptors for one in held) - resting,
-        threads=sum(one.threads for one in held),
+        descriptors=held - resting,
         tasks=round(sum(page.total("breakwater_controlplane_tasks") for page in pages)),
         leases=len(await stand.etcd.members[0].leases()),
     )
