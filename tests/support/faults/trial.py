@@ -55,7 +55,7 @@ async def trial(scratch: Path, judge: Judge, **options: Unpack[StandOptions]) ->
         judge.expect("no endpoint set is emptied, the fewest", fewest, held=held)
         if trial.judges_revisions:
             judge.expect("no sidecar goes back to an older revision", seen, held=not seen.steps_back)
-        repairs = [await repaired(plane) for plane in stand.planes]
+        repairs = [await repaired(plane) for plane in stand.planes if plane.process.is_running]
         judge.expect("control planes had nothing to repair", sum(repairs), held=not any(repairs))
     found = telltales(scratch)
     judge.expect("nothing strange in any log", found or "nothing", held=not found)
