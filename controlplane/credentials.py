@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
-from cryptography import x509
 
 from controlplane.errors import CredentialsError
 
@@ -80,6 +79,8 @@ def first_name(credentials: Credentials) -> str:
     Raises:
         CredentialsError: it names nobody.
     """
+    from cryptography import x509  # noqa: PLC0415  # 10 MB, for who needs it
+
     try:
         certificate = x509.load_pem_x509_certificate(credentials.certificate)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

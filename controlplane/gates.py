@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from controlplane.admin.guard import TokenGuard
 from controlplane.admin.statuses import ErrorStatuses
-from controlplane.authority.directory import DirectoryKeep
 from controlplane.authority.guard import CallerGuard
-from controlplane.authority.issuing import issuing
 from controlplane.credentials import FileCredentials
 from controlplane.injector.template import AUDIENCE
 from controlplane.listen import Access
@@ -78,6 +76,9 @@ async def _trusting(settings: Settings) -> AsyncIterator[_Trust]:
     elif given:
         yield _Trust(keyring=given)
     elif security.ca_dir:
+        from controlplane.authority.directory import DirectoryKeep  # noqa: PLC0415  # 10 MB, for who needs it
+        from controlplane.authority.issuing import issuing  # noqa: PLC0415  # the same
+
         names = (*security.names, settings.listen.host, settings.admin.host)
         async with issuing(DirectoryKeep(security.ca_dir), names, settings.trust_domain) as keyring:
             yield _Trust(keyring=keyring)
@@ -88,6 +89,8 @@ async def _trusting(settings: Settings) -> AsyncIterator[_Trust]:
 @asynccontextmanager
 async def _in_cluster(settings: Settings, given: Keyring | None) -> AsyncIterator[_Trust]:
     """The cluster says whose tokens are; it keeps our roots, unless a certificate is given."""
+    from controlplane.authority.directory import DirectoryKeep  # noqa: PLC0415  # 10 MB, for who needs it
+    from controlplane.authority.issuing import issuing  # noqa: PLC0415  # the same
     from controlplane.kubernetes.api import reaching  # noqa: PLC0415  # a second and 50 MB, for who needs it
     from controlplane.kubernetes.keeping import SecretKeep  # noqa: PLC0415  # the same
     from controlplane.kubernetes.tokens import TokenReviews  # noqa: PLC0415  # the same
