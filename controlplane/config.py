@@ -9,6 +9,7 @@ from controlplane.errors import SettingsError
 from controlplane.flags import CONFIG, FLAGS, parse_flags, suggestion
 from controlplane.location import read_location
 from controlplane.security import Security, read_security
+from controlplane.webhook import Injection, read_injection
 from registry.config import StoreLocation, is_loopback
 
 _MAX_PORT = 65_535
@@ -49,6 +50,8 @@ class Settings:
     http: Address
     trust_domain: str
     security: Security
+    webhook: Address | None
+    injection: Injection | None
     insecure: bool
 
 
@@ -103,6 +106,8 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     )
     if admin and not (admin.is_loopback or insecure or security.admin_token):
         problems.append(f"--admin {admin}: off loopback people must show a token; give --admin-token-file")
+    injection = read_injection(texts, is_possible=kubernetes and not insecure, problems=problems)
+    webhook = _address("webhook", texts["webhook"], is_allowed, problems) if texts["webhook"] else None
     if not texts["trust-domain"]:
         problems.append("--trust-domain: expected a name, found nothing")
     if not (store and listen and admin and http):
@@ -116,6 +121,8 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
         http=http,
         trust_domain=texts["trust-domain"],
         security=security,
+        webhook=webhook,
+        injection=injection,
         insecure=insecure,
     )
 

@@ -6,6 +6,7 @@
     ├── CredentialsError            there is nothing to show to who connects
     ├── AuthorityError              roots that cannot be read, kept or published
     ├── ReviewError                 nobody can say now whose a token is
+    ├── MalformedReviewError        a webhook was asked nothing that it could answer
     ├── DiscoveryError
     │   ├── ProtocolError           a sidecar said what it may not say here
     │   ├── TooManyResourcesError   a sidecar asked for more than any workload needs
@@ -76,6 +77,12 @@ class ReviewError(ControlPlaneError):
 
     origin = Origin.UPSTREAM
     retryable = True
+
+
+class MalformedReviewError(ControlPlaneError):
+    """A webhook was asked nothing that it could answer."""
+
+    origin = Origin.DOWNSTREAM
 
 
 class DiscoveryError(ControlPlaneError):

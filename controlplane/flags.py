@@ -61,6 +61,12 @@ FLAGS = (
         metavar="NAME[,NAME...]",
         help="further names and addresses that our own authority signs for",
     ),
+    Flag(name="webhook", metavar="HOST:PORT", help="where the API server asks for sidecars, and for checks"),
+    Flag(name="webhook-cert", metavar="FILE", help="its certificate, if not that of --listen, in PEM"),
+    Flag(name="webhook-key", metavar="FILE", help="its private key, in PEM"),
+    Flag(name="sidecar-image", metavar="IMAGE", help="image of the sidecars that are injected"),
+    Flag(name="capture-image", metavar="IMAGE", help="image that redirects the traffic of their pods"),
+    Flag(name="sidecar-controlplane", metavar="HOST:PORT", help="where they find the control plane"),
     Flag(
         name="webhook-configurations",
         metavar="NAME[,NAME...]",

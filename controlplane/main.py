@@ -22,6 +22,7 @@ from controlplane.admin.policies import Policies
 from controlplane.admin.server import AdminServer
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
+from controlplane.credentials import FileCredentials, Keyring
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
@@ -38,6 +39,8 @@ from controlplane.garbage import keep_what_there_is
 from controlplane.gates import opening
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
+from controlplane.injector.server import Questions, serving_webhooks
+from controlplane.injector.template import Template
 from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
@@ -52,6 +55,7 @@ from controlplane.peers.mesh import Mesh
 from controlplane.peers.own import Own
 from controlplane.peers.presence import forget, present
 from controlplane.peers.server import PeerServer
+from controlplane.policy import sidecar_profile
 from controlplane.snapshot.build import Compiler, Snapshot
 from controlplane.snapshot.codec import encode
 from controlplane.sources.admin import AdminSource
@@ -211,6 +215,7 @@ async def replica(
                 gates.people,
             ) as admin,
             _controlling(cluster, _InForce(parts=parts, mesh=peers.mesh(itself)), own.id),
+            _reviewing(settings, cluster, parts, gates.people.keyring),
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
             bound = Bound(listen=listener.address, admin=admin.address, http=http)
@@ -233,6 +238,7 @@ class _Parts:
     mirrors: tuple[Mirror, ...]
     schema: Schema
     sources: tuple[Source, ...]
+    policies: Policies
     history: PolicyHistory
     revisions: Revisions
     fleet: Fleet
@@ -288,6 +294,7 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
         mirrors=(live.mirror, inputs.mirror, journal.mirror),
         schema=schema,
         sources=sources,
+        policies=policies,
         history=PolicyHistory(journal, policies, schema),
         revisions=revisions,
         fleet=fleet,
@@ -332,6 +339,38 @@ class _InForce:
 
     async def convergence(self) -> Mapping[ObjectKey, PolicyConvergence]:
         return (await self.mesh.convergence(self.revision_of)).value
+
+
+@asynccontextmanager
+async def _reviewing(
+    settings: Settings, cluster: "Watched | None", parts: _Parts, keyring: Keyring | None
+) -> AsyncIterator[None]:
+    """Answers the API server of the cluster, if it is to ask."""
+    webhook, injection = settings.webhook, settings.injection
+    if injection and injection.certificate and injection.key:
+        keyring = FileCredentials(injection.certificate, injection.key)
+    if not (webhook and injection and cluster and keyring):
+        yield
+        return
+    from controlplane.kubernetes.version import minor  # noqa: PLC0415  # as for `watching`
+
+    namespace = cluster.api.namespace
+    template = Template(
+        sidecar_image=injection.sidecar_image,
+        capture_image=injection.capture_image,
+        controlplane=injection.controlplane or f"breakwater-controlplane.{namespace}.svc:15010",
+        minor=await minor(cluster.api),
+        root_namespace=namespace,
+    )
+    questions = Questions(
+        template=template,
+        profiles=lambda: parts.revisions.newest.desired.documents,
+        block=parts.schema.kinds[sidecar_profile.KIND].spec,
+        check=parts.policies.check_object,
+    )
+    async with serving_webhooks(webhook, keyring, questions) as address:
+        log.info("webhooks ready", address=str(address))
+        yield
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlplane.admin.parts import Fleet
 from controlplane.errors import HistoryError, NotFoundError, ReadOnlyError
@@ -120,6 +120,18 @@ class Policies:
             units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
             problems += preview(self.desired, admin.NAME, units)
         return Checked(documents=documents, problems=problems)
+
+    async def check_object(self, text: str) -> tuple[Problem, ...]:
+        """What an object would meet that is written to the cluster."""
+        return await asyncio.to_thread(self._check_object, text)
+
+    def _check_object(self, text: str) -> tuple[Problem, ...]:
+        parsed = parse(text, CLUSTER, self._schema)
+        units = {str(document.key): Parsed(documents=(document,)) for document in parsed.documents}
+        found = parsed.problems
+        if parsed.is_valid:
+            found += preview(self.desired, CLUSTER, units)
+        return tuple(replace(problem, file="", line=0) for problem in found)
 
     async def apply(self, documents: Sequence[Document], author: str) -> Kept:
         """Keeps documents that were checked, and returns once they are in force.

@@ -16,7 +16,7 @@ from tests.support.process import Process
 
 NAME = "breakwater-controlplane"
 ROOTS = Path("ca.crt")
-PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014}
+PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014, "--webhook": 15017}
 
 
 @asynccontextmanager

@@ -14,14 +14,32 @@ from tests.support.kube.apiserver import ISSUER, ApiServer
 
 
 def pod(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
-    """Return a pod of one container, which nothing here will ever run."""
-    containers = [{"name": "app", "image": "app:1"}]
+    """Return a pod that nothing here will ever run; it passes Pod Security `restricted`."""
+    secure = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    ports = [{"name": "http", "containerPort": 8080}]
+    containers = [{"name": "app", "image": "app:1", "ports": ports, "securityContext": secure}]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"containers": containers, **spec},
     }
+
+
+def annotated(found: dict[str, Any], **annotations: str) -> dict[str, Any]:
+    """Return a pod with annotations of ours, given without the prefix."""
+    ours = {f"breakwater.dev/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    return {**found, "metadata": {**found["metadata"], "annotations": ours}}
+
+
+def labelled(found: dict[str, Any], inject: str) -> dict[str, Any]:
+    """Return a pod that says whether it wants a sidecar."""
+    return {**found, "metadata": {**found["metadata"], "labels": {"breakwater.dev/inject": inject}}}
 
 
 async def bound_token(server: ApiServer, namespace: str, name: str, audience: str = AUDIENCE) -> str:

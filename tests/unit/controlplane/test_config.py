@@ -35,6 +35,8 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
         security=Security(),
+        webhook=None,
+        injection=None,
         insecure=False,
     )
     assert str(settings.store) == "sqlite:/home/anna/.local/state/breakwater/registry.db"
@@ -180,3 +182,15 @@ def test_a_certificate_comes_with_its_key_and_without_an_authority(tmp_path: Pat
     assert problems("--tls-names", "a") == [
         "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"
     ]
+
+
+def test_webhooks_are_for_a_cluster_that_is_believed() -> None:
+    impossible = "--webhook: expected --kubernetes with it, and no --insecure: the API server calls over TLS"
+    assert problems("--webhook", "127.0.0.1:15017") == [impossible]
+    assert problems("--webhook", "127.0.0.1:1", "--kubernetes", "--insecure") == [impossible]
+    assert problems("--sidecar-image", "ours:1") == ["--sidecar-image: expected --webhook with it"]
+    settings = read_settings(
+        ["--webhook", "0.0.0.0:15017", "--kubernetes", "--sidecar-image", "ours:1"], HOME
+    )
+    assert settings.injection is not None
+    assert (str(settings.webhook), settings.injection.sidecar_image) == ("0.0.0.0:15017", "ours:1")
