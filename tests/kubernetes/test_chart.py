@@ -93,7 +93,7 @@ async def test_the_roles_allow_this_and_nothing_more() -> None:
         *product(["events.k8s.io"], ["events"], [""], ["create", "get", "patch"]),
         ("authentication.k8s.io", "tokenreviews", "", "create"),
         ("", "configmaps", "", "create"),
-        *product([""], ["configmaps"], ["breakwater-ca"], ["get", "update", "patch"]),
+        ("", "configmaps", "breakwater-ca", "patch"),
         *product(
             ["admissionregistration.k8s.io"],
             ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
@@ -105,7 +105,7 @@ async def test_the_roles_allow_this_and_nothing_more() -> None:
         ("coordination.k8s.io", "leases", "", "create"),
         *product(["coordination.k8s.io"], ["leases"], ["breakwater-controlplane"], ["get", "update"]),
         ("", "secrets", "", "create"),
-        *product([""], ["secrets"], ["breakwater-ca", "breakwater-webhook"], ["get", "update", "patch"]),
+        *product([""], ["secrets"], ["breakwater-ca"], ["get", "update"]),
     }
 
 

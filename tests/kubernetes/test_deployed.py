@@ -10,7 +10,7 @@ import aiohttp
 
 from tests.support.app import App, Reply
 from tests.support.charts.render import CHART, NAMESPACE
-from tests.support.charts.run import NAME, ROOTS, deployed
+from tests.support.charts.run import NAME, ROOTS, checked, deployed
 from tests.support.helm import Helm
 from tests.support.kube import ApiServer, api_server
 from tests.support.kube.audit import audit_flags, audited, refused
@@ -89,6 +89,9 @@ async def test_a_policy_is_enforced_by_what_the_chart_installs(tmp_path: Path) -
 
             await until(times_out)
             await until(is_synced)
+            findings = await checked(server, plane, tmp_path / "check")
+            assert findings
+            assert not [each for each in findings if each["mark"] == "×"]  # noqa: RUF001 (the mark of `check`)
         assert plane.process.child.returncode == 0
         await until(that(lambda: any(event["verb"] == "patch" for event in audited(tmp_path / "audit"))))
         assert refused(tmp_path / "audit") == []

@@ -18,6 +18,7 @@ from tests.support.helm import Helm
 from tests.support.kube import ApiServer, KubectlError, api_server
 from tests.support.reference import read_comments
 
+pytestmark = pytest.mark.timeout(300)  # each has an API server of its own, and Helm many requests
 HERE = f"--namespace={NAMESPACE}"
 POLICY: dict[str, Any] = {
     "apiVersion": "breakwater.dev/v1alpha1",

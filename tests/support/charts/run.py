@@ -2,13 +2,18 @@
 
 import asyncio
 import base64
+import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.charts.render import NAMESPACE
+from tests.support.charts.render import CHART, NAMESPACE, find, rendered
+from tests.support.command import output_of
+from tests.support.commandline import CODE
+from tests.support.helm import HelmError
 from tests.support.kube import ApiServer
 from tests.support.mesh import ControlPlane
 from tests.support.ports import free_ports
@@ -26,11 +31,7 @@ async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPla
     Its ports are others, and on loopback. Who vouches for it is in the file `ROOTS` of `scratch`.
     """
     pod = (await server.get("deployment", NAME, f"--namespace={NAMESPACE}"))["spec"]["template"]["spec"]
-    [container] = pod["containers"]
-    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    for volume in pod["volumes"]:
-        place = scratch / places[volume["name"]].lstrip("/")
-        await asyncio.to_thread(_write, place, await _content(server, volume))
+    container = await _mounted(server, pod, scratch)
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     words = [_here(word, scratch, ports) for word in container["args"]]
     token = await server.token(NAMESPACE, pod["serviceAccountName"])
@@ -47,11 +48,41 @@ async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPla
         yield plane
 
 
+async def checked(server: ApiServer, plane: ControlPlane, scratch: Path) -> list[Mapping[str, str]]:
+    """Return what the release's own test finds, run as its pod says.
+
+    Raises:
+        HelmError: Something is wrong.
+    """
+    pod = find(await rendered(CHART), "Pod")["spec"]
+    container = await _mounted(server, pod, scratch)
+    told = {each["name"]: each["value"].replace("/etc/", f"{scratch}/etc/") for each in container["env"]}
+    environment = {**os.environ, **told, "BREAKWATER_ADMIN": f"127.0.0.1:{plane.admin}"}
+    assert container["command"] == ["breakwater"]
+    command = (sys.executable, "-c", CODE, *container["args"])
+    found: dict[str, Any] = json.loads(await output_of(command, failure=HelmError, environment=environment))
+    findings: list[Mapping[str, str]] = found["items"]
+    return findings
+
+
+async def _mounted(server: ApiServer, pod: Mapping[str, Any], scratch: Path) -> Mapping[str, Any]:
+    """Return the one container of a pod, once what it mounts lies in `scratch`."""
+    [container] = pod["containers"]
+    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in pod["volumes"]:
+        place = scratch / places[volume["name"]].lstrip("/")
+        await asyncio.to_thread(_write, place, await _content(server, volume))
+    return dict(container)
+
+
 async def _content(server: ApiServer, volume: Mapping[str, Any]) -> Mapping[str, bytes]:
-    if "secret" not in volume:
-        return {}
-    secret = await server.get("secret", volume["secret"]["secretName"], f"--namespace={NAMESPACE}")
-    return {name: base64.b64decode(content) for name, content in secret["data"].items()}
+    if "configMap" in volume:
+        found = await server.get("configmap", volume["configMap"]["name"], f"--namespace={NAMESPACE}")
+        return {name: text.encode() for name, text in found["data"].items()}
+    if "secret" in volume:
+        found = await server.get("secret", volume["secret"]["secretName"], f"--namespace={NAMESPACE}")
+        return {name: base64.b64decode(content) for name, content in found["data"].items()}
+    return {}
 
 
 def _write(place: Path, files: Mapping[str, bytes]) -> None:
