@@ -156,19 +156,30 @@ class Controller:
         now = datetime.now(UTC).replace(microsecond=0)
         objects = dict(self._source.objects)
         changes = await asyncio.to_thread(self._plan.changes, objects, view, now, self._clock.now_ns())
-        await self._write(changes[:WRITES_PER_TICK])
+        await self._write_all(changes)
 
-    async def _write(self, changes: tuple[Change, ...]) -> None:
+    async def _write_all(self, changes: tuple[Change, ...]) -> None:
+        """Writes statuses in turn, unless there is something new to say meanwhile."""
+        for start in range(0, len(changes), WRITES_PER_TICK):
+            if start:
+                await self._clock.sleep(TICK_SECONDS)
+            is_outdated = start > 0 and (self._inputs() != self._seen or not self._leader.is_leading)
+            if is_outdated or not await self._write(changes[start : start + WRITES_PER_TICK]):
+                return
+
+    async def _write(self, changes: tuple[Change, ...]) -> bool:
+        """Whether the server took all of them."""
         for change in changes:
             try:
                 custom = await self._writer.write(change)
             except KubernetesError as error:
                 await self._stay_away(change, error)
-                return
+                return False
             self._failures = 0
             self._plan.wrote(change, self._clock.now_ns())
             if custom is not None:
                 self._source.note(change.name, custom)
+        return True
 
     async def _stay_away(self, change: Change, error: KubernetesError) -> None:
         """Lets the server be for a while; what was to be written then is still to be."""

@@ -107,35 +107,6 @@ class EndpointSlice(Object, frozen=True, rename="camel", kw_only=True):
     ports: tuple[SlicePort, ...] | None = None
 
 
-class GrantFrom(Struct, frozen=True, kw_only=True):
-    """Who may refer."""
-
-    group: str = ""
-    kind: str = ""
-    namespace: str = ""
-
-
-class GrantTo(Struct, frozen=True, kw_only=True):
-    """What they may refer to; without a name, every object of the kind."""
-
-    group: str = ""
-    kind: str = ""
-    name: str = ""
-
-
-class GrantSpec(Struct, frozen=True, rename={"sources": "from"}, kw_only=True):
-    """What a ReferenceGrant says."""
-
-    sources: tuple[GrantFrom, ...] = ()
-    to: tuple[GrantTo, ...] = ()
-
-
-class ReferenceGrant(Object, frozen=True, kw_only=True):
-    """Permission, by the owner of a namespace, to refer into it."""
-
-    spec: GrantSpec = field(default_factory=GrantSpec)
-
-
 class Problem(Struct, frozen=True, kw_only=True):
     """The `Status` in which the API server says what is wrong."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from controlplane.kubernetes.objects import Custom, EndpointSlice, Object, ReferenceGrant, Service
+from controlplane.kubernetes.objects import Custom, EndpointSlice, Object, Service
 
 if TYPE_CHECKING:
     from controlplane.model.schema import Kind
@@ -42,14 +42,6 @@ class Resource(Generic[T_co]):
 SERVICES: Final = Resource(name="services", version="v1", type=Service)
 SLICES: Final = Resource(name="endpointslices", version="discovery.k8s.io/v1", type=EndpointSlice)
 PODS: Final = Resource(name="pods", version="v1", type=Object, metadata_only=True)
-NAMESPACES: Final = Resource(name="namespaces", version="v1", type=Object, metadata_only=True)
-ACCOUNTS: Final = Resource(name="serviceaccounts", version="v1", type=Object, metadata_only=True)
-GRANTS: Final = Resource(
-    name="referencegrants",
-    version="gateway.networking.k8s.io/v1beta1",
-    type=ReferenceGrant,
-    optional=True,
-)
 
 
 def resource_of(kind: Kind, version: str) -> Resource[Custom]:

@@ -48,7 +48,7 @@ class KubernetesSource:
 
     @property
     def position(self) -> int:
-        """Grows whenever an object is another, be it only in its status."""
+        """Grows whenever an object says something else, its status aside: what we write there is no news."""
         return self._position
 
     def note(self, name: ObjectKey, custom: Custom) -> None:
@@ -77,13 +77,13 @@ class KubernetesSource:
             await self._changed.wait()
 
     def _take(self, kind: Kind, changes: Mapping[Key, Custom | None]) -> None:
-        self._position += 1
         for key, custom in changes.items():
             name = codec.key_of(kind, key)
             known = self._objects.pop(name, None)
             if custom is not None:
                 self._objects[name] = custom
             if known is None or custom is None or not _says_the_same(known, custom):
+                self._position += 1
                 self._unread[name] = kind, custom
                 self._changed.set()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import (
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
 _PER_SERVICE: Final = (ResourceType.OUTBOUND, ResourceType.ENDPOINTS, ResourceType.INBOUND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All resources at one revision, and what they were built from."""
+    """All resources at one revision, and what they were built from; without slots, for what is kept of it."""
 
     inputs: Inputs
     attachments: Attachments
@@ -55,6 +56,15 @@ class Snapshot:
     def revision(self) -> int:
         """The revision of the policy set."""
         return self.inputs.revision
+
+    @cached_property
+    def sidecar_namespaces(self) -> frozenset[str]:
+        """The namespaces in which some endpoint has a sidecar."""
+        return frozenset(
+            name.namespace
+            for name, service in self.inputs.services.items()
+            if any(endpoint.has_sidecar for endpoint in service.endpoints)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,12 +41,8 @@ def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService
     if is_limit and service.enforces and not rate_limit.is_at_caller(document):
         return True
     namespaces = _caller_namespaces(snapshot, document)
-    return any(
-        endpoint.has_sidecar
-        for name, each in snapshot.inputs.services.items()
-        if not namespaces or name.namespace in namespaces
-        for endpoint in each.endpoints
-    )
+    enforcing = snapshot.sidecar_namespaces
+    return bool(enforcing & namespaces if namespaces else enforcing)
 
 
 def _caller_namespaces(snapshot: Snapshot, document: Document) -> set[str]:
