@@ -140,11 +140,15 @@ class InboundBackpressure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
-    """What the members of a service enforce; limits sorted by policy."""
+    """What the members of a service enforce, limits sorted by policy.
+
+    What would stand in front of its application, if policies in shadow acted too, only reports.
+    """
 
     service: ServiceName
     rate_limits: tuple[RateLimitRules, ...]
     backpressure: InboundBackpressure | None = None
+    shadow_backpressure: InboundBackpressure | None = None
 
 
 class Member(NamedTuple):

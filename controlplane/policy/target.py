@@ -25,7 +25,7 @@ _GROUPS: Final = {
     "ExternalService": ("", OUR_GROUP),
     "Mesh": ("", OUR_GROUP),
 }
-_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy"})
+_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy", "BackpressurePolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy"})
 
 
@@ -77,6 +77,11 @@ def is_enforced(document: Document) -> bool:
     return document.spec.get("mode") != "Disabled"
 
 
+def is_in_shadow(document: Document) -> bool:
+    """Whether the policy only reports what it would do."""
+    return document.spec.get("mode") == "Shadow"
+
+
 def targets(document: Document) -> tuple[Target, ...]:
     """What the policy is attached to, in the order written; none for a kind that attaches to nothing."""
     return tuple(_target(ref, document.key.namespace) for ref in blocks(document.spec, "targetRefs"))
@@ -95,7 +100,7 @@ def is_consumer(document: Document, target: Target, root_namespace: str) -> bool
 
 def validate(document: Document) -> Iterator[Problem]:
     """What is wrong with mode, targets and callers, as far as it does not depend on other documents."""
-    if document.spec.get("mode") == "Shadow" and document.key.kind not in _SHADOW_KINDS:
+    if is_in_shadow(document) and document.key.kind not in _SHADOW_KINDS:
         yield document.problem("spec.mode", f"a {document.key.kind} cannot run in shadow")
     seen: dict[Target, int] = {}
     for index, ref in enumerate(blocks(document.spec, "targetRefs")):

@@ -161,8 +161,10 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     if isinstance(body, Outbound):
         origins = (origin for variant in body.variants for origin in variant.origins)
         yield from (origin.policy.key for origin in origins if origin.policy)
-    if isinstance(body, Inbound) and body.backpressure is not None:
-        yield from (origin.policy.key for origin in body.backpressure.origins if origin.policy)
+    if isinstance(body, Inbound):
+        fronts = (front for front in (body.backpressure, body.shadow_backpressure) if front is not None)
+        origins = (origin for front in fronts for origin in front.origins)
+        yield from (origin.policy.key for origin in origins if origin.policy)
     if isinstance(body, Outbound | Inbound):
         yield from (rules.policy.key for rules in body.rate_limits)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Body,
         CallerMatch,
         FieldOrigin,
+        InboundBackpressure,
         Member,
         OutboundVariant,
         PolicyRef,
@@ -201,9 +202,15 @@ def _inbound(body: Inbound) -> resource_pb2.Inbound:
         service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
     )
     if body.backpressure is not None:
-        message.backpressure.origins.extend(map(encode_origin, body.backpressure.origins))
-        fill_message(message.backpressure.settings, body.backpressure.settings)
+        _fill_backpressure(message.backpressure, body.backpressure)
+    if body.shadow_backpressure is not None:
+        _fill_backpressure(message.shadow_backpressure, body.shadow_backpressure)
     return message
+
+
+def _fill_backpressure(message: resource_pb2.InboundBackpressure, front: InboundBackpressure) -> None:
+    message.origins.extend(map(encode_origin, front.origins))
+    fill_message(message.settings, front.settings)
 
 
 def _variant(variant: OutboundVariant) -> resource_pb2.OutboundVariant:

@@ -12,7 +12,7 @@ from controlplane.model.value import find
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from controlplane.model.resource import FieldOrigin, Inbound, OutboundVariant
+    from controlplane.model.resource import FieldOrigin, Inbound, InboundBackpressure, OutboundVariant
     from controlplane.model.schema import Block, Schema
     from controlplane.model.value import Tree
 
@@ -42,7 +42,15 @@ def outbound_rows(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
 
 def inbound_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
     """Every effective field of what stands in front of an application; none where nothing does."""
-    front = inbound.backpressure
+    return _front_rows(inbound.backpressure, schema)
+
+
+def shadow_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+    """The same, if the policies in shadow acted too; none where no policy is in shadow."""
+    return _front_rows(inbound.shadow_backpressure, schema)
+
+
+def _front_rows(front: InboundBackpressure | None, schema: Schema) -> tuple[Row, ...]:
     if front is None:
         return ()
     return tuple(rows(front.settings, front.origins, schema.blocks["Backpressure"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import Inbound, InboundBackpressure
-from controlplane.policy import backpressure, mesh
+from controlplane.policy import backpressure, mesh, target
 from controlplane.policy.defaults import fill
 from controlplane.policy.merge import merge, trace
 from controlplane.snapshot.outbound import contribution, default_contribution, limits
@@ -27,30 +27,31 @@ def build_inbound(
 ) -> Inbound:
     """The resource for members of `service`."""
     attached = list(attachments.of(service.name, is_external=False))
+    policies = [each for each in attached if each.document.key.kind == backpressure.KIND]
+    acting = [each for each in policies if not target.is_in_shadow(each.document)]
     return Inbound(
         service=service.name,
         rate_limits=limits(attached, schema, at_caller=False, callee_enforces=service.enforces),
-        backpressure=_backpressure(attached, mesh_document, schema),
+        backpressure=_backpressure(acting, mesh_document, schema),
+        shadow_backpressure=_backpressure(policies, mesh_document, schema) if policies != acting else None,
     )
 
 
 def _backpressure(
-    attached: Sequence[Attached], mesh_document: Document | None, schema: Schema
+    policies: Sequence[Attached], mesh_document: Document | None, schema: Schema
 ) -> InboundBackpressure | None:
-    """The settings that all policies say together; none when they say nothing."""
+    """The settings that policies say together; none when they say nothing."""
     block = schema.blocks["Backpressure"]
-    merged = merge(_contributions(attached, mesh_document), block)
+    merged = merge(_contributions(policies, mesh_document), block)
     if not merged.tree:
         return None
     tree = fill(merged.tree, block)
     return InboundBackpressure(settings=tree, origins=trace(tree, merged.origins))
 
 
-def _contributions(attached: Sequence[Attached], mesh_document: Document | None) -> Iterator[Contribution]:
+def _contributions(policies: Sequence[Attached], mesh_document: Document | None) -> Iterator[Contribution]:
     if mesh_document is not None:
         settings = backpressure.behaviours(mesh.default_backpressure(mesh_document))
         yield default_contribution(mesh_document, settings)
-    for each in attached:
-        if each.document.key.kind == backpressure.KIND:
-            settings = backpressure.behaviours(each.document.spec)
-            yield contribution(each, _EVERYBODY, each.document, settings)
+    for each in policies:
+        yield contribution(each, _EVERYBODY, each.document, backpressure.behaviours(each.document.spec))

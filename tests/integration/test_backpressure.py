@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support import accesslog
 from tests.support.callee import NAME, Callee, called
 from tests.support.documents import NAMESPACE
 from tests.support.framing import Message
+from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
 from tests.support.readiness import that, until
 from tests.support.refusal import reason, refusal
@@ -86,6 +88,20 @@ async def test_classes_decide_who_goes_first_and_who_makes_room(callee: Callee) 
     order = [path_of(request) for log in callee.app.connections for request in log.requests]
     assert order == ["/first", "/checkout/7", "/plain"]
     await callee.rests()
+
+
+async def test_a_policy_in_shadow_tells_what_it_would_refuse(callee: Callee) -> None:
+    await callee.admits(mode="Shadow", concurrency={"limit": 1}, queue={"capacity": 1})
+    gate = held(callee)
+    before = len(callee.app.requests)
+    async with AsyncExitStack() as calls:
+        clients = [await callee.ask(calls) for _ in range(4)]
+        await until(that(lambda: len(callee.app.requests) == before + 4))
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200] * 4
+    await until(measured(callee.sidecar.http, "breakwater_shadow_shed_total", 2, reason="queue.full"))
+    line = await accesslog.line(callee.sidecar.process, would_refuse="queue.full policy=test/callee")
+    assert line["status"] == 200
 
 
 async def test_the_worked_example_of_the_documentation(callee: Callee) -> None:

@@ -22,7 +22,7 @@ from controlplane.model.resource import (
 from controlplane.model.text import value_text
 from controlplane.model.value import Tree
 from controlplane.snapshot.build import Snapshot
-from controlplane.snapshot.describe import Row, inbound_rows, outbound_rows
+from controlplane.snapshot.describe import Row, inbound_rows, outbound_rows, shadow_rows
 from controlplane.snapshot.status import conditions
 from registry.model import Contract
 from tests.support import injection
@@ -85,6 +85,7 @@ def _body(body: Body) -> Iterator[str]:
         case Inbound():
             yield from _limits(body.rate_limits)
             yield from _rows(inbound_rows(body, SCHEMA))
+            yield from (f"  in shadow{line}" for line in _rows(shadow_rows(body, SCHEMA)))
         case Outbound():
             ports = (f"{port.name} {port.port} {port.protocol.value}" for port in body.ports)
             yield f"ports {', '.join(ports)}"

@@ -155,6 +155,11 @@ fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
             .map(backpressure::decode)
             .transpose()
             .under("backpressure")?,
+        shadow: wire
+            .shadow_backpressure
+            .map(backpressure::decode)
+            .transpose()
+            .under("shadowBackpressure")?,
     })
 }
 

@@ -91,6 +91,7 @@ impl Snapshot {
             service: service.clone(),
             limits: Vec::new(),
             backpressure: None,
+            shadow: None,
         });
         self.unruled.insert(service, nothing).is_none()
     }
@@ -265,6 +266,7 @@ impl Snapshot {
             service: ServiceName::clone(services.first()?),
             limits: Vec::new(),
             backpressure: None,
+            shadow: None,
         };
         for service in services {
             if let Some(inbound) = self.inbound_of(service) {
@@ -289,6 +291,9 @@ fn join(found: &mut Inbound, other: &Inbound) {
     }
     if found.backpressure.is_none() {
         found.backpressure.clone_from(&other.backpressure);
+    }
+    if found.shadow.is_none() {
+        found.shadow.clone_from(&other.shadow);
     }
 }
 

@@ -281,6 +281,8 @@ pub struct Inbound {
     pub limits: Vec<LimitRules>,
     /// What stands in front of its application; `None`: nothing.
     pub backpressure: Option<Backpressure>,
+    /// What would stand there if the policies in shadow acted too; it only reports.
+    pub shadow: Option<Backpressure>,
 }
 
 impl Inbound {

@@ -45,6 +45,7 @@ use crate::gate::Permit;
 use crate::live::Cluster;
 use crate::report::Direction;
 use crate::request::Request;
+use crate::stages::backpressure::shadow::{self, Shadow};
 use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
@@ -70,6 +71,10 @@ pub(crate) struct Exchange {
     /// What the limits get back.
     charges: Option<Charges>,
     front: Option<front::Permit>,
+    /// The same in shadow.
+    shadow: Option<Shadow>,
+    /// How long the application took, unless its answer streams.
+    application_ns: Option<u64>,
     bulkhead: Option<Permit>,
     /// The place among a capped cluster's connections; kept from attempt to attempt.
     pub(crate) connection: Option<Permit>,
@@ -151,6 +156,8 @@ impl Exchange {
             quota: Quota::default(),
             charges: None,
             front: None,
+            shadow: None,
+            application_ns: None,
             bulkhead: None,
             connection: None,
             tries: Tries::new(request),
@@ -181,6 +188,7 @@ impl Exchange {
         self.fix_deadline(bounds, &cluster)?;
         self.charge_limits(&cluster, request).await?;
         self.enter_front(&cluster, request).await?;
+        self.enter_shadow(&cluster, request);
         self.admit_call(&cluster)?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
@@ -297,6 +305,21 @@ impl Exchange {
             self.now_ns = worker.clock.now_ns();
         }
         Ok(())
+    }
+
+    /// Enters what stands in shadow, unless a limit in shadow would have refused already.
+    fn enter_shadow(&mut self, cluster: &Cluster, request: &dyn Request) {
+        let Some(front) = &cluster.shadow else {
+            return;
+        };
+        if self.record.would_refuse.is_some() {
+            return;
+        }
+        let arrival = backpressure::arrival(&self.worker, front, request, self.deadline);
+        match shadow::enter(front, &arrival, || self.keys(), self.now_ns) {
+            Ok(shadow) => self.shadow = Some(shadow),
+            Err(refusal) => self.record.would_refuse = Some(Box::new(refusal)),
+        }
     }
 
     async fn enter_bulkhead(&mut self, cluster: &Cluster) -> Result<(), Refusal> {

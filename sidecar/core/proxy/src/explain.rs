@@ -11,6 +11,7 @@ use policy::balancer::Algorithm;
 use policy::breaker::State;
 use policy::{Criticality, Reason};
 
+use crate::front::Front;
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
@@ -51,6 +52,7 @@ impl Telling<'_> {
         self.deadline(&cluster)?;
         self.limits(&cluster)?;
         self.backpressure(&cluster)?;
+        self.shadow(&cluster);
         if self.question.direction == Direction::Outbound {
             self.admission(&cluster);
             self.bulkhead(&cluster)?;
@@ -176,13 +178,38 @@ impl Telling<'_> {
         Err(Refused)
     }
 
+    /// What would stand in front of the application if the policies in shadow acted too.
+    fn shadow(&mut self, cluster: &Cluster) {
+        let Some(front) = &cluster.shadow else { return };
+        let (mut text, verdict) = self.foresee(front);
+        if let Entry::Refused(reason) = verdict {
+            text.push_str(&format!(
+                "; would be refused, {}, were it not in shadow",
+                reason.as_str()
+            ));
+        }
+        let policy = front.rules.borrow().policy();
+        self.pass("backpressure in shadow", text, policy);
+    }
+
     fn backpressure(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let Some(front) = &cluster.front else {
             return Ok(());
         };
+        let (text, verdict) = self.foresee(front);
+        if let Entry::Refused(reason) = verdict {
+            return self.refuse("backpressure", text, &backpressure::refusal(front, reason));
+        }
+        let policy = front.rules.borrow().policy();
+        self.pass("backpressure", text, policy);
+        Ok(())
+    }
+
+    /// What stands in front of the application, in words, and what would become of the request there.
+    fn foresee(&self, front: &Front) -> (String, Entry) {
         let now_ns = self.worker.clock.now_ns();
         let arrival = backpressure::arrival(self.worker, front, self.question, None);
-        let (class, verdict) = (arrival.class.as_str(), front.foresee(&arrival, now_ns));
+        let class = arrival.class.as_str();
         let text = front.look(|machine| {
             format!(
                 "{} of {} running, {} of {} waiting; it is {class}",
@@ -192,14 +219,7 @@ impl Telling<'_> {
                 machine.capacity(),
             )
         });
-        if let Entry::Refused(reason) = verdict {
-            return self.refuse("backpressure", text, &backpressure::refusal(front, reason));
-        }
-        let rules = Rc::clone(&front.rules.borrow());
-        let policy = rules.queue_policy.clone();
-        let policy = policy.or_else(|| rules.concurrency_policy.clone());
-        self.pass("backpressure", text, policy);
-        Ok(())
+        (text, front.foresee(&arrival, now_ns))
     }
 
     fn admission(&mut self, cluster: &Cluster) {

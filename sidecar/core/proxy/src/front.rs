@@ -36,7 +36,8 @@ pub(crate) struct Front {
 
 #[derive(Debug, Default)]
 struct Waiter {
-    told: Cell<Option<Result<(), Reason>>>,
+    /// What becomes of it, and since when that is so.
+    told: Cell<Option<(Result<(), Reason>, u64)>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -159,7 +160,7 @@ impl Front {
         let Some(waiter) = self.waiters.borrow_mut().remove(&ticket) else {
             return;
         };
-        waiter.told.set(Some(told));
+        waiter.told.set(Some((told, self.clock.now_ns())));
         if let Some(waker) = waiter.waker.take() {
             waker.wake();
         }
@@ -202,9 +203,9 @@ impl Permit {
         }
     }
 
-    /// Notes how long the application took.
-    pub(crate) const fn note_latency(&mut self, latency_ns: u64) {
-        self.latency_ns = Some(latency_ns);
+    /// Gives it back, with how long the application took.
+    pub(crate) fn finish(mut self, latency_ns: Option<u64>) {
+        self.latency_ns = latency_ns;
     }
 }
 
@@ -215,6 +216,13 @@ impl Drop for Permit {
 }
 
 impl Wait {
+    /// What became of it, and when, if it is told by now.
+    pub(crate) fn take(&mut self) -> Option<(Result<Permit, Reason>, u64)> {
+        let (told, at_ns) = self.place.as_ref()?.1.told.get()?;
+        self.place = None;
+        Some((told.map(|()| self.front.permit()), at_ns))
+    }
+
     /// Ends a wait in front of the queue that took too long; false when it waits in the queue, or runs, by now.
     pub(crate) fn expire(&mut self) -> bool {
         let Some((ticket, _)) = &self.place else {
@@ -244,7 +252,7 @@ impl Future for Wait {
             return Poll::Pending;
         };
         self.place = None;
-        Poll::Ready(told.map(|()| self.front.permit()))
+        Poll::Ready(told.0.map(|()| self.front.permit()))
     }
 }
 
@@ -253,7 +261,7 @@ impl Drop for Wait {
         let Some((ticket, waiter)) = self.place.take() else {
             return;
         };
-        if !matches!(waiter.told.get(), Some(Err(_))) {
+        if !matches!(waiter.told.get(), Some((Err(_), _))) {
             self.front.abandon(ticket);
         }
     }

@@ -42,6 +42,8 @@ pub(crate) struct Live {
     pub(crate) inbound: Vec<Rc<Cluster>>,
     /// What stands in front of the workload, one per service that it is of.
     pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
+    /// What would stand there if the policies in shadow acted too.
+    pub(crate) shadows: HashMap<ServiceName, Rc<Front>>,
     /// Bulkheads that several clusters share.
     shared: HashMap<Arc<str>, Rc<Gate>>,
 }
@@ -58,6 +60,8 @@ pub(crate) struct Cluster {
     pub(crate) doors: Limits,
     /// What stands in front of the application; inbound only.
     pub(crate) front: Option<Rc<Front>>,
+    /// What would stand there if the policies in shadow acted too.
+    pub(crate) shadow: Option<Rc<Front>>,
     pub(crate) admission: Rc<RefCell<Restraint>>,
     pub(crate) bulkhead: Option<Rc<Gate>>,
     pub(crate) connections: Option<Rc<Gate>>,
@@ -89,7 +93,10 @@ impl Live {
                 next.hosts.insert(host.clone(), Rc::clone(cluster));
             }
         }
-        next.fronts = fronts(worker, &config, &self.fronts);
+        next.fronts = fronts(worker, &config, &self.fronts, |inbound| {
+            &inbound.backpressure
+        });
+        next.shadows = fronts(worker, &config, &self.shadows, |inbound| &inbound.shadow);
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);
             let old = self.inbound.get(place);
@@ -133,7 +140,8 @@ impl Live {
             tally: worker.tally(direction, Some(&config.service)),
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
-            front: self.front(direction, &config.service),
+            front: front(&self.fronts, direction, &config.service),
+            shadow: front(&self.shadows, direction, &config.service),
             admission: admission(config, old),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
@@ -143,11 +151,6 @@ impl Live {
             ports: ports(worker, config, old, now_ns),
             config: Arc::clone(config),
         })
-    }
-
-    fn front(&self, direction: Direction, service: &ServiceName) -> Option<Rc<Front>> {
-        let is_inbound = direction == Direction::Inbound;
-        self.fronts.get(service).filter(|_| is_inbound).cloned()
     }
 
     /// How many share the divided limits of a service: its members, or where callers enforce them, its callers.
@@ -213,15 +216,24 @@ impl Cluster {
     }
 }
 
-/// What stands in front of each service of ours. Who runs or waits stays so.
+fn front(
+    fronts: &HashMap<ServiceName, Rc<Front>>,
+    direction: Direction,
+    service: &ServiceName,
+) -> Option<Rc<Front>> {
+    let is_inbound = direction == Direction::Inbound;
+    fronts.get(service).filter(|_| is_inbound).cloned()
+}
+
+/// What stands in front of each service of ours, by the rules that `rules_of` finds. Who runs or waits stays so.
 fn fronts(
     worker: &Worker,
     config: &Config,
     old: &HashMap<ServiceName, Rc<Front>>,
+    rules_of: impl Fn(&config::Inbound) -> &Option<config::Backpressure>,
 ) -> HashMap<ServiceName, Rc<Front>> {
     let rules = config.inbound.iter();
-    let rules =
-        rules.filter_map(|(service, inbound)| Some((service, inbound.backpressure.clone()?)));
+    let rules = rules.filter_map(|(service, inbound)| Some((service, rules_of(inbound).clone()?)));
     let build = |(service, rules): (&ServiceName, config::Backpressure)| {
         let front = match old.get(service) {
             Some(front) => {

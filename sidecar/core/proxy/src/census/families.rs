@@ -15,7 +15,8 @@ use crate::stages::record::method_name;
 use crate::tally::{AttemptResult, Ended};
 use crate::worker::Worker;
 use fronts::{
-    admitted, concurrency_limit, queue_capacity, queue_depth, queue_growth, queue_wait, shed,
+    admitted, concurrency_limit, queue_capacity, queue_depth, queue_growth, queue_wait,
+    shadow_shed, shadow_wait, shed,
 };
 
 /// The bounds of the histogram in seconds.
@@ -57,6 +58,8 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         malformed(worker),
         requests(worker),
         durations(worker),
+        shadow_shed(worker),
+        shadow_wait(worker),
         shed(worker),
         budgets(worker),
         tables(worker),

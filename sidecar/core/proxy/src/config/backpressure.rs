@@ -22,6 +22,14 @@ pub struct Backpressure {
     pub queue_policy: Option<Arc<PolicyRef>>,
 }
 
+impl Backpressure {
+    /// The policy behind what waits, or else behind what runs.
+    pub(crate) fn policy(&self) -> Option<Arc<PolicyRef>> {
+        let queue = self.queue_policy.clone();
+        queue.or_else(|| self.concurrency_policy.clone())
+    }
+}
+
 /// Requests of one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {

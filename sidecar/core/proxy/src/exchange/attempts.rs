@@ -272,11 +272,8 @@ impl Exchange {
             retry_after_ns: attempt.retry_after_ns,
         };
         attempt.picked.settle(worker, cluster, settlement, now_ns);
-        if let (Some(permit), Some(headers_ns)) = (&mut self.front, attempt.headers_ns)
-            && !self.is_stream
-        {
-            permit.note_latency(headers_ns.saturating_sub(attempt.began_ns));
-        }
+        let headers_ns = attempt.headers_ns.filter(|_| !self.is_stream);
+        self.application_ns = headers_ns.map(|at_ns| at_ns.saturating_sub(attempt.began_ns));
         let result = AttemptResult::of(&ending, has_failed);
         if result.tells_latency() {
             let latency_ns = answered_ns.saturating_sub(attempt.began_ns);

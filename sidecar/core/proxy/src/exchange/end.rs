@@ -57,9 +57,20 @@ impl Exchange {
         }
     }
 
+    /// Gives back what was taken in front of the application, and what would have been.
+    fn leave_fronts(&mut self) {
+        if let Some(permit) = self.front.take() {
+            permit.finish(self.application_ns);
+        }
+        if let Some(shadow) = self.shadow.take() {
+            let would_refuse = shadow.leave(self.application_ns, self.now_ns);
+            self.record.would_refuse = would_refuse.map(Box::new);
+        }
+    }
+
     fn close(&mut self) {
         self.is_recorded = true;
-        self.front = None;
+        self.leave_fronts();
         self.record.close(&self.worker, self.now_ns);
     }
 }

@@ -1,5 +1,7 @@
 //! Backpressure: how many requests the application gets at once, who waits for it, and who is turned away.
 
+pub(crate) mod shadow;
+
 use std::rc::Rc;
 use std::sync::Arc;
 

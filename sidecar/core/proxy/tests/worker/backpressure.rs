@@ -107,6 +107,7 @@ fn config(rules: Option<Backpressure>) -> Arc<Config> {
         service: cart(),
         limits: Vec::new(),
         backpressure: rules,
+        shadow: None,
     };
     config.inbound.insert(cart(), Arc::new(inbound));
     Arc::new(config)
@@ -510,6 +511,51 @@ async fn an_adaptive_limit_stays_within_its_bounds() {
     }
     stand.rest().await;
     assert_eq!(stand.app.calls(), 5);
+}
+
+#[tokio::test]
+async fn a_policy_in_shadow_reports_and_changes_nothing() {
+    let stand = Stand::with(queue(100, Mode::DropNewest)).await;
+    let mut inbound = Inbound::clone(&config(None).inbound[&cart()]);
+    inbound.shadow = Some(queue(1, Mode::DropNewest));
+    let mut shadowed = Config::default();
+    shadowed.inbound.insert(cart(), Arc::new(inbound));
+    stand
+        .running
+        .handle
+        .apply(Arc::new(shadowed))
+        .await
+        .unwrap();
+    let mut clients = Vec::new();
+    for place in 1..=5 {
+        clients.push(stand.send(&get("/")).await);
+        until(async || stand.app.calls() == place).await;
+    }
+    let ask = Question {
+        direction: Direction::Inbound,
+        ..question()
+    };
+    let told = stand.running.handle.explain(ask).await.unwrap();
+    let step = told
+        .steps
+        .iter()
+        .find(|step| step.stage == "backpressure in shadow");
+    assert_eq!(
+        step.unwrap().text,
+        "1 of 1 running, 1 of 1 waiting; it is default; would be refused, queue.full, were it not in shadow"
+    );
+    assert!(told.refusal.is_none());
+    stand.gate.add_permits(5);
+    for client in &mut clients {
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.field("proxy-status")), (200, None));
+    }
+    let labels = ["shop/cart", "default", "queue.full"];
+    let would = stand
+        .running
+        .metric("breakwater_shadow_shed_total", &labels)
+        .await;
+    assert_eq!((would, stand.shed(&[]).await), (3.0, 0.0));
 }
 
 /// An application that calls `cart` through its own sidecar for each request, and forwards `traceparent`.

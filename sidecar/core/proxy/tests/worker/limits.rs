@@ -26,6 +26,7 @@ pub(crate) fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
             service: cart(),
             limits,
             backpressure: None,
+            shadow: None,
         }),
     );
     Arc::new(config)

@@ -1,5 +1,8 @@
 //! What stands in front of applications: ours, and, as far as we queue for them, those we call.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use policy::Criticality;
 use policy::backpressure::Backpressure;
 use policy::bulkhead::Bulkhead;
@@ -7,13 +10,34 @@ use policy::bulkhead::Bulkhead;
 use super::{BOUNDS, counter, family, gauge, text, word};
 use crate::ServiceName;
 use crate::front::Front;
+use crate::live::Live;
 use crate::report::{Direction, Family, MetricKind, Point};
 use crate::worker::Worker;
 
-fn visit(worker: &Worker, mut each: impl FnMut(&ServiceName, &Front)) {
-    for (service, front) in &worker.live.borrow().fronts {
+type Fronts = HashMap<ServiceName, Rc<Front>>;
+
+/// What acts.
+fn acting(live: &Live) -> &Fronts {
+    &live.fronts
+}
+
+/// What only reports.
+fn in_shadow(live: &Live) -> &Fronts {
+    &live.shadows
+}
+
+fn visit_of(
+    worker: &Worker,
+    fronts_of: fn(&Live) -> &Fronts,
+    mut each: impl FnMut(&ServiceName, &Front),
+) {
+    for (service, front) in fronts_of(&worker.live.borrow()) {
         each(service, front);
     }
+}
+
+fn visit(worker: &Worker, each: impl FnMut(&ServiceName, &Front)) {
+    visit_of(worker, acting, each);
 }
 
 /// A gauge with at most one value for each service of ours.
@@ -73,15 +97,20 @@ pub(super) fn queue_depth(worker: &Worker) -> Family {
 }
 
 pub(super) fn queue_wait(worker: &Worker) -> Family {
+    waits(worker, "breakwater_queue_wait_seconds", acting)
+}
+
+/// How long requests would have waited.
+pub(super) fn shadow_wait(worker: &Worker) -> Family {
+    waits(worker, "breakwater_shadow_wait_seconds", in_shadow)
+}
+
+fn waits(worker: &Worker, name: &'static str, fronts_of: fn(&Live) -> &Fronts) -> Family {
     let mut family = Family {
         bounds: &BOUNDS,
-        ..family(
-            "breakwater_queue_wait_seconds",
-            MetricKind::Histogram,
-            &["service"],
-        )
+        ..family(name, MetricKind::Histogram, &["service"])
     };
-    visit(worker, |service, front| {
+    visit_of(worker, fronts_of, |service, front| {
         let waits = front.counts.waits.borrow();
         family.points.push(Point {
             labels: vec![text(service)],
@@ -104,9 +133,17 @@ pub(super) fn admitted(worker: &Worker) -> Family {
 }
 
 pub(super) fn shed(worker: &Worker) -> Family {
-    let labels = &["service", "priority", "reason"];
-    let mut family = counter("breakwater_shed_total", labels);
-    visit(worker, |service, front| {
+    refusals(worker, "breakwater_shed_total", acting)
+}
+
+/// What would have been refused.
+pub(super) fn shadow_shed(worker: &Worker) -> Family {
+    refusals(worker, "breakwater_shadow_shed_total", in_shadow)
+}
+
+fn refusals(worker: &Worker, name: &'static str, fronts_of: fn(&Live) -> &Fronts) -> Family {
+    let mut family = counter(name, &["service", "priority", "reason"]);
+    visit_of(worker, fronts_of, |service, front| {
         front.counts.visit_shed(|class, reason, count| {
             let labels = [text(service), word(class.as_str()), word(reason.as_str())];
             family.push(labels, count as f64);
