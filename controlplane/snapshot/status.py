@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import HostBinding, Outbound, ResourceName, ResourceType
+from controlplane.model.resource import HostBinding, Inbound, Outbound, ResourceName, ResourceType
 from controlplane.model.value import find_block
-from controlplane.policy import external_service, mesh, resilience, sidecar_profile, target
+from controlplane.policy import backpressure, external_service, mesh, resilience, sidecar_profile, target
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from controlplane.model.document import Document
+    from controlplane.model.resource import Body, FieldOrigin, Resource
     from controlplane.model.sidecar import PolicyConvergence
     from controlplane.snapshot.build import Snapshot
     from controlplane.snapshot.services import KnownService
@@ -118,30 +119,45 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     governed = list(governed_services(snapshot.inputs, document))
     if not any(is_enforced_at(snapshot, document, service) for service in governed):
         return condition("NoEnforcer", "no sidecar of this mesh enforces it")
-    if document.key.kind == resilience.KIND:
+    if document.key.kind in {resilience.KIND, backpressure.KIND}:
         return condition(*_effect(snapshot, document, governed))
     return condition("Programmed")
 
 
 def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:
     """What merging left of a policy, as reason and message."""
-    said = said_paths(resilience.behaviours(document.spec, document.key.namespace))
-    names = [ResourceName(ResourceType.OUTBOUND, str(service.name)) for service in governed]
-    resources = [snapshot.resources[name] for name in names]
-    bodies = [resource.body for resource in resources if isinstance(resource.body, Outbound)]
-    lost = [text for body in bodies for text in _lost(body, document, said)]
+    is_inbound = document.key.kind == backpressure.KIND
+    said = said_paths(
+        backpressure.behaviours(document.spec)
+        if is_inbound
+        else resilience.behaviours(document.spec, document.key.namespace)
+    )
+    kind = ResourceType.INBOUND if is_inbound else ResourceType.OUTBOUND
+    names = [ResourceName(kind, str(service.name)) for service in governed]
+    resources = [snapshot.resources[name] for name in names if name in snapshot.resources]
+    lost = [text for resource in resources for text in _lost(resource, document, said)]
     text = "; ".join(lost[:_SHOWN]) + ("; and more" if len(lost) > _SHOWN else "")
     if said and not any(document.key in resource.policies for resource in resources):
         return "Overridden", text
     return ("PartiallyProgrammed" if lost else "Programmed"), text
 
 
-def _lost(outbound: Outbound, document: Document, said: frozenset[str]) -> Iterator[str]:
-    """The fields that a policy says in vain for every caller of a service, each with who says otherwise."""
-    origins = [origin for variant in outbound.variants for origin in variant.origins if origin.policy]
+def _lost(resource: Resource, document: Document, said: frozenset[str]) -> Iterator[str]:
+    """The fields that a policy says in vain of a service, for every caller, each with who says otherwise."""
+    origins = _origins(resource.body, document)
     speakers = {(origin.path, origin.policy.key) for origin in origins if origin.policy}
     others = {path: key for path, key in speakers if key != document.key}
     for path in sorted(said):
         if (path, document.key) not in speakers:
             by = f" by {others[path]}" if path in others else ""
-            yield f"{path} overridden{by} on {outbound.service}"
+            yield f"{path} overridden{by} on {resource.name.name}"
+
+
+def _origins(body: Body, document: Document) -> Iterator[FieldOrigin]:
+    """Where the fields come from that a policy of this kind and mode could have set."""
+    match body:
+        case Outbound():
+            yield from (origin for variant in body.variants for origin in variant.origins)
+        case Inbound():
+            front = body.shadow_backpressure if target.is_in_shadow(document) else body.backpressure
+            yield from front.origins if front else ()

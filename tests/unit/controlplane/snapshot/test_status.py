@@ -116,3 +116,21 @@ def test_a_lost_host_is_said_on_the_loser() -> None:
 def test_an_external_service_hidden_by_a_registered_one_says_so() -> None:
     [external] = documents(EXTERNAL.format(name="cart", host="x.example"))
     assert status(external)[0][2:] == ("Conflicted", "a service registered as shop/cart hides it")
+
+
+def test_a_backpressure_policy_tells_what_merging_left_of_it() -> None:
+    kind = "BackpressurePolicy"
+    own = policy("concurrency: {limit: 1}\nqueue: {capacity: 2}", kind=kind)
+    everything = {"kind": kind, "name": "caps", "target": "{kind: Namespace, name: shop}"}
+    limit = policy("concurrency: {limit: 9}\nmerge: PatchOverrides", **everything)
+    assert reasons(own) == ["Accepted", "Programmed"]
+    assert status(own, [limit])[1] == (
+        "Programmed",
+        True,
+        "PartiallyProgrammed",
+        "concurrency.limit overridden by BackpressurePolicy shop/caps on shop/cart",
+    )
+    both = policy("concurrency: {limit: 9}\nqueue: {capacity: 9}\nmerge: PatchOverrides", **everything)
+    assert reasons(own, [both]) == ["Accepted", "Overridden"]
+    shadow = policy("concurrency: {limit: 1}\nmode: Shadow", kind=kind)
+    assert reasons(shadow) == ["Accepted", "Programmed"]
