@@ -14,11 +14,13 @@ import pytest
 import pytest_asyncio
 
 from controlplane.injector.review import MAX_BLOCKS, MAX_BYTES, MAX_DEPTH
+from tests.support.app import App
 from tests.support.kube import ADMIN_TOKEN, ApiServer, KubectlError
+from tests.support.kube.injected import injected_sidecar
+from tests.support.kube.objects import endpoint_slice, policy, service
 from tests.support.kube.pods import annotated, labelled, pod
-from tests.support.mesh import cluster_controlplane
+from tests.support.mesh import ControlPlane, cluster_controlplane
 from tests.support.ports import free_port
-from tests.support.process import Process
 from tests.support.readiness import until
 
 HERE = "hooks"
@@ -35,7 +37,7 @@ class Hooks:
     server: ApiServer
     url: str
     roots: Path
-    process: Process
+    plane: ControlPlane
 
     async def written(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """What the API server would keep of a document."""
@@ -94,7 +96,7 @@ async def hooks(kinds: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> A
     async with cluster_controlplane(scratch, kubeconfig, flags=flags) as plane:
         roots = scratch / "ca.crt"
         roots.write_text((await kinds.get("configmap", "breakwater-ca", "-n", OWN))["data"]["ca.crt"])
-        found = Hooks(server=kinds, url=url, roots=roots, process=plane.process)
+        found = Hooks(server=kinds, url=url, roots=roots, plane=plane)
         await until(lambda: _trusted(found), timeout_seconds=30)
         yield found
     for one in configurations:
@@ -190,6 +192,32 @@ async def test_a_profile_holds_for_the_pods_of_its_namespace(hooks: Hooks) -> No
     await until(has_it)
 
 
+async def test_the_sidecar_of_an_injected_pod_is_believed_and_enforces_policies(hooks: Hooks) -> None:
+    await hooks.server.apply(pod(HERE, "cart-0"))
+    found = await hooks.server.get("pod", "cart-0", "-n", HERE)
+    slice_of = endpoint_slice(HERE, "cart", "10.1.2.3", port=8080, pods=["cart-0"])
+    limits = [{"name": "few", "requests": 1, "per": "1h", "burst": 1}]
+    few = policy(HERE, "cart", kind="RateLimitPolicy", limits=limits)
+    await hooks.server.apply(service(HERE, "cart"), slice_of, few)
+    async with (
+        App() as app,
+        injected_sidecar(
+            hooks.server, found, discovery=hooks.plane.discovery, app_port=app.port, roots=hooks.roots
+        ) as sidecar,
+    ):
+        await sidecar.ready()
+
+        async def synced() -> bool:
+            status = (await hooks.server.get("rlp", "cart", "-n", HERE)).get("status", {})
+            return bool(status.get("synced") == "1/1")
+
+        await until(synced, timeout_seconds=30)
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{sidecar.inbound}/"
+            statuses = [(await session.get(url)).status for _ in range(2)]
+        assert statuses == [200, 429]
+
+
 def review(document: Any, **request: Any) -> bytes:
     asked = {"uid": "1", "namespace": HERE, "object": document} | request
     text = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked}
@@ -224,7 +252,7 @@ def deep(levels: int) -> bytes:
 )
 async def test_what_asks_nothing_is_refused(hooks: Hooks, path: str, body: bytes, status: int) -> None:
     assert (await hooks.post(path, body))[0] == status
-    assert hooks.process.is_running
+    assert hooks.plane.process.is_running
 
 
 @pytest.mark.parametrize(
