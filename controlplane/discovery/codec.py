@@ -10,6 +10,7 @@ from controlplane.errors import ProtocolError
 from controlplane.model.resource import Resource, ResourceName, Version
 from controlplane.model.sidecar import Hello
 from controlplane.wire.codec import (
+    decode_held,
     decode_rejections,
     decode_resource_names,
     decode_service_name,
@@ -50,7 +51,6 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
             f"expected an instance of 1 to {_MAX_INSTANCE} characters, found {len(hello.instance)}"
         )
     services = _shared(tuple(map(decode_service_name, hello.services)))
-    held = {name: Version(one.version) for one in hello.held for name in decode_resource_names([one.id])}
     return (
         Hello(
             instance=hello.instance,
@@ -58,7 +58,7 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
             version=sys.intern(hello.version),
             revision=hello.revision,
         ),
-        held,
+        decode_held(hello.held),
     )
 
 

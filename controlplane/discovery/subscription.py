@@ -237,7 +237,8 @@ class Subscription:
 
     def _judge(self, resource: ResourceName, desired: Desired) -> None:
         """Tell anew whether a wanted resource is pending."""
-        if desired.find(resource) != self.applied[resource] or self._is_unconfirmed(resource):
+        is_unconfirmed = bool(self.unconfirmed) and self._is_unconfirmed(resource)
+        if is_unconfirmed or desired.find(resource) != self.applied[resource]:
             self.pending[resource] = None
         else:
             self.pending.pop(resource, None)

@@ -64,6 +64,15 @@ def decode_resource_names(messages: Iterable[resource_pb2.ResourceName]) -> Iter
     return (ResourceName(_TYPES[one.type], one.name) for one in messages if one.type in _TYPES)
 
 
+def decode_held(messages: Iterable[discovery_pb2.HeldResource]) -> dict[ResourceName, Version]:
+    """The versions that a sidecar holds, but for resources of types that we do not know."""
+    return {
+        ResourceName(_TYPES[name.type], name.name): Version(one.version)
+        for one in messages
+        if (name := one.id).type in _TYPES
+    }
+
+
 def encode_rejection(rejection: Rejection) -> discovery_pb2.Rejection:
     """What a sidecar refused, as a message."""
     return discovery_pb2.Rejection(
