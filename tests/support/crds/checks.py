@@ -61,7 +61,6 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         ),
     ),
     "ResiliencePolicySpec": (_NO_SHADOW,),
-    "BackpressurePolicySpec": (_NO_SHADOW,),
     "Timeouts": (
         Check(
             "!has(self.perTry)"

@@ -107,7 +107,7 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         "10000 at most",
     ),
     (
-        "BackpressurePolicySpec",
+        "ResiliencePolicySpec",
         {"targetRefs": [{"kind": "Service", "name": "a"}], "mode": "Disabled"},
         {"targetRefs": [{"kind": "Service", "name": "a"}], "mode": "Shadow"},
         "cannot run in shadow",
