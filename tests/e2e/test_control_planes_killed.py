@@ -18,6 +18,7 @@ START_SECONDS = 1
 SERVES_SECONDS = 1
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.fault("F1 control planes killed")
 async def test_traffic_goes_on_without_control_planes(tmp_path: Path, judge: Judge, lengths: Lengths) -> None:
     async with trial(tmp_path, judge) as running:
