@@ -22,6 +22,7 @@ _KINDS: Final = {
     "requests": _KEYED | _MOVED | _COUNTED | {"burst", "queue", "maxWait", "evict", "aligned", "buckets"},
     "concurrency": _KEYED | _MOVED,
     "connections": _KEYED,
+    "bandwidth": frozenset({"match", "maxKeys", "whenKeysFull"}),
 }
 # Fields that only one algorithm has.
 _OWNERS: Final = {

@@ -131,8 +131,8 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "cost",
         ),
         Check(
-            "has(self.requests) || has(self.concurrency) || has(self.connections)",
-            "names nothing to limit; set one of requests, concurrency, connections",
+            "has(self.requests) || has(self.concurrency) || has(self.connections) || has(self.bandwidth)",
+            "names nothing to limit; set one of requests, concurrency, connections, bandwidth",
         ),
         Check("has(self.requests) == has(self.per)", "requests and per go together"),
         Check(

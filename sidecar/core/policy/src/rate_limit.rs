@@ -355,6 +355,12 @@ impl Limiter {
         self.counts.keys()
     }
 
+    /// Another number for other counts: those of a limiter that began anew.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// The settings in force.
     #[must_use]
     pub const fn params(&self) -> &Params {

@@ -306,6 +306,10 @@ pub struct LimitRules {
     pub limits: Vec<Limit>,
     /// The limits of connections, asked when one is accepted.
     pub connections: Vec<Limit>,
+    /// The limits of the bytes in bodies of requests.
+    pub uploads: Vec<Limit>,
+    /// The limits of the bytes in bodies of answers.
+    pub downloads: Vec<Limit>,
     /// Requests that are charged and never refused, any of.
     pub exempt: Vec<Exemption>,
     /// How refusals look.

@@ -47,6 +47,7 @@ use crate::report::Direction;
 use crate::request::Request;
 use crate::stages::backpressure::shadow::{self, Shadow};
 use crate::stages::endpoint::{Affinity, Picked};
+use crate::stages::rate_limit::throttle::Throttle;
 use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
@@ -70,6 +71,9 @@ pub(crate) struct Exchange {
     quota: Quota,
     /// What the limits get back.
     charges: Option<Charges>,
+    /// What holds up the bytes of the request's body, until the body's driver takes it, and of the answer's.
+    pub(crate) upload: Option<Box<Throttle>>,
+    pub(crate) download: Option<Box<Throttle>>,
     front: Option<front::Permit>,
     /// The same in shadow.
     shadow: Option<Shadow>,
@@ -155,6 +159,8 @@ impl Exchange {
             deadline: None,
             quota: Quota::default(),
             charges: None,
+            upload: None,
+            download: None,
             front: None,
             shadow: None,
             application_ns: None,
@@ -264,6 +270,8 @@ impl Exchange {
             .admit(&self.worker, request, arrival, &mut self.quota)?;
         self.record.would_refuse = admission.would_refuse.map(Box::new);
         self.charges = admission.charges;
+        self.upload = cluster.uploads.throttle(&self.worker, request);
+        self.download = cluster.downloads.throttle(&self.worker, request);
         let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
             return Ok(());
         };

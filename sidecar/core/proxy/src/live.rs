@@ -58,6 +58,9 @@ pub(crate) struct Cluster {
     pub(crate) limits: Limits,
     /// Limits of the connections that are accepted for it; inbound only.
     pub(crate) doors: Limits,
+    /// Limits of the bytes in bodies of requests, and of answers.
+    pub(crate) uploads: Limits,
+    pub(crate) downloads: Limits,
     /// What stands in front of the application; inbound only.
     pub(crate) front: Option<Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
@@ -140,6 +143,18 @@ impl Live {
             tally: worker.tally(direction, Some(&config.service)),
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
+            uploads: Limits::of_bytes(
+                &config.limits,
+                |rules| &rules.uploads,
+                old.map(|old| &old.uploads),
+                at,
+            ),
+            downloads: Limits::of_bytes(
+                &config.limits,
+                |rules| &rules.downloads,
+                old.map(|old| &old.downloads),
+                at,
+            ),
             front: front(&self.fronts, direction, &config.service),
             shadow: front(&self.shadows, direction, &config.service),
             admission: admission(config, old),
@@ -193,7 +208,7 @@ impl Live {
 impl Cluster {
     /// Every limit of every kind, with its limiter.
     pub(crate) fn visit_limits(&self, mut each: impl FnMut(&Rule, &mut Limiter)) {
-        for limits in [&self.limits, &self.doors] {
+        for limits in [&self.limits, &self.doors, &self.uploads, &self.downloads] {
             limits.visit(&mut each);
         }
     }

@@ -94,13 +94,25 @@ impl Wire {
         memory: &Memory,
         used: impl FnOnce(&[u8]) -> (usize, T),
     ) -> Poll<io::Result<T>> {
+        self.poll_some(cx, memory, usize::MAX, used)
+    }
+
+    /// The same with at most `most` bytes, at least one.
+    pub(crate) fn poll_some<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &Memory,
+        most: usize,
+        used: impl FnOnce(&[u8]) -> (usize, T),
+    ) -> Poll<io::Result<T>> {
         if !self.input.is_empty() {
-            let (len, result) = used(&self.input);
+            let (len, result) = used(&self.input[..most.min(self.input.len())]);
             self.consume(len);
             return Poll::Ready(Ok(result));
         }
         let mut scratch = memory.scratch.borrow_mut();
-        let mut read = ReadBuf::new(&mut scratch);
+        let most = most.min(scratch.len());
+        let mut read = ReadBuf::new(&mut scratch[..most]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
         let (len, result) = used(read.filled());
         if len < read.filled().len() {

@@ -53,7 +53,10 @@ def found(limit: str) -> list[str]:
         ),
         (
             "{name: a}",
-            "spec.limits[0]: names nothing to limit; set one of requests, concurrency, connections",
+            (
+                "spec.limits[0]: names nothing to limit; "
+                "set one of requests, concurrency, connections, bandwidth"
+            ),
         ),
         ("{name: a, requests: 1}", "spec.limits[0].per: required with requests"),
         (
@@ -161,13 +164,14 @@ def test_connections_are_counted_where_they_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("limit", "own"),
     [
-        ("concurrency: 1", {"concurrency"}),
-        ("connections: {concurrent: 1}", {"connections"}),
+        ("concurrency: 1", {"concurrency", "scope", "onMissing"}),
+        ("connections: {concurrent: 1}", {"connections", "scope", "onMissing"}),
+        ("bandwidth: {bytesPerSecond: 1Mi}", {"bandwidth"}),
     ],
 )
 def test_a_limit_is_sent_with_the_fields_of_its_kind_alone(limit: str, own: set[str]) -> None:
     [limits] = compile_rules(policy(f"limits: [{{name: a, {limit}}}]", kind="RateLimitPolicy"), SCHEMA).limits
-    assert set(limits) - {"name", "onMissing", "maxKeys", "whenKeysFull", "scope"} == own
+    assert set(limits) - {"name", "maxKeys", "whenKeysFull"} == own
 
 
 def test_a_cost_may_be_anything_to_a_leaky_bucket() -> None:

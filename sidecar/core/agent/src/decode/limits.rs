@@ -29,16 +29,23 @@ pub(super) fn decode(
 fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
     let limits = each("limits", wire.limits, kinds::decode)?;
     let (mut requests, mut connections) = (Vec::new(), Vec::new());
+    let (mut uploads, mut downloads) = (Vec::new(), Vec::new());
     for limit in limits {
         match limit {
             Kind::Requests(limit) => requests.push(limit),
             Kind::Connections(limits) => connections.extend(limits),
+            Kind::Bytes { upload, download } => {
+                uploads.extend(upload);
+                downloads.extend(download);
+            }
         }
     }
     Ok(LimitRules {
         policy: Arc::new(policy_ref(&required("policy", wire.policy)?)),
         limits: requests,
         connections,
+        uploads,
+        downloads,
         exempt: each("exempt", wire.exempt, exemption)?,
         is_shadow: wire.is_shadow,
         response: response(&required("response", wire.response)?).under("response")?,

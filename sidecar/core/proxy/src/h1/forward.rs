@@ -87,6 +87,7 @@ impl<'a> Forward<'a> {
             let (kit, memory) = (&*self.kit, &self.client.worker.memory);
             self.upload = Upload::new(&kit.request, &kit.bytes, most, memory);
         }
+        self.upload.throttle = self.exchange.upload.take();
         self.exchange.note_body_length(self.upload.length());
     }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use http1::{BodyDecoder, Framing, Step, end_chunks};
 
 use super::upload::push_chunk;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 use crate::wire::{Memory, Wire};
 
 /// One body.
@@ -24,6 +25,8 @@ pub(super) struct Relay {
     pub(super) is_blocked: bool,
     /// Whether anything moved since this was last cleared.
     pub(super) has_moved: bool,
+    /// What holds it up.
+    throttle: Option<Box<Throttle>>,
 }
 
 /// How a body ended.
@@ -36,7 +39,11 @@ pub(super) enum RelayEnd {
 }
 
 impl Relay {
-    pub(super) const fn new(decoder: BodyDecoder, towards: Framing) -> Self {
+    pub(super) const fn new(
+        decoder: BodyDecoder,
+        towards: Framing,
+        throttle: Option<Box<Throttle>>,
+    ) -> Self {
         Self {
             decoder,
             towards,
@@ -46,6 +53,7 @@ impl Relay {
             has_surplus: false,
             is_blocked: false,
             has_moved: false,
+            throttle,
         }
     }
 
@@ -72,7 +80,11 @@ impl Relay {
             if self.is_done {
                 return Poll::Ready(RelayEnd::Complete);
             }
-            match ready!(peer.poll_input(cx, memory, |bytes| self.feed(bytes, client))) {
+            let most = ready!(throttle::poll(&mut self.throttle, cx));
+            let before = self.bytes;
+            let fed = ready!(peer.poll_some(cx, memory, most, |bytes| self.feed(bytes, client)));
+            throttle::spend(&mut self.throttle, self.bytes - before);
+            match fed {
                 Ok(Ok(())) => self.has_moved = true,
                 Ok(Err(end)) => return Poll::Ready(end),
                 Err(_) => return Poll::Ready(RelayEnd::Truncated),

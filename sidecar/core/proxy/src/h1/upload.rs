@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use http1::{BodyDecoder, CHUNK_END, Cause, ChunkSize, Framing, RequestHead, Step, end_chunks};
 
 use super::limits;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 use crate::wire::{Memory, Wire};
 
 /// One body, over all attempts.
@@ -25,6 +26,8 @@ pub(super) struct Upload {
     is_refused: bool,
     /// Whether the first of the body, which goes out together with the head, was looked for.
     has_begun: bool,
+    /// What holds it up.
+    pub(super) throttle: Option<Box<Throttle>>,
 }
 
 /// Why the body does not go on.
@@ -58,6 +61,7 @@ impl Upload {
             is_sent: false,
             is_refused: false,
             has_begun: false,
+            throttle: None,
         }
     }
 
@@ -119,7 +123,11 @@ impl Upload {
                 self.is_refused = true;
                 break;
             }
-            match ready!(client.poll_input(cx, memory, |bytes| self.feed(bytes, peer))) {
+            let most = ready!(throttle::poll(&mut self.throttle, cx));
+            let before = self.seen;
+            let read = ready!(client.poll_some(cx, memory, most, |bytes| self.feed(bytes, peer)));
+            throttle::spend(&mut self.throttle, self.seen - before);
+            match read {
                 Ok(fed) => fed?,
                 Err(_) => return Poll::Ready(Err(NoBody::ClientLeft)),
             }

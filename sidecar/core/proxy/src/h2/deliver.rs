@@ -48,11 +48,12 @@ impl Forward {
             slot: _slot,
             ..
         } = answered;
+        let throttle = self.exchange.download.take();
         let delivery = Delivery {
             bounds: self.exchange.body_bounds(),
             moved_ns: self.exchange.now_ns(),
             forward: self,
-            relay: Relay::new(body),
+            relay: Relay::new(body, throttle),
             to,
             request,
         };

@@ -80,6 +80,7 @@ impl Forward {
     /// Keeps the body for another attempt, now that the policy is known.
     fn keep_body(&mut self) {
         self.upload.keep(self.exchange.replay_bytes());
+        self.upload.throttle = self.exchange.upload.take();
         let length = field(&self.head.headers, Known::ContentLength);
         let length = length.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         self.exchange.note_body_length(length.unwrap_or_default());

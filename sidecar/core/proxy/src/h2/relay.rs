@@ -9,6 +9,7 @@ use policy::Reason;
 
 use super::body::{Part, Source, end, poll_send};
 use super::parcel::Parcel;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 
 /// One body.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Relay {
     pub(super) is_blocked: bool,
     /// Whether anything moved since this was last cleared.
     pub(super) has_moved: bool,
+    /// What holds it up.
+    throttle: Option<Box<Throttle>>,
 }
 
 /// How a body ended.
@@ -38,13 +41,14 @@ pub(super) enum BodyEnd {
 }
 
 impl Relay {
-    pub(super) fn new(body: RecvStream) -> Self {
+    pub(super) fn new(body: RecvStream, throttle: Option<Box<Throttle>>) -> Self {
         Self {
             source: Source::new(body),
             held: Bytes::new(),
             is_last: false,
             is_blocked: false,
             has_moved: false,
+            throttle,
         }
     }
 
@@ -78,10 +82,12 @@ impl Relay {
             if self.is_last {
                 return Poll::Ready(BodyEnd::Complete);
             }
+            ready!(throttle::poll(&mut self.throttle, cx));
             let part = ready!(self.source.poll(cx));
             self.has_moved = true;
             match part {
                 Ok(Part::Data { bytes, is_last }) => {
+                    throttle::spend(&mut self.throttle, bytes.len() as u64);
                     (self.held, self.is_last) = (bytes, is_last);
                     if is_last && self.held.is_empty() {
                         return Poll::Ready(finish(to));

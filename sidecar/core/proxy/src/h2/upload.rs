@@ -10,6 +10,7 @@ use super::body::{Part, Source, end, poll_send};
 use super::parcel::Parcel;
 use super::view::{Draft, clean_trailers};
 use crate::request::Edit;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 
 /// One body, over all attempts.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Upload {
     is_sent: bool,
     /// Whether this attempt's stream takes no more.
     is_refused: bool,
+    /// What holds it up.
+    pub(super) throttle: Option<Box<Throttle>>,
 }
 
 /// The client left, or broke the protocol.
@@ -49,6 +52,7 @@ impl Upload {
             is_first: true,
             is_sent: false,
             is_refused: false,
+            throttle: None,
         }
     }
 
@@ -138,8 +142,10 @@ impl Upload {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, ClientLeft>> {
+        ready!(throttle::poll(&mut self.throttle, cx));
         match ready!(self.source.poll(cx)) {
             Ok(Part::Data { bytes, is_last }) => {
+                throttle::spend(&mut self.throttle, bytes.len() as u64);
                 self.is_read = is_last;
                 self.keep_part(&bytes);
                 Poll::Ready(Ok(bytes))

@@ -6,6 +6,7 @@ mod door;
 pub(crate) mod matching;
 mod quota;
 pub(crate) mod subject;
+pub(crate) mod throttle;
 mod usage;
 
 use std::cell::{Cell, RefCell};

@@ -1,6 +1,7 @@
 //! What a limit limits: requests, what is in flight, or connections.
 
 use policy::Reason;
+use policy::rate_limit::bandwidth::Bandwidth;
 use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull, adaptive};
 use proxy::config::{Cost, Limit, OnMissing};
 
@@ -17,19 +18,30 @@ pub(super) enum Kind {
     Requests(Limit),
     /// Every connection: one limit of those open, one of new ones.
     Connections(Vec<Limit>),
+    /// Bodies of requests, and of answers.
+    Bytes {
+        upload: Option<Limit>,
+        download: Option<Limit>,
+    },
 }
 
 pub(super) fn decode(wire: mesh::Limit) -> Result<Kind, Fault> {
-    match (wire.requests, wire.concurrency, wire.connections) {
-        (1.., 0, None) => {
+    match (
+        wire.requests,
+        wire.concurrency,
+        wire.connections,
+        wire.bandwidth,
+    ) {
+        (1.., 0, None, None) => {
             let algorithm = algorithm::decode(&wire)?;
             limit(wire, algorithm, algorithm.reason()).map(Kind::Requests)
         }
-        (0, most @ 1.., None) => {
+        (0, most @ 1.., None, None) => {
             let algorithm = Algorithm::Concurrency(Share::new(most, 1));
             limit(wire, algorithm, Reason::RatelimitConcurrency).map(Kind::Requests)
         }
-        (0, 0, Some(figures)) => connections(&wire, figures).map(Kind::Connections),
+        (0, 0, Some(figures), None) => connections(&wire, figures).map(Kind::Connections),
+        (0, 0, None, Some(figures)) => bytes(&wire, figures).under("bandwidth"),
         _ => Err(Fault::new(
             "",
             "expected exactly one kind of limit known here",
@@ -85,6 +97,35 @@ fn connections(wire: &mesh::Limit, figures: mesh::ConnectionLimit) -> Result<Vec
     let per_second = figures.per_second.map(|most| of("perSecond", new(most)));
     let both = concurrent.into_iter().chain(per_second);
     both.collect::<Result<_, _>>().under("connections")
+}
+
+/// Each direction is a limit of its own, named after it where there are both.
+fn bytes(wire: &mesh::Limit, figures: mesh::BandwidthLimit) -> Result<Kind, Fault> {
+    let figure = positive("bytesPerSecond", figures.bytes_per_second)?;
+    let by = match enumeration("per", figures.per)? {
+        mesh::BandwidthShare::Client => vec![mesh::LimitSubject {
+            source_ip: true,
+            ..Default::default()
+        }],
+        mesh::BandwidthShare::Service | mesh::BandwidthShare::Unspecified => Vec::new(),
+    };
+    let of = |suffix: &str| {
+        let wire = mesh::Limit {
+            name: format!("{}{suffix}", wire.name),
+            by: by.clone(),
+            ..wire.clone()
+        };
+        let algorithm = Bandwidth::new(figure).algorithm();
+        limit(wire, algorithm, Reason::RatelimitBandwidth).map(Some)
+    };
+    let (upload, download) = match enumeration("direction", figures.direction)? {
+        mesh::BandwidthDirection::Request => (of("")?, None),
+        mesh::BandwidthDirection::Response => (None, of("")?),
+        mesh::BandwidthDirection::Both | mesh::BandwidthDirection::Unspecified => {
+            (of(".request")?, of(".response")?)
+        }
+    };
+    Ok(Kind::Bytes { upload, download })
 }
 
 const fn on_missing(wire: mesh::MissingSubject) -> OnMissing {

@@ -26,7 +26,7 @@ impl Forward<'_> {
         let close = !self.keeps_alive() || towards == Framing::Close;
         let decoder = BodyDecoder::new(head.framing, &peer.wire.input, &head.fields, &limits());
         self.write_head(&mut peer, head_len, towards, close);
-        let mut relay = Relay::new(decoder, towards);
+        let mut relay = Relay::new(decoder, towards, self.exchange.download.take());
         let end = self.relay(&mut peer, &mut relay).await;
         self.finish(peer, &relay, end, close)
     }

@@ -42,6 +42,8 @@ fn of_connections(rules: &LimitRules) -> LimitRules {
         policy: rules.policy.clone(),
         limits: rules.connections.clone(),
         connections: Vec::new(),
+        uploads: Vec::new(),
+        downloads: Vec::new(),
         is_shadow: rules.is_shadow,
         exempt: rules.exempt.iter().filter(is_known).cloned().collect(),
         response: LimitResponse {

@@ -198,6 +198,8 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
         policy: policy("cart-limits").unwrap(),
         limits,
         connections: Vec::new(),
+        uploads: Vec::new(),
+        downloads: Vec::new(),
         is_shadow: false,
         exempt: Vec::new(),
         response: LimitResponse {

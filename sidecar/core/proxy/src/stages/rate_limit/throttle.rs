@@ -1,0 +1,178 @@
+//! Bandwidth: the bytes of a body are read no faster than its limits allow, so that whoever sends them is pushed back
+//! by its transport.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use policy::Moment;
+use policy::rate_limit::bandwidth::Bandwidth;
+use policy::rate_limit::{Key, Limiter};
+use smallvec::SmallVec;
+
+use super::subject::Subject;
+use super::usage::Usage;
+use super::{Limits, Rule, matching, subject};
+use crate::alarm::Alarm;
+use crate::config::{Limit, LimitHeaders, LimitResponse, LimitRules};
+use crate::request::Request;
+use crate::tally::increment;
+use crate::worker::Worker;
+
+/// What holds up the bytes of one body in one direction.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    worker: Rc<Worker>,
+    usage: Rc<Usage>,
+    pipes: SmallVec<[Pipe; 1]>,
+    alarm: Alarm,
+}
+
+/// One limit of bytes, and whose bytes these are.
+#[derive(Debug)]
+struct Pipe {
+    rule: Rc<Rule>,
+    key: Option<Key>,
+    /// Which counts of the limiter they are; those of a limit that is gone hold nobody up.
+    generation: u32,
+}
+
+impl Limits {
+    /// The limits of bytes that `of` picks, with no header to tell a quota in. What was used of `old` ones is kept.
+    pub(crate) fn of_bytes(
+        rules: &[LimitRules],
+        of: fn(&LimitRules) -> &[Limit],
+        old: Option<&Self>,
+        at: Moment,
+    ) -> Self {
+        let picked = rules.iter().map(|rules| LimitRules {
+            limits: of(rules).to_vec(),
+            response: LimitResponse {
+                headers: LimitHeaders::None,
+                ..rules.response
+            },
+            ..rules.clone()
+        });
+        Self::new(&picked.collect::<Vec<_>>(), 1, old, at)
+    }
+
+    /// What holds up the bytes of a request's body, or of its answer's, if anything does.
+    pub(crate) fn throttle(
+        &self,
+        worker: &Rc<Worker>,
+        request: &dyn Request,
+    ) -> Option<Box<Throttle>> {
+        let pipes: SmallVec<[Pipe; 1]> = self
+            .rules
+            .iter()
+            .filter_map(|rule| self.pipe(rule, request))
+            .collect();
+        (!pipes.is_empty()).then(|| {
+            Box::new(Throttle {
+                worker: Rc::clone(worker),
+                usage: Rc::clone(&self.usage),
+                pipes,
+                alarm: Alarm::default(),
+            })
+        })
+    }
+
+    fn pipe(&self, rule: &Rc<Rule>, request: &dyn Request) -> Option<Pipe> {
+        let applies = matching::applies(&rule.limit.matches, request);
+        if !applies || matching::is_exempt(&rule.exempt, request) {
+            return None;
+        }
+        rule.count(false);
+        let key = match subject::of(&rule.limit, request, &self.hasher) {
+            Subject::Keyed(key) => Some(key),
+            _ => None,
+        };
+        Some(Pipe {
+            rule: Rc::clone(rule),
+            key,
+            generation: self.usage.limiters()[rule.slot].generation(),
+        })
+    }
+}
+
+impl Throttle {
+    /// Ready when some bytes may be read; how many.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        loop {
+            let at = self.worker.moment(self.worker.clock.now_ns());
+            let wait_ns = match self.allowance(at) {
+                Ok(bytes) => return Poll::Ready(bytes),
+                Err(wait_ns) => wait_ns,
+            };
+            let until_ns = at.now_ns.saturating_add(wait_ns);
+            ready!(self.alarm.poll(cx, &self.worker.clock, Some(until_ns)));
+        }
+    }
+
+    /// How many bytes every limit lets through now; none yet: the time until all let some.
+    fn allowance(&self, at: Moment) -> Result<usize, u64> {
+        let limiters = self.usage.limiters();
+        let (mut bytes, mut wait_ns) = (usize::MAX, 0);
+        for pipe in &self.pipes {
+            match pipe.allowance(&limiters[pipe.rule.slot], at) {
+                Ok(allowed) => bytes = bytes.min(allowed),
+                Err(wait) => wait_ns = wait_ns.max(wait),
+            }
+        }
+        if wait_ns > 0 { Err(wait_ns) } else { Ok(bytes) }
+    }
+
+    /// Charges bytes that were read.
+    pub(crate) fn spend(&mut self, bytes: u64) {
+        let at = self.worker.moment(self.worker.clock.now_ns());
+        self.usage.change(|limiters| {
+            for pipe in &self.pipes {
+                let limiter = &mut limiters[pipe.rule.slot];
+                if let Some(bandwidth) = pipe.bandwidth(limiter) {
+                    bandwidth.spend(limiter, pipe.key, bytes, at);
+                }
+            }
+        });
+    }
+}
+
+impl Pipe {
+    /// The figure in force; none once the limit is gone.
+    fn bandwidth(&self, limiter: &Limiter) -> Option<Bandwidth> {
+        let rate = limiter.params().algorithm.rate();
+        let is_there = limiter.generation() == self.generation;
+        rate.filter(|_| is_there)
+            .map(|rate| Bandwidth::new(rate.requests()))
+    }
+
+    /// How many bytes may be read; in shadow any number, and it is told that none might.
+    fn allowance(&self, limiter: &Limiter, at: Moment) -> Result<usize, u64> {
+        let Some(bandwidth) = self.bandwidth(limiter) else {
+            return Ok(usize::MAX);
+        };
+        let allowed = bandwidth.allowance(limiter, self.key, at);
+        if !self.rule.is_shadow {
+            return allowed.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        if allowed.is_err() {
+            increment(&self.rule.counts.shadow);
+        }
+        Ok(usize::MAX)
+    }
+}
+
+/// Waits, if anything holds up the bytes; how many may be read.
+pub(crate) fn poll(throttle: &mut Option<Box<Throttle>>, cx: &mut Context<'_>) -> Poll<usize> {
+    match throttle {
+        Some(throttle) => throttle.poll(cx),
+        None => Poll::Ready(usize::MAX),
+    }
+}
+
+/// Charges bytes, if anything counts them.
+pub(crate) fn spend(throttle: &mut Option<Box<Throttle>>, bytes: u64) {
+    if let Some(throttle) = throttle
+        && bytes > 0
+    {
+        throttle.spend(bytes);
+    }
+}
