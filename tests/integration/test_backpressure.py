@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from tests.support import accesslog
 from tests.support.callee import NAME, Callee, called
-from tests.support.documents import NAMESPACE
+from tests.support.documents import NAMESPACE, resilience, service
 from tests.support.framing import Message
 from tests.support.metrics import measured
-from tests.support.rawclient import RawClient
+from tests.support.rawclient import RawClient, fetch
 from tests.support.readiness import that, until
 from tests.support.refusal import reason, refusal
 from tests.support.upstream import OK, Until
@@ -87,6 +87,23 @@ async def test_classes_decide_who_goes_first_and_who_makes_room(callee: Callee) 
         assert (await critical.response()).status == (await plain.response()).status == 200
     order = [path_of(request) for log in callee.app.connections for request in log.requests]
     assert order == ["/first", "/checkout/7", "/plain"]
+    await callee.rests()
+
+
+async def test_a_caller_counts_refusals_for_load_where_its_policy_says_so(callee: Callee) -> None:
+    caller = await callee.fleet.join("test/caller", app_port=callee.app.port)
+    await callee.admits(concurrency={"limit": 1}, queue={"capacity": 1})
+    trips = {"trip": {"consecutiveFailures": 1}, "overloadTrips": True, "overloadOpen": "1h"}
+    breaker = resilience("caller", service(NAME), breaker={"service": trips})
+    await callee.fleet.put("caller", breaker)
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        for _ in range(2):
+            await callee.ask(calls)
+        await callee.waiting(1)
+        assert reason(await fetch(caller.outbound, host=NAME)) == "queue.full"
+        assert reason(await fetch(caller.outbound, host=NAME)) == "breaker.open"
+        gate.set()
     await callee.rests()
 
 
