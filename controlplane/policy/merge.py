@@ -124,7 +124,7 @@ def _fill(said: _Said, leaves: dict[Path, Value], origin: _Origin, block: Block,
     present = {path[0] for path in said} if atomic else set()
     before = set(said)
     for path, value in leaves.items():
-        if path[0] not in present and not before & _excluded(block, path):
+        if path[0] not in present and not any(_within(before, _excluded(block, path))):
             said.setdefault(path, (value, origin))
 
 
@@ -134,18 +134,25 @@ def _override(said: _Said, leaves: dict[Path, Value], origin: _Origin, block: Bl
         for path in [path for path in said if path[0] in replaced]:
             del said[path]
     for path, value in leaves.items():
-        for other in _excluded(block, path):
-            said.pop(other, None)
+        for other in list(_within(said, _excluded(block, path))):
+            del said[other]
         said[path] = (value, origin)
 
 
 def _excluded(block: Block, path: Path) -> set[Path]:
-    """The paths that cannot be said beside `path`."""
-    for name in path[:-1]:
-        inner = block.fields[name].block
-        assert inner is not None  # noqa: S101  # a path goes through blocks
-        block = inner
-    return {(*path[:-1], name) for name in block.siblings(path[-1])}
+    """The fields and blocks that cannot be said beside `path`."""
+    excluded: set[Path] = {(name,) for name in block.siblings(path[0])}
+    if len(path) == 1:
+        return excluded
+    inner = block.fields[path[0]].block
+    assert inner is not None  # noqa: S101  # a path goes through blocks
+    return excluded | {(path[0], *other) for other in _excluded(inner, path[1:])}
+
+
+def _within(said: Iterable[Path], places: set[Path]) -> Iterator[Path]:
+    """Which of the paths said are at or under one of these places."""
+    if places:
+        yield from (path for path in said if any(path[: len(place)] == place for place in places))
 
 
 def _leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Value]]:

@@ -34,6 +34,7 @@ BLOCKS: Final = (
     "loadBalancing",
     "admissionControl",
     "instanceGroups",
+    "healthCheck",
 )
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
@@ -54,6 +55,7 @@ _DETECTORS: Final = (
 )
 _DEFAULT_STREAK: Final = 5
 _WHOLE: Final = 100
+_PROBES: Final = ("http", "grpc", "tcp")
 _HASHED: Final = ("RingHash", "Maglev")
 _DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
@@ -76,6 +78,7 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
     yield from _validate_balancing(document, tree, path)
     yield from _validate_groups(document, tree, path)
+    yield from _validate_health_check(document, tree, path)
     yield from _validate_lanes(document, tree, path)
 
 
@@ -207,6 +210,19 @@ def _validate_groups(document: Document, tree: Tree, path: str) -> Iterator[Prob
         if group not in names:
             message = f"expected one of {', '.join(names)}, found {group}"
             yield document.problem(f"{place}.assign[{index}].group", message)
+
+
+def _validate_health_check(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """Something is asked, and may be answered before it is asked again."""
+    check = find_block(tree, "healthCheck")
+    if check is None:
+        return
+    if not any(probe in check for probe in _PROBES):
+        yield document.problem(f"{path}.healthCheck", f"expected one of {', '.join(_PROBES)}")
+    interval, timeout = find_duration(check, "interval"), find_duration(check, "timeout")
+    if interval and timeout and timeout > interval:
+        message = f"expected at most interval ({interval}), found {timeout}"
+        yield document.problem(f"{path}.healthCheck.timeout", message)
 
 
 def _validate_lanes(document: Document, tree: Tree, path: str) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ mod balancing;
 mod breaker;
 mod endpoints;
 mod groups;
+mod health_check;
 mod limits;
 mod outbound;
 mod outliers;

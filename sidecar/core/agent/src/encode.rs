@@ -241,6 +241,10 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             wire.kind = "outlier".to_owned();
             wire.reason = cause.map_or("returned", Cause::as_str).to_owned();
         }
+        report::EventKind::Health { is_healthy } => {
+            wire.kind = "health".to_owned();
+            wire.reason = if *is_healthy { "healthy" } else { "unhealthy" }.to_owned();
+        }
         report::EventKind::Group { name, is_empty } => {
             wire.kind = "group".to_owned();
             let change = if *is_empty { "emptied" } else { "refilled" };

@@ -111,6 +111,10 @@ fn write(log: &Log, event: &Event) {
         EventKind::Outlier { cause: None } => {
             log.warn("endpoint returned", &[service, endpoint]);
         }
+        EventKind::Health { is_healthy } => log.warn(
+            "endpoint probed",
+            &[service, endpoint, ("healthy", is_healthy)],
+        ),
         EventKind::Group { name, is_empty } => log.warn(
             "instance group changed",
             &[service, ("group", name), ("empty", is_empty)],

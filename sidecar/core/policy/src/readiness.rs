@@ -5,6 +5,8 @@
 //! Those that were first set aside go first. An open breaker whose endpoint these rules keep lets calls
 //! through, uncounted. An outlier that returned gets a growing part of the calls.
 //!
+//! Whom probes found unhealthy is left out as if it were not there, unless nobody else is.
+//!
 //! Among those that may be picked, a request chooses from a *pool*: that of its instance group, or that of
 //! everybody; and there from the near zone, as long as enough of that is ready.
 
@@ -53,6 +55,10 @@ pub trait Member {
     fn share(&self, now_ns: u64) -> Percent {
         self.outlier()
             .map_or(Percent::new(100), |record| record.share(now_ns))
+    }
+    /// Whether probes found it unhealthy.
+    fn is_unhealthy(&self) -> bool {
+        false
     }
     /// Whether it is in the caller's own zone.
     fn is_near(&self) -> bool {
@@ -111,6 +117,8 @@ pub struct Readiness {
     params: Params,
     layout: Layout,
     verdicts: Vec<Verdict>,
+    /// How many there are, but for those that probes found unhealthy.
+    judged: u32,
     /// One for each group, and then that of everybody.
     pools: Vec<Pool>,
     sizes: Vec<Size>,
@@ -132,6 +140,7 @@ impl Readiness {
                 overflow: Overflow::Never,
             },
             verdicts: Vec::new(),
+            judged: 0,
             pools: Vec::new(),
             sizes: Vec::new(),
             open: Vec::new(),
@@ -165,6 +174,7 @@ impl Readiness {
             return None;
         }
         self.is_stale = false;
+        self.leave_out(members);
         self.collect_open(members, now_ns);
         let must_panic = self.must_panic();
         let was_panicking = std::mem::replace(&mut self.is_panicking, must_panic);
@@ -177,13 +187,27 @@ impl Readiness {
         }
     }
 
+    /// Leaves out whom probes found unhealthy, as if they were not there; unless nobody else is.
+    fn leave_out<M: Member>(&mut self, members: &[M]) {
+        let has_healthy = members.iter().any(|member| !member.is_unhealthy());
+        let verdict = |member: &M| match has_healthy && member.is_unhealthy() {
+            true => Verdict::Ejected,
+            false => Verdict::Ready,
+        };
+        self.verdicts.clear();
+        self.verdicts.extend(members.iter().map(verdict));
+        let is_judged = |verdict: &&Verdict| **verdict == Verdict::Ready;
+        self.judged = self.verdicts.iter().filter(is_judged).count() as u32;
+    }
+
     /// Notes the open endpoints, the earliest opened first, and when the next of them may return.
     fn collect_open<M: Member>(&mut self, members: &[M], now_ns: u64) {
         self.open.clear();
-        self.verdicts.clear();
-        self.verdicts.resize(members.len(), Verdict::Ready);
         self.due_ns = u64::MAX;
         for (position, member) in (0..).zip(members) {
+            if self.verdicts[position as usize] == Verdict::Ejected {
+                continue;
+            }
             if let Standing::Open { since_ns, until_ns } = standing(member, now_ns) {
                 self.open.push((since_ns, position));
                 self.due_ns = self.due_ns.min(until_ns);
@@ -193,7 +217,7 @@ impl Readiness {
     }
 
     fn must_panic(&self) -> bool {
-        let count = self.verdicts.len() as u32;
+        let count = self.judged;
         let healthy = count - self.open.len() as u32;
         count > 0 && !self.params.panic_threshold.is_reached_by(healthy, count)
     }
@@ -236,7 +260,7 @@ impl Readiness {
     }
 
     fn ceiling(&self) -> usize {
-        let count = self.verdicts.len();
+        let count = self.judged as usize;
         let share = self.params.max_ejected.of(count as u64) as usize;
         share.max(1).min(count.saturating_sub(1))
     }

@@ -15,8 +15,8 @@ use policy::balancer::Algorithm;
 use policy::condition::Conditions;
 use policy::instance_groups::Overflow;
 use policy::{
-    Criticality, Percent, Reason, admission, breaker, budget, bulkhead, outlier, rate_limit,
-    readiness, retry,
+    Criticality, Percent, Reason, admission, breaker, budget, bulkhead, health_check, outlier,
+    rate_limit, readiness, retry,
 };
 
 pub use crate::name::{PolicyRef, ServiceName};
@@ -103,6 +103,8 @@ pub struct Cluster {
     pub admission: Option<Block<admission::Params>>,
     /// Endpoints that a kind of requests has for itself.
     pub groups: Option<Block<Groups>>,
+    /// What endpoints are asked how they are.
+    pub health_check: Option<Block<HealthCheck>>,
     /// Cap on requests in flight.
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
@@ -250,6 +252,36 @@ pub struct Assignment {
     pub matches: Vec<RequestMatch>,
     /// How much they matter.
     pub criticality: Option<Criticality>,
+}
+
+/// What endpoints are asked how they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// When they are asked, and what their answers mean.
+    pub params: health_check::Params,
+    /// Time for one answer.
+    pub timeout: Duration,
+    /// The question.
+    pub probe: Probe,
+}
+
+/// What an endpoint is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// An HTTP/1.1 request.
+    Http {
+        /// Its path.
+        path: Box<str>,
+        /// Statuses that pass: three digits, or a class such as 2xx.
+        expect: Vec<Box<str>>,
+    },
+    /// A call of `grpc.health.v1.Health/Check`.
+    Grpc {
+        /// The service asked about; empty: the server.
+        service: Box<str>,
+    },
+    /// A connection.
+    Tcp,
 }
 
 /// Cap on requests in flight.

@@ -9,6 +9,7 @@ use http1::Known;
 use policy::backpressure::Entry;
 use policy::balancer::Algorithm;
 use policy::breaker::State;
+use policy::readiness::Member;
 use policy::{Criticality, Reason};
 
 use crate::front::Front;
@@ -317,6 +318,9 @@ impl Telling<'_> {
                 if let Some(cause) = endpoint.record.cause(now_ns).filter(|_| !is_ready) {
                     let cause = cause.as_str();
                     outliers.push_str(&format!("; {} is ejected: {cause}", endpoint.instance));
+                }
+                if endpoint.is_unhealthy() {
+                    outliers.push_str(&format!("; {} is unhealthy", endpoint.instance));
                 }
             });
             ready += set.ready_for(&affinity);

@@ -29,6 +29,7 @@ mod listen;
 mod live;
 mod name;
 mod orders;
+mod probe;
 pub mod report;
 mod request;
 mod settings;

@@ -337,7 +337,7 @@ fn ports(
             .cloned()
             .unwrap_or_else(|| Rc::new(EndpointSet::new(port.number)));
         let (wanted, has_own) = wanted(worker, config, place);
-        set.reconfigure(&wanted, has_own, config, now_ns);
+        set.reconfigure(&wanted, has_own, config, (now_ns, &worker.chance));
         set
     };
     config.ports.iter().enumerate().map(build).collect()
@@ -394,6 +394,7 @@ fn application(
         balancing: None,
         admission: None,
         groups: None,
+        health_check: None,
         bulkhead: None,
         pool: None,
         limits: inbound

@@ -203,6 +203,11 @@ pub enum EventKind {
         /// Why it was set aside; `None` when it returns.
         cause: Option<Cause>,
     },
+    /// Probes found an endpoint unhealthy, or healthy again.
+    Health {
+        /// Which of the two.
+        is_healthy: bool,
+    },
     /// No endpoint of an instance group may be picked, or some may again.
     Group {
         /// Its name.

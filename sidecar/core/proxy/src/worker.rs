@@ -30,9 +30,9 @@ use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
 use crate::settings::{InboundListener, Settings, StartError};
-use crate::stages::Refusal;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
+use crate::stages::{Refusal, endpoint};
 use crate::tally::Tally;
 use crate::upstream::Retirement;
 use crate::wire::Memory;
@@ -229,6 +229,7 @@ fn run(
             spawn_local(listen::accept(Rc::clone(&worker), listener, Rc::new(entry)));
         }
         spawn_local(Rc::clone(&worker).sweep());
+        spawn_local(endpoint::watch(Rc::clone(&worker)));
         crate::orders::take(&worker, orders).await;
     });
 }

@@ -154,3 +154,12 @@ def test_every_leaf_of_the_completed_tree_has_an_origin() -> None:
         ("timeouts.connect", "Default"),
         ("timeouts.request", "level 3"),
     ]
+
+
+def test_of_blocks_that_exclude_each_other_the_winner_is_kept_alone() -> None:
+    tcp: Tree = {"healthCheck": {"tcp": {}}}
+    http: Tree = {"healthCheck": {"http": {"path": "/ready"}}}
+    for narrow, broad in ((tcp, http), (http, tcp)):
+        assert merged(say("broad", broad, level=1), say("narrow", narrow)).tree == narrow
+        overriding = say("broad", broad, level=1, strategy=Strategy.PATCH_OVERRIDES)
+        assert merged(overriding, say("narrow", narrow)).tree == broad

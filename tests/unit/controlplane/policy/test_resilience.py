@@ -34,6 +34,11 @@ def found(block: str) -> list[str]:
             "breaker: {endpoint: {open: {base: 10m, max: 1m}}}",
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
+        ("healthCheck: {interval: 5s}", "spec.healthCheck: expected one of http, grpc, tcp"),
+        (
+            "healthCheck: {tcp: {}, interval: 1s, timeout: 2s}",
+            "spec.healthCheck.timeout: expected at most interval (1s), found 2s",
+        ),
         (
             "bulkhead: {lanes: {critical: 60, default: 50}}",
             "spec.bulkhead.lanes: expected at most 100 percent together, found 110",

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
-use super::{Fault, balancing, breaker, groups, limits, outliers, resilience, service};
+use super::{
+    Fault, balancing, breaker, groups, health_check, limits, outliers, resilience, service,
+};
 use crate::identity::Identity;
 use crate::mesh;
 
@@ -43,6 +45,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         balancing: None,
         admission: None,
         groups: None,
+        health_check: None,
         bulkhead: None,
         pool: None,
         limits: limits::decode(own_rules(wire.rate_limits, identity))?,
@@ -114,6 +117,9 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     })?;
     cluster.groups = origins.block("instanceGroups", wire.instance_groups, |wire, _| {
         groups::decode(wire)
+    })?;
+    cluster.health_check = origins.block("healthCheck", wire.health_check, |wire, _| {
+        health_check::decode(wire)
     })?;
     Ok(())
 }

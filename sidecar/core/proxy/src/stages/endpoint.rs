@@ -3,9 +3,11 @@
 
 mod affinity;
 mod groups;
+mod health;
 mod outliers;
 
 pub(crate) use affinity::Affinity;
+pub(crate) use health::watch;
 pub(crate) use outliers::signal;
 
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use policy::balancer::{Algorithm, Balancer, Load, SlowStart, penalty_ns};
 use policy::breaker::{Breaker, Permit, State};
+use policy::health_check::Verdict as Health;
 use policy::instance_groups::{Overflow, Size, Watch};
 use policy::outlier::{self, Cause, Detector, Recorded, Signal};
 use policy::readiness::{Ask, Layout, Member, PanicChange, Readiness, Verdict};
@@ -22,6 +25,7 @@ use policy::{Outcome, Percent, Reason};
 
 use super::Refusal;
 use super::breaker::{self, Guard};
+use crate::chance::Chance;
 use crate::clock::nanoseconds;
 use crate::config;
 use crate::live::Cluster;
@@ -63,6 +67,8 @@ pub(crate) struct Endpoint {
     slow_start: Option<SlowStart>,
     pub(crate) guard: Option<Guard>,
     pub(crate) record: outlier::Record,
+    /// What its probes say, where it is probed.
+    pub(crate) probed: Option<health::Probed>,
     /// Why people were told that it is set aside as an outlier; `None` once they know that it is not.
     outlier: Option<Cause>,
     pub(crate) pools: Rc<Pools>,
@@ -96,6 +102,12 @@ impl Member for Endpoint {
         let share = self.record.share(now_ns);
         self.slow_start
             .map_or(share, |start| start.share(now_ns).min(share))
+    }
+
+    fn is_unhealthy(&self) -> bool {
+        self.probed
+            .as_ref()
+            .is_some_and(|probed| probed.probes.verdict() == Health::Unhealthy)
     }
 
     fn is_near(&self) -> bool {
@@ -161,7 +173,7 @@ impl EndpointSet {
         wanted: &[Wanted<'_>],
         has_own: bool,
         config: &config::Cluster,
-        now_ns: u64,
+        (now_ns, chance): (u64, &Chance),
     ) {
         let breaker = config
             .endpoint_breaker
@@ -182,6 +194,7 @@ impl EndpointSet {
             endpoint.is_near = want.endpoint.is_near;
             endpoint.group = want.endpoint.group;
             endpoint.slow_start = slow_start(&endpoint, config);
+            endpoint.reconfigure_probes(config, now_ns, chance);
             reconfigure_guard(&mut endpoint.guard, breaker);
             endpoints.push(endpoint);
         }
@@ -215,6 +228,7 @@ impl EndpointSet {
             load: Load::new(now_ns),
             guard: None,
             record: outlier::Record::default(),
+            probed: None,
             outlier: None,
             pools: Rc::default(),
         }

@@ -65,6 +65,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         balancing: None,
         admission: None,
         groups: None,
+        health_check: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),

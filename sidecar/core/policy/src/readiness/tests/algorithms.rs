@@ -16,6 +16,7 @@ struct Placed {
     is_near: bool,
     group: Option<usize>,
     slow_start: Option<SlowStart>,
+    is_unhealthy: bool,
 }
 
 impl Member for Placed {
@@ -40,6 +41,10 @@ impl Member for Placed {
             .map_or(Percent::new(100), |start| start.share(now_ns))
     }
 
+    fn is_unhealthy(&self) -> bool {
+        self.is_unhealthy
+    }
+
     fn is_near(&self) -> bool {
         self.is_near
     }
@@ -55,6 +60,7 @@ fn members(count: usize) -> Vec<Placed> {
         is_near: false,
         group: None,
         slow_start: None,
+        is_unhealthy: false,
     };
     super::endpoints(count).into_iter().map(placed).collect()
 }
@@ -180,6 +186,25 @@ fn a_key_sticks_and_moves_only_while_its_endpoint_is_out() {
             assert!(*one == 3 && *other != 3 || one == other);
         }
     }
+}
+
+#[test]
+fn the_unhealthy_are_left_out_unless_nobody_else_is_there() {
+    let mut members = members(4);
+    members[1].is_unhealthy = true;
+    eject(&mut members[2].endpoint, 0);
+    let mut strict = Readiness::new(Params {
+        max_ejected: Percent::new(10),
+        panic_threshold: Percent::new(60),
+    });
+    strict.refresh(&members, 1);
+    assert_eq!(strict.ready(None), [0, 3]); // one of three judged may go, and two of three are enough
+    for member in &mut members {
+        member.is_unhealthy = true;
+    }
+    strict.invalidate();
+    strict.refresh(&members, 1);
+    assert_eq!(strict.ready(None), [0, 1, 3]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How many endpoints may be called, of services and of their instance groups.
 
 use policy::instance_groups::Size;
+use policy::readiness::Member;
 
 use super::{gauge, text, word};
 use crate::live::Cluster;
@@ -10,13 +11,22 @@ use crate::worker::Worker;
 pub(super) fn states(worker: &Worker) -> Family {
     let mut family = gauge("breakwater_endpoints", &["service", "state"]);
     for cluster in worker.live.borrow().clusters.values() {
-        let (mut ready, mut ejected) = (0, 0);
+        let [mut ready, mut ejected, mut unhealthy] = [0; 3];
         for set in &cluster.ports {
-            set.visit(worker, cluster, |_, is_ready| {
-                *(if is_ready { &mut ready } else { &mut ejected }) += 1;
+            set.visit(worker, cluster, |endpoint, is_ready| {
+                *match (is_ready, endpoint.is_unhealthy()) {
+                    (true, _) => &mut ready,
+                    (false, false) => &mut ejected,
+                    (false, true) => &mut unhealthy,
+                } += 1;
             });
         }
-        for (state, count) in [("ready", ready), ("ejected", ejected)] {
+        let states = [
+            ("ready", ready),
+            ("ejected", ejected),
+            ("unhealthy", unhealthy),
+        ];
+        for (state, count) in states {
             family.push(
                 [text(&cluster.config.service), word(state)],
                 f64::from(count),

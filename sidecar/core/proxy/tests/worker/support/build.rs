@@ -60,6 +60,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         balancing: None,
         admission: None,
         groups: None,
+        health_check: None,
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
