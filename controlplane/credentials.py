@@ -28,10 +28,13 @@ Keyring: TypeAlias = Callable[[], Credentials]
 
 
 class FileCredentials:
-    """Credentials in files that somebody else replaces; they are read again when they changed."""
+    """Credentials in files that somebody else replaces; they are read again when they changed.
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._files = (certificate, key)
+    Without a `bundle`, whoever trusts the certificate itself is to trust us.
+    """
+
+    def __init__(self, certificate: Path, key: Path, bundle: Path | None = None) -> None:
+        self._files = (certificate, key, bundle or certificate)
         self._seen: tuple[int, ...] = ()
         self._held: Credentials | None = None
 
@@ -44,8 +47,8 @@ class FileCredentials:
         try:
             seen = tuple(file.stat().st_mtime_ns for file in self._files)
             if seen != self._seen or self._held is None:
-                certificate, key = (file.read_bytes() for file in self._files)
-                self._held = Credentials(certificate=certificate, key=key, bundle=certificate)
+                certificate, key, bundle = (file.read_bytes() for file in self._files)
+                self._held = Credentials(certificate=certificate, key=key, bundle=bundle)
                 self._seen = seen
         except OSError as error:
             if self._held is None:

@@ -51,6 +51,7 @@ FLAGS = (
     Flag(name="trust-domain", metavar="NAME", help="trust domain of identities", default="cluster.local"),
     Flag(name="tls-cert", metavar="FILE", help="certificate of --listen and --admin with its chain, in PEM"),
     Flag(name="tls-key", metavar="FILE", help="its private key, in PEM; both are read again when replaced"),
+    Flag(name="tls-ca", metavar="FILE", help="who signed it, in PEM; in a cluster, published for sidecars"),
     Flag(
         name="ca-dir",
         metavar="DIR",

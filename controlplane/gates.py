@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controlplane.admin.guard import TokenGuard
 from controlplane.admin.statuses import ErrorStatuses
 from controlplane.authority.guard import CallerGuard
+from controlplane.authority.publishing import publishing
 from controlplane.credentials import FileCredentials
 from controlplane.injector.template import AUDIENCE
 from controlplane.listen import Access
@@ -69,7 +70,7 @@ async def _trusting(settings: Settings) -> AsyncIterator[_Trust]:
     security = settings.security
     given = None
     if security.certificate and security.key:
-        given = FileCredentials(security.certificate, security.key)
+        given = FileCredentials(security.certificate, security.key, security.bundle)
     if settings.kubernetes and not settings.insecure:
         async with _in_cluster(settings, given) as trust:
             yield trust
@@ -99,10 +100,13 @@ async def _in_cluster(settings: Settings, given: Keyring | None) -> AsyncIterato
         return
     async with reaching(settings.kubernetes) as api:
         review = TokenReviews(api, AUDIENCE)
-        if given:
-            yield _Trust(keyring=given, review=review)
-            return
         security = settings.security
+        if given:
+            async with AsyncExitStack() as stack:
+                if security.bundle:
+                    await stack.enter_async_context(publishing(SecretKeep(api, security.webhooks), given))
+                yield _Trust(keyring=given, review=review)
+            return
         keep = DirectoryKeep(security.ca_dir) if security.ca_dir else SecretKeep(api, security.webhooks)
         # Of whatever Service of our namespace leads here.
         services = (f"*.{api.namespace}.svc", f"*.{api.namespace}.svc.{settings.trust_domain}")

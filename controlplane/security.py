@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILES = ("tls-cert", "tls-key", "admin-token-file")
+_FILES = ("tls-cert", "tls-key", "tls-ca", "admin-token-file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
     """A certificate that is given, or the directory of an authority of our own; or neither: plain text.
+
+    `bundle` has the roots of who signed what is given.
 
     An authority that is `in_cluster` is kept there. `names` are further names and addresses that callers use,
     `webhooks` the configurations that are to trust our own authority; `admin_token` is the file with what
@@ -18,6 +20,7 @@ class Security:
 
     certificate: Path | None = None
     key: Path | None = None
+    bundle: Path | None = None
     ca_dir: Path | None = None
     in_cluster: bool = False
     names: tuple[str, ...] = ()
@@ -40,6 +43,7 @@ def read_security(texts: Mapping[str, str], *, in_cluster: bool, problems: list[
     return Security(
         certificate=files["tls-cert"],
         key=files["tls-key"],
+        bundle=files["tls-ca"],
         ca_dir=files["ca-dir"],
         in_cluster=in_cluster and not (texts["tls-cert"] or texts["ca-dir"]),
         names=_items(texts["tls-names"]),
@@ -59,11 +63,15 @@ def _problems(texts: Mapping[str, str], *, in_cluster: bool) -> Iterator[str]:
     if bool(texts["tls-cert"]) != bool(texts["tls-key"]):
         given, missing = ("cert", "key") if texts["tls-cert"] else ("key", "cert")
         yield f"--tls-{given}: expected --tls-{missing} with it"
+    if texts["tls-ca"] and not texts["tls-cert"]:
+        yield "--tls-ca: expected --tls-cert with it, which it is to have signed"
     if texts["tls-cert"] and texts["ca-dir"]:
         yield "--ca-dir: a certificate is given already, with --tls-cert"
-    for name in ("tls-names", "webhook-configurations"):
-        if texts[name] and (texts["tls-cert"] or not (texts["ca-dir"] or in_cluster)):
-            yield f"--{name}: expected an authority of our own, with --ca-dir or --kubernetes"
+    is_own = not texts["tls-cert"] and (texts["ca-dir"] or in_cluster)
+    if texts["tls-names"] and not is_own:
+        yield "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"
+    if texts["webhook-configurations"] and not (in_cluster and (is_own or texts["tls-ca"])):
+        yield "--webhook-configurations: expected --kubernetes with it, and roots to trust: ours, or --tls-ca"
 
 
 def _why_unreadable(path: Path) -> str:

@@ -24,6 +24,7 @@ from tests.support.kube import ADMIN_TOKEN, ApiServer
 from tests.support.kube.pods import bound_token, expired, foreign, forged, new_key, pod
 from tests.support.light_sidecar import LightSidecar, light_sidecar
 from tests.support.mesh import ControlPlane, cluster_controlplane, sidecar
+from tests.support.pki import Authority
 from tests.support.readiness import until
 from tests.support.registrations import registration
 
@@ -186,6 +187,20 @@ async def test_the_roots_are_in_a_secret_and_survive_the_control_plane(place: Pl
         trusted = grpc.ssl_channel_credentials(place.roots.read_bytes())
         async with grpc.aio.secure_channel(f"localhost:{second.discovery}", trusted) as channel:
             await channel.channel_ready()
+
+
+async def test_a_given_authority_is_published_for_sidecars(
+    identity_namespace: ApiServer, tmp_path: Path
+) -> None:
+    server, authority = identity_namespace, Authority(tmp_path / "given")
+    leaf = authority.leaf("localhost")
+    flags = ("--tls-cert", str(leaf.certificate), "--tls-key", str(leaf.key))
+    await server.create_namespace("given")
+    kubeconfig = server.kubeconfig_with(ADMIN_TOKEN, name="given", namespace="given")
+    given = (*flags, "--tls-ca", str(authority.certificate))
+    async with cluster_controlplane(tmp_path, kubeconfig, flags=given):
+        published = (await server.get("configmap", "breakwater-ca", "-n", "given"))["data"]["ca.crt"]
+    assert published == authority.certificate.read_text()
 
 
 async def test_every_namespace_gets_the_roots(place: Place) -> None:

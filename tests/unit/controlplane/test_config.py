@@ -179,6 +179,10 @@ def test_a_certificate_comes_with_its_key_and_without_an_authority(tmp_path: Pat
         "--ca-dir: a certificate is given already, with --tls-cert",
         "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes",
     ]
+    assert problems("--tls-ca", str(tmp_path)) == [
+        f"--tls-ca {tmp_path}: Is a directory",
+        "--tls-ca: expected --tls-cert with it, which it is to have signed",
+    ]
     assert problems("--tls-names", "a") == [
         "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"
     ]
