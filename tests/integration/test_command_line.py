@@ -167,8 +167,8 @@ async def test_proxy_status_of_one_that_is_unknown_is_a_finding(shop: Shop) -> N
 
 
 async def test_stat_tells_what_a_service_sees_and_what_each_caller_sees(shop: Shop) -> None:
-    ((name, sidecars, success, *_, limited, opened),) = await shop.rows("stat")
-    assert (name, sidecars, success, opened) == ("test/cart", "1", "100.00%", "-")
+    ((name, sidecars, success, *_, limited, shed, opened),) = await shop.rows("stat")
+    assert (name, sidecars, success, shed, opened) == ("test/cart", "1", "100.00%", "-", "-")
     assert limited.endswith("/s")
     ((name, peer, sidecars, *_),) = await shop.rows("stat", "--outbound", "test/cart", "--window", "30s")
     assert (name, peer, sidecars) == ("test/cart", "test/web", "1")
@@ -180,12 +180,11 @@ async def test_stat_of_a_service_without_traffic_says_so_beside_the_data(shop: S
 
 
 async def test_limits_tell_what_is_used(shop: Shop) -> None:
-    ((name, target, sidecar, rate, burst, used, _, allowed, limited, exempt),) = await shop.rows(
-        "limits", "test/cart"
-    )
+    ((name, target, sidecar, rate, burst, used, _, *counts),) = await shop.rows("limits", "test/cart")
+    allowed, limited, exempt, shadow = counts
     assert (name, target, sidecar) == ("test/cart/all", "test/cart", "test-cart")
     assert (rate, burst, used) == ("3/1h", "b3", "100%")
-    assert (allowed, exempt) == ("3", "0")
+    assert (allowed, exempt, shadow) == ("3", "0", "0")
     assert int(limited) > 0
 
 
