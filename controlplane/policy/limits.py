@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
 from controlplane.policy import match
+from controlplane.policy.target import targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,6 +180,11 @@ def _validate_connections(document: Document, limit: Tree, path: str) -> Iterato
     if find_text(document.spec, "at") == "Caller":
         yield document.problem(
             f"{path}.connections", "counted where they are accepted, and at is Caller; leave at out"
+        )
+    for external in (one for one in targets(document) if one.kind == "ExternalService"):
+        yield document.problem(
+            f"{path}.connections",
+            f"counted where they are accepted; expected targets that have sidecars, found {external}",
         )
     for index, subject in enumerate(blocks(limit, "by")):
         for name in subject:

@@ -1,5 +1,7 @@
 """Limits: their rules and their compiled form."""
 
+import re
+
 import pytest
 
 from controlplane.model.resource import CallerMatch
@@ -159,6 +161,27 @@ def test_connections_are_counted_where_they_are_accepted() -> None:
     assert [each.message for each in read(text).problems] == [
         "counted where they are accepted, and at is Caller; leave at out"
     ]
+
+
+@pytest.mark.parametrize("group", ["", "group: breakwater.dev, "])
+def test_connections_to_what_has_no_sidecar_are_counted_by_nobody(group: str) -> None:
+    text = LIMIT.format(limit="{name: a, connections: {concurrent: 1}}")
+    target = f"targetRefs: [{{{group}kind: ExternalService, name: pay}}]"
+    text = re.sub(r"targetRefs: \[.*\]", target, text)
+    assert target in text
+    assert [f"{each.path}: {each.message}" for each in read(text).problems] == [
+        (
+            "spec.limits[0].connections: counted where they are accepted; "
+            "expected targets that have sidecars, found ExternalService shop/pay"
+        )
+    ]
+
+
+def test_callers_count_the_rest_for_what_has_no_sidecar() -> None:
+    for figure in ("requests: 1, per: 1s", "concurrency: 1", "bandwidth: {bytesPerSecond: 1Mi}"):
+        text = LIMIT.format(limit=f"{{name: a, {figure}}}").replace("kind: Service", "kind: ExternalService")
+        assert "ExternalService" in text
+        assert not read(text).problems
 
 
 @pytest.mark.parametrize(
