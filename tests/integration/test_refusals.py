@@ -13,13 +13,22 @@ import pytest_asyncio
 from tests.support import accesslog
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
-from tests.support.documents import backpressure, external, external_service, rate_limit, resilience, service
+from tests.support.documents import (
+    Document,
+    backpressure,
+    external,
+    external_service,
+    rate_limit,
+    resilience,
+    service,
+)
 from tests.support.fleet import named
-from tests.support.grpcapp import ECHO, FAIL, HOLD, Answer, GrpcApp, call, grpc_app
+from tests.support.framing import Message
+from tests.support.grpcapp import ECHO, FAIL, HOLD, Answer, call, grpc_app
 from tests.support.mesh import Sidecar
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
-from tests.support.readiness import that, until
+from tests.support.readiness import until
 from tests.support.refusal import refusal
 from tests.support.upstream import ScriptedUpstream, Send, Until, response
 
@@ -32,49 +41,80 @@ JITTER = 1.1  # Retry-After may be up to a tenth later, so that clients do not r
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a refusal has to say, wherever it is told."""
+    """What a refusal has to say, wherever it is told.
+
+    `held` requests have to be under way for the next one to be refused; without any, one has to be answered.
+    """
 
     name: str
     reason: str
     error: str
     status: int
     code: grpc.StatusCode
-    is_time_known: bool = field(kw_only=True)
+    is_time_known: bool = field(default=False, kw_only=True)
+    held: int = field(default=0, kw_only=True)
+    is_foreseen: bool = field(default=True, kw_only=True)
 
     def host(self, protocol: str) -> str:
         """Return the service that refuses so, and the name of its policy."""
         return f"{self.name}-{protocol}"
 
 
-LIMITED = Told(
-    "limited",
-    "ratelimit.token",
-    "http_request_denied",
-    429,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    is_time_known=True,
+LIMITED = ("http_request_denied", 429, grpc.StatusCode.RESOURCE_EXHAUSTED)
+SHORT = ("http_request_denied", 503, grpc.StatusCode.UNAVAILABLE)
+AWAY = ("destination_unavailable", 503, grpc.StatusCode.UNAVAILABLE)
+CROWDED = ("connection_limit_reached", 503, grpc.StatusCode.UNAVAILABLE)
+REFUSALS = (
+    Told("limited", "ratelimit.token", *LIMITED, is_time_known=True),
+    Told("leaky", "ratelimit.leaky_full", *LIMITED, is_time_known=True),
+    Told("fixed", "ratelimit.fixed", *LIMITED, is_time_known=True),
+    Told("log", "ratelimit.sliding_log", *LIMITED, is_time_known=True),
+    Told("window", "ratelimit.sliding_window", *LIMITED, is_time_known=True),
+    Told("places", "ratelimit.concurrency", *LIMITED, held=1),
+    Told("broken", "breaker.open", *AWAY, is_time_known=True),
+    Told("full", "bulkhead.full", *CROWDED, held=1),
+    Told("shed", "shed.concurrency", *SHORT, held=1),
+    Told("queued", "queue.full", *SHORT, held=2),
+    Told("throttled", "queue.throttled", *SHORT, held=3),
+    Told("blocked", "queue.blocked", *SHORT, held=2, is_foreseen=False),
 )
-BROKEN = Told(
-    "broken", "breaker.open", "destination_unavailable", 503, grpc.StatusCode.UNAVAILABLE, is_time_known=True
-)
-FULL = Told(
-    "full", "bulkhead.full", "connection_limit_reached", 503, grpc.StatusCode.UNAVAILABLE, is_time_known=False
-)
-SHED = Told(
-    "shed", "shed.concurrency", "http_request_denied", 503, grpc.StatusCode.UNAVAILABLE, is_time_known=False
-)
-REFUSALS = (LIMITED, BROKEN, FULL, SHED)
-HELD = (FULL, SHED)
 
 each = pytest.mark.parametrize("told", REFUSALS, ids=[told.name for told in REFUSALS])
 
-POLICIES: dict[str, dict[str, Any]] = {
+# A command takes a second, and prints every reason alike: one that the callee gives, and one of the caller.
+PRINTED = {"ratelimit.token", "breaker.open"}
+
+# What refuses, by the name of its service. The limits of all but one are those of callers.
+CALLED: dict[str, dict[str, Any]] = {
     "broken": {
         "breaker": {"service": {"trip": {"consecutiveFailures": 1}, "open": {"base": "1h", "max": "1h"}}}
     },
     "full": {"bulkhead": {"maxConcurrent": 1, "maxQueue": 0}, "timeouts": {"request": "60s"}},
 }
-LIMITS = [{"name": "one", "requests": 1, "per": "1h", "burst": 1}]
+HOURLY = {"requests": 1, "per": "1h"}
+LIMITS: dict[str, dict[str, Any]] = {
+    "limited": {**HOURLY, "burst": 1},
+    "leaky": {**HOURLY, "algorithm": "LeakyBucket"},
+    "fixed": {**HOURLY, "algorithm": "FixedWindow", "aligned": False},
+    "log": {**HOURLY, "algorithm": "SlidingLog"},
+    "window": {"requests": 1, "per": "30m", "algorithm": "SlidingWindow"},  # it remembers twice as long
+    "places": {"concurrency": 1},
+}
+QUEUES: dict[str, dict[str, Any]] = {
+    "shed": {},
+    "queued": {"queue": {"capacity": 1}},
+    "throttled": {"queue": {"capacity": 4, "mode": "Throttle", "throttleFrom": 25}},
+    "blocked": {"queue": {"capacity": 1, "mode": "Block", "blockFor": "1ms"}},
+}
+# Who waits and is refused when somebody comes to `/newcomer`: the last one of a full queue.
+LOST: dict[str, dict[str, Any]] = {
+    "queue.evicted": {"queue": {"capacity": 1, "mode": "DropOldest"}},
+    "shed.class": {
+        "queue": {"capacity": 1},
+        "classes": [{"criticality": "critical", "match": [{"path": {"prefix": "/newcomer"}}]}],
+    },
+    "shed.fairness": {"queue": {"capacity": 2}, "fairness": {"by": [{"path": True}]}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +123,6 @@ class Refusing:
 
     caller: Caller
     callees: dict[str, Sidecar]
-    upstreams: dict[str, ScriptedUpstream]
-    app: GrpcApp
 
     def refuser(self, told: Told, protocol: str) -> tuple[Sidecar, str]:
         """Return the sidecar that refuses, and the half of it that does."""
@@ -94,78 +132,112 @@ class Refusing:
     @asynccontextmanager
     async def occupied(self, told: Told, protocol: str) -> AsyncIterator[None]:
         """Bring a service to where it refuses the next request."""
-        host, port = told.host(protocol), self.caller.sidecar.outbound
-        async with RawClient(port) as client, asyncio.TaskGroup() as tasks:
-            if protocol == "http":
-                await client.ask(host=host)
-                if told in HELD:
-                    await until(that(lambda: bool(self.upstreams[told.name].requests)))
-                else:
-                    await client.response()
-            elif told in HELD:
-                before = self.app.calls["Hold"]
-                held = tasks.create_task(call(port, HOLD, host=host, timeout_seconds=60))
-                await until(that(lambda: self.app.calls["Hold"] > before))
-            else:
-                await call(port, FAIL if told is BROKEN else ECHO, host=host)
+        port = self.caller.sidecar.outbound
+        async with AsyncExitStack() as under_way:
+            for place in range(told.held):
+                await under_way.enter_async_context(holding(port, protocol, told.host(protocol)))
+                await self.stands(told, protocol, waiting=place)
+            if not told.held:
+                await self.used(told, protocol)
             yield
-            if protocol == "grpc" and told in HELD:
-                held.cancel()
+
+    async def used(self, told: Told, protocol: str) -> None:
+        """Return once a service has answered one request, which was all it admits."""
+        host = told.host(protocol)
+        if protocol == "http":
+            await self.caller.get(host)
+        else:
+            await call(self.caller.sidecar.outbound, FAIL if told.name == "broken" else ECHO, host=host)
+
+    async def rests(self, told: Told, protocol: str) -> None:
+        """Return once nothing is under way."""
+        refuser, _ = self.refuser(told, protocol)
+        await until(measured(refuser.http, "breakwater_inflight", 0))
+
+    async def stands(self, told: Told, protocol: str, *, waiting: int) -> None:
+        """Return once one request runs, and so many wait behind it."""
+        refuser, direction = self.refuser(told, protocol)
+        labels = {"direction": direction, "service": f"test/{told.host(protocol)}"}
+        await until(measured(refuser.http, "breakwater_inflight", waiting + 1, **labels))
+        if direction == "inbound":
+            await until(measured(refuser.http, "breakwater_queue_depth", waiting))
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
     async with AsyncExitStack() as running:
         failing = await running.enter_async_context(ScriptedUpstream(lambda _: (Send(response(500)),)))
-        held = {
-            told.name: await running.enter_async_context(
-                ScriptedUpstream(lambda _: (Until(asyncio.Event()),))
-            )
-            for told in HELD
-        }
+        held = await running.enter_async_context(ScriptedUpstream(lambda _: (Until(asyncio.Event()),)))
         well = await running.enter_async_context(ScriptedUpstream())
         app = await running.enter_async_context(grpc_app())
-        ports = {"limited-http": well.port, "shed-http": held["shed"].port}
-        ports |= dict.fromkeys(("limited-grpc", "shed-grpc"), app.port)
+        ports = {"limited-http": well.port, "lost-http": held.port}
+        ports |= {f"{name}-http": held.port for name in QUEUES}
+        ports |= {f"{name}-grpc": app.port for name in ("limited", *QUEUES)}
         callees = {
             name: await caller.fleet.join(f"test/{name}", app_port=port, port_name=name.rpartition("-")[2])
             for name, port in ports.items()
         }
+        outside = {"broken": failing.port, "full": held.port, "places": held.port}
+        outside |= {name: well.port for name in LIMITS if name not in {"limited", "places"}}
         await caller.fleet.put(
             "refusals",
-            *(rate_limit(f"limited-{one}", service(f"limited-{one}"), limits=LIMITS) for one in PROTOCOLS),
-            *(
-                backpressure(f"shed-{one}", service(f"shed-{one}"), concurrency={"limit": 1})
-                for one in PROTOCOLS
-            ),
-            external_service("broken-http", failing.port),
-            external_service("full-http", held["full"].port),
-            *(external_service(f"{name}-grpc", app.port, protocol="GRPC") for name in POLICIES),
-            *(
-                resilience(f"{name}-{protocol}", external(f"{name}-{protocol}"), **spec)
-                for name, spec in POLICIES.items()
-                for protocol in PROTOCOLS
-            ),
+            *(external_service(f"{name}-http", port) for name, port in outside.items()),
+            *(external_service(f"{name}-grpc", app.port, protocol="GRPC") for name in outside),
+            *(policy(told.name, told.host(protocol)) for told in REFUSALS for protocol in PROTOCOLS),
         )
-        yield Refusing(caller, callees, held, app)
+        yield Refusing(caller, callees)
+
+
+def policy(name: str, host: str) -> Document:
+    """Return the policy of one service, which refuses as its name says."""
+    if name in CALLED:
+        return resilience(host, external(host), **CALLED[name])
+    if name in QUEUES:
+        return backpressure(host, service(host), concurrency={"limit": 1}, **QUEUES[name])
+    target = service(host) if name == "limited" else external(host)
+    return rate_limit(host, target, limits=[{"name": "one", **LIMITS[name]}])
+
+
+@asynccontextmanager
+async def holding(port: int, protocol: str, host: str) -> AsyncIterator[None]:
+    """Have a request under way, which is cut off in the end."""
+    if protocol == "http":
+        async with RawClient(port) as client:
+            await client.ask(host=host)
+            yield
+        return
+    async with asyncio.TaskGroup() as tasks:
+        held = tasks.create_task(call(port, HOLD, host=host, timeout_seconds=60))
+        yield
+        held.cancel()
 
 
 @each
 async def test_a_refusal_over_http_tells_one_story(refusing: Refusing, told: Told) -> None:
-    host = told.host("http")
     async with refusing.occupied(told, "http"):
-        refused = refusal(await refusing.caller.get(host))
-        assert (refused.status, refused.reason, refused.error) == (told.status, told.reason, told.error)
-        assert refused.policy == f"test/{host}"
-        assert refused.problem["status"] == told.status
-        assert refused.problem["reason"] == told.reason
-        if told.is_time_known:
-            assert refused.retry_after is not None
-            assert 0 < refused.retry_after <= HOUR * 1.2 * JITTER  # a breaker's own jitter is 20 %
-        else:
-            assert refused.retry_after is None
+        is_told(await refusing.caller.get(told.host("http")), told)
         await is_counted_and_logged(refusing, told, "http")
-        await is_explained(refusing, told, "http")
+        if told.is_foreseen:
+            await is_explained(refusing, told, "http")
+
+
+@pytest.mark.parametrize("reason", LOST)
+async def test_who_is_refused_while_it_waits_is_told_the_same_story(refusing: Refusing, reason: str) -> None:
+    waits = LOST[reason]["queue"]["capacity"]
+    told, port = Told("lost", reason, *SHORT), refusing.caller.sidecar.outbound
+    host = told.host("http")
+    queue = backpressure(host, service(host), concurrency={"limit": 1}, **LOST[reason])
+    await refusing.caller.fleet.put("lost", queue)
+    await refusing.rests(told, "http")
+    async with AsyncExitStack() as under_way:
+        for place in range(1 + waits):
+            waiting = await under_way.enter_async_context(RawClient(port))
+            await waiting.ask(host=host)
+            await refusing.stands(told, "http", waiting=place)
+        newcomer = await under_way.enter_async_context(RawClient(port))
+        await newcomer.ask("/newcomer", host=host)
+        is_told(await waiting.response(), told)
+        await is_counted_and_logged(refusing, told, "http")
 
 
 @each
@@ -180,7 +252,22 @@ async def test_a_refusal_over_grpc_tells_one_story(refusing: Refusing, told: Tol
         assert told.reason in str(answer.metadata["proxy-status"])
         says_when(answer, told)
         await is_counted_and_logged(refusing, told, "grpc")
-        await is_explained(refusing, told, "grpc")
+        if told.is_foreseen:
+            await is_explained(refusing, told, "grpc")
+
+
+def is_told(answer: Message, told: Told) -> None:
+    """Check the header and the body of an answer by HTTP."""
+    refused = refusal(answer)
+    assert (refused.status, refused.reason, refused.error) == (told.status, told.reason, told.error)
+    assert refused.policy == f"test/{told.host('http')}"
+    assert refused.problem["status"] == told.status
+    assert refused.problem["reason"] == told.reason
+    if told.is_time_known:
+        assert refused.retry_after is not None
+        assert 0 < refused.retry_after <= HOUR * 1.2 * JITTER  # a breaker's own jitter is 20 %
+    else:
+        assert refused.retry_after is None
 
 
 def says_when(answer: Answer, told: Told) -> None:
@@ -203,7 +290,7 @@ async def is_counted_and_logged(refusing: Refusing, told: Told, protocol: str) -
     await until(measured(refuser.http, "breakwater_requests_total", 1, **labels))
     line = await accesslog.line(refuser.process, reason=told.reason, dst=f"test/{host}")
     assert line["policy"] == f"test/{host}"
-    assert line["limit"] == ("one" if told is LIMITED else None)
+    assert line["limit"] == ("one" if told.name in LIMITS else None)
     assert line["direction"] == direction
 
 
@@ -213,6 +300,8 @@ async def is_explained(refusing: Refusing, told: Told, protocol: str) -> None:
     asked = {"from": named("test/caller"), "to": named(host)}
     answer = await fleet.ask("Explain", asked)
     assert (answer["forwarded"], answer["reason"]) == (False, told.reason)
+    if told.reason not in PRINTED:
+        return
     printed = await breakwater("explain", "--from", "test/caller", "--to", host, admin=fleet.plane.admin)
     assert printed.code == 0
     assert f"would be refused: {told.reason}" in printed.out
