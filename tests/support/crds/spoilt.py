@@ -15,7 +15,7 @@ _OF_FORMAT: Final = {
     Format.CIDR: "10.0.0.0/8",
     Format.CONDITION: "Reset",
 }
-_CANDIDATES: Final = ("a", "/a", "GET", "Service", "ServiceAccount", "10.0.0.1", "1")
+_CANDIDATES: Final = ("a", "/a", "GET", "Service", "ServiceAccount", "10.0.0.1", "1", "2xx")
 _SAMPLES: Final = {Shape.BOOLEAN: True, Shape.DURATION: "1s", Shape.LABELS: {"a": "b"}}
 _DEEPEST: Final = 12
 
