@@ -26,6 +26,7 @@ class Shape(Enum):
     DURATION = "a duration such as 250ms or 1m30s"
     WORD = "a word of a closed list"
     LABELS = "a map of strings"
+    MAP = "a map of blocks"
 
 
 class Format(Enum):
@@ -59,7 +60,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field of a block: `block` says what a BLOCK holds, `words` what a WORD may be."""
+    """One field of a block: `block` says what a BLOCK or each of a MAP holds, `words` what a WORD may be.
+
+    The format of a MAP is that of its keys.
+    """
 
     name: str
     shape: Shape
@@ -68,6 +72,17 @@ class Field:
     words: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
     default: Value | None = None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it holds values under names of the author's own."""
+        return self.shape in {Shape.LABELS, Shape.MAP}
+
+    @property
+    def entry(self) -> Field:
+        """What stands under each name of a map."""
+        shape = Shape.BLOCK if self.block else Shape.STRING
+        return Field(name=self.name, shape=shape, block=self.block)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

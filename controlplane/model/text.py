@@ -72,9 +72,11 @@ def _plain(value: Value, field: Field) -> object:
             return str(value)
         case tuple():
             return [_plain(item, field) for item in value]
+        case Mapping() if field.is_map:
+            return {name: _plain(item, field.entry) for name, item in value.items()}
         case Mapping():
-            block = field.block
-            return {name: _plain(item, block.fields[name]) if block else item for name, item in value.items()}
+            members = field.block.fields if field.block else {}
+            return {name: _plain(item, members[name]) for name, item in value.items()}
         case bool() | str() | float():
             return value
         case int():

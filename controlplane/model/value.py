@@ -1,4 +1,4 @@
-"""Values as policies hold them: plain frozen trees, with durations as a type of their own."""
+"""Values as policies hold them: plain frozen trees, with durations and maps as types of their own."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class Duration:
 
 Value: TypeAlias = "str | int | float | bool | Duration | tuple[Value, ...] | Mapping[str, Value]"
 Tree: TypeAlias = Mapping[str, Value]
+
+
+class Map(dict[str, Value]):
+    """Values under names of the author's own; merging takes it whole, and a block field by field."""
 
 
 def parse_duration(text: str) -> Duration:

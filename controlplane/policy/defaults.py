@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controlplane.model.value import Map
+
 if TYPE_CHECKING:
     from controlplane.model.schema import Block, Field
     from controlplane.model.value import Tree, Value
@@ -28,6 +30,8 @@ def fill(tree: Tree, block: Block) -> Tree:
 def _fill_value(field: Field, value: Value) -> Value:
     if field.block is None:
         return value
+    if isinstance(value, Map):
+        return Map((name, _fill_value(field.entry, item)) for name, item in value.items())
     if isinstance(value, tuple):
         return tuple(_fill_value(field, item) for item in value)
     return fill(value, field.block) if isinstance(value, dict) else value

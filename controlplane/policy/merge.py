@@ -5,7 +5,7 @@ not said yet; one that states overrides replaces what is. `Patch` does so field 
 block, a block being one of the spec's own, such as `timeouts`. Among contributions of one specificity the
 older wins: defaults are folded older first, then overrides newer first.
 
-Lists are fields: they are taken whole. Of fields that exclude each other the winner's is kept alone.
+Lists and maps are fields: they are taken whole. Of fields that exclude each other the winner's is kept alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from controlplane.model.resource import FieldOrigin
+from controlplane.model.value import Map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -158,7 +159,7 @@ def _within(said: Iterable[Path], places: set[Path]) -> Iterator[Path]:
 def _leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Value]]:
     """Every value that is no block, and every empty block, since its presence is something said."""
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and not isinstance(value, Map):
             yield from _leaves(value, (*path, name))
         else:
             yield (*path, name), value

@@ -197,19 +197,14 @@ def _validate_overload(document: Document, tree: Tree, path: str, name: str) -> 
 
 
 def _validate_groups(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
-    """Groups have names of their own, and requests are assigned to one that there is."""
-    groups, place = find_block(tree, "instanceGroups") or {}, f"{path}.instanceGroups"
-    names = [find_text(group, "name") for group in blocks(groups, "groups")]
-    for index, name in enumerate(names):
-        if names.index(name) != index:
-            yield document.problem(
-                f"{place}.groups[{index}].name", f"the same as groups[{names.index(name)}]"
-            )
+    """Requests are assigned to groups that there are."""
+    groups = find_block(tree, "instanceGroups") or {}
+    names = find_block(groups, "groups") or {}
     for index, assigned in enumerate(blocks(groups, "assign")):
         group = find_text(assigned, "group")
-        if group not in names:
+        if names and group not in names:
             message = f"expected one of {', '.join(names)}, found {group}"
-            yield document.problem(f"{place}.assign[{index}].group", message)
+            yield document.problem(f"{path}.instanceGroups.assign[{index}].group", message)
 
 
 def _validate_health_check(document: Document, tree: Tree, path: str) -> Iterator[Problem]:

@@ -143,11 +143,16 @@ def _set(message: Any, field: FieldDescriptor, value: Value) -> None:
 
 
 def _set_block(member: Any, field: FieldDescriptor, value: Tree) -> None:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+    entry = field.message_type
+    if entry is None or not entry.GetOptions().map_entry:
+        member.SetInParent()
+        fill_message(member, value)
+    elif entry.fields_by_name["value"].message_type is None:
         member.update(value)
-        return
-    member.SetInParent()
-    fill_message(member, value)
+    else:
+        for name, item in value.items():
+            assert isinstance(item, Mapping)  # noqa: S101  # maps of messages hold blocks
+            fill_message(member[name], item)
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controlplane.model.text import field_at, value_text
-from controlplane.model.value import find
+from controlplane.model.value import Map, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,8 @@ def rows(tree: Tree, origins: Iterable[FieldOrigin], block: Block) -> Iterator[R
     for origin in origins:
         value = find(tree, origin.path)
         if value is not None:
-            text = "{}" if isinstance(value, Mapping) else value_text(value, field_at(block, origin.path))
+            is_block = isinstance(value, Mapping) and not isinstance(value, Map)
+            text = "{}" if is_block else value_text(value, field_at(block, origin.path))
             yield Row(path=origin.path, value=text, origin=origin)
 
 

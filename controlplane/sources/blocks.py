@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from controlplane.model.document import enclosing
 from controlplane.model.schema import Block, Field, Shape
+from controlplane.model.value import Map
 from controlplane.sources import rules, scalars
 from controlplane.sources.nodes import Entries, Items, Node, Scalar, compose
 
@@ -116,8 +117,8 @@ class Reading:
     def _single(self, field: Field, node: Node, path: str) -> Value | None:
         if field.shape is Shape.BLOCK and field.block is not None:
             return self.block(field.block, node, path)
-        if field.shape is Shape.LABELS:
-            return self._labels(field, node, path)
+        if field.is_map:
+            return self._map(field, node, path)
         if not isinstance(node, Scalar):
             self._fault(node.line, path, f"expected {scalars.expected(field)}, found {_kind_of(node)}")
             return None
@@ -134,15 +135,17 @@ class Reading:
             self._fault(node.line, path, message)
         return None if faults else value
 
-    def _labels(self, field: Field, node: Node, path: str) -> Value | None:
+    def _map(self, field: Field, node: Node, path: str) -> Value | None:
         if not isinstance(node, Entries):
-            self._fault(node.line, path, f"expected a map of strings, found {_kind_of(node)}")
+            self._fault(node.line, path, f"expected {field.shape.value}, found {_kind_of(node)}")
             return None
         for message in rules.check_count(field, len(node.entries)):
             self._fault(node.line, path, message)
-        text = Field(name=field.name, shape=Shape.STRING)
-        fields = {key.text: text for key, _ in node.entries}
-        return self.block(Block(name=field.name, fields=fields), node, path)
+        for key, _ in node.entries:
+            for message in rules.check_key(field, key.text):
+                self._fault(key.line, f"{path}.{key.text}", message)
+        fields = {key.text: field.entry for key, _ in node.entries}
+        return Map(self.block(Block(name=field.name, fields=fields), node, path))
 
     def _fault(self, line: int, path: str, message: str) -> None:
         self.faults.append((line, path, message))

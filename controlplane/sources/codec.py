@@ -84,14 +84,12 @@ def _block(message: Descriptor, blocks: dict[str, Block]) -> Block:
 def _field(descriptor: FieldDescriptor, blocks: dict[str, Block]) -> Field:
     options = descriptor.GetOptions().Extensions[schema_pb2.rules]
     shape = _shape(descriptor)
-    labels = shape is Shape.LABELS
+    held = _held(descriptor, shape)
     field = Field(
         name=descriptor.json_name,
         shape=shape,
-        repeated=descriptor.is_repeated and not labels,
-        block=_block(descriptor.message_type, blocks)
-        if shape is Shape.BLOCK and descriptor.message_type
-        else None,
+        repeated=descriptor.is_repeated and shape not in {Shape.LABELS, Shape.MAP},
+        block=_block(held, blocks) if held else None,
         words=_words(descriptor),
         rules=_rules(options, descriptor),
     )
@@ -106,7 +104,17 @@ def _shape(descriptor: FieldDescriptor) -> Shape:
         return _SHAPES[descriptor.type]
     if message.full_name == "google.protobuf.Duration":
         return Shape.DURATION
-    return Shape.LABELS if message.GetOptions().map_entry else Shape.BLOCK
+    if not message.GetOptions().map_entry:
+        return Shape.BLOCK
+    return Shape.MAP if message.fields_by_name["value"].message_type else Shape.LABELS
+
+
+def _held(descriptor: FieldDescriptor, shape: Shape) -> Descriptor | None:
+    """The message whose fields a field, or each entry of its map, holds."""
+    message = descriptor.message_type
+    if message is None or shape not in {Shape.BLOCK, Shape.MAP}:
+        return None
+    return message if shape is Shape.BLOCK else message.fields_by_name["value"].message_type
 
 
 def _words(descriptor: FieldDescriptor) -> tuple[str, ...]:

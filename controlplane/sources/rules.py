@@ -44,6 +44,12 @@ def check_count(field: Field, count: int) -> Iterator[str]:
         yield f"expected at most {rules.max_items} entries, found {count}"
 
 
+def check_key(field: Field, key: str) -> Iterator[str]:
+    """What is wrong with a key of a map of blocks."""
+    if field.shape is Shape.MAP:
+        yield from _string(field.rules, key)
+
+
 def _range(field: Field, value: float, text: str, unit: str) -> Iterator[str]:
     rules = field.rules
     percent = rules.format is Format.PERCENT

@@ -21,7 +21,7 @@ EJECTING = {"consecutiveFailures": 1, "ejection": {"base": "1h", "max": "1h"}}
 def groups(overflow: str) -> dict[str, Any]:
     """Gold customers have group `critical`, everybody else has `bulk`."""
     return {
-        "groups": [{"name": name, "matchLabels": {"pool": name}} for name in ("critical", "bulk")],
+        "groups": {name: {"matchLabels": {"pool": name}} for name in ("bulk", "critical")},
         "assign": [
             {"group": "critical", "match": {"header": {"name": "x-tier", "value": "gold"}}},
             {"group": "bulk"},

@@ -29,6 +29,8 @@ def values(field: Field) -> st.SearchStrategy[Value]:
 def single(field: Field) -> st.SearchStrategy[Value]:
     rules = field.rules
     least, most = int(rules.minimum or rules.positive), int(rules.maximum or 100)
+    if field.shape is Shape.MAP:
+        return st.dictionaries(NAMES, single(field.entry), min_size=1, max_size=3)
     if field.block is not None:
         return trees(field.block)
     drawn: dict[Shape, st.SearchStrategy[Value]] = {

@@ -145,6 +145,7 @@ def _table(block: Block, comments: Comments) -> str:
 
 
 def _type(field: Field) -> str:
+    block = f"[{field.block.name}](#{field.block.name.lower()})" if field.block else ""
     names = {
         Shape.STRING: "string",
         Shape.INTEGER: "size" if field.rules.format is Format.SIZE else "integer",
@@ -153,7 +154,8 @@ def _type(field: Field) -> str:
         Shape.DURATION: "duration",
         Shape.LABELS: "map of strings",
         Shape.WORD: ", ".join(f"`{each}`" for each in field.words),
-        Shape.BLOCK: f"[{field.block.name}](#{field.block.name.lower()})" if field.block else "",
+        Shape.BLOCK: block,
+        Shape.MAP: f"map of {block}",
     }
     return f"list of {names[field.shape]}" if field.repeated else names[field.shape]
 
@@ -177,7 +179,7 @@ def bounds(field: Field, block: Block) -> str:
         parts.append(f"From {rules.minimum:,.0f}{unit} to {rules.maximum:,.0f}{unit}.")
     elif rules.maximum is not None:
         parts.append(f"At most {rules.maximum:,.0f}{unit}.")
-    if field.repeated:
+    if field.repeated or field.shape is Shape.MAP:
         parts.append(f"At most {rules.max_items} entries.")
     siblings = ", ".join(f"`{name}`" for name in block.siblings(field.name))
     if siblings:

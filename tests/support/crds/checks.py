@@ -91,6 +91,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "endpoint",
         ),
     ),
+    "InstanceGroups": (
+        Check("self.assign.all(a, a.group in self.groups)", "expected groups that there are", "assign"),
+    ),
     "LoadBalancing": (
         Check(
             "has(self.hashOn) == (has(self.policy) && self.policy in ['RingHash', 'Maglev'])",

@@ -15,7 +15,8 @@ def broken_checks(schema: OpenApi, value: Any) -> Iterator[str]:
     match value:
         case Mapping():
             for name, member in value.items():
-                yield from broken_checks(schema.get("properties", {}).get(name, {}), member)
+                inner = schema.get("properties", {}).get(name, schema.get("additionalProperties", {}))
+                yield from broken_checks(inner, member)
         case list():
             for item in value:
                 yield from broken_checks(schema["items"], item)

@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from controlplane.model.schema import Block, Field, Format, Shape
+from controlplane.model.schema import Block, Field, Format
 from tests.support.crds.checks import checks_of
 from tests.support.crds.explain import describe_block, describe_field
 from tests.support.crds.scalars import OpenApi, scalar
@@ -41,12 +41,20 @@ def _field(field: Field, block: Block, comments: Comments) -> OpenApi:
 
 
 def _single(field: Field, comments: Comments) -> OpenApi:
+    if field.is_map:
+        return _map(field, comments)
     if field.block is not None:
         return block_schema(field.block, comments)
-    if field.shape is Shape.LABELS:
-        value = {"type": "string", "maxLength": field.rules.max_length}
-        return {"type": "object", "additionalProperties": value, "maxProperties": field.rules.max_items}
     return scalar(field)
+
+
+def _map(field: Field, comments: Comments) -> OpenApi:
+    text = {"type": "string", "maxLength": field.rules.max_length}
+    value = block_schema(field.block, comments) if field.block else text
+    found: OpenApi = {"type": "object", "additionalProperties": value}
+    if field.rules.min_items:
+        found["minProperties"] = field.rules.min_items
+    return {**found, "maxProperties": field.rules.max_items}
 
 
 def _listing(field: Field) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def _spoilt_field(field: Field, path: str, depth: int) -> Iterator[tuple[str, An
 
 
 def _spoilt_single(field: Field, path: str, depth: int) -> Iterator[tuple[str, Any]]:
-    if field.block is not None:
+    if field.shape is Shape.MAP:
+        yield from _spoilt_map(field, path, depth)
+    elif field.block is not None:
         yield path, "a text"
         if depth < _DEEPEST:
             yield from _spoilt_block(field.block, path, depth + 1)
@@ -77,6 +79,13 @@ def _spoilt_single(field: Field, path: str, depth: int) -> Iterator[tuple[str, A
         yield path, {f"a{number}": "b" for number in range(field.rules.max_items + 1)}
     else:
         yield from ((path, value) for value in _wrong_scalars(field))
+
+
+def _spoilt_map(field: Field, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    yield path, {}
+    yield path, {"a" * length: _single(field.entry) for length in range(1, field.rules.max_items + 2)}
+    for inner, value in _spoilt_single(field.entry, f"{path}.a", depth):
+        yield inner, {"a": value}
 
 
 def _wrong_scalars(field: Field) -> Iterator[Any]:
@@ -132,6 +141,8 @@ def _value(field: Field) -> Any:
 
 
 def _single(field: Field) -> Any:
+    if field.shape is Shape.MAP:
+        return {"a": _single(field.entry)}
     if field.block is not None:
         return _block(field.block)
     match field.shape:

@@ -68,6 +68,12 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         "only the service's breaker",
     ),
     (
+        "InstanceGroups",
+        {"groups": {"a": {"matchLabels": {"pool": "a"}}}, "assign": [{"group": "a"}]},
+        {"groups": {"a": {"matchLabels": {"pool": "a"}}}, "assign": [{"group": "b"}]},
+        "groups that there are",
+    ),
+    (
         "LoadBalancing",
         {"policy": "Maglev", "hashOn": {"header": "x"}},
         {"policy": "Maglev"},

@@ -2,7 +2,7 @@
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.resource import PolicyRef
-from controlplane.model.value import Tree
+from controlplane.model.value import Map, Tree
 from controlplane.policy.merge import Contribution, Merged, Strategy, merge, trace
 from tests.support.builders import SCHEMA
 
@@ -154,6 +154,16 @@ def test_every_leaf_of_the_completed_tree_has_an_origin() -> None:
         ("timeouts.connect", "Default"),
         ("timeouts.request", "level 3"),
     ]
+
+
+def test_maps_are_taken_whole() -> None:
+    def grouped(name: str) -> Tree:
+        group: Tree = {"matchLabels": {"pool": name}}
+        return {"instanceGroups": {"groups": Map({name: group}), "assign": ({"group": name},)}}
+
+    result = merged(say("broad", grouped("bulk"), level=1), say("narrow", grouped("critical")))
+    assert result.tree == grouped("critical")
+    assert authors(result) == {"instanceGroups.groups": "narrow", "instanceGroups.assign": "narrow"}
 
 
 def test_of_blocks_that_exclude_each_other_the_winner_is_kept_alone() -> None:

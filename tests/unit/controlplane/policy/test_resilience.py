@@ -2,6 +2,7 @@
 
 import pytest
 
+from controlplane.model.schema import Format
 from controlplane.model.value import Value, find
 from controlplane.policy.resilience import BLOCKS, behaviours, complete
 from tests.support.builders import SCHEMA, policy, read
@@ -44,8 +45,23 @@ def found(block: str) -> list[str]:
             "spec.bulkhead.lanes: expected at most 100 percent together, found 110",
         ),
         (
-            "instanceGroups: {groups: [{name: a, matchLabels: {p: a}}], assign: [{group: b}]}",
+            "instanceGroups: {groups: {a: {matchLabels: {p: a}}}, assign: [{group: b}]}",
             "spec.instanceGroups.assign[0].group: expected one of a, found b",
+        ),
+        (
+            (
+                "instanceGroups: {groups: {a: {matchLabels: {p: a}}, B: {matchLabels: {p: b}}},"
+                " assign: [{group: a}]}"
+            ),
+            f"spec.instanceGroups.groups.B: expected {Format.NAME.value}, found 'B'",
+        ),
+        (
+            "instanceGroups: {groups: [{matchLabels: {p: a}}], assign: [{group: a}]}",
+            "spec.instanceGroups.groups: expected a map of blocks, found a list",
+        ),
+        (
+            "instanceGroups: {groups: {a: {matchLabel: {p: a}, matchLabels: {p: a}}}, assign: [{group: a}]}",
+            "spec.instanceGroups.groups.a.matchLabel: unknown field; did you mean matchLabels?",
         ),
         (
             "loadBalancing: {policy: Maglev}",

@@ -18,6 +18,15 @@ def test_every_field_is_a_row_with_value_and_origin() -> None:
     assert list(found) == sorted(found)
 
 
+def test_a_map_is_one_row() -> None:
+    groups = "{a: {matchLabels: {pool: a}}}"
+    document = policy(f"instanceGroups: {{groups: {groups}, assign: [{{group: a}}]}}")
+    outbound = body(snapshot([document], [service()]), ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(outbound, Outbound)
+    found = {row.path: row.value for row in outbound_rows(outbound.variants[-1], SCHEMA)}
+    assert found["instanceGroups.groups"] == groups
+
+
 def test_what_stands_in_front_of_an_application_is_told_too() -> None:
     document = policy("concurrency: {limit: 7}", kind="BackpressurePolicy")
     inbound = body(snapshot([document], [service()]), ResourceType.INBOUND, "shop/cart")

@@ -45,5 +45,5 @@ def test_no_field_needs_both_a_value_and_none() -> None:
 def test_every_block_field_has_a_block_and_every_word_field_words() -> None:
     for kind in SCHEMA.kinds.values():
         for field in every_field(kind.spec):
-            assert (field.block is not None) == (field.shape is Shape.BLOCK), field.name
+            assert (field.block is not None) == (field.shape in {Shape.BLOCK, Shape.MAP}), field.name
             assert bool(field.words) == (field.shape is Shape.WORD), field.name

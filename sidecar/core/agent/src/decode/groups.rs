@@ -1,6 +1,6 @@
 //! Instance groups, and who belongs to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use policy::instance_groups::Overflow;
 use proxy::config::{Assignment, Group, Groups, RequestMatch};
@@ -13,7 +13,7 @@ use crate::mesh;
 
 pub(super) fn decode(wire: mesh::InstanceGroups) -> Result<Groups, Fault> {
     let below = percent("overflowBelowPercent", wire.overflow_below_percent)?;
-    let groups: Vec<Group> = wire.groups.into_iter().map(group).collect();
+    let groups = in_order(wire.groups, &wire.assign);
     let assign = each("assign", wire.assign, |wire| assignment(wire, &groups))?;
     let overflow = match enumeration("overflow", wire.overflow)? {
         mesh::GroupOverflow::Never => Overflow::Never,
@@ -27,10 +27,24 @@ pub(super) fn decode(wire: mesh::InstanceGroups) -> Result<Groups, Fault> {
     })
 }
 
-fn group(wire: mesh::InstanceGroup) -> Group {
+/// The groups in the order in which they spill: as `assign` names them first, then by name.
+fn in_order(
+    wire: HashMap<String, mesh::InstanceGroup>,
+    assign: &[mesh::GroupAssignment],
+) -> Vec<Group> {
+    let mut rest = BTreeMap::from_iter(wire);
+    let assigned = assign.iter().map(|wire| &wire.group);
+    let mut groups: Vec<_> = assigned
+        .filter_map(|name| rest.remove_entry(name))
+        .collect();
+    groups.extend(rest);
+    groups.into_iter().map(group).collect()
+}
+
+fn group((name, wire): (String, mesh::InstanceGroup)) -> Group {
     let labels = wire.match_labels.into_iter();
     Group {
-        name: wire.name.into(),
+        name: name.into(),
         labels: labels
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),

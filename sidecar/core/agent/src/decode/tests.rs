@@ -172,22 +172,24 @@ fn endpoints_of_the_own_zone_are_near() {
     assert!(!is_near("b"));
 }
 
-fn group(name: &str) -> mesh::InstanceGroup {
-    mesh::InstanceGroup {
-        name: name.to_owned(),
-        match_labels: [("pool".to_owned(), name.to_owned())].into(),
+fn group(name: &str) -> (String, mesh::InstanceGroup) {
+    let match_labels = [("pool".to_owned(), name.to_owned())].into();
+    (name.to_owned(), mesh::InstanceGroup { match_labels })
+}
+
+fn assign(group: &str) -> mesh::GroupAssignment {
+    mesh::GroupAssignment {
+        group: group.to_owned(),
+        criticality: "critical".to_owned(),
+        ..Default::default()
     }
 }
 
-fn grouped(assigned: &str) -> mesh::Outbound {
+fn grouped(assigned: &[&str]) -> mesh::Outbound {
     let mut any = variant(None, 9);
     any.resilience.as_mut().unwrap().instance_groups = Some(mesh::InstanceGroups {
-        groups: vec![group("critical"), group("bulk")],
-        assign: vec![mesh::GroupAssignment {
-            group: assigned.to_owned(),
-            criticality: "critical".to_owned(),
-            ..Default::default()
-        }],
+        groups: ["batch", "bulk", "critical"].map(group).into(),
+        assign: assigned.iter().copied().map(assign).collect(),
         overflow: mesh::GroupOverflow::WhenBelow.into(),
         overflow_below_percent: 20.0,
     });
@@ -206,10 +208,10 @@ fn endpoints_belong_to_the_first_group_whose_labels_they_have() {
     let Ok(Decoded::Endpoints(addresses)) = decoded(Kind::Endpoints, &body) else {
         panic!("expected endpoints");
     };
-    let cluster = cluster(&grouped("critical"));
+    let cluster = cluster(&grouped(&["critical"]));
     let found = endpoints_of(&cluster, &addresses, |_| &[]);
     let groups: Vec<_> = found.iter().map(|endpoint| endpoint.group).collect();
-    assert_eq!(groups, [Some(1), None]);
+    assert_eq!(groups, [Some(2), None]);
     let assigned = &cluster.groups.as_ref().unwrap().params.assign[0];
     assert_eq!(
         (assigned.group, assigned.criticality),
@@ -218,9 +220,19 @@ fn endpoints_belong_to_the_first_group_whose_labels_they_have() {
 }
 
 #[test]
+fn groups_spill_in_the_order_in_which_they_are_assigned_and_then_by_name() {
+    let cluster = cluster(&grouped(&["critical", "bulk", "critical"]));
+    let params = &cluster.groups.as_ref().unwrap().params;
+    let names: Vec<_> = params.groups.iter().map(|group| &*group.name).collect();
+    assert_eq!(names, ["critical", "bulk", "batch"]);
+    let assigned: Vec<_> = params.assign.iter().map(|each| each.group).collect();
+    assert_eq!(assigned, [0, 1, 0]);
+}
+
+#[test]
 fn an_assignment_to_no_group_is_refused() {
     let path = "variants[0].resilience.instanceGroups.assign[0].group";
-    assert_eq!(field(Kind::Outbound, &grouped("gold")), path);
+    assert_eq!(field(Kind::Outbound, &grouped(&["gold"])), path);
 }
 
 fn caller(namespace: &str, service: &str, account: &str) -> Option<mesh::CallerMatch> {
