@@ -1,7 +1,7 @@
 """A refusal tells one story, by HTTP and gRPC: in the answer, the metric, the access log and `explain`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ from tests.support.mesh import Sidecar
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
 from tests.support.readiness import until
-from tests.support.refusal import refusal
+from tests.support.refusal import reason, refusal
 from tests.support.upstream import ScriptedUpstream, Send, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -84,11 +84,13 @@ each = pytest.mark.parametrize("told", REFUSALS, ids=[told.name for told in REFU
 # A command takes a second, and prints every reason alike: one that the callee gives, and one of the caller.
 PRINTED = {"ratelimit.token", "breaker.open"}
 
-# What refuses, by the name of its service. The limits of all but one are those of callers.
+# What refuses, by the name of its service. All limits but one are those of callers.
 CALLED: dict[str, dict[str, Any]] = {
     "broken": {
         "breaker": {"service": {"trip": {"consecutiveFailures": 1}, "open": {"base": "1h", "max": "1h"}}}
     },
+    "kept": {"admissionControl": {"maxRejectPercent": 100}},
+    "evicted": {"timeouts": {"request": "60s"}},
     "full": {"bulkhead": {"maxConcurrent": 1, "maxQueue": 0}, "timeouts": {"request": "60s"}},
 }
 HOURLY = {"requests": 1, "per": "1h"}
@@ -99,6 +101,14 @@ LIMITS: dict[str, dict[str, Any]] = {
     "log": {**HOURLY, "algorithm": "SlidingLog"},
     "window": {"requests": 1, "per": "30m", "algorithm": "SlidingWindow"},  # it remembers twice as long
     "places": {"concurrency": 1},
+    "evicted": {
+        "requests": 1,
+        "per": "30s",
+        "algorithm": "LeakyBucket",
+        "queue": 1,
+        "maxWait": "1m",
+        "evict": "Oldest",
+    },
 }
 QUEUES: dict[str, dict[str, Any]] = {
     "shed": {},
@@ -177,25 +187,31 @@ async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
             name: await caller.fleet.join(f"test/{name}", app_port=port, port_name=name.rpartition("-")[2])
             for name, port in ports.items()
         }
-        outside = {"broken": failing.port, "full": held.port, "places": held.port}
-        outside |= {name: well.port for name in LIMITS if name not in {"limited", "places"}}
+        outside = {name: well.port for name in LIMITS if name != "limited"}
+        outside |= {"broken": failing.port, "kept": failing.port, "full": held.port, "places": held.port}
         await caller.fleet.put(
             "refusals",
             *(external_service(f"{name}-http", port) for name, port in outside.items()),
             *(external_service(f"{name}-grpc", app.port, protocol="GRPC") for name in outside),
-            *(policy(told.name, told.host(protocol)) for told in REFUSALS for protocol in PROTOCOLS),
+            *(
+                policy
+                for name in {**CALLED, **LIMITS, **QUEUES}
+                for protocol in PROTOCOLS
+                for policy in policies(name, f"{name}-{protocol}")
+            ),
         )
         yield Refusing(caller, callees)
 
 
-def policy(name: str, host: str) -> Document:
-    """Return the policy of one service, which refuses as its name says."""
+def policies(name: str, host: str) -> Iterator[Document]:
+    """Return the policies of one service, which refuses as its name says."""
     if name in CALLED:
-        return resilience(host, external(host), **CALLED[name])
+        yield resilience(host, external(host), **CALLED[name])
     if name in QUEUES:
-        return backpressure(host, service(host), concurrency={"limit": 1}, **QUEUES[name])
-    target = service(host) if name == "limited" else external(host)
-    return rate_limit(host, target, limits=[{"name": "one", **LIMITS[name]}])
+        yield backpressure(host, service(host), concurrency={"limit": 1}, **QUEUES[name])
+    if name in LIMITS:
+        target = service(host) if name == "limited" else external(host)
+        yield rate_limit(host, target, limits=[{"name": "one", **LIMITS[name]}])
 
 
 @asynccontextmanager
@@ -221,12 +237,12 @@ async def test_a_refusal_over_http_tells_one_story(refusing: Refusing, told: Tol
             await is_explained(refusing, told, "http")
 
 
-@pytest.mark.parametrize("reason", LOST)
-async def test_who_is_refused_while_it_waits_is_told_the_same_story(refusing: Refusing, reason: str) -> None:
-    waits = LOST[reason]["queue"]["capacity"]
-    told, port = Told("lost", reason, *SHORT), refusing.caller.sidecar.outbound
+@pytest.mark.parametrize("word", LOST)
+async def test_who_is_refused_while_it_waits_is_told_the_same_story(refusing: Refusing, word: str) -> None:
+    waits = LOST[word]["queue"]["capacity"]
+    told, port = Told("lost", word, *SHORT), refusing.caller.sidecar.outbound
     host = told.host("http")
-    queue = backpressure(host, service(host), concurrency={"limit": 1}, **LOST[reason])
+    queue = backpressure(host, service(host), concurrency={"limit": 1}, **LOST[word])
     await refusing.caller.fleet.put("lost", queue)
     await refusing.rests(told, "http")
     async with AsyncExitStack() as under_way:
@@ -240,17 +256,36 @@ async def test_who_is_refused_while_it_waits_is_told_the_same_story(refusing: Re
         await is_counted_and_logged(refusing, told, "http")
 
 
+async def test_who_is_evicted_from_the_line_of_a_limit_is_told_the_same_story(refusing: Refusing) -> None:
+    told = Told("evicted", "ratelimit.leaky_evicted", *LIMITED, is_time_known=True)
+    host, port = told.host("http"), refusing.caller.sidecar.outbound
+    await refusing.used(told, "http")
+    await refusing.rests(told, "http")
+    async with RawClient(port) as waiting, RawClient(port) as newcomer:
+        await waiting.ask(host=host)
+        await refusing.stands(told, "http", waiting=0)
+        await newcomer.ask(host=host)
+        is_told(await waiting.response(), told)
+        await is_counted_and_logged(refusing, told, "http")
+
+
+async def test_a_call_that_is_kept_back_tells_one_story(refusing: Refusing) -> None:
+    told, port = Told("kept", "admission.rate", *SHORT), refusing.caller.sidecar.outbound
+    while reason(answer := await refusing.caller.get(told.host("http"))) != told.reason:
+        assert answer.status == 500
+    is_told(answer, told)
+    await is_counted_and_logged(refusing, told, "http")
+    while (said := await call(port, FAIL, host=told.host("grpc"))).error is None:
+        assert said.code is grpc.StatusCode.UNAVAILABLE
+    is_told_by_grpc(said, told)
+    await is_counted_and_logged(refusing, told, "grpc")
+
+
 @each
 async def test_a_refusal_over_grpc_tells_one_story(refusing: Refusing, told: Told) -> None:
     host = told.host("grpc")
     async with refusing.occupied(told, "grpc"):
-        answer = await call(refusing.caller.sidecar.outbound, ECHO, host=host)
-        assert answer.code is told.code
-        assert answer.error is not None
-        assert answer.error.reason == told.reason
-        assert f"test/{host}" in answer.error.metadata.values()
-        assert told.reason in str(answer.metadata["proxy-status"])
-        says_when(answer, told)
+        is_told_by_grpc(await call(refusing.caller.sidecar.outbound, ECHO, host=host), told)
         await is_counted_and_logged(refusing, told, "grpc")
         if told.is_foreseen:
             await is_explained(refusing, told, "grpc")
@@ -268,6 +303,16 @@ def is_told(answer: Message, told: Told) -> None:
         assert 0 < refused.retry_after <= HOUR * 1.2 * JITTER  # a breaker's own jitter is 20 %
     else:
         assert refused.retry_after is None
+
+
+def is_told_by_grpc(answer: Answer, told: Told) -> None:
+    """Check the status, its details and the trailers of an answer by gRPC."""
+    assert answer.code is told.code
+    assert answer.error is not None
+    assert answer.error.reason == told.reason
+    assert f"test/{told.host('grpc')}" in answer.error.metadata.values()
+    assert told.reason in str(answer.metadata["proxy-status"])
+    says_when(answer, told)
 
 
 def says_when(answer: Answer, told: Told) -> None:
@@ -290,7 +335,7 @@ async def is_counted_and_logged(refusing: Refusing, told: Told, protocol: str) -
     await until(measured(refuser.http, "breakwater_requests_total", 1, **labels))
     line = await accesslog.line(refuser.process, reason=told.reason, dst=f"test/{host}")
     assert line["policy"] == f"test/{host}"
-    assert line["limit"] == ("one" if told.name in LIMITS else None)
+    assert line["limit"] == ("one" if told.reason.startswith("ratelimit.") else None)
     assert line["direction"] == direction
 
 
