@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.awake import awake
 from tests.bench.controlplane.figures import Results
 from tests.bench.controlplane.goals import judge
 from tests.bench.controlplane.lights import LateError
@@ -48,15 +49,19 @@ def measure(options: argparse.Namespace) -> Results:
     """
     load_core, core = two_cores()
     os.sched_setaffinity(0, {load_core})  # etcd and the light sidecars, which we start, stay with us
-    plan = Plan(
-        sizes=options.sidecars,
-        edits=options.edits,
-        pushes=options.pushes,
-        seconds=options.seconds,
-        with_mass=not options.no_mass,
-        core=core,
-    )
-    with tempfile.TemporaryDirectory(dir=BUILD, prefix="run-") as scratch:
+    with (
+        awake((load_core, core)) as spinners,
+        tempfile.TemporaryDirectory(dir=BUILD, prefix="run-") as scratch,
+    ):
+        plan = Plan(
+            sizes=options.sidecars,
+            edits=options.edits,
+            pushes=options.pushes,
+            seconds=options.seconds,
+            with_mass=not options.no_mass,
+            core=core,
+            spinners=spinners,
+        )
         return asyncio.run(run(plan, Path(scratch)))
 
 

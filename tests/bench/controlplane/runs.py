@@ -30,6 +30,8 @@ _TIMEOUT_MS: Final = 800
 class Plan:
     """What to run: the sizes, how often, how long, and the core that the control plane has for itself.
 
+    `spinners` are processes that only keep the cores awake.
+
     `edits` are those of the size that the goals are about; a quarter of them shows how others compare.
     """
 
@@ -39,6 +41,7 @@ class Plan:
     seconds: int
     with_mass: bool
     core: int
+    spinners: tuple[int, ...]
 
     def edits_of(self, sidecars: int) -> int:
         """Return how many edits are measured of one size of the fleet."""
@@ -101,7 +104,7 @@ async def _stand(
 
 async def _edits(plan: Plan, stand: Stand) -> tuple[list[Delivery], float]:
     """Return edits of the policy that concerns all, and how many cores others used meanwhile."""
-    pids = (stand.plane.pid, stand.lights.pid, stand.registry.pid)
+    pids = (stand.plane.pid, stand.lights.pid, stand.registry.pid, *plan.spinners)
     began, occupied = time.monotonic(), occupation(pids)
     edits = [
         await trials.edit(stand, 0, timeout_ms=_TIMEOUT_MS + number, readers=stand.sidecars)
