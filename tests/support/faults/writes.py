@@ -86,12 +86,12 @@ async def _one(plane: ControlPlane, writes: Writes, name: str, value: int) -> No
     clock = asyncio.get_running_loop()
     document = text(resilience(name, service(f"nobody-{name}"), timeouts={"request": f"{value}s"}))
     began = clock.time()
+    writes.allowed.setdefault(name, {None}).add(value)  # unless it is acknowledged, it may be done or not
     try:
         await plane.ask("ApplyPolicies", {"manifests": [{"text": document}]})
     except CommandError as error:
         writes.refusals[_kind(error)] += 1
         writes.refused_seconds.append(clock.time() - began)
-        writes.allowed.setdefault(name, {None}).add(value)  # it may have been done all the same
     else:
         writes.acknowledged_at.append(clock.time())
         writes.allowed[name] = {value}
