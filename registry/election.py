@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from registry.background import running
 from registry.clock import Clock, MonotonicClock
 from registry.errors import (
     KeyNotFoundError,
@@ -176,11 +177,7 @@ async def stand(
     """A candidate called `name`, until the block ends; it then leaves the lead to the others."""
     election = Election(store, name, clock or MonotonicClock(), key)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(election.run())
-            try:
-                yield election
-            finally:
-                running.cancel()
+        async with running(election.run()):
+            yield election
     finally:
         await election.resign()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from registry.background import running
 from registry.catalog import (
     Catalog,
     Changes,
@@ -258,12 +259,8 @@ async def follow(
         with mirror.watch() as updates:
             is_settled = bool(store.restores_leases and mirror.entries) or await is_complete()
             live = LiveCatalog(mirror, clock, is_settled=is_settled)
-            async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(live.run(updates, is_complete))
-                try:
-                    yield live
-                finally:
-                    running.cancel()
+            async with running(live.run(updates, is_complete)):
+                yield live
 
 
 def _decode(changes: Iterable[Change]) -> Iterator[Event]:

@@ -18,6 +18,7 @@ from operator import attrgetter
 
 import structlog
 
+from registry.background import running
 from registry.clock import Clock, MonotonicClock
 from registry.config import RECONNECT_SECONDS
 from registry.errors import CompactedError, StoreError
@@ -225,9 +226,5 @@ async def mirroring(
     """
     mirror = Mirror(store, prefix, clock or MonotonicClock(), check_seconds)
     await mirror.load()
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(mirror.run())
-        try:
-            yield mirror
-        finally:
-            running.cancel()
+    async with running(mirror.run()):
+        yield mirror

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from controlplane.authority.authority import Authority
+from registry.background import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -33,12 +33,8 @@ async def issuing(keep: Keep, names: Iterable[str], trust_domain: str) -> AsyncI
     named = [name for name in everything if not _is_wildcard(name)]
     authority = Authority(keep, named, trust_domain, partial(datetime.now, UTC))
     await authority.refresh()
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(authority.run())
-        try:
-            yield lambda: authority.credentials
-        finally:
-            running.cancel()
+    async with running(authority.run()):
+        yield lambda: authority.credentials
 
 
 def _is_wildcard(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from controlplane.errors import AuthorityError
+from registry.background import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,12 +31,8 @@ async def publishing(keep: Keep, keyring: Keyring) -> AsyncIterator[None]:
         AuthorityError: it cannot be published at the start.
     """
     await keep.publish(keyring().bundle)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(_publish(keep, keyring))
-        try:
-            yield
-        finally:
-            running.cancel()
+    async with running(_publish(keep, keyring)):
+        yield
 
 
 async def _publish(keep: Keep, keyring: Keyring) -> None:

@@ -22,6 +22,7 @@ from controlplane.history.keys import CHECKPOINTS, PREFIX, RECORDS, REVISION_KEY
 from controlplane.history.ledger import Ledger
 from controlplane.history.record import compose
 from controlplane.newest import Newest
+from registry.background import running
 from registry.errors import KeyNotFoundError, RevisionMismatchError, StoreError
 from registry.mirror import mirroring
 from registry.store import ABSENT, TRANSACTION_MAX, Check, Remove, Write
@@ -230,9 +231,5 @@ async def journaling(
         journal = Journal(store, mirror, now)
         with mirror.watch() as updates:
             await journal.load()
-            async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(journal.run(updates))
-                try:
-                    yield journal
-                finally:
-                    running.cancel()
+            async with running(journal.run(updates)):
+                yield journal

@@ -15,6 +15,7 @@ from controlplane.kubernetes import lease as leases
 from controlplane.kubernetes.call import Call
 from controlplane.kubernetes.lease import Lease, LeaseSpec, Seen, Step
 from controlplane.kubernetes.reflection import MISSING
+from registry.background import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,11 +111,7 @@ async def standing(api: Api, name: str, clock: Clock) -> AsyncIterator[Leader]:
     """A candidate, until the block ends; it then leaves the lead to the others."""
     leader = Leader(api, name, clock)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(leader.run())
-            try:
-                yield leader
-            finally:
-                running.cancel()
+        async with running(leader.run()):
+            yield leader
     finally:
         await leader.resign()

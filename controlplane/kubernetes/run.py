@@ -13,6 +13,7 @@ from controlplane.kubernetes.controller import Controller, Mesh, Writer
 from controlplane.kubernetes.events import Recorder
 from controlplane.kubernetes.leader import standing
 from controlplane.kubernetes.source import KubernetesSource
+from registry import background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -60,10 +61,7 @@ async def watching(
 async def controlling(watched: Watched, mesh: Mesh, name: str) -> AsyncIterator[None]:
     """Writes what became of the policies to the cluster until the block ends, whenever `name` leads."""
     writer = Writer(watched.api, watched.schema, Recorder(watched.api, name))
-    async with standing(watched.api, name, watched.clock) as leader, asyncio.TaskGroup() as tasks:
+    async with standing(watched.api, name, watched.clock) as leader:
         controller = Controller(watched.source, mesh, leader, writer, watched.clock)
-        running = tasks.create_task(controller.run())
-        try:
+        async with background.running(controller.run()):
             yield
-        finally:
-            running.cancel()

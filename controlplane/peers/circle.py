@@ -11,6 +11,7 @@ import structlog
 from controlplane.errors import PeerError
 from controlplane.peers.client import RELAY_SECONDS, Peer
 from controlplane.peers.presence import living
+from registry.background import running
 from registry.keys import REPLICAS
 from registry.mirror import mirroring
 from registry.model import ServiceName
@@ -124,14 +125,11 @@ async def meeting(store: Store, own: ReplicaId, keyring: Keyring | None = None) 
     Raises:
         StoreError: the store cannot be read at the start; afterwards it is waited for.
     """
-    async with mirroring(store, REPLICAS) as records, asyncio.TaskGroup() as tasks:
+    async with mirroring(store, REPLICAS) as records:
         circle = Circle(own, records, keyring)
-        running = tasks.create_task(circle.run())
-        await asyncio.sleep(0)  # so that it has met them
-        try:
+        async with running(circle.run()):
+            await asyncio.sleep(0)  # so that it has met them
             yield circle
-        finally:
-            running.cancel()
 
 
 def _ignore(arrivals: Mapping[str, float]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from controlplane.model.replica import Replica, ReplicaId
+from registry.background import running
 from registry.errors import LeaseNotFoundError, StoreError
 from registry.keys import LEADER, REPLICAS
 
@@ -75,12 +76,8 @@ async def present(store: Store, replica: Replica, clock: Clock) -> AsyncIterator
     """The replica, whose record is kept in the store until the block ends, and anew when it was lost."""
     presence = _Presence(store, replica, clock)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(presence.run())
-            try:
-                yield replica
-            finally:
-                running.cancel()
+        async with running(presence.run()):
+            yield replica
     finally:
         await presence.leave()
 
