@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from controlplane.model.document import Document, ObjectKey
-from controlplane.model.schema import API_VERSION
 from controlplane.sources.reader import Parsed, parse
 from controlplane.sources.source import CLUSTER
 
@@ -49,5 +48,5 @@ def _text(kind: Kind, custom: Custom) -> str:
         metadata["namespace"] = meta.namespace
     if meta.labels:
         metadata["labels"] = meta.labels
-    written = {"apiVersion": API_VERSION, "kind": kind.name, "metadata": metadata, "spec": custom.spec}
+    written = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": custom.spec}
     return msgspec.json.encode(written).decode()

@@ -100,7 +100,7 @@ class Writer:
         namespace = {"namespace": name.namespace} if name.namespace else {}
         return Call(
             method="PATCH",
-            path=resource_of(kind, API_VERSION).path_of(name.namespace, name.name) + "/status",
+            path=resource_of(kind).path_of(name.namespace, name.name) + "/status",
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             form=APPLY,
             body={
@@ -154,7 +154,7 @@ class Controller:
             revision_of=self._mesh.revision_of,
         )
         now = datetime.now(UTC).replace(microsecond=0)
-        objects = dict(self._source.objects)
+        objects = self._source.objects
         changes = await asyncio.to_thread(self._plan.changes, objects, view, now, self._clock.now_ns())
         await self._write_all(changes)
 

@@ -44,6 +44,6 @@ SLICES: Final = Resource(name="endpointslices", version="discovery.k8s.io/v1", t
 PODS: Final = Resource(name="pods", version="v1", type=Object, metadata_only=True)
 
 
-def resource_of(kind: Kind, version: str) -> Resource[Custom]:
-    """The custom resource of one of our kinds."""
-    return Resource(name=kind.plural, version=version, type=Custom, optional=True)
+def resource_of(kind: Kind) -> Resource[Custom]:
+    """The custom resource of one of the kinds."""
+    return Resource(name=kind.plural, version=kind.api_version, type=Custom, optional=True)

@@ -11,7 +11,6 @@ import msgspec
 from controlplane.kubernetes import codec
 from controlplane.kubernetes.resources import resource_of
 from controlplane.kubernetes.watch import Reflector
-from controlplane.model.schema import API_VERSION
 from controlplane.sources.source import CLUSTER, Reading
 
 if TYPE_CHECKING:
@@ -37,14 +36,14 @@ class KubernetesSource:
         self._changed = asyncio.Event()
         self._position = 0
         self._reflectors = tuple(
-            Reflector(api, resource_of(kind, API_VERSION), partial(self._take, kind), clock)
+            Reflector(api, resource_of(kind), partial(self._take, kind), clock)
             for kind in schema.kinds.values()
         )
 
     @property
     def objects(self) -> Mapping[ObjectKey, Custom]:
-        """Every object as the API server has it now, sound or not."""
-        return self._objects
+        """Every object whose status is ours to say, as the API server has it now, sound or not."""
+        return {name: one for name, one in self._objects.items() if self._schema.kinds[name.kind].is_ours}
 
     @property
     def position(self) -> int:

@@ -87,6 +87,7 @@ class Reflector(Generic[T]):
         self._progress = reflection.failed(self._progress, error.status, lasted_seconds=lasted_seconds)
         if self._resource.optional and error.status == reflection.MISSING and self._progress.is_absent:
             self._is_synced.set(True)
+            return
         log.info(
             "cluster watched anew",
             resource=self._resource.name,

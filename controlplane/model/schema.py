@@ -104,14 +104,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of document; `document` is the block of the whole, with its spec."""
+    """One kind of document; `document` is the block of the whole, with its spec.
+
+    `api_version` is that of another project for a kind that we only read.
+    """
 
     name: str
     short_name: str
+    api_version: str
     cluster_scoped: bool
     singleton: bool
     spec: Block
     document: Block
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its definition and its status are ours."""
+        return self.api_version == API_VERSION
 
     @property
     def plural(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from controlplane.model.schema import API_VERSION, Format
+from controlplane.model.schema import Format
 from controlplane.model.value import Duration, Value, size_text
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def document_text(document: Document, schema: Schema) -> str:
         metadata["namespace"] = document.key.namespace
     if document.labels:
         metadata["labels"] = dict(document.labels)
-    spec = schema.kinds[document.key.kind].spec
+    kind = schema.kinds[document.key.kind]
     whole = {
-        "apiVersion": API_VERSION,
+        "apiVersion": kind.api_version,
         "kind": document.key.kind,
         "metadata": metadata,
-        "spec": {name: _plain(value, spec.fields[name]) for name, value in document.spec.items()},
+        "spec": {name: _plain(value, kind.spec.fields[name]) for name, value in document.spec.items()},
     }
     return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.policy import backpressure, external_service, mesh, rate_limit, resilience, sidecar_profile
+from controlplane.policy import (
+    backpressure,
+    external_service,
+    mesh,
+    rate_limit,
+    reference_grant,
+    resilience,
+    sidecar_profile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +26,7 @@ _VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
     mesh.KIND: mesh.validate,
     external_service.KIND: external_service.validate,
     sidecar_profile.KIND: sidecar_profile.validate,
+    reference_grant.KIND: reference_grant.validate,
 }
 
 

@@ -2,7 +2,7 @@
 
 A target lives in the policy's namespace. Policies of the root namespace reach every namespace, and the Mesh.
 A `ResiliencePolicy` may name a target elsewhere: it is then a consumer's, and governs only callers of its own
-namespace. Everything else that crosses is refused.
+namespace. Everything else that crosses is refused, unless a ReferenceGrant beside the target permits it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.value import blocks, find_text
+from controlplane.policy.reference_grant import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controlplane.model.document import Document, Problem
     from controlplane.model.value import Tree
+    from controlplane.policy.reference_grant import Grants
 
 OUR_GROUP: Final = "breakwater.dev"
 _GROUPS: Final = {
@@ -94,6 +96,15 @@ def callers(document: Document) -> tuple[Caller, ...]:
 
 def is_consumer(document: Document, target: Target, root_namespace: str) -> bool:
     """Whether the policy is a consumer's own rule for `target`."""
+    return document.key.kind in _CONSUMER_KINDS and _crosses(document, target, root_namespace)
+
+
+def crosses(document: Document, root_namespace: str) -> bool:
+    """Whether the policy names a target that is out of its own reach."""
+    return any(_crosses(document, each, root_namespace) for each in targets(document))
+
+
+def _crosses(document: Document, target: Target, root_namespace: str) -> bool:
     namespace = document.key.namespace
     return bool(target.home) and namespace not in (target.home, root_namespace)
 
@@ -115,15 +126,15 @@ def validate(document: Document) -> Iterator[Problem]:
             yield document.problem(f"spec.from[{index}].namespace", "a Namespace lies in none; leave it out")
 
 
-def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
-    """Targets that a policy of this namespace may not name, given which is the root."""
+def refusals(document: Document, root_namespace: str, grants: Grants) -> Iterator[Problem]:
+    """Targets that a policy of this namespace may not name, given which is the root and what is granted."""
     if document.key.namespace == root_namespace:
         return
     for index, target in enumerate(targets(document)):
         path = f"spec.targetRefs[{index}]"
         if target.kind == "Mesh":
             yield document.problem(path, f"only policies in {root_namespace} may target the Mesh")
-        elif is_consumer(document, target, root_namespace):
+        elif _crosses(document, target, root_namespace) and not grants.permit(*_ends(document, target)):
             yield from _refuse_crossing(document, target, path, root_namespace)
 
 
@@ -133,7 +144,7 @@ def _refuse_crossing(document: Document, target: Target, path: str, root_namespa
         yield document.problem(
             path,
             f"a {document.key.kind} targets its own namespace {namespace}, found {target.home}; "
-            f"only policies in {root_namespace} reach further",
+            f"only policies in {root_namespace} reach further, or with a ReferenceGrant of {target.home}",
         )
         return
     for index, caller in enumerate(callers(document)):
@@ -143,6 +154,12 @@ def _refuse_crossing(document: Document, target: Target, path: str, root_namespa
                 f"a policy for {target} elsewhere governs only callers in its own namespace {namespace}, "
                 f"found {caller.namespace}",
             )
+
+
+def _ends(document: Document, target: Target) -> tuple[Subject, Subject]:
+    """Who names whom, as grants have it."""
+    key, group = document.key, _GROUPS[target.kind][-1]
+    return Subject(OUR_GROUP, key.kind, key.namespace), Subject(group, target.kind, target.home, target.name)
 
 
 def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from controlplane.model.value import find_text
 from controlplane.policy import resilience, target
+from controlplane.policy.reference_grant import Grants
 from controlplane.policy.target import Level, Target
 
 if TYPE_CHECKING:
@@ -37,24 +38,31 @@ class Attachments:
     """
 
     root_namespace: str
+    grants: Grants = field(default_factory=Grants)
     by_target: Mapping[Target, tuple[Document, ...]] = field(default_factory=dict)
     by_bulkhead: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
 
     def replace(self, removed: Iterable[Document], added: Iterable[Document]) -> Attachments:
-        """The index without some documents and with others."""
+        """The index without some documents and with others.
+
+        When grants change, those must be among both that may be permitted by them.
+        """
+        grants = self.grants.replace(removed, added)
         by_target, by_bulkhead = dict(self.by_target), dict(self.by_bulkhead)
         for document in removed:
             for key in target.targets(document):
                 _remove(by_target, key, document)
             _remove(by_bulkhead, shared_bulkhead(document), document)
         for document in added:
-            if not self._is_in_force(document):
+            if not self._is_in_force(document, grants):
                 continue
             for key in target.targets(document):
                 _add(by_target, key, document)
             if shared_bulkhead(document):
                 _add(by_bulkhead, shared_bulkhead(document), document)
-        return Attachments(root_namespace=self.root_namespace, by_target=by_target, by_bulkhead=by_bulkhead)
+        return Attachments(
+            root_namespace=self.root_namespace, grants=grants, by_target=by_target, by_bulkhead=by_bulkhead
+        )
 
     def of(self, name: ServiceName, *, is_external: bool) -> Iterator[Attached]:
         """The policies that govern a service, each once, at its most specific attachment."""
@@ -75,8 +83,10 @@ class Attachments:
             callers = (target.Caller("Namespace", namespace, namespace),)
         return Attached(document=document, level=place.level, is_consumer=consumer, callers=callers)
 
-    def _is_in_force(self, document: Document) -> bool:
-        return target.is_enforced(document) and not any(target.refusals(document, self.root_namespace))
+    def _is_in_force(self, document: Document, grants: Grants) -> bool:
+        return target.is_enforced(document) and not any(
+            target.refusals(document, self.root_namespace, grants)
+        )
 
 
 def shared_bulkhead(document: Document) -> str:

@@ -22,7 +22,7 @@ from controlplane.model.resource import (
     ResourceType,
     Version,
 )
-from controlplane.policy import mesh
+from controlplane.policy import mesh, target
 from controlplane.snapshot.affected import affected, hosts_change
 from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
@@ -79,6 +79,7 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     """The snapshot of `inputs`; `previous` makes it cheap, and changes nothing in the result."""
     before = previous if previous and _shares_mesh(previous.inputs, inputs) else _empty(inputs)
     removed, added = changes(before.inputs.documents, inputs.documents)
+    _add_regranted(before, inputs, removed, added)
     documents = [*removed.values(), *added.values()]
     attachments = before.attachments.replace(removed.values(), added.values())
     resources = dict(before.resources)
@@ -93,6 +94,18 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     if previous is not before:
         _replace_mesh(resources, inputs, compiler)
     return Snapshot(inputs=inputs, attachments=attachments, resources=resources)
+
+
+def _add_regranted(
+    before: Snapshot, inputs: Inputs, removed: dict[ObjectKey, Document], added: dict[ObjectKey, Document]
+) -> None:
+    """Counts as changed what reaches across namespaces, when what may do so changes."""
+    index = before.attachments
+    if index.grants.replace(removed.values(), added.values()) is index.grants:
+        return
+    for key, document in inputs.documents.items():
+        if key not in added and target.crosses(document, index.root_namespace):
+            removed[key] = added[key] = document
 
 
 def _shares_mesh(before: Inputs, after: Inputs) -> bool:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import HostBinding, Inbound, Outbound, ResourceName, ResourceType
 from controlplane.model.value import find_block
-from controlplane.policy import backpressure, external_service, mesh, resilience, sidecar_profile, target
+from controlplane.policy import (
+    backpressure,
+    external_service,
+    mesh,
+    reference_grant,
+    resilience,
+    sidecar_profile,
+    target,
+)
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from controlplane.snapshot.services import KnownService
     from registry.model import ServiceName
 
+_UNATTACHED: Final = frozenset({mesh.KIND, sidecar_profile.KIND, reference_grant.KIND})
 _HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
 _SHOWN: Final = 3
 
@@ -43,7 +52,7 @@ class Condition:
 
 def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condition]:
     """Whether a document of the snapshot is Accepted, and whether it is Programmed."""
-    if document.key.kind in {mesh.KIND, sidecar_profile.KIND}:
+    if document.key.kind in _UNATTACHED:
         accepted = _accepted("Accepted")
     elif document.key.kind == external_service.KIND:
         accepted = _external(snapshot, document)
@@ -69,7 +78,8 @@ def _accepted(reason: str, message: str = "") -> Condition:
 
 
 def _policy(snapshot: Snapshot, document: Document) -> Condition:
-    refused = next(target.refusals(document, snapshot.attachments.root_namespace), None)
+    attachments = snapshot.attachments
+    refused = next(target.refusals(document, attachments.root_namespace, attachments.grants), None)
     if refused is not None:
         return _accepted("RefNotPermitted", f"{refused.path}: {refused.message}")
     places = target.targets(document)
@@ -78,7 +88,7 @@ def _policy(snapshot: Snapshot, document: Document) -> Condition:
     if len(missing) == len(places):
         return _accepted("TargetNotFound", text)
     bulkhead = shared_bulkhead(document)
-    oldest = snapshot.attachments.by_bulkhead.get(bulkhead, (document,))[0]
+    oldest = attachments.by_bulkhead.get(bulkhead, (document,))[0]
     if _figures(oldest) != _figures(document):
         text = f"bulkhead {bulkhead} is as {oldest.key} says, which is older; the rest of this policy holds"
         return _accepted("Conflicted", text)
@@ -110,7 +120,7 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     def condition(reason: str, message: str = "") -> Condition:
         return Condition(type="Programmed", reason=reason, message=message)
 
-    if document.key.kind in {mesh.KIND, external_service.KIND, sidecar_profile.KIND}:
+    if document.key.kind in _UNATTACHED | {external_service.KIND}:
         return condition("Programmed" if accepted.status else accepted.reason, accepted.message)
     if not target.is_enforced(document):
         return condition("Disabled", "its mode is Disabled")

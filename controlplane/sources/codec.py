@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from controlplane.model.schema import Block, Field, Format, Kind, Rules, Schema, Shape, word
+from controlplane.model.schema import API_VERSION, Block, Field, Format, Kind, Rules, Schema, Shape, word
 from controlplane.sources.blocks import read_value
 from mesh.v1 import policy_pb2, schema_pb2
 
@@ -23,19 +23,8 @@ _SHAPES: Final = {
     FieldDescriptor.TYPE_UINT64: Shape.INTEGER,
     FieldDescriptor.TYPE_ENUM: Shape.WORD,
 }
-_NAME: Final = Rules(required=True, filled=True, format=Format.NAME)
-_METADATA: Final = Block(
-    name="Metadata",
-    fields={
-        field.name: field
-        for field in (
-            Field(name="name", shape=Shape.STRING, rules=_NAME),
-            Field(name="namespace", shape=Shape.STRING, rules=replace(_NAME, required=False)),
-            Field(name="labels", shape=Shape.LABELS),
-            Field(name="annotations", shape=Shape.LABELS),
-        )
-    },
-)
+_LABEL: Final = Rules(required=True, filled=True, format=Format.NAME)
+_SUBDOMAIN: Final = Rules(required=True, filled=True, pattern=r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 @cache
@@ -56,22 +45,33 @@ def _kind(message: Descriptor, blocks: dict[str, Block]) -> Kind:
     return Kind(
         name=options.kind,
         short_name=options.short_name,
+        api_version=options.api_version or API_VERSION,
         cluster_scoped=options.cluster_scoped,
         singleton=options.singleton,
         spec=spec,
-        document=_document(spec),
+        document=_document(spec, _SUBDOMAIN if options.api_version else _LABEL),
     )
 
 
-def _document(spec: Block) -> Block:
+def _document(spec: Block, name: Rules) -> Block:
     required = Rules(required=True)
     fields = (
         Field(name="apiVersion", shape=Shape.STRING),
         Field(name="kind", shape=Shape.STRING),
-        Field(name="metadata", shape=Shape.BLOCK, block=_METADATA, rules=required),
+        Field(name="metadata", shape=Shape.BLOCK, block=_metadata(name), rules=required),
         Field(name="spec", shape=Shape.BLOCK, block=spec, rules=required),
     )
     return Block(name="Document", fields={field.name: field for field in fields})
+
+
+def _metadata(name: Rules) -> Block:
+    fields = (
+        Field(name="name", shape=Shape.STRING, rules=name),
+        Field(name="namespace", shape=Shape.STRING, rules=replace(_LABEL, required=False)),
+        Field(name="labels", shape=Shape.LABELS),
+        Field(name="annotations", shape=Shape.LABELS),
+    )
+    return Block(name="Metadata", fields={field.name: field for field in fields})
 
 
 def _block(message: Descriptor, blocks: dict[str, Block]) -> Block:

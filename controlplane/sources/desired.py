@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.policy import mesh, target
+from controlplane.policy.reference_grant import Grants
 from controlplane.sources.source import CLUSTER
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class _Settling:
         self.taken = dict(desired.taken)
         self.pending = dict(desired.pending)
         self.problems = dict(desired.problems)
+        self._grants = Grants().replace((), self.documents.values())
 
     def receive(self, unit: Unit, parsed: Parsed | None) -> None:
         """Notes the newest reading of a unit; one that is gone takes its documents along."""
@@ -118,6 +120,7 @@ class _Settling:
         """What keeps units from being taken together, by unit."""
         claims: dict[ObjectKey, Unit] = {}
         root_namespace = mesh.root_namespace(self._mesh_with(candidates))
+        grants = self._grants_with(candidates)
         found: dict[Unit, tuple[Problem, ...]] = {}
         for unit, documents in candidates.items():
             problems: list[Problem] = []
@@ -125,7 +128,7 @@ class _Settling:
                 owner = claims.setdefault(document.key, self._owner(document.key, candidates) or unit)
                 if owner != unit:
                     problems.append(document.problem("metadata.name", self._taken(document.key, owner)))
-                problems += target.refusals(document, root_namespace)
+                problems += target.refusals(document, root_namespace, grants)
             found[unit] = tuple(problems)
         return found
 
@@ -144,6 +147,16 @@ class _Settling:
                 if document.key == _MESH:
                     return document
         return None if self.owners.get(_MESH) in candidates else self.documents.get(_MESH)
+
+    def _grants_with(self, candidates: Mapping[Unit, Iterable[Document]]) -> Grants:
+        """The grants as they would be."""
+        gone = [self.documents[key] for unit in candidates for key in self._held(unit)]
+        came = [document for documents in candidates.values() for document in documents]
+        return self._grants.replace(gone, came)
+
+    def _held(self, unit: Unit) -> list[ObjectKey]:
+        """The documents in force that came by a unit."""
+        return [key for key in self.taken.get(unit, ()) if self.owners.get(key) == unit]
 
     def _taken(self, key: ObjectKey, owner: Unit) -> str:
         document = self.documents.get(key)
@@ -165,8 +178,11 @@ class _Settling:
 
     def _replace(self, unit: Unit, documents: Iterable[Document]) -> None:
         new = {document.key: document for document in documents}
-        for key in self.taken.pop(unit, ()):
-            if key not in new and self.owners[key] == unit:
+        old = self._held(unit)
+        self.taken.pop(unit, None)
+        self._grants = self._grants.replace([self.documents[key] for key in old], new.values())
+        for key in old:
+            if key not in new:
                 del self.documents[key], self.owners[key]
         self.documents.update(new)
         self.owners.update(dict.fromkeys(new, unit))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import Document, ObjectKey, Problem, enclosing
-from controlplane.model.schema import API_VERSION, Kind, Schema
 from controlplane.model.value import Tree, find_text
 from controlplane.policy import kinds
 from controlplane.sources import scalars
@@ -15,6 +14,8 @@ from controlplane.sources.nodes import Entries, Node, Scalar, UnreadableError, c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from controlplane.model.schema import Kind, Schema
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -96,18 +97,26 @@ def _find_kind(node: Node, schema: Schema) -> tuple[Kind | None, list[Fault]]:
     if not isinstance(node, Entries):
         return None, [(node.line, "", "expected a document with apiVersion, kind, metadata and spec")]
     written = {key.text: value for key, value in node.entries}
-    faults: list[Fault] = []
-    for name, known in (("apiVersion", (API_VERSION,)), ("kind", tuple(schema.kinds))):
+    value = written.get("kind")
+    kind = schema.kinds.get(value.text) if isinstance(value, Scalar) else None
+    known_kinds = (kind,) if kind else tuple(schema.kinds.values())
+    versions = tuple(dict.fromkeys(each.api_version for each in known_kinds))
+    return kind, list(_misnamed(node, written, {"apiVersion": versions, "kind": tuple(schema.kinds)}))
+
+
+def _misnamed(
+    node: Entries, written: Mapping[str, Node], expected: Mapping[str, tuple[str, ...]]
+) -> Iterator[Fault]:
+    """Fields that are none of the words they may be."""
+    for name, known in expected.items():
         value = written.get(name)
         choices = ", ".join(known)
         if value is None:
-            faults.append((node.line, name, f"required; expected {choices}"))
+            yield node.line, name, f"required; expected {choices}"
         elif not isinstance(value, Scalar) or value.text not in known:
             text = value.text if isinstance(value, Scalar) else ""
             hint = scalars.suggestion(text, known) if len(known) > 1 else ""
-            faults.append((value.line, name, f"expected one of {choices}, found '{text[:80]}'{hint}"))
-    kind = written.get("kind")
-    return schema.kinds.get(kind.text) if isinstance(kind, Scalar) else None, faults
+            yield value.line, name, f"expected one of {choices}, found '{text[:80]}'{hint}"
 
 
 def _key(kind: Kind, whole: Tree) -> ObjectKey:

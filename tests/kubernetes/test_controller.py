@@ -14,6 +14,7 @@ import pytest
 from controlplane.cli.errors import RefusedError
 from tests.support.app import App, Reply
 from tests.support.kube import ADMIN_TOKEN, ApiServer
+from tests.support.kube.gateway import install_gateway_kind
 from tests.support.kube.objects import endpoint_slice, policy, service
 from tests.support.mesh import ControlPlane, Sidecar, cluster_controlplane, sidecar
 from tests.support.readiness import Condition, until
@@ -183,3 +184,26 @@ async def test_a_policy_that_is_not_in_force_says_why(kinds: ApiServer, tmp_path
         found = await kinds.get("events.events.k8s.io", "-n", "refused")
         noted = {(each["regarding"]["name"], each["reason"]) for each in found["items"]}
         assert noted == {("broken", "Invalid"), ("crossing", "RefNotPermitted")}
+
+
+async def test_what_a_reference_grant_permits_is_in_force_while_it_is_there(
+    kinds: ApiServer, tmp_path: Path
+) -> None:
+    await install_gateway_kind(kinds, "ReferenceGrant", "v1beta1", has_status=False)
+    await kinds.create_namespace("elsewhere")
+    grant = {
+        "apiVersion": "gateway.networking.k8s.io/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": {"name": "limits.web", "namespace": "elsewhere"},
+        "spec": {
+            "from": [{"group": "breakwater.dev", "kind": "RateLimitPolicy", "namespace": "granted"}],
+            "to": [{"group": "", "kind": "Service"}],
+        },
+    }
+    async with cluster(kinds, "granted", tmp_path) as here:
+        await kinds.apply(elsewhere("granted"))
+        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
+        await kinds.apply(grant)
+        await until(here.says("crossing", "ratelimitpolicy", Accepted="TargetNotFound"))
+        await kinds.kubectl("delete", "referencegrant", "limits.web", "-n", "elsewhere")
+        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))

@@ -25,8 +25,8 @@ _HEAD = f"""\
 # Reference of the policies
 
 Generated from the contract in `proto/mesh/v1` by `make docs`. Every document begins with
-`apiVersion: {API_VERSION}`, `kind` and `metadata` (`name`, `namespace` unless the kind has none,
-`labels`, `annotations`).
+`apiVersion: {API_VERSION}` unless its kind says otherwise, `kind` and `metadata` (`name`, `namespace` unless
+the kind has none, `labels`, `annotations`).
 
 Durations are written as `250ms` or `1m30s`, sizes as `65536` or `64Ki`, percentages as numbers from 0 to 100.
 A default applies only inside a block that is present; a block with the default `{{}}` is always there. What
@@ -120,7 +120,8 @@ def _collect(block: Block, seen: dict[str, Block]) -> None:
 
 def _kind(kind: Kind, comments: Comments) -> str:
     scope = "no namespace; the only one is named `default`" if kind.singleton else "namespaced"
-    head = f"## {kind.name}\n\nShort name `{kind.short_name}`; {scope}. Fields of `spec`:\n"
+    version = "" if kind.is_ours else f"`apiVersion: {kind.api_version}`; s"
+    head = f"## {kind.name}\n\n{version or 'S'}hort name `{kind.short_name}`; {scope}. Fields of `spec`:\n"
     return "\n".join([head, _table(kind.spec, comments)])
 
 

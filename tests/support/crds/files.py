@@ -24,7 +24,8 @@ _META: Final = """\
 
 def files() -> Mapping[Path, str]:
     """Return the text of each file."""
-    comments, kinds = read_comments(), tuple(load_schema().kinds.values())
+    comments = read_comments()
+    kinds = tuple(kind for kind in load_schema().kinds.values() if kind.is_ours)
     definitions = {FOLDER / _file_name(kind): template(kind, comments) for kind in kinds}
     return {**definitions, NAMES: _names(kinds)}
 

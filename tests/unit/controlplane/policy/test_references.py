@@ -8,11 +8,28 @@ from controlplane.model.document import Document, ObjectKey
 from controlplane.model.schema import Block, Kind
 from controlplane.model.value import Tree
 from controlplane.policy import target
-from tests.support.builders import SCHEMA
+from controlplane.policy.reference_grant import Grants
+from tests.support.builders import SCHEMA, documents
 
 ROOT = "breakwater-system"
 HERE, ELSEWHERE = "shop", "bank"
 CONSUMERS = {"ResiliencePolicy"}
+GRANTED = Grants().replace(
+    (),
+    documents(
+        """\
+        apiVersion: gateway.networking.k8s.io/v1beta1
+        kind: ReferenceGrant
+        metadata: {name: all, namespace: bank}
+        spec:
+          from:
+          - {group: breakwater.dev, kind: ResiliencePolicy, namespace: shop}
+          - {group: breakwater.dev, kind: RateLimitPolicy, namespace: shop}
+          - {group: breakwater.dev, kind: BackpressurePolicy, namespace: shop}
+          to: [{group: "", kind: Service}]
+        """
+    ),
+)
 REFERENCES = {"TargetRef", "CallerRef"}
 
 
@@ -37,8 +54,8 @@ def ref(namespace: str) -> Tree:
     return {"kind": "Service", "name": "cart", "namespace": namespace}
 
 
-def refused(found: Document) -> list[str]:
-    return [problem.path for problem in target.refusals(found, ROOT)]
+def refused(found: Document, grants: Grants | None = None) -> list[str]:
+    return [problem.path for problem in target.refusals(found, ROOT, grants or Grants())]
 
 
 def test_every_reference_is_of_a_sort_whose_crossing_is_decided() -> None:
@@ -53,6 +70,7 @@ def test_a_target_elsewhere_is_for_consumers_and_the_root_namespace_alone(kind: 
     crossing = {"targetRefs": (ref(ELSEWHERE),)}
     expected = [] if kind.name in CONSUMERS else ["spec.targetRefs[0]"]
     assert refused(document(kind, HERE, **crossing)) == expected
+    assert refused(document(kind, HERE, **crossing), GRANTED) == []
     assert refused(document(kind, ROOT, **crossing)) == []
     assert refused(document(kind, HERE, targetRefs=(ref(HERE),))) == []
 
@@ -72,3 +90,4 @@ def test_callers_elsewhere_are_the_producers_to_name_and_not_a_consumers(kind: K
     if kind.name in CONSUMERS:
         stolen = document(kind, HERE, **{"targetRefs": (ref(ELSEWHERE),), "from": callers})
         assert refused(stolen) == ["spec.from[0]"]
+        assert refused(stolen, GRANTED) == []

@@ -4,6 +4,7 @@ import pytest
 
 from controlplane.model.document import Document
 from controlplane.policy import target
+from controlplane.policy.reference_grant import Grants
 from controlplane.policy.target import Caller, Target
 from tests.support.builders import policy, read
 from tests.unit.controlplane.sources.test_reader import POLICY
@@ -12,7 +13,7 @@ ROOT = "breakwater-system"
 
 
 def refusals(document: Document) -> list[str]:
-    return [f"{each.path}: {each.message}" for each in target.refusals(document, ROOT)]
+    return [f"{each.path}: {each.message}" for each in target.refusals(document, ROOT, Grants())]
 
 
 def test_a_target_lives_in_the_policys_namespace() -> None:
@@ -83,7 +84,7 @@ def test_limits_do_not_cross() -> None:
     assert refusals(document) == [
         (
             "spec.targetRefs[0]: a RateLimitPolicy targets its own namespace web, found shop; "
-            "only policies in breakwater-system reach further"
+            "only policies in breakwater-system reach further, or with a ReferenceGrant of shop"
         )
     ]
 

@@ -1,11 +1,13 @@
 """Conditions of policies."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from controlplane.model.document import Document
+from controlplane.snapshot.build import build
 from controlplane.snapshot.status import conditions
 from registry.catalog import Service
-from tests.support.builders import documents, mesh, policy, service, snapshot
+from tests.support.builders import COMPILER, documents, mesh, policy, service, snapshot
 from tests.unit.controlplane.snapshot.test_build import EXTERNAL
 
 LIMITS = "limits: [{name: a, requests: 1, per: 1s}]"
@@ -53,6 +55,30 @@ def test_a_target_out_of_reach_is_not_permitted() -> None:
         "RefNotPermitted",
         "RefNotPermitted",
     ]
+
+
+def test_what_a_grant_permits_is_as_a_policy_of_the_target_and_ends_with_the_grant() -> None:
+    crossing = policy(
+        LIMITS, kind="RateLimitPolicy", namespace="web", target="{kind: Service, name: cart, namespace: shop}"
+    )
+    [grant] = documents(
+        """\
+        apiVersion: gateway.networking.k8s.io/v1beta1
+        kind: ReferenceGrant
+        metadata: {name: limits, namespace: shop}
+        spec:
+          from: [{group: breakwater.dev, kind: RateLimitPolicy, namespace: web}]
+          to: [{group: "", kind: Service, name: cart}]
+        """
+    )
+    assert reasons(crossing) == ["RefNotPermitted", "RefNotPermitted"]
+    assert reasons(crossing, [grant]) == ["Accepted", "Programmed"]
+    assert reasons(grant) == ["Accepted", "Programmed"]
+    granted = snapshot([crossing, grant], [service()])
+    lost = replace(granted.inputs, documents={crossing.key: crossing})
+    assert build(lost, COMPILER, granted).resources == snapshot([crossing], [service()]).resources
+    assert build(granted.inputs, COMPILER, build(lost, COMPILER)).resources == granted.resources
+    assert granted.resources != snapshot([crossing], [service()]).resources
 
 
 def test_a_disabled_policy_is_accepted_and_does_nothing() -> None:

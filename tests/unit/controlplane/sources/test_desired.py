@@ -150,3 +150,24 @@ def test_warnings_do_not_keep_a_file_out() -> None:
     desired = step(Desired(), file("a", text))
     assert names(desired) == ["x"]
     assert all(problem.warning for problem in desired.problems_of("files"))
+
+
+def test_what_a_grant_permits_waits_for_the_grant() -> None:
+    limits = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: x, namespace: web}
+spec: {targetRefs: [{kind: Service, name: cart, namespace: shop}], limits: [{name: a, requests: 1, per: 1s}]}
+"""
+    grant = """\
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {name: limits, namespace: shop}
+spec:
+  from: [{group: breakwater.dev, kind: RateLimitPolicy, namespace: web}]
+  to: [{group: "", kind: Service}]
+"""
+    waiting = step(Desired(), file("a", limits))
+    assert "ReferenceGrant of shop" in problems(waiting)[0]
+    assert names(step(waiting, file("b", grant))) == ["limits", "x"]
+    assert names(step(Desired(), file("a", limits), file("b", grant))) == ["limits", "x"]

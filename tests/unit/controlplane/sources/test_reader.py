@@ -80,10 +80,13 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
         ),
         "policies.yaml:8: ResiliencePolicy shop/cart spec.retry.attempts: expected at most 10, found 11",
         "policies.yaml:9: ResiliencePolicy shop/cart spec.retry.attempts: written before, at line 8",
-        "policies.yaml:11: apiVersion: required; expected breakwater.dev/v1alpha1",
+        (
+            "policies.yaml:11: apiVersion: required; expected breakwater.dev/v1alpha1, "
+            "gateway.networking.k8s.io/v1beta1"
+        ),
         (
             "policies.yaml:11: kind: expected one of ResiliencePolicy, RateLimitPolicy, Mesh, "
-            "ExternalService, BackpressurePolicy, SidecarProfile, found 'Polcy'"
+            "ExternalService, BackpressurePolicy, SidecarProfile, ReferenceGrant, found 'Polcy'"
         ),
     ]
     assert parsed.documents == ()

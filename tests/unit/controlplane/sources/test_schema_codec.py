@@ -18,6 +18,7 @@ def test_the_schema_has_every_kind_of_the_contract() -> None:
         "Mesh": "mesh",
         "ExternalService": "exs",
         "SidecarProfile": "scp",
+        "ReferenceGrant": "refgrant",
     }
 
 
