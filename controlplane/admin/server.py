@@ -328,8 +328,9 @@ class AdminServer(AdminServiceServicer):
         newer = (problem for problems in self._policies.desired.problems.values() for problem in problems)
         snapshot = self._fleet.snapshot
         document = snapshot.inputs.documents[key]
-        view = views.policy_view(snapshot, document, newer, convergence.get(key, PolicyConvergence()))
         revision = self._policies.revision_of(key)
+        known = convergence.get(key, PolicyConvergence())
+        view = views.policy_view(snapshot, document, newer, known, revision)
         return codec.encode_policy_status(view, self._about.schema, revision)
 
     async def _asked(

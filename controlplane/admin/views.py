@@ -33,9 +33,13 @@ class PolicyView:
 
 
 def policy_view(
-    snapshot: Snapshot, document: Document, newer: Iterable[Problem], convergence: PolicyConvergence
+    snapshot: Snapshot,
+    document: Document,
+    newer: Iterable[Problem],
+    convergence: PolicyConvergence,
+    revision: int,
 ) -> PolicyView:
-    """The state of a document; `newer` are the problems of readings that could not be taken."""
+    """The state of a document as it is since `revision`; `newer` are problems of what could not be taken."""
     accepted, programmed = conditions(snapshot, document)
     faults = [one for one in newer if one.object == str(document.key) and not one.warning]
     if faults:
@@ -43,7 +47,7 @@ def policy_view(
         accepted = Condition(type="Accepted", reason="Invalid", message=message)
     return PolicyView(
         document=document,
-        conditions=(accepted, programmed, synced(convergence)),
+        conditions=(accepted, programmed, synced(convergence, revision)),
         convergence=convergence,
     )
 

@@ -63,12 +63,13 @@ def reconcile(view: View, name: ObjectKey, custom: Custom) -> Status | None:
     else:
         found = _taken(view, in_force)
     convergence = view.convergence.get(name, _NOBODY)
-    generation = custom.metadata.generation
+    generation, revision = custom.metadata.generation, view.revision_of(name)
+    synced = conditions.synced(convergence, revision)
     return Status(
         observed_generation=generation,
         synced=f"{convergence.applied}/{convergence.targeted}",
-        conditions=tuple(_condition(each, generation) for each in (*found, conditions.synced(convergence))),
-        ancestors=_ancestors(in_force, convergence, view.revision_of(name)),
+        conditions=tuple(_condition(each, generation) for each in (*found, synced)),
+        ancestors=_ancestors(in_force, convergence, revision),
     )
 
 

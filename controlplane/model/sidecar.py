@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from controlplane.model.resource import ResourceName, Version
 from registry.model import ServiceName
+
+REFUSALS_SHOWN: Final = 3
+"""How many sidecars are named that refused a policy: the others mostly say the same."""
 
 
 class SidecarState(Enum):
@@ -24,6 +28,11 @@ class Rejection:
     version: Version
     field_path: str
     reason: str
+
+    @property
+    def text(self) -> str:
+        """What was wrong, and where."""
+        return f"{self.field_path}: {self.reason}" if self.field_path else self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +91,22 @@ class Attached:
     resident_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Refusal:
+    """A sidecar that refused a policy, and what was wrong in its eyes."""
+
+    instance: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConvergence:
-    """How many connected sidecars a policy concerns, apply its current version, and refused it."""
+    """How many connected sidecars a policy concerns, apply its current version, and refused it.
+
+    `refusals` are the first of those that refused it, sorted: at most `REFUSALS_SHOWN`.
+    """
 
     targeted: int = 0
     applied: int = 0
     rejected: int = 0
+    refusals: tuple[Refusal, ...] = ()

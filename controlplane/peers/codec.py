@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.replica import ConvergenceShare, Standing
-from controlplane.model.sidecar import PolicyConvergence
+from controlplane.model.sidecar import PolicyConvergence, Refusal
 from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
 from controlplane.snapshot.codec import encode_service_name
 from controlplane.wire.codec import (
@@ -80,7 +80,13 @@ def encode_convergence(share: ConvergenceShare) -> pb.ListShareConvergenceRespon
         revision=share.revision,
         policies=[
             pb.ShareConvergence(
-                policy=encode_key(key), targeted=one.targeted, applied=one.applied, rejected=one.rejected
+                policy=encode_key(key),
+                targeted=one.targeted,
+                applied=one.applied,
+                rejected=one.rejected,
+                refusals=[
+                    pb.ShareRefusal(instance=each.instance, reason=each.reason) for each in one.refusals
+                ],
             )
             for key, one in share.policies.items()
         ],
@@ -91,7 +97,10 @@ def decode_convergence(message: pb.ListShareConvergenceResponse) -> ConvergenceS
     """How far sidecars are with policies."""
     policies = {
         decode_key(one.policy): PolicyConvergence(
-            targeted=one.targeted, applied=one.applied, rejected=one.rejected
+            targeted=one.targeted,
+            applied=one.applied,
+            rejected=one.rejected,
+            refusals=tuple(Refusal(instance=each.instance, reason=each.reason) for each in one.refusals),
         )
         for one in message.policies
     }

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.event import Event
 from controlplane.model.replica import ConvergenceShare, Placed
-from controlplane.model.sidecar import PolicyConvergence, SidecarState
+from controlplane.model.sidecar import REFUSALS_SHOWN, PolicyConvergence, Refusal, SidecarState
 
 
 def distinct(placed: Iterable[Placed]) -> tuple[Placed, ...]:
@@ -35,8 +36,13 @@ def convergence(
                 targeted=known.targeted + one.targeted,
                 applied=known.applied + (one.applied if is_current else 0),
                 rejected=known.rejected + (one.rejected if is_current else 0),
+                refusals=_first(known.refusals, one.refusals if is_current else ()),
             )
     return found
+
+
+def _first(*refusals: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    return tuple(sorted(chain(*refusals)))[:REFUSALS_SHOWN]
 
 
 def newest(events: Iterable[Event], limit: int) -> tuple[Event, ...]:

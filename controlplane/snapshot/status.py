@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _UNATTACHED: Final = frozenset({mesh.KIND, sidecar_profile.KIND, reference_grant.KIND})
 _HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
 _SHOWN: Final = 3
+_REASON_CHARACTERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +62,22 @@ def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condi
     return accepted, _programmed(snapshot, document, accepted)
 
 
-def synced(convergence: PolicyConvergence) -> Condition:
-    """Whether every sidecar concerned applies a policy."""
+def synced(convergence: PolicyConvergence, revision: int) -> Condition:
+    """Whether every sidecar concerned applies a policy as it is since `revision`; names who refused it."""
     message = f"{convergence.applied}/{convergence.targeted} sidecars"
     if convergence.rejected:
-        message += f", {convergence.rejected} refused it; `breakwater proxy-status --rejected` says why"
-        return Condition(type="Synced", reason="Rejected", message=message)
+        return Condition(type="Synced", reason="Rejected", message=_rejected(convergence, revision))
     if not convergence.targeted:
         return Condition(type="Synced", reason="NoSidecars", message="no connected sidecar is concerned")
     is_synced = convergence.applied == convergence.targeted
     return Condition(type="Synced", reason="Synced" if is_synced else "Pending", message=message)
+
+
+def _rejected(convergence: PolicyConvergence, revision: int) -> str:
+    head = f"{convergence.rejected} of {convergence.targeted} sidecars rejected revision r{revision}"
+    named = [f"{one.instance}: {one.reason[:_REASON_CHARACTERS]}" for one in convergence.refusals]
+    more = "; `breakwater proxy-status --rejected` names the others"
+    return f"{head}: {'; '.join(named)}{more if convergence.rejected > len(named) else ''}"
 
 
 def _accepted(reason: str, message: str = "") -> Condition:

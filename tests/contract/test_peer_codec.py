@@ -13,6 +13,7 @@ from controlplane.model.sidecar import (
     Attached,
     Hello,
     PolicyConvergence,
+    Refusal,
     Rejection,
     ResourceConvergence,
     SidecarState,
@@ -55,7 +56,9 @@ def test_news() -> None:
 
 def test_convergence() -> None:
     key = ObjectKey(kind="ResiliencePolicy", namespace="shop", name="cart")
-    counts = PolicyConvergence(targeted=3, applied=2, rejected=1)
+    counts = PolicyConvergence(
+        targeted=3, applied=2, rejected=1, refusals=(Refusal(instance="web-0", reason="limits: no"),)
+    )
     share = ConvergenceShare(revision=7, policies={key: counts})
     assert codec.decode_convergence(sent(codec.encode_convergence(share))) == share
 

@@ -202,6 +202,8 @@ async def test_policy_counts_the_sidecars_that_apply_it(plane: Plane) -> None:
         request = admin_pb2.GetPolicyRequest(kind="ResiliencePolicy", namespace="shop", name="cart")
         status = (await plane.admin.GetPolicy(request)).policy
         assert (status.targeted, status.applied, status.rejected) == (2, 1, 1)
+        message = f"1 of 2 sidecars rejected revision r{status.revision}: web-1: expected better"
+        assert message in {condition.message for condition in status.conditions}
 
 
 async def test_300_streams_are_served_while_a_large_change_compiles(plane: Plane) -> None:

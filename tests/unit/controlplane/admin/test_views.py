@@ -1,10 +1,12 @@
 """What people are shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from controlplane.admin.views import members, variant_for, warnings
 from controlplane.model.resource import CallerMatch, OutboundVariant
-from controlplane.model.sidecar import PolicyConvergence, SidecarState
+from controlplane.model.sidecar import PolicyConvergence, Refusal, SidecarState
 from controlplane.model.value import Duration, Tree
 from controlplane.snapshot.status import synced
 from registry.model import ServiceName
@@ -30,8 +32,17 @@ def variant(caller: CallerMatch | None = None) -> OutboundVariant:
 def test_policy_is_synced_when_every_sidecar_concerned_applies_it(
     convergence: PolicyConvergence, *, status: bool, reason: str
 ) -> None:
-    condition = synced(convergence)
+    condition = synced(convergence, 7)
     assert (condition.status, condition.reason) == (status, reason)
+
+
+def test_sidecars_that_refused_a_policy_are_named_with_what_was_wrong() -> None:
+    cart = Refusal(instance="cart-0.shop", reason="limits[0].by: unknown key")
+    convergence = PolicyConvergence(targeted=41, applied=40, rejected=1, refusals=(cart,))
+    message = "1 of 41 sidecars rejected revision r1842: cart-0.shop: limits[0].by: unknown key"
+    assert synced(convergence, 1842).message == message
+    many = replace(convergence, rejected=5, refusals=(cart, replace(cart, instance="cart-1.shop")))
+    assert synced(many, 1842).message.endswith("; `breakwater proxy-status --rejected` names the others")
 
 
 @pytest.mark.parametrize(

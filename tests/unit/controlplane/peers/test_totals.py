@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from controlplane.model.document import ObjectKey
 from controlplane.model.event import Event
 from controlplane.model.replica import ConvergenceShare
-from controlplane.model.sidecar import PolicyConvergence, SidecarState
+from controlplane.model.sidecar import PolicyConvergence, Refusal, SidecarState
 from controlplane.peers.totals import convergence, distinct, newest
 from tests.support.sidecars import CART, placed, sidecar
 
@@ -54,6 +54,18 @@ def share(targeted: int, applied: int, rejected: int = 0, *, revision: int = 7) 
 def test_sidecars_of_all_replicas_are_counted() -> None:
     counted = convergence([share(20, 20), share(21, 20, 1)], lambda _: 7)
     assert counted == {POLICY: PolicyConvergence(targeted=41, applied=40, rejected=1)}
+
+
+def test_sidecars_that_refused_are_named_in_order_whichever_replica_serves_them() -> None:
+    def refused(*names: str) -> ConvergenceShare:
+        refusals = tuple(Refusal(instance=name, reason="no") for name in names)
+        counts = PolicyConvergence(targeted=9, rejected=len(names), refusals=refusals)
+        return ConvergenceShare(revision=7, policies={POLICY: counts})
+
+    counted = convergence([refused("b", "d"), refused("a", "c")], lambda _: 7)[POLICY]
+    assert [one.instance for one in counted.refusals] == ["a", "b", "c"]
+    assert counted.rejected == 4
+    assert convergence([refused("b")], lambda _: 8)[POLICY].refusals == ()
 
 
 def test_replica_that_has_not_seen_a_policy_yet_has_no_sidecar_that_applies_it() -> None:
