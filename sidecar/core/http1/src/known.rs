@@ -150,7 +150,7 @@ impl Known {
         let mut slot = slot(name);
         while TABLE[slot] != EMPTY {
             let number = TABLE[slot] as usize;
-            if name.eq_ignore_ascii_case(Self::NAMES[number].as_bytes()) {
+            if chars::equals(name, Self::NAMES[number].as_bytes()) {
                 return Some(Self::ALL[number]);
             }
             slot = (slot + 1) % SLOTS;

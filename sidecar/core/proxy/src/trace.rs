@@ -84,11 +84,30 @@ fn parse_hex(digits: &[u8]) -> Option<u128> {
     })
 }
 
+/// The two digits of every byte.
+static DIGITS: [[u8; 2]; 256] = digits();
+
+const fn digits() -> [[u8; 2]; 256] {
+    let each = b"0123456789abcdef";
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < digits.len() {
+        digits[byte] = [each[byte >> 4], each[byte & 15]];
+        byte += 1;
+    }
+    digits
+}
+
 /// 32 digits in lower case.
 pub(crate) fn hex(number: u128) -> [u8; 32] {
     let mut digits = [0; 32];
-    for (place, digit) in digits.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (124 - 4 * place)) as usize & 15];
+    for (pair, byte) in digits
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(number.to_be_bytes())
+    {
+        *pair = DIGITS[byte as usize];
     }
     digits
 }

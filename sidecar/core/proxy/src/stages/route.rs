@@ -70,7 +70,7 @@ fn find_again(worker: &Worker, entry: &Entry, request: &dyn Request) -> Result<R
 fn is_loop(worker: &Worker, entry: &Entry, request: &dyn Request) -> bool {
     let mut is_loop = false;
     if entry.direction() == Direction::Outbound {
-        request.visit(Known::BreakwaterVia.as_str(), &mut |via| {
+        each_via(request, &mut |via| {
             let mut instances = via.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
             is_loop |= instances.any(|instance| instance == worker.instance.as_bytes());
         });
@@ -80,10 +80,17 @@ fn is_loop(worker: &Worker, entry: &Entry, request: &dyn Request) -> bool {
 
 /// Signs a request, so that one which comes back is recognised: the instances it went through, and this one.
 pub(crate) fn sign(worker: &Worker, request: &dyn Request, edit: &mut dyn Edit) {
-    request.visit(Known::BreakwaterVia.as_str(), &mut |via| {
+    each_via(request, &mut |via| {
         edit.add(Known::BreakwaterVia.as_str(), via);
     });
     edit.add(Known::BreakwaterVia.as_str(), worker.instance.as_bytes());
+}
+
+/// Hands every list of instances that the request went through to `each`; most came straight from an application.
+fn each_via(request: &dyn Request, each: &mut dyn FnMut(&[u8])) {
+    if request.known(Known::BreakwaterVia).is_some() {
+        request.visit(Known::BreakwaterVia.as_str(), each);
+    }
 }
 
 fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
