@@ -1,5 +1,6 @@
 """What is measured: each target as the way to start it. All listen on loopback and lead to one origin."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ OURS = "breakwater"
 BASE = "envoy-full"
 RIVAL = "haproxy-full"
 FLOOR = "floor"
+
+# What users start: `python -m` would keep the modules of its own start in memory.
+PROGRAM = Path(sys.executable).with_name("breakwater-sidecar")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ async def breakwater(site: Site) -> AsyncIterator[Running]:
             "bench/client",
             app_port=site.origin_port,
             discovery=plane.discovery,
+            program=(str(PROGRAM),),
             prefix=pinned(site.proxy_core),
         ) as ours,
     ):
