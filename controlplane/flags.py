@@ -1,9 +1,10 @@
 """Flags of the control plane: what there is, what a command line gives, and what `--help` says."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 from controlplane.version import program_version
 
@@ -114,6 +115,16 @@ def suggestion(name: str) -> str:
     """What was probably meant by the name of a flag that there is not; else where to look."""
     near = get_close_matches(name, [flag.name for flag in _BY_WORD.values()], n=1)
     return f"did you mean {near[0]}?" if near else "--help lists what there is"
+
+
+def unreadable(names: Iterable[str], texts: Mapping[str, str]) -> Iterator[str]:
+    """One problem for each of the files that flags of these names give and that cannot be read."""
+    for name in names:
+        try:
+            if texts[name]:
+                Path(texts[name]).read_bytes()
+        except OSError as error:
+            yield f"--{name} {texts[name]}: {error.strerror or error}"
 
 
 def find_answer(words: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from controlplane.flags import unreadable
 from registry.config import EtcdAccess, EtcdLocation, StoreLocation, parse_location
 from registry.errors import InvalidLocationError
 
@@ -37,9 +38,7 @@ def _access(texts: Mapping[str, str]) -> EtcdAccess:
 
 
 def _problems(location: EtcdLocation, texts: Mapping[str, str], insecure: bool) -> Iterator[str]:
-    for name in _FILES:
-        if texts[name] and (reason := _why_unreadable(Path(texts[name]))):
-            yield f"--{name} {texts[name]}: {reason}"
+    yield from unreadable(_FILES, texts)
     for names in _TOGETHER:
         given = [name for name in names if texts[name]]
         if len(given) == 1:
@@ -47,11 +46,3 @@ def _problems(location: EtcdLocation, texts: Mapping[str, str], insecure: bool) 
             yield f"--{given[0]}: expected --{missing} with it"
     if location.is_exposed and not insecure:
         yield f"--store {location}: plain text off loopback; give --etcd-ca, or say --insecure"
-
-
-def _why_unreadable(path: Path) -> str:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from controlplane.flags import unreadable
+
 _FILES = ("tls-cert", "tls-key", "tls-ca", "admin-token-file")
 
 
@@ -57,9 +59,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _problems(texts: Mapping[str, str], *, in_cluster: bool) -> Iterator[str]:
-    for name in _FILES:
-        if texts[name] and (reason := _why_unreadable(Path(texts[name]))):
-            yield f"--{name} {texts[name]}: {reason}"
+    yield from unreadable(_FILES, texts)
     if bool(texts["tls-cert"]) != bool(texts["tls-key"]):
         given, missing = ("cert", "key") if texts["tls-cert"] else ("key", "cert")
         yield f"--tls-{given}: expected --tls-{missing} with it"
@@ -72,11 +72,3 @@ def _problems(texts: Mapping[str, str], *, in_cluster: bool) -> Iterator[str]:
         yield "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"
     if texts["webhook-configurations"] and not (in_cluster and (is_own or texts["tls-ca"])):
         yield "--webhook-configurations: expected --kubernetes with it, and roots to trust: ours, or --tls-ca"
-
-
-def _why_unreadable(path: Path) -> str:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
