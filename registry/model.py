@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
+from typing import Final, NewType
 
 InstanceId = NewType("InstanceId", str)
 LeaseId = NewType("LeaseId", int)
 Revision = NewType("Revision", int)
+
+ZONE_LABEL: Final = "topology.kubernetes.io/zone"
+"""The label that says in which zone an endpoint runs, as on nodes of Kubernetes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

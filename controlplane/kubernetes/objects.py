@@ -97,6 +97,7 @@ class SliceEndpoint(Struct, frozen=True, rename="camel", kw_only=True):
     addresses: tuple[str, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
     target_ref: Reference | None = None
+    zone: str | None = None
 
 
 class EndpointSlice(Object, frozen=True, rename="camel", kw_only=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from controlplane.kubernetes.ports import protocol_of
 from registry import catalog
-from registry.model import Contract, Endpoint, Health, InstanceId, ServiceName, ServicePort
+from registry.model import ZONE_LABEL, Contract, Endpoint, Health, InstanceId, ServiceName, ServicePort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,13 +111,14 @@ def _endpoint(
     reference = endpoint.target_ref
     pod = pods.get(reference.name) if reference and reference.kind == "Pod" else None
     annotations = pod.metadata.annotations if pod else {}
+    zone = {ZONE_LABEL: endpoint.zone} if endpoint.zone else {}
     listeners = _injected(annotations).listeners
     address = endpoint.addresses[0]
     return Endpoint(
         instance=InstanceId(pod.metadata.name if pod else address),
         address=address,
         ports={name: listeners.get(str(number), number) for name, number in sorted(ports.items())},
-        labels=dict(sorted(pod.metadata.labels.items())) if pod else {},
+        labels=dict(sorted({**(pod.metadata.labels if pod else {}), **zone}.items())),
         has_sidecar=STATUS_ANNOTATION in annotations,
         health=Health.UNHEALTHY if endpoint.conditions.ready is False else Health.HEALTHY,
     )

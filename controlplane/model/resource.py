@@ -152,10 +152,11 @@ class Inbound:
 
 
 class Member(NamedTuple):
-    """A port at which a workload is reached, and a service that it stands behind there."""
+    """A port at which a workload is reached, a service that it stands behind there, and its zone if known."""
 
     port: int
     service: ServiceName
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

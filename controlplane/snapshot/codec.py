@@ -80,7 +80,9 @@ def encode_service_name(name: ServiceName) -> registry_pb2.ServiceName:
 
 
 def _member(member: Member) -> resource_pb2.WorkloadMember:
-    return resource_pb2.WorkloadMember(port=member.port, service=encode_service_name(member.service))
+    return resource_pb2.WorkloadMember(
+        port=member.port, service=encode_service_name(member.service), zone=member.zone
+    )
 
 
 def encode_port(port: ServicePort) -> registry_pb2.ServicePort:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import Member, ResourceName, ResourceType, Workload
+from registry.model import ZONE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -57,5 +58,6 @@ def _members(service: Service | None) -> Iterator[tuple[ResourceName, Member]]:
     for endpoint in service.endpoints:
         if endpoint.has_sidecar:
             workload = workload_name(service.name.namespace, endpoint.instance)
+            zone = endpoint.labels.get(ZONE_LABEL, "")
             for port in endpoint.ports.values():
-                yield workload, Member(port=port, service=service.name)
+                yield workload, Member(port=port, service=service.name, zone=zone)

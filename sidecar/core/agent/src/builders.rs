@@ -3,6 +3,7 @@
 use prost::Message;
 
 use crate::decode::version;
+use crate::identity::ZONE;
 use crate::mesh;
 use crate::resource::{Id, Kind, Resource};
 
@@ -84,11 +85,34 @@ pub(crate) fn inbound(name: &str) -> Resource {
     resource(Kind::Inbound, &format!("shop/{name}"), &body)
 }
 
+/// Its endpoints: one that runs in `zone`.
+pub(crate) fn endpoints_in(name: &str, zone: &str) -> Resource {
+    let endpoint = mesh::Endpoint {
+        instance: format!("{name}-0"),
+        address: "10.0.0.1".to_owned(),
+        ports: [("http".to_owned(), 80)].into(),
+        labels: [(ZONE.to_owned(), zone.to_owned())].into(),
+        ..Default::default()
+    };
+    let body = mesh::Endpoints {
+        service: service(name),
+        endpoints: vec![endpoint],
+        ..Default::default()
+    };
+    resource(Kind::Endpoints, &format!("shop/{name}"), &body)
+}
+
 /// The workload `name` of `shop` stands behind services of `shop` at ports.
 pub(crate) fn workload(name: &str, members: &[(u32, &str)]) -> Resource {
+    workload_in("", name, members)
+}
+
+/// The same, in a zone.
+pub(crate) fn workload_in(zone: &str, name: &str, members: &[(u32, &str)]) -> Resource {
     let members = members.iter().map(|&(port, name)| mesh::WorkloadMember {
         port,
         service: service(name),
+        zone: zone.to_owned(),
     });
     let body = mesh::Workload {
         members: members.collect(),

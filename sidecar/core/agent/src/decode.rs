@@ -46,6 +46,8 @@ pub(crate) enum Decoded {
 pub(crate) struct Member {
     pub(crate) port: u16,
     pub(crate) service: ServiceName,
+    /// Where that service says that it runs.
+    pub(crate) zone: Option<String>,
 }
 
 /// What is wrong with a body: the path of the field, empty for the whole, and what was expected and found.
@@ -178,6 +180,7 @@ fn member(wire: mesh::WorkloadMember) -> Result<Member, Fault> {
     Ok(Member {
         port,
         service: service(wire.service)?,
+        zone: Some(wire.zone).filter(|zone| !zone.is_empty()),
     })
 }
 

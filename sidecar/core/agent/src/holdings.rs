@@ -239,8 +239,8 @@ impl Holdings {
         }
     }
 
-    /// Belongs to the services that the workload stands behind now: asks for what their members enforce, and takes
-    /// what callers are told as one of them.
+    /// Belongs to the services that the workload stands behind now, in the zone where it runs: asks for what their
+    /// members enforce, and takes what callers are told as one of them.
     fn adopt(&mut self) {
         let id = self.identity.workload().map(Workload::id);
         let Some(members) = id.and_then(|id| self.snapshot.stood_behind(&id)) else {
@@ -254,11 +254,14 @@ impl Holdings {
             .iter()
             .map(|service| Id::new(Kind::Inbound, service.as_str()));
         let own = own.collect();
-        if !self.identity.stand_behind(services) {
+        let zone = members.iter().find_map(|member| member.zone.as_ref());
+        let has_moved = self.identity.run_in(zone);
+        if self.identity.stand_behind(services) {
+            for gone in self.subscription.own_anew(Kind::Inbound, own) {
+                self.snapshot.remove(&gone);
+            }
+        } else if !has_moved {
             return;
-        }
-        for gone in self.subscription.own_anew(Kind::Inbound, own) {
-            self.snapshot.remove(&gone);
         }
         self.snapshot.decode_anew(&self.identity);
     }

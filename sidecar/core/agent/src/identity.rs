@@ -15,7 +15,10 @@ pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 pub(crate) struct Identity {
     services: Vec<ServiceName>,
     workload: Option<Workload>,
+    /// The zone that a label of our own names, which nobody knows better.
     zone: Option<String>,
+    /// The zone that the control plane found the workload in.
+    found_zone: Option<String>,
 }
 
 /// A workload of which the control plane knows the services.
@@ -49,6 +52,7 @@ impl Identity {
             services: services.into_iter().collect(),
             workload: None,
             zone: None,
+            found_zone: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Identity {
             services: Vec::new(),
             workload: Some(workload),
             zone: None,
+            found_zone: None,
         }
     }
 
@@ -71,7 +76,15 @@ impl Identity {
 
     /// Whether this is our own zone.
     pub(crate) fn is_in(&self, zone: &str) -> bool {
-        self.zone.as_deref() == Some(zone)
+        let own = self.zone.as_ref().or(self.found_zone.as_ref());
+        own.is_some_and(|own| own == zone)
+    }
+
+    /// The workload runs in `zone`, as far as the control plane knows. False when it did so before.
+    pub(crate) fn run_in(&mut self, zone: Option<&String>) -> bool {
+        let is_new = self.found_zone.as_ref() != zone;
+        self.found_zone = zone.cloned();
+        is_new
     }
 
     pub(crate) fn services(&self) -> &[ServiceName] {

@@ -74,10 +74,10 @@ impl Snapshot {
         }
     }
 
-    /// Reads anew what says different things to different callers, for a sidecar that is another one now.
+    /// Reads anew what says different things to different callers, for a sidecar that is another one now or elsewhere.
     pub(crate) fn decode_anew(&mut self, identity: &Identity) {
         for held in self.held.values_mut() {
-            if held.resource.id.kind == Kind::Outbound
+            if matches!(held.resource.id.kind, Kind::Outbound | Kind::Endpoints)
                 && let Ok(decoded) = decode(&held.resource, identity)
             {
                 held.decoded = decoded;

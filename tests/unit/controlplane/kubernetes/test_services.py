@@ -59,6 +59,18 @@ def described(service: Service, *slices: EndpointSlice, pods: Mapping[str, Objec
     return found
 
 
+def test_an_endpoint_has_the_labels_of_its_pod_and_the_zone_that_its_slice_says() -> None:
+    known = described(
+        service(),
+        slice_of(endpoint("10.0.0.1", "cart-a") | {"zone": "a"}, endpoint("10.0.0.2") | {"zone": "b"}),
+        pods={"cart-a": pod("cart-a", track="canary")},
+    )
+    assert {each.address: dict(each.labels) for each in known.endpoints} == {
+        "10.0.0.1": {"topology.kubernetes.io/zone": "a", "track": "canary"},
+        "10.0.0.2": {"topology.kubernetes.io/zone": "b"},
+    }
+
+
 def test_ports_are_those_that_the_mesh_speaks_sorted_by_number() -> None:
     found = described(
         service(

@@ -45,6 +45,14 @@ def test_a_pod_may_stand_behind_several_services_at_one_port_or_at_several() -> 
     assert members(built(declared(CART), declared(TILL))) == [Member(15006, CART), Member(15006, TILL)]
 
 
+def test_a_workload_is_in_the_zone_that_its_endpoint_is_in() -> None:
+    service = declared(CART)
+    zoned = replace(service.endpoints[0], labels={"topology.kubernetes.io/zone": "a"})
+    first = built(replace(service, endpoints=(zoned,)))
+    assert members(first) == [Member(15006, CART, "a")]
+    assert members(built(service, previous=first)) == [Member(15006, CART)]
+
+
 def test_a_workload_follows_services_as_they_come_and_go() -> None:
     first = built(declared(CART))
     second = built(declared(CART), declared(TILL), previous=first)

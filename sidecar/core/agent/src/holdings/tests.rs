@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::builders::{endpoints, endpoints_at, host, inbound, outbound, unreadable, workload};
+use crate::builders::{
+    endpoints, endpoints_at, endpoints_in, host, inbound, outbound, unreadable, workload,
+    workload_in,
+};
 use crate::identity::WorkloadPort;
 use crate::names::Found;
 
@@ -563,4 +566,24 @@ fn a_restored_workload_stands_behind_what_it_did() {
     restored.restore(saved, now);
     assert_eq!(enforced(&mut restored).len(), 1);
     assert_eq!(restored.services(), [ServiceName::new("shop", "cart")]);
+}
+
+#[test]
+fn a_workload_that_learns_its_zone_has_the_endpoints_of_it_nearby() {
+    let now = Instant::now();
+    let mut holdings = pod();
+    let called = [outbound("till", &[]), endpoints_in("till", "a")];
+    let members = [(15_006, "cart")];
+    holdings.accept(
+        response(1, called.into_iter().chain([workload("pod", &members)])),
+        now,
+    );
+    let mut is_near = |zone: &str| {
+        holdings.accept(response(2, [workload_in(zone, "pod", &members)]), now);
+        let clusters = holdings.config(now).clusters;
+        clusters[&ServiceName::new("shop", "till")].endpoints[0].is_near
+    };
+    assert!(is_near("a"));
+    assert!(!is_near("b"));
+    assert!(!is_near(""));
 }
