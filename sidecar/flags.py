@@ -92,6 +92,12 @@ FLAGS = (
         "last good configuration",
         computed="breakwater/ID in the user's state directory",
     ),
+    Flag(
+        "cgroup",
+        "DIR",
+        "cgroup (v2) whose use limits of resources watch",
+        computed="that of the sidecar",
+    ),
     Flag("workers", "1", "event loops that forward traffic", default="1"),
     Flag("owner", "TEXT", "contract: team or person in charge"),
     Flag("contract-version", "TEXT", "contract: version of the service"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
+from controlplane.model.value import Tree, blocks, find, find_block, find_duration, find_number, find_text
 from controlplane.policy import match
 from controlplane.policy.target import targets
 
@@ -24,6 +24,12 @@ _KINDS: Final = {
     "concurrency": _KEYED | _MOVED,
     "connections": _KEYED,
     "bandwidth": frozenset({"match", "maxKeys", "whenKeysFull"}),
+    "resource": frozenset({"match"}),
+}
+# What only the target's own sidecars can measure.
+_AT_CALLEE: Final = {
+    "connections": "counted where they are accepted",
+    "resource": "measured where the target runs",
 }
 # Fields that only one algorithm has.
 _OWNERS: Final = {
@@ -68,6 +74,8 @@ def complete(limit: Tree) -> Tree:
         for name, value in limit.items()
         if name in fields and _OWNERS.get(name, algorithm) == algorithm
     }
+    if kind == "resource":
+        return {**own, kind: _complete_resource(find_block(limit, kind) or {})}
     if kind != "requests":
         return own
     if algorithm == _DEFAULT_ALGORITHM and "adaptive" not in limit:
@@ -80,6 +88,12 @@ def _complete_cost(cost: Tree) -> Tree:
     if "header" in cost:
         return {"default": 1, **cost}
     return {"default": 0, **cost} if "responseHeader" in cost else cost
+
+
+def _complete_resource(figures: Tree) -> Tree:
+    """It is over when it is less than what began it, unless that is said otherwise."""
+    blocks = ((name, find_block(figures, name) or {}) for name in figures)
+    return {name: {"exit": block.get("enter", 0), **block} for name, block in blocks}
 
 
 def default_burst(limit: Tree) -> int:
@@ -99,7 +113,11 @@ def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Ite
         case "requests":
             yield from _validate_figures(document, limit, path)
         case "connections":
+            yield from _validate_at_callee(document, kind, path)
             yield from _validate_connections(document, limit, path)
+        case "resource":
+            yield from _validate_at_callee(document, kind, path)
+            yield from _validate_resource(document, limit, path)
 
 
 def _validate_bounds(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
@@ -174,18 +192,35 @@ def _algorithm(limit: Tree) -> str:
     return find_text(limit, "algorithm") or _DEFAULT_ALGORITHM
 
 
+def is_for_callers(limit: Tree) -> bool:
+    """Whether callers can enforce the limit."""
+    return find_kind(limit) not in _AT_CALLEE
+
+
+def _validate_at_callee(document: Document, kind: str, path: str) -> Iterator[Problem]:
+    """A limit that callers would have to enforce, and cannot."""
+    where = _AT_CALLEE[kind]
+    if find_text(document.spec, "at") == "Caller":
+        yield document.problem(f"{path}.{kind}", f"{where}, and at is Caller; leave at out")
+    for external in (one for one in targets(document) if one.kind == "ExternalService"):
+        yield document.problem(
+            f"{path}.{kind}", f"{where}; expected targets that have sidecars, found {external}"
+        )
+
+
+def _validate_resource(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    figures = find_block(limit, "resource") or {}
+    if not figures:
+        yield document.problem(f"{path}.resource", "expected cpuPercent, memoryPercent or pressure")
+    for name in figures:
+        enter, leave = (find(figures, f"{name}.{each}") for each in ("enter", "exit"))
+        if isinstance(enter, (int, float)) and isinstance(leave, (int, float)) and leave > enter:
+            yield document.problem(f"{path}.resource.{name}.exit", f"expected at most enter, {enter}")
+
+
 def _validate_connections(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
     if not find_block(limit, "connections"):
         yield document.problem(f"{path}.connections", "expected concurrent, perSecond or both")
-    if find_text(document.spec, "at") == "Caller":
-        yield document.problem(
-            f"{path}.connections", "counted where they are accepted, and at is Caller; leave at out"
-        )
-    for external in (one for one in targets(document) if one.kind == "ExternalService"):
-        yield document.problem(
-            f"{path}.connections",
-            f"counted where they are accepted; expected targets that have sidecars, found {external}",
-        )
     for index, subject in enumerate(blocks(limit, "by")):
         for name in subject:
             if name != "sourceIp":

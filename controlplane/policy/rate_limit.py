@@ -38,13 +38,20 @@ def is_at_caller(document: Document) -> bool:
     return find_text(document.spec, "at") == "Caller"
 
 
-def compile_rules(document: Document, schema: Schema) -> RateLimitRules:
-    """The limits of the policy as a sidecar takes them, every default filled in."""
+def compile_rules(document: Document, schema: Schema, *, at_caller: bool = False) -> RateLimitRules:
+    """The limits of the policy as a sidecar takes them, every default filled in.
+
+    A caller's sidecar takes those that it can enforce.
+    """
     spec = fill(document.spec, schema.kinds[KIND].spec)
     return RateLimitRules(
         policy=PolicyRef(key=document.key, generation=document.generation),
         callers=tuple(_match(caller) for caller in target.callers(document)),
-        limits=tuple(limits.complete(limit) for limit in blocks(spec, "limits")),
+        limits=tuple(
+            limits.complete(limit)
+            for limit in blocks(spec, "limits")
+            if limits.is_for_callers(limit) or not at_caller
+        ),
         exempt=blocks(spec, "exempt"),
         response=find_block(spec, "response") or {},
         is_shadow=find_text(spec, "mode") == "Shadow",

@@ -48,7 +48,7 @@ def limits(
     Callers take over what members would enforce when none of these has a sidecar.
     """
     found = [
-        rate_limit.compile_rules(each.document, schema)
+        rate_limit.compile_rules(each.document, schema, at_caller=at_caller)
         for each in attached
         if each.document.key.kind == rate_limit.KIND
         and (rate_limit.is_at_caller(each.document) or not callee_enforces) is at_caller

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.support import accesslog
 from tests.support.caller import Caller
+from tests.support.cgroup import Cgroup
 from tests.support.commandline import breakwater
 from tests.support.documents import (
     Document,
@@ -22,13 +23,13 @@ from tests.support.documents import (
     resilience,
     service,
 )
-from tests.support.fleet import named
+from tests.support.fleet import Fleet, named
 from tests.support.framing import Message
 from tests.support.grpcapp import ECHO, FAIL, HOLD, Answer, call, grpc_app
-from tests.support.mesh import Sidecar
+from tests.support.mesh import SIDECAR, Sidecar
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
-from tests.support.readiness import until
+from tests.support.readiness import Condition, until
 from tests.support.refusal import reason, refusal
 from tests.support.upstream import ScriptedUpstream, Send, Until, response
 
@@ -43,7 +44,8 @@ JITTER = 1.1  # Retry-After may be up to a tenth later, so that clients do not r
 class Told:
     """What a refusal has to say, wherever it is told.
 
-    `held` requests have to be under way for the next one to be refused; without any, one has to be answered.
+    `held` requests have to be under way for the next one to be refused; without any, one has to be answered,
+    unless it refuses `from_the_start`.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Told:
     is_time_known: bool = field(default=False, kw_only=True)
     held: int = field(default=0, kw_only=True)
     is_foreseen: bool = field(default=True, kw_only=True)
+    from_the_start: bool = field(default=False, kw_only=True)
 
     def host(self, protocol: str) -> str:
         """Return the service that refuses so, and the name of its policy."""
@@ -71,6 +74,7 @@ REFUSALS = (
     Told("log", "ratelimit.sliding_log", *LIMITED, is_time_known=True),
     Told("window", "ratelimit.sliding_window", *LIMITED, is_time_known=True),
     Told("places", "ratelimit.concurrency", *LIMITED, held=1),
+    Told("strained", "ratelimit.resource", *SHORT, from_the_start=True),
     Told("broken", "breaker.open", *AWAY, is_time_known=True),
     Told("full", "bulkhead.full", *CROWDED, held=1),
     Told("shed", "shed.concurrency", *SHORT, held=1),
@@ -84,7 +88,7 @@ each = pytest.mark.parametrize("told", REFUSALS, ids=[told.name for told in REFU
 # A command takes a second, and prints every reason alike: one that the callee gives, and one of the caller.
 PRINTED = {"ratelimit.token", "breaker.open"}
 
-# What refuses, by the name of its service. All limits but one are those of callers.
+# What refuses, by the name of its service.
 CALLED: dict[str, dict[str, Any]] = {
     "broken": {
         "breaker": {"service": {"trip": {"consecutiveFailures": 1}, "open": {"base": "1h", "max": "1h"}}}
@@ -101,6 +105,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "log": {**HOURLY, "algorithm": "SlidingLog"},
     "window": {"requests": 1, "per": "30m", "algorithm": "SlidingWindow"},  # it remembers twice as long
     "places": {"concurrency": 1},
+    "strained": {"resource": {"memoryPercent": {"enter": 90}}},
     "evicted": {
         "requests": 1,
         "per": "30s",
@@ -110,6 +115,8 @@ LIMITS: dict[str, dict[str, Any]] = {
         "evict": "Oldest",
     },
 }
+# Limits of members; all others are those of callers.
+OWN = ("limited", "strained")
 QUEUES: dict[str, dict[str, Any]] = {
     "shed": {},
     "queued": {"queue": {"capacity": 1}},
@@ -147,7 +154,7 @@ class Refusing:
             for place in range(told.held):
                 await under_way.enter_async_context(holding(port, protocol, told.host(protocol)))
                 await self.stands(told, protocol, waiting=place)
-            if not told.held:
+            if not told.held and not told.from_the_start:
                 await self.used(told, protocol)
             yield
 
@@ -182,12 +189,12 @@ async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
         app = await running.enter_async_context(grpc_app())
         ports = {"limited-http": well.port, "lost-http": held.port}
         ports |= {f"{name}-http": held.port for name in QUEUES}
-        ports |= {f"{name}-grpc": app.port for name in ("limited", *QUEUES)}
-        callees = {
-            name: await caller.fleet.join(f"test/{name}", app_port=port, port_name=name.rpartition("-")[2])
-            for name, port in ports.items()
-        }
-        outside = {name: well.port for name in LIMITS if name != "limited"}
+        ports["strained-http"] = well.port
+        ports |= {f"{name}-grpc": app.port for name in (*OWN, *QUEUES)}
+        cgroup = Cgroup(caller.fleet.scratch / "cgroup")
+        cgroup.memory(95)
+        callees = {name: await join(caller.fleet, name, port, cgroup) for name, port in ports.items()}
+        outside = {name: well.port for name in LIMITS if name not in OWN}
         outside |= {"broken": failing.port, "kept": failing.port, "full": held.port, "places": held.port}
         await caller.fleet.put(
             "refusals",
@@ -200,7 +207,25 @@ async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
                 for policy in policies(name, f"{name}-{protocol}")
             ),
         )
+        for protocol in PROTOCOLS:
+            await until(strained(caller.fleet, f"strained-{protocol}"))
         yield Refusing(caller, callees)
+
+
+async def join(fleet: Fleet, name: str, port: int, cgroup: Cgroup) -> Sidecar:
+    """Start the sidecar of a service whose name ends with its protocol."""
+    program = (*SIDECAR, *cgroup.flags)
+    return await fleet.join(f"test/{name}", app_port=port, port_name=name.rpartition("-")[2], program=program)
+
+
+def strained(fleet: Fleet, name: str) -> Condition:
+    """Return the condition that a service knows what it uses."""
+
+    async def holds() -> bool:
+        answer = await fleet.ask("ListLimits", {"service": named(f"test/{name}")})
+        return any(int(one["limit"]["remaining"]) < 10 for one in answer["limits"])
+
+    return holds
 
 
 def policies(name: str, host: str) -> Iterator[Document]:
@@ -210,7 +235,7 @@ def policies(name: str, host: str) -> Iterator[Document]:
     if name in QUEUES:
         yield backpressure(host, service(host), concurrency={"limit": 1}, **QUEUES[name])
     if name in LIMITS:
-        target = service(host) if name == "limited" else external(host)
+        target = service(host) if name in OWN else external(host)
         yield rate_limit(host, target, limits=[{"name": "one", **LIMITS[name]}])
 
 

@@ -8,10 +8,11 @@ from time import monotonic
 from typing import Any
 
 from tests.support.caller import Caller
+from tests.support.cgroup import Cgroup
 from tests.support.documents import rate_limit, service
 from tests.support.fleet import named
 from tests.support.framing import Message
-from tests.support.mesh import Sidecar
+from tests.support.mesh import SIDECAR, Sidecar
 from tests.support.rawclient import fetch
 from tests.support.readiness import Condition, that
 from tests.support.upstream import OK, Script, ScriptedUpstream, Step, Until
@@ -25,6 +26,7 @@ class Limited:
     sidecar: Sidecar
     upstream: ScriptedUpstream
     arrivals: list[float]
+    cgroup: Cgroup
     policies: int = 0
 
     async def by(self, *limits: dict[str, Any], **spec: Any) -> None:
@@ -65,9 +67,9 @@ class Limited:
         """Return the condition that so many requests came through."""
         return that(lambda: len(self.arrivals) == count)
 
-    async def get(self, **headers: str) -> Message:
+    async def get(self, path: str = "/", **headers: str) -> Message:
         """Return the answer to a request from outside."""
-        return await fetch(self.sidecar.inbound, host="limited", **headers)
+        return await fetch(self.sidecar.inbound, path, host="limited", **headers)
 
     async def statuses(self, count: int, **headers: str) -> list[int]:
         """Return the statuses of so many requests, one after the other."""
@@ -96,5 +98,7 @@ async def limiting(caller: Caller) -> AsyncIterator[Limited]:
         return OK
 
     async with ScriptedUpstream(answer) as upstream:
-        sidecar = await caller.fleet.join("test/limited", app_port=upstream.port)
-        yield Limited(caller, sidecar, upstream, arrivals)
+        cgroup = Cgroup(caller.fleet.scratch / "cgroup")
+        program = (*SIDECAR, *cgroup.flags)
+        sidecar = await caller.fleet.join("test/limited", app_port=upstream.port, program=program)
+        yield Limited(caller, sidecar, upstream, arrivals, cgroup)

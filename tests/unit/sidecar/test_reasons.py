@@ -21,7 +21,6 @@ UNPROVOKED: Final[Mapping[str, str]] = {
     "proxy.limit": "said by a process out of descriptors; test_descriptors.py proves that some are left",
     "ratelimit.bandwidth": "bodies wait for their bandwidth; nothing is refused",
     "ratelimit.connections": "connections are closed when accepted, before there is a request to answer",
-    "ratelimit.resource": "limits of memory and processor time are not in this release",
 }
 # Words of the closed list that no sidecar of this release has.
 LATER: Final = (

@@ -1,7 +1,9 @@
 //! All parts of a sidecar, constructed and connected.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use proxy::Gauges;
 use proxy::report::Event;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -9,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::admin;
 use crate::application;
+use crate::cgroup;
 use crate::discovery::Discovery;
 use crate::disk::Disk;
 use crate::doors::Doors;
@@ -35,6 +38,7 @@ pub(crate) struct Assembly {
     http: TcpListener,
     admin: Option<UnixListener>,
     told: mpsc::Receiver<Event>,
+    gauges: Arc<Gauges>,
     events: Events,
     status: Status,
     log: Log,
@@ -54,6 +58,7 @@ impl Assembly {
             proxy,
             demands,
             told,
+            gauges,
         } = doors;
         let metrics = Metrics {
             status: status.clone(),
@@ -99,6 +104,7 @@ impl Assembly {
             http,
             admin,
             told,
+            gauges,
             events,
             status,
             log,
@@ -125,6 +131,8 @@ impl Assembly {
             self.status.clone(),
             self.log.clone(),
         ));
+        let cgroup = self.settings.cgroup.clone();
+        tasks.spawn(cgroup::watch(cgroup, self.gauges, self.log.clone()));
         self.log.info(
             "sidecar started",
             &[

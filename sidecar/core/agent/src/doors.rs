@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use proxy::report::Event;
-use proxy::{Bounds, Demand, Handle, LogSink, Outlets};
+use proxy::{Bounds, Demand, Gauges, Handle, LogSink, Outlets};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 
@@ -26,6 +27,8 @@ pub(crate) struct Doors {
     pub(crate) proxy: Handle,
     pub(crate) demands: mpsc::Receiver<Demand>,
     pub(crate) told: mpsc::Receiver<Event>,
+    /// Where the worker reads what is measured.
+    pub(crate) gauges: Arc<Gauges>,
 }
 
 impl Doors {
@@ -41,8 +44,13 @@ impl Doors {
         let admin = open_admin(path, log)?;
         let (demand, demands) = mpsc::channel(DEMANDS);
         let (events, told) = mpsc::channel(EVENTS);
+        let gauges = Arc::default();
+        let worker = proxy::Settings {
+            gauges: Arc::clone(&gauges),
+            ..worker(settings, access_log, bounds(settings, log))
+        };
         let proxy = proxy::start(
-            worker(settings, access_log, bounds(settings, log)),
+            worker,
             Outlets {
                 demands: demand,
                 events,
@@ -54,6 +62,7 @@ impl Doors {
             proxy,
             demands,
             told,
+            gauges,
         })
     }
 }
@@ -108,5 +117,6 @@ fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Se
         own_addresses: vec![settings.http],
         bounds,
         log: access_log,
+        gauges: Arc::default(),
     }
 }

@@ -15,6 +15,7 @@ mod assembly;
 mod backoff;
 #[cfg(test)]
 mod builders;
+mod cgroup;
 mod chance;
 mod command;
 mod connection;

@@ -38,6 +38,8 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Where the last good configuration is kept.
     pub state_dir: PathBuf,
+    /// The cgroup of the workload; `None`: that of the sidecar.
+    pub cgroup: Option<PathBuf>,
     /// What the services promise.
     pub contract: Contract,
     /// Labels of the instance; that of its zone says which endpoints are near.

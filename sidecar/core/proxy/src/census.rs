@@ -4,7 +4,9 @@ mod families;
 
 use std::time::Duration;
 
+use crate::live::Cluster;
 use crate::report::{BreakerStatus, EndpointStatus, LimitStatus, Stats};
+use crate::stages::rate_limit::resource;
 use crate::tally::Tally;
 use crate::worker::Worker;
 
@@ -60,18 +62,22 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
             statuses.push(LimitStatus {
                 service: cluster.config.service.clone(),
                 direction: cluster.direction,
-                policy: rule.policy.clone(),
-                limit: (*rule.name).into(),
+                policy: rule.stated.policy.clone(),
+                limit: (*rule.stated.name).into(),
                 rate: limiter.params().algorithm.rate(),
                 capacity: limiter.capacity(),
                 remaining: limiter.least_remaining(at),
                 keys: limiter.keys() as u32,
-                allowed: rule.counts.allowed.get(),
-                limited: rule.counts.limited.get(),
-                exempt: rule.counts.exempt.get(),
-                shadow: rule.counts.shadow.get(),
+                allowed: rule.stated.counts.allowed.get(),
+                limited: rule.stated.counts.limited.get(),
+                exempt: rule.stated.counts.exempt.get(),
+                shadow: rule.stated.counts.shadow.get(),
             });
         });
+    }
+    for cluster in worker.live.borrow().all() {
+        let resources = cluster.limits.resources.iter();
+        statuses.extend(resources.map(|rule| resource(cluster, rule)));
     }
     let key = |status: &LimitStatus| {
         (
@@ -82,6 +88,28 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
     };
     statuses.sort_by_cached_key(key);
     statuses
+}
+
+/// A limit of resources counts percent: those of what is used most.
+fn resource(cluster: &Cluster, rule: &resource::Rule) -> LimitStatus {
+    let stated = &rule.stated;
+    let used = rule
+        .used()
+        .map_or(0, |used| u64::from(used.millionths()).div_ceil(10_000));
+    LimitStatus {
+        service: cluster.config.service.clone(),
+        direction: cluster.direction,
+        policy: stated.policy.clone(),
+        limit: (*stated.name).into(),
+        rate: None,
+        capacity: 100,
+        remaining: 100_u64.saturating_sub(used),
+        keys: 0,
+        allowed: stated.counts.allowed.get(),
+        limited: stated.counts.limited.get(),
+        exempt: stated.counts.exempt.get(),
+        shadow: stated.counts.shadow.get(),
+    }
 }
 
 /// Every endpoint that the workload calls, sorted by service and instance.

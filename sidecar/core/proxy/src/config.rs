@@ -14,6 +14,7 @@ use std::time::Duration;
 use policy::balancer::Algorithm;
 use policy::condition::Conditions;
 use policy::instance_groups::Overflow;
+use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{
     Criticality, Percent, Reason, admission, breaker, budget, bulkhead, health_check, outlier,
     rate_limit, readiness, retry,
@@ -342,8 +343,10 @@ pub struct LimitRules {
     pub uploads: Vec<Limit>,
     /// The limits of the bytes in bodies of answers.
     pub downloads: Vec<Limit>,
+    /// The limits of what the whole cgroup uses.
+    pub resources: Vec<ResourceLimit>,
     /// Requests that are charged and never refused, any of.
-    pub exempt: Vec<Exemption>,
+    pub exempt: Arc<[Exemption]>,
     /// How refusals look.
     pub response: LimitResponse,
     /// Whether they only report what they would refuse.
@@ -379,6 +382,17 @@ impl Limit {
         matches!(self.params.algorithm, rate_limit::Algorithm::Concurrency(_))
             || matches!(self.cost, Cost::ResponseHeader { .. })
     }
+}
+
+/// One limit of what the whole cgroup uses: while that is too much, requests are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceLimit {
+    /// Name within the policy.
+    pub name: Box<str>,
+    /// Requests it applies to, any of; empty: every request.
+    pub matches: Vec<RequestMatch>,
+    /// When it is too much, of each resource that is watched.
+    pub thresholds: Vec<(Resource, Thresholds)>,
 }
 
 /// One part of the subject of a limit. Names of headers are in lower case.

@@ -1,5 +1,7 @@
 //! What would happen to a request now: the stages asked in their order, none of them charged.
 
+mod limits;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -141,42 +143,6 @@ impl Telling<'_> {
                 Ok(())
             }
         }
-    }
-
-    fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
-        let at = self.worker.moment(self.worker.clock.now_ns());
-        let mut refusals = Vec::new();
-        let explanation = &mut self.explanation;
-        cluster.limits.look(self.question, at, |rule, look| {
-            let (left, capacity) = (look.view.remaining, look.view.capacity);
-            let cost = look.cost;
-            let refuses = look.refuses;
-            let exempt = if look.is_exempt { ", exempt" } else { "" };
-            let shadow = if look.would_refuse {
-                "; would be refused, were it not in shadow"
-            } else {
-                ""
-            };
-            let text = format!(
-                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}{shadow}",
-                rule.policy, rule.name
-            );
-            let policy = Some(Arc::clone(&rule.policy));
-            explanation.steps.push(Step {
-                stage: "limits",
-                text,
-                refuses,
-                policy,
-            });
-            if refuses {
-                refusals.push(rule.refusal(look.retry_after_ns));
-            }
-        });
-        let Some(refusal) = refusals.first() else {
-            return Ok(());
-        };
-        explanation.refusal = Some((refusal.reason, refusal.http_status()));
-        Err(Refused)
     }
 
     /// What would stand in front of the application if the policies in shadow acted too.

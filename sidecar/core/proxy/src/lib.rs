@@ -19,6 +19,7 @@ mod exchange;
 mod explain;
 mod front;
 mod gate;
+mod gauges;
 mod h1;
 mod h2;
 mod handle;
@@ -41,6 +42,7 @@ mod wire;
 mod worker;
 
 pub use config::Config;
+pub use gauges::Gauges;
 pub use handle::{
     Addresses, Demand, Ended, Force, ForceError, Handle, Outlets, Supply, Wanted, start,
 };

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::gauges::Gauges;
 use crate::name::ServiceName;
 
 /// What a worker is started with; fixed for its life.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Where access log lines go.
     pub log: LogSink,
+    /// How much is used of what limits of resources watch.
+    pub gauges: Arc<Gauges>,
 }
 
 /// A port of the workload as others reach it.

@@ -23,6 +23,7 @@ use crate::config::{Config, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
+use crate::gauges::Gauges;
 use crate::h1::Kits;
 use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
@@ -58,6 +59,7 @@ pub(crate) struct Worker {
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
     pub(crate) connections: Rc<Connections>,
     pub(crate) descriptors: Descriptors,
+    pub(crate) gauges: Arc<Gauges>,
     pub(crate) demands: Rc<Demands>,
     pub(crate) across: Rc<Across>,
     pub(crate) journal: Journal,
@@ -108,6 +110,7 @@ pub(crate) fn spawn(
         peer: settings.peer,
         inbound: settings.inbound,
         bounds: settings.bounds,
+        gauges: settings.gauges,
         demands: outlets.demands,
         own,
         journal,
@@ -150,6 +153,7 @@ struct Start {
     peer: Arc<str>,
     inbound: Vec<InboundListener>,
     bounds: crate::settings::Bounds,
+    gauges: Arc<Gauges>,
     demands: mpsc::Sender<crate::handle::Demand>,
     own: Vec<SocketAddr>,
     journal: Journal,
@@ -250,6 +254,7 @@ impl Worker {
             live_callers: RefCell::default(),
             connections: Connections::new(start.bounds.max_connections),
             descriptors: Descriptors::new(start.bounds.max_descriptors),
+            gauges: start.gauges,
             demands: Demands::new(start.demands, &start.bounds, clock),
             across: Across::new(start.bounds.max_traces),
             journal: start.journal,
@@ -265,6 +270,8 @@ impl Worker {
     pub(crate) fn apply(&self, config: Arc<Config>) {
         let current = Rc::clone(&self.live.borrow());
         let next = current.successor(self, config);
+        self.gauges
+            .want(next.all().any(|cluster| cluster.limits.follows_gauges()));
         self.live.replace(Rc::new(next));
     }
 
@@ -344,7 +351,8 @@ impl Worker {
         rescue::answer(&refusal, Taste::Problem, &self.chance)
     }
 
-    /// Closes resting connections whose time is over, and forgets keys of limits that are full again.
+    /// Once a second: closes resting connections whose time is over, reads the gauges, moves limits that follow
+    /// something, and forgets keys of limits that are full again.
     async fn sweep(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP).await;
@@ -357,6 +365,7 @@ impl Worker {
                         endpoint.pools.sweep(&retirement, now_ns)
                     });
                 }
+                cluster.limits.resources.observe(&self.gauges);
                 cluster.limits.adapt(self.moment(now_ns));
                 cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
             }

@@ -7,12 +7,16 @@ import pytest
 from controlplane.model.resource import CallerMatch
 from controlplane.model.value import find
 from controlplane.policy.rate_limit import compile_rules
-from tests.support.builders import SCHEMA, policy, read
+from tests.support.builders import SCHEMA, documents, policy, read
 from tests.unit.controlplane.sources.test_reader import LIMIT
 
 
 def found(limit: str) -> list[str]:
-    return [f"{each.path}: {each.message}" for each in read(LIMIT.format(limit=limit)).problems]
+    return found_in(LIMIT.format(limit=limit))
+
+
+def found_in(text: str) -> list[str]:
+    return [f"{each.path}: {each.message}" for each in read(text).problems]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def found(limit: str) -> list[str]:
             "{name: a}",
             (
                 "spec.limits[0]: names nothing to limit; "
-                "set one of requests, concurrency, connections, bandwidth"
+                "set one of requests, concurrency, connections, bandwidth, resource"
             ),
         ),
         ("{name: a, requests: 1}", "spec.limits[0].per: required with requests"),
@@ -87,6 +91,22 @@ def found(limit: str) -> list[str]:
         (
             "{name: a, connections: {concurrent: 1}, by: [{header: x}]}",
             "spec.limits[0].by[0].header: of a connection only its sourceIp is known",
+        ),
+        (
+            "{name: a, resource: {}}",
+            "spec.limits[0].resource: expected cpuPercent, memoryPercent or pressure",
+        ),
+        (
+            "{name: a, resource: {pressure: {exit: 3}}}",
+            "spec.limits[0].resource.pressure.enter: required",
+        ),
+        (
+            "{name: a, resource: {cpuPercent: {enter: 80, exit: 80.5}}}",
+            "spec.limits[0].resource.cpuPercent.exit: expected at most enter, 80",
+        ),
+        (
+            "{name: a, resource: {cpuPercent: {enter: 80}}, by: [{sourceIp: true}]}",
+            "spec.limits[0].by: a limit of resource has no such field",
         ),
         (
             "{name: a, algorithm: FixedWindow, requests: 10, per: 1s, burst: 20}",
@@ -156,25 +176,45 @@ def test_a_limit_is_sent_with_the_fields_of_its_algorithm_alone(algorithm: str, 
     assert particular & set(limit) == own
 
 
-def test_connections_are_counted_where_they_are_accepted() -> None:
-    text = LIMIT.format(limit="{name: a, connections: {concurrent: 1}}") + "  at: Caller\n"
-    assert [each.message for each in read(text).problems] == [
-        "counted where they are accepted, and at is Caller; leave at out"
-    ]
+AT_CALLEE = [
+    ("connections", "connections: {concurrent: 1}", "counted where they are accepted"),
+    ("resource", "resource: {memoryPercent: {enter: 90}}", "measured where the target runs"),
+]
+
+
+@pytest.mark.parametrize(("kind", "figure", "where"), AT_CALLEE)
+def test_what_only_members_can_measure_is_not_left_to_callers(kind: str, figure: str, where: str) -> None:
+    text = LIMIT.format(limit=f"{{name: a, {figure}}}") + "  at: Caller\n"
+    assert found_in(text) == [f"spec.limits[0].{kind}: {where}, and at is Caller; leave at out"]
 
 
 @pytest.mark.parametrize("group", ["", "group: breakwater.dev, "])
-def test_connections_to_what_has_no_sidecar_are_counted_by_nobody(group: str) -> None:
-    text = LIMIT.format(limit="{name: a, connections: {concurrent: 1}}")
+@pytest.mark.parametrize(("kind", "figure", "where"), AT_CALLEE)
+def test_what_has_no_sidecar_is_measured_by_nobody(kind: str, figure: str, where: str, group: str) -> None:
+    text = LIMIT.format(limit=f"{{name: a, {figure}}}")
     target = f"targetRefs: [{{{group}kind: ExternalService, name: pay}}]"
     text = re.sub(r"targetRefs: \[.*\]", target, text)
     assert target in text
-    assert [f"{each.path}: {each.message}" for each in read(text).problems] == [
+    assert found_in(text) == [
         (
-            "spec.limits[0].connections: counted where they are accepted; "
+            f"spec.limits[0].{kind}: {where}; "
             "expected targets that have sidecars, found ExternalService shop/pay"
         )
     ]
+
+
+@pytest.mark.parametrize("figure", [figure for _, figure, _ in AT_CALLEE])
+def test_callers_are_not_told_what_they_cannot_measure(figure: str) -> None:
+    both = f"{{name: a, {figure}}}\n  - {{name: b, concurrency: 1}}"
+    [document] = documents(LIMIT.format(limit=both))
+    told = compile_rules(document, SCHEMA, at_caller=True).limits
+    assert [limit["name"] for limit in told] == ["b"]
+
+
+def test_a_resource_is_well_again_below_what_was_too_much() -> None:
+    [document] = documents(LIMIT.format(limit="{name: a, resource: {pressure: {enter: 40.5}}}"))
+    (limit,) = compile_rules(document, SCHEMA).limits
+    assert limit == {"name": "a", "resource": {"pressure": {"enter": 40.5, "exit": 40.5}}}
 
 
 def test_callers_count_the_rest_for_what_has_no_sidecar() -> None:

@@ -30,10 +30,12 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
     let limits = each("limits", wire.limits, kinds::decode)?;
     let (mut requests, mut connections) = (Vec::new(), Vec::new());
     let (mut uploads, mut downloads) = (Vec::new(), Vec::new());
+    let mut resources = Vec::new();
     for limit in limits {
         match limit {
             Kind::Requests(limit) => requests.push(limit),
             Kind::Connections(limits) => connections.extend(limits),
+            Kind::Resource(limit) => resources.push(limit),
             Kind::Bytes { upload, download } => {
                 uploads.extend(upload);
                 downloads.extend(download);
@@ -46,7 +48,8 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         connections,
         uploads,
         downloads,
-        exempt: each("exempt", wire.exempt, exemption)?,
+        resources,
+        exempt: each("exempt", wire.exempt, exemption)?.into(),
         is_shadow: wire.is_shadow,
         response: response(&required("response", wire.response)?).under("response")?,
     })

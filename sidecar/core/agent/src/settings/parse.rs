@@ -66,6 +66,7 @@ impl Reader<'_> {
             upstreams: self.each("upstream", upstream),
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
+            cgroup: self.each("cgroup", path).pop(),
             instance: instance?,
             services: services?,
             outbound: outbound?,

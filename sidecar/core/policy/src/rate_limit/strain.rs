@@ -8,6 +8,32 @@
 
 use crate::Percent;
 
+/// What may be used too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Processor time, of what may be used.
+    Cpu,
+    /// Memory, of what may be used.
+    Memory,
+    /// Time in which some task had to wait for processor time, memory or I/O.
+    Pressure,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Memory, Self::Pressure];
+
+    /// The word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Pressure => "pressure",
+        }
+    }
+}
+
 /// The two thresholds; `exit` counts as `enter` where it is higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {

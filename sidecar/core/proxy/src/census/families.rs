@@ -53,6 +53,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         in_flight(worker),
         limits::decisions(worker),
         limits::keys(worker),
+        limits::resources(worker),
         limits::tokens(worker),
         lost(worker),
         malformed(worker),

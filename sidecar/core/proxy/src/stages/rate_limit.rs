@@ -5,6 +5,8 @@ mod charges;
 mod door;
 pub(crate) mod matching;
 mod quota;
+pub(crate) mod resource;
+mod statement;
 pub(crate) mod subject;
 pub(crate) mod throttle;
 mod usage;
@@ -13,7 +15,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
-use std::sync::Arc;
 
 pub(crate) use charges::Charges;
 use policy::Moment;
@@ -22,16 +23,16 @@ use policy::rate_limit::adaptive::Adaptive;
 use policy::rate_limit::{Algorithm, Arrival, Ask, Limiter, Params, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
+use resource::Resources;
 use smallvec::SmallVec;
+pub(crate) use statement::{Counts, Statement};
 use subject::Subject;
 pub(crate) use subject::{cookie, network};
 use usage::{Slot, Usage};
 
 use super::Refusal;
 use crate::config::{self, LimitRules};
-use crate::name::PolicyRef;
 use crate::request::Request;
-use crate::tally::increment;
 use crate::worker::Worker;
 
 /// The limits of one service on one side, with what was used of them.
@@ -46,32 +47,18 @@ pub(crate) struct Limits {
     latency: Option<Rc<RefCell<RecentLatency>>>,
     usage: Rc<Usage>,
     hasher: RandomState,
+    pub(crate) resources: Resources,
 }
 
 /// One limit of one policy.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    pub(crate) policy: Arc<PolicyRef>,
-    pub(crate) name: Arc<str>,
+    pub(crate) stated: Statement,
     limit: config::Limit,
-    exempt: Arc<[config::Exemption]>,
-    is_shadow: bool,
-    response: config::LimitResponse,
     label: Rc<Label>,
     /// Where its figure is, if that moves.
     adaptive: Option<Rc<RefCell<Adaptive>>>,
     slot: Slot,
-    pub(crate) counts: Rc<Counts>,
-}
-
-/// What became of the requests that a limit applied to.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) allowed: Cell<u64>,
-    pub(crate) limited: Cell<u64>,
-    pub(crate) exempt: Cell<u64>,
-    /// What would have been refused in shadow.
-    pub(crate) shadow: Cell<u64>,
 }
 
 /// What a request asks of the limits that apply to it.
@@ -99,6 +86,7 @@ impl Limits {
     pub(crate) fn new(rules: &[LimitRules], members: u32, old: Option<&Self>, at: Moment) -> Self {
         let mut limits = Self {
             members: Cell::new(members),
+            resources: Resources::new(rules, old.map(|old| &old.resources)),
             ..Self::default()
         };
         let mut kept = HashMap::new();
@@ -140,6 +128,11 @@ impl Limits {
         }
     }
 
+    /// Whether some limit follows what is measured of the cgroup.
+    pub(crate) const fn follows_gauges(&self) -> bool {
+        !self.resources.is_empty()
+    }
+
     fn rule(&self, ask: &Ask) -> &Rc<Rule> {
         &self.rules[self.places[ask.limiter()]]
     }
@@ -152,7 +145,7 @@ impl Limits {
         (at, left_ns): (Moment, Option<u64>),
         quota: &mut Quota,
     ) -> Result<Admission, Refusal> {
-        if self.rules.is_empty() {
+        if self.rules.is_empty() && self.resources.is_empty() {
             return Ok(Admission::default());
         }
         let mut asks = self.asks(request)?;
@@ -169,32 +162,34 @@ impl Limits {
             Verdict::Refused {
                 ask,
                 retry_after_ns,
-            } => Err(self.rule(&asks.bound[ask]).refuse(retry_after_ns)),
+            } => Err(self.rule(&asks.bound[ask]).stated.refuse(retry_after_ns)),
         }
     }
 
     /// What the request asks of each limit that applies to it.
     fn asks(&self, request: &dyn Request) -> Result<Asks, Refusal> {
-        let mut asks = Asks::default();
+        let mut asks = Asks {
+            would_refuse: self.resources.check(request)?,
+            ..Asks::default()
+        };
         for rule in &self.rules {
             if !matching::applies(&rule.limit.matches, request) {
                 continue;
             }
-            let is_exempt = matching::is_exempt(&rule.exempt, request);
+            let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
             let key = match subject::of(&rule.limit, request, &self.hasher) {
                 Subject::One => None,
                 Subject::Keyed(key) => Some(key),
                 Subject::Skipped => continue,
                 Subject::Refused if is_exempt => None,
-                Subject::Refused if rule.is_shadow => {
-                    asks.would_refuse = Some(rule.refusal(None));
-                    increment(&rule.counts.shadow);
+                Subject::Refused if rule.stated.is_shadow => {
+                    asks.would_refuse = Some(rule.stated.would_refuse(None));
                     continue;
                 }
-                Subject::Refused => return Err(rule.refuse(None)),
+                Subject::Refused => return Err(rule.stated.refuse(None)),
             };
             let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
-            let list = match (is_exempt, rule.is_shadow) {
+            let list = match (is_exempt, rule.stated.is_shadow) {
                 (true, _) => &mut asks.exempt,
                 (false, true) => &mut asks.shadow,
                 (false, false) => &mut asks.bound,
@@ -238,9 +233,8 @@ impl Limits {
                 retry_after_ns,
             } => {
                 let rule = self.rule(&asks.shadow[ask]);
-                increment(&rule.counts.shadow);
                 asks.shadow.clear();
-                Some(rule.refusal(retry_after_ns))
+                Some(rule.stated.would_refuse(retry_after_ns))
             }
         }
     }
@@ -248,7 +242,7 @@ impl Limits {
     fn tell(&self, asks: &Asks, at: Moment, quota: &mut Quota) {
         let limiters = self.usage.limiters();
         let told = asks.bound.iter().chain(&asks.exempt);
-        for ask in told.filter(|ask| !self.rule(ask).is_shadow) {
+        for ask in told.filter(|ask| !self.rule(ask).stated.is_shadow) {
             let view = limiters[ask.limiter()].view_after(ask, at);
             quota.note(&self.rule(ask).label, view);
         }
@@ -264,7 +258,7 @@ impl Limits {
         for (ask, is_exempt) in all {
             let rule = self.rule(ask);
             if !is_waiting {
-                rule.count(is_exempt);
+                rule.stated.count(is_exempt);
             }
             if is_waiting || rule.is_held() {
                 charges
@@ -304,13 +298,13 @@ impl Limits {
             let limiter = &limiters[rule.slot];
             let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
             let retry_after_ns = limiter.retry_after_ns(&ask, at);
-            let is_exempt = matching::is_exempt(&rule.exempt, request);
+            let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
             let look = Look {
                 view: limiter.view(key, at),
                 cost: ask.cost(),
                 is_exempt,
-                would_refuse: rule.is_shadow && retry_after_ns != Some(0) && !is_exempt,
-                refuses: retry_after_ns != Some(0) && !is_exempt && !rule.is_shadow,
+                would_refuse: rule.stated.is_shadow && retry_after_ns != Some(0) && !is_exempt,
+                refuses: retry_after_ns != Some(0) && !is_exempt && !rule.stated.is_shadow,
                 retry_after_ns,
             };
             each(rule, look);
@@ -330,19 +324,18 @@ pub(crate) struct Look {
 }
 
 /// What has to be the same for a limit to keep what was used: its name, and whom it counts apart.
-type RuleKey = (Arc<PolicyName>, Arc<str>, String);
-type PolicyName = str;
+type RuleKey = (statement::Key, String);
 
 impl Rule {
     fn all(rules: &LimitRules, now_ns: u64) -> impl Iterator<Item = Self> {
-        let exempt: Arc<[config::Exemption]> = rules.exempt.clone().into();
         rules.limits.iter().map(move |limit| Self {
-            policy: Arc::clone(&rules.policy),
-            name: Arc::from(&*limit.name),
+            stated: Statement::new(
+                rules,
+                &limit.name,
+                limit.reason,
+                Some(rules.response.status),
+            ),
             limit: limit.clone(),
-            exempt: Arc::clone(&exempt),
-            is_shadow: rules.is_shadow,
-            response: rules.response,
             label: Rc::new(Label::new(
                 rules.response.headers,
                 &limit.name,
@@ -350,14 +343,13 @@ impl Rule {
             )),
             adaptive: adaptation::begin(limit, now_ns),
             slot: Slot::default(),
-            counts: Rc::default(),
         })
     }
 
     /// Goes on where the limit was before it was edited.
     fn succeed(&mut self, old: &Self, members: u32, usage: &Usage, at: Moment) {
         self.slot = old.slot;
-        self.counts = Rc::clone(&old.counts);
+        self.stated.succeed(&old.stated);
         self.keep_figure(old);
         usage.reconfigure(self.slot, self.params(members), at);
     }
@@ -375,54 +367,12 @@ impl Rule {
     }
 
     fn key(&self) -> RuleKey {
-        let policy = self.policy.to_string().into();
-        (
-            policy,
-            Arc::clone(&self.name),
-            format!("{:?}", self.limit.by),
-        )
-    }
-
-    pub(crate) fn refusal(&self, retry_after_ns: Option<u64>) -> Refusal {
-        Refusal {
-            status: Some(self.response.status),
-            limit: Some(Arc::clone(&self.name)),
-            has_problem: self.response.problem,
-            ..Refusal::new(self.limit.reason)
-                .by(Some(Arc::clone(&self.policy)))
-                .after(retry_after_ns)
-        }
-    }
-
-    /// Counts a refusal, and makes it.
-    fn refuse(&self, retry_after_ns: Option<u64>) -> Refusal {
-        increment(&self.counts.limited);
-        self.refusal(retry_after_ns)
+        (self.stated.key(), format!("{:?}", self.limit.by))
     }
 
     /// Whether something is still to be done once a request was admitted; in shadow also to see who was evicted.
     const fn is_held(&self) -> bool {
         let has_line = matches!(self.limit.params.algorithm, Algorithm::LeakyBucket(_));
-        self.limit.is_held() || (self.is_shadow && has_line)
-    }
-
-    fn count(&self, is_exempt: bool) {
-        increment(if is_exempt {
-            &self.counts.exempt
-        } else {
-            &self.counts.allowed
-        });
-    }
-}
-
-impl Counts {
-    /// Both together.
-    pub(crate) fn add(self, other: Self) -> Self {
-        let sum = |one: &Cell<u64>, other: &Cell<u64>| one.set(one.get() + other.get());
-        sum(&self.allowed, &other.allowed);
-        sum(&self.limited, &other.limited);
-        sum(&self.exempt, &other.exempt);
-        sum(&self.shadow, &other.shadow);
-        self
+        self.limit.is_held() || (self.stated.is_shadow && has_line)
     }
 }

@@ -1,12 +1,13 @@
-//! What a limit limits: requests, what is in flight, or connections.
+//! What a limit limits: requests, what is in flight, connections, bodies, or what the cgroup uses.
 
 use policy::Reason;
 use policy::rate_limit::bandwidth::Bandwidth;
+use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull, adaptive};
-use proxy::config::{Cost, Limit, OnMissing};
+use proxy::config::{Cost, Limit, OnMissing, ResourceLimit};
 
 use super::super::Fault;
-use super::super::read::{Under, each, enumeration, nanoseconds, positive, required};
+use super::super::read::{Under, each, enumeration, nanoseconds, percent, positive, required};
 use super::{algorithm, request_match, subject};
 use crate::mesh;
 
@@ -23,6 +24,8 @@ pub(super) enum Kind {
         upload: Option<Limit>,
         download: Option<Limit>,
     },
+    /// What the whole cgroup uses.
+    Resource(ResourceLimit),
 }
 
 pub(super) fn decode(wire: mesh::Limit) -> Result<Kind, Fault> {
@@ -31,17 +34,22 @@ pub(super) fn decode(wire: mesh::Limit) -> Result<Kind, Fault> {
         wire.concurrency,
         wire.connections,
         wire.bandwidth,
+        &wire.resource,
     ) {
-        (1.., 0, None, None) => {
+        (1.., 0, None, None, None) => {
             let algorithm = algorithm::decode(&wire)?;
             limit(wire, algorithm, algorithm.reason()).map(Kind::Requests)
         }
-        (0, most @ 1.., None, None) => {
+        (0, most @ 1.., None, None, None) => {
             let algorithm = Algorithm::Concurrency(Share::new(most, 1));
             limit(wire, algorithm, Reason::RatelimitConcurrency).map(Kind::Requests)
         }
-        (0, 0, Some(figures), None) => connections(&wire, figures).map(Kind::Connections),
-        (0, 0, None, Some(figures)) => bytes(&wire, figures).under("bandwidth"),
+        (0, 0, Some(figures), None, None) => connections(&wire, figures).map(Kind::Connections),
+        (0, 0, None, Some(figures), None) => bytes(&wire, figures).under("bandwidth"),
+        (0, 0, None, None, Some(figures)) => {
+            let thresholds = resources(figures).under("resource")?;
+            resource(wire, thresholds).map(Kind::Resource)
+        }
         _ => Err(Fault::new(
             "",
             "expected exactly one kind of limit known here",
@@ -75,6 +83,39 @@ fn adaptive(wire: mesh::AdaptiveLimit) -> Result<adaptive::Params, Fault> {
         min: positive("min", wire.min)?,
         max: positive("max", wire.max)?,
         target: p99,
+    })
+}
+
+fn resource(
+    wire: mesh::Limit,
+    thresholds: Vec<(Resource, Thresholds)>,
+) -> Result<ResourceLimit, Fault> {
+    Ok(ResourceLimit {
+        name: wire.name.into(),
+        matches: each("match", wire.r#match, request_match)?,
+        thresholds,
+    })
+}
+
+/// When each resource that is watched is used too much.
+fn resources(wire: &mesh::ResourceLimit) -> Result<Vec<(Resource, Thresholds)>, Fault> {
+    let figures = [
+        (Resource::Cpu, "cpuPercent", &wire.cpu_percent),
+        (Resource::Memory, "memoryPercent", &wire.memory_percent),
+        (Resource::Pressure, "pressure", &wire.pressure),
+    ];
+    let stated = figures
+        .into_iter()
+        .filter_map(|(resource, name, wire)| Some((resource, name, wire.as_ref()?)));
+    stated
+        .map(|(resource, name, wire)| Ok((resource, thresholds(wire).under(name)?)))
+        .collect()
+}
+
+fn thresholds(wire: &mesh::ResourceThresholds) -> Result<Thresholds, Fault> {
+    Ok(Thresholds {
+        enter: percent("enter", wire.enter)?,
+        exit: percent("exit", wire.exit)?,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Kinds of limits: what each becomes, and what is refused.
 
-use policy::Reason;
 use policy::rate_limit::Algorithm;
+use policy::rate_limit::strain::{Resource, Thresholds};
+use policy::{Percent, Reason};
 use proxy::config::{LimitRules, Subject};
 
 use super::*;
@@ -100,4 +101,30 @@ fn a_limit_of_nothing_known_here_is_refused() {
         ..Default::default()
     };
     assert_eq!(field(Kind::Inbound, &wire), "rateLimits[0].limits[0]");
+}
+
+#[test]
+fn a_limit_of_resources_watches_what_it_names() {
+    let thresholds = |enter, exit| Some(mesh::ResourceThresholds { enter, exit });
+    let resource = Some(mesh::ResourceLimit {
+        memory_percent: thresholds(90.0, 80.5),
+        pressure: thresholds(40.0, 40.0),
+        ..Default::default()
+    });
+    let rules = rules_of(mesh::Limit { resource, ..bare() });
+    let expected = |enter, exit| Thresholds { enter, exit };
+    assert_eq!(
+        rules.resources[0].thresholds,
+        [
+            (
+                Resource::Memory,
+                expected(Percent::new(90), Percent::from_millionths(805_000))
+            ),
+            (
+                Resource::Pressure,
+                expected(Percent::new(40), Percent::new(40))
+            ),
+        ]
+    );
+    assert!(rules.limits.is_empty());
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use policy::rate_limit::Limiter;
+use policy::rate_limit::strain::Resource;
 
 use super::{Family, Label, counter, gauge, text, word};
-use crate::stages::rate_limit::{Counts, Rule};
+use crate::stages::rate_limit::{Counts, Rule, Statement};
 use crate::worker::Worker;
 
 pub(super) fn decisions(worker: &Worker) -> Family {
     let labels = &["policy", "limit", "result"];
     let mut family = counter("breakwater_ratelimit_decisions_total", labels);
-    for (limit, counts) in by_limit(worker, |rule, _| (*rule.counts).clone(), Counts::add) {
+    for (limit, counts) in counts(worker) {
         let results = [
             ("allowed", &counts.allowed),
             ("limited", &counts.limited),
@@ -21,6 +22,37 @@ pub(super) fn decisions(worker: &Worker) -> Family {
         for (result, count) in results {
             let [policy, name] = limit.clone();
             family.push([policy, name, word(result)], count.get() as f64);
+        }
+    }
+    family
+}
+
+/// What became of requests, also of those that limits of resources decided about.
+fn counts(worker: &Worker) -> BTreeMap<[Label; 2], Counts> {
+    let mut all = by_limit(worker, |rule, _| (*rule.stated.counts).clone(), Counts::add);
+    for cluster in worker.live.borrow().all() {
+        for rule in cluster.limits.resources.iter() {
+            let known = all.remove(&label(&rule.stated)).unwrap_or_default();
+            let total = known.add((*rule.stated.counts).clone());
+            all.insert(label(&rule.stated), total);
+        }
+    }
+    all
+}
+
+fn label(stated: &Statement) -> [Label; 2] {
+    [text(&stated.policy), text(&stated.name)]
+}
+
+/// How much of the cgroup is used, of what is known.
+pub(super) fn resources(worker: &Worker) -> Family {
+    let mut family = gauge("breakwater_resource_used_ratio", &["resource"]);
+    for resource in Resource::ALL {
+        if let Some(used) = worker.gauges.read(resource) {
+            family.push(
+                [word(resource.as_str())],
+                f64::from(used.millionths()) / 1e6,
+            );
         }
     }
     family
@@ -57,7 +89,7 @@ fn by_limit<T>(
     let mut figures = BTreeMap::new();
     for cluster in worker.live.borrow().all() {
         cluster.visit_limits(|rule, limiter| {
-            let limit = [text(&rule.policy), text(&rule.name)];
+            let limit = label(&rule.stated);
             let found = figure(rule, limiter);
             let known = figures.remove(&limit);
             let total = match known {

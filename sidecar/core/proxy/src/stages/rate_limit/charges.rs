@@ -34,7 +34,7 @@ struct Held {
 impl Held {
     /// Whether a line in shadow had no place for the request any more.
     fn is_evicted_in_shadow(&mut self, limiter: &mut Limiter, now: Moment) -> bool {
-        self.rule.is_shadow && limiter.standing(&mut self.ask, now) == Standing::Evicted
+        self.rule.stated.is_shadow && limiter.standing(&mut self.ask, now) == Standing::Evicted
     }
 }
 
@@ -97,7 +97,7 @@ impl Charges {
         self.usage.change(|limiters| {
             let mut latest_ns = 0;
             for (place, held) in self.held.iter_mut().enumerate() {
-                if held.rule.is_shadow {
+                if held.rule.stated.is_shadow {
                     continue;
                 }
                 match limiters[held.ask.limiter()].standing(&mut held.ask, now) {
@@ -133,7 +133,7 @@ impl Charges {
     fn go_on(&mut self) {
         self.is_waiting = false;
         for held in &self.held {
-            held.rule.count(held.is_exempt);
+            held.rule.stated.count(held.is_exempt);
         }
         self.held.retain(|held| held.rule.is_held());
     }
@@ -145,7 +145,7 @@ impl Charges {
         let retry_after_ns = limiters[held.ask.limiter()].retry_after_ns(&held.ask, now);
         Refusal {
             reason: Reason::RatelimitLeakyEvicted,
-            ..held.rule.refuse(retry_after_ns)
+            ..held.rule.stated.refuse(retry_after_ns)
         }
     }
 
@@ -165,7 +165,7 @@ impl Drop for Charges {
             for held in &mut self.held {
                 let limiter = &mut limiters[held.ask.limiter()];
                 if held.is_evicted_in_shadow(limiter, now) {
-                    increment(&held.rule.counts.shadow);
+                    increment(&held.rule.stated.counts.shadow);
                 } else if is_waiting {
                     limiter.refund(&mut held.ask, now);
                 } else {

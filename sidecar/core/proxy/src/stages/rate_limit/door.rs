@@ -44,6 +44,7 @@ fn of_connections(rules: &LimitRules) -> LimitRules {
         connections: Vec::new(),
         uploads: Vec::new(),
         downloads: Vec::new(),
+        resources: Vec::new(),
         is_shadow: rules.is_shadow,
         exempt: rules.exempt.iter().filter(is_known).cloned().collect(),
         response: LimitResponse {

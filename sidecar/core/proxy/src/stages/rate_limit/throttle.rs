@@ -46,6 +46,7 @@ impl Limits {
     ) -> Self {
         let picked = rules.iter().map(|rules| LimitRules {
             limits: of(rules).to_vec(),
+            resources: Vec::new(),
             response: LimitResponse {
                 headers: LimitHeaders::None,
                 ..rules.response
@@ -78,10 +79,10 @@ impl Limits {
 
     fn pipe(&self, rule: &Rc<Rule>, request: &dyn Request) -> Option<Pipe> {
         let applies = matching::applies(&rule.limit.matches, request);
-        if !applies || matching::is_exempt(&rule.exempt, request) {
+        if !applies || matching::is_exempt(&rule.stated.exempt, request) {
             return None;
         }
-        rule.count(false);
+        rule.stated.count(false);
         let key = match subject::of(&rule.limit, request, &self.hasher) {
             Subject::Keyed(key) => Some(key),
             _ => None,
@@ -150,11 +151,11 @@ impl Pipe {
             return Ok(usize::MAX);
         };
         let allowed = bandwidth.allowance(limiter, self.key, at);
-        if !self.rule.is_shadow {
+        if !self.rule.stated.is_shadow {
             return allowed.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if allowed.is_err() {
-            increment(&self.rule.counts.shadow);
+            increment(&self.rule.stated.counts.shadow);
         }
         Ok(usize::MAX)
     }

@@ -202,7 +202,8 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
         uploads: Vec::new(),
         downloads: Vec::new(),
         is_shadow: false,
-        exempt: Vec::new(),
+        resources: Vec::new(),
+        exempt: Arc::new([]),
         response: LimitResponse {
             status: 429,
             headers: LimitHeaders::Standard,

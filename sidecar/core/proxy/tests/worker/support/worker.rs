@@ -34,6 +34,7 @@ pub(crate) fn settings() -> Settings {
         own_addresses: Vec::new(),
         bounds: Bounds::default(),
         log: LogSink::none(),
+        gauges: Arc::default(),
     }
 }
 

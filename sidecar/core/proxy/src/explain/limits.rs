@@ -1,0 +1,79 @@
+//! What the limits that apply say.
+
+use std::sync::Arc;
+
+use super::{Refused, Telling};
+use crate::live::Cluster;
+use crate::report::Step;
+use crate::stages::Refusal;
+
+impl Telling<'_> {
+    pub(super) fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let at = self.worker.moment(self.worker.clock.now_ns());
+        let mut refusals = Vec::new();
+        let explanation = &mut self.explanation;
+        cluster.limits.look(self.question, at, |rule, look| {
+            let (left, capacity) = (look.view.remaining, look.view.capacity);
+            let cost = look.cost;
+            let refuses = look.refuses;
+            let exempt = if look.is_exempt { ", exempt" } else { "" };
+            let shadow = shadow(look.would_refuse);
+            let text = format!(
+                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}{shadow}",
+                rule.stated.policy, rule.stated.name
+            );
+            let policy = Some(Arc::clone(&rule.stated.policy));
+            explanation.steps.push(Step {
+                stage: "limits",
+                text,
+                refuses,
+                policy,
+            });
+            if refuses {
+                refusals.push(rule.stated.refusal(look.retry_after_ns));
+            }
+        });
+        self.resources(cluster, &mut refusals);
+        let Some(refusal) = refusals.first() else {
+            return Ok(());
+        };
+        self.explanation.refusal = Some((refusal.reason, refusal.http_status()));
+        Err(Refused)
+    }
+
+    fn resources(&mut self, cluster: &Cluster, refusals: &mut Vec<Refusal>) {
+        for (rule, look) in cluster.limits.resources.looks(self.question) {
+            let (policy, name) = (&rule.stated.policy, &rule.stated.name);
+            let mut text = format!("limit {policy}/{name}: ");
+            match rule.used() {
+                Some(used) => {
+                    text.push_str(&format!("{:.1} % used", f64::from(used.millionths()) / 1e4))
+                }
+                None => text.push_str("what is used is not known here"),
+            }
+            for resource in rule.strained() {
+                text.push_str(&format!(", too much {}", resource.as_str()));
+            }
+            text.push_str(if look.is_exempt { ", exempt" } else { "" });
+            text.push_str(shadow(look.would_refuse));
+            self.explanation.steps.push(Step {
+                stage: "limits",
+                text,
+                refuses: look.refuses,
+                policy: Some(Arc::clone(policy)),
+            });
+            if look.refuses {
+                refusals.insert(0, rule.stated.refusal(None));
+            }
+        }
+    }
+}
+
+/// What is said of a limit in shadow.
+const fn shadow(would_refuse: bool) -> &'static str {
+    if would_refuse {
+        "; would be refused, were it not in shadow"
+    } else {
+        ""
+    }
+}
