@@ -13,6 +13,7 @@ from controlplane.model.value import (
     find_duration,
     find_number,
     find_text,
+    parse_duration,
 )
 from controlplane.policy import target
 from controlplane.policy.defaults import fill
@@ -27,6 +28,7 @@ KIND: Final = "ResiliencePolicy"
 BLOCKS: Final = (
     "timeouts",
     "retry",
+    "hedge",
     "breaker",
     "outlierDetection",
     "bulkhead",
@@ -73,6 +75,7 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     """What is wrong between the fields of the behaviours in `tree`, which stands at `path`."""
     yield from _validate_timeouts(document, tree, path)
     yield from _validate_ordered(document, tree, path, "retry.backoff")
+    yield from _validate_hedge(document, tree, path)
     for breaker in (_SERVICE_BREAKER, "breaker.endpoint"):
         yield from _validate_breaker(document, tree, path, breaker)
     yield from _validate_ordered(document, tree, path, "outlierDetection.ejection")
@@ -99,7 +102,7 @@ def behaviours(spec: Tree, namespace: str) -> Tree:
 
 def complete(merged: Tree, block: Block) -> Tree:
     """Merged blocks with every default filled in, those that follow from other fields included."""
-    tree = dict(fill(merged, block))
+    tree = dict(fill(_share_budget(merged), block))
     bulkhead = find_block(tree, "bulkhead")
     if bulkhead is not None and "maxQueue" not in bulkhead:
         tree["bulkhead"] = {**bulkhead, "maxQueue": bulkhead["maxConcurrent"]}
@@ -111,6 +114,15 @@ def complete(merged: Tree, block: Block) -> Tree:
         own = {name: value for name, value in endpoint.items() if name not in _OVERLOAD}
         tree["breaker"] = {**(find_block(tree, "breaker") or {}), "endpoint": own}
     return tree
+
+
+def _share_budget(merged: Tree) -> Tree:
+    """Retries and hedges have one budget: what either block says of it, the retries' word first."""
+    retry, hedge = find_block(merged, "retry"), find_block(merged, "hedge")
+    if retry is None or hedge is None:
+        return merged
+    budget = {**(find_block(hedge, "budget") or {}), **(find_block(retry, "budget") or {})}
+    return {**merged, "retry": {**retry, "budget": budget}, "hedge": {**hedge, "budget": budget}}
 
 
 def _expand(block: Tree, presets: Mapping[str, Tree]) -> dict[str, Value]:
@@ -147,6 +159,21 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
             "the last ones will not fit",
             warning=True,
         )
+
+
+def _validate_hedge(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """A hedge begins while the first attempt is under way."""
+    after = find_text(tree, "hedge.after")
+    if not after or after.startswith("p"):
+        return
+    delay, request = parse_duration(after), find_duration(tree, "timeouts.request")
+    per_try = find_duration(tree, "timeouts.perTry")
+    place = f"{path}.hedge.after"
+    if request and delay >= request:
+        yield document.problem(place, f"expected less than timeouts.request ({request}), found {delay}")
+    elif per_try and delay >= per_try:
+        message = f"never comes: each attempt ends after timeouts.perTry ({per_try})"
+        yield document.problem(place, message, warning=True)
 
 
 def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> Iterator[Problem]:

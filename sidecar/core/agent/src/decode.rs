@@ -6,6 +6,7 @@ mod breaker;
 mod endpoints;
 mod groups;
 mod health_check;
+mod hedge;
 mod limits;
 mod outbound;
 mod outliers;

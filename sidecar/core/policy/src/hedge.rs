@@ -1,7 +1,7 @@
 //! Hedging: a second attempt beside one that is slow, the loser to be reset.
 //!
-//! Only for safe methods, at most one extra, and only while the service's breaker is closed: a service in
-//! trouble needs no second copy of its load. Every hedge is paid for from the budget that retries share.
+//! Only for safe methods, at most one extra, and only while every breaker is closed: a service in trouble needs no
+//! second copy of its load. Every hedge is paid for from the budget that retries share.
 
 use crate::Percent;
 use crate::breaker::State;
@@ -34,12 +34,18 @@ pub const fn is_hedgeable(method: Method, has_whole_body: bool) -> bool {
     method.is_safe() && has_whole_body
 }
 
-/// Pays for a hedge that is due; none when the breaker is not closed or the budget refuses.
-pub fn pay(breaker: Option<State>, budget: &mut Budget, now_ns: u64) -> Option<Spent> {
-    match breaker {
-        None | Some(State::Closed) => budget.spend(now_ns),
-        Some(_) => None,
+/// Pays for a hedge that is due; none when a breaker of the service or its endpoints is not closed, or the budget
+/// refuses. A breaker that an operator forced closed or disabled is not in the way.
+pub fn pay(
+    breakers: impl IntoIterator<Item = State>,
+    budget: &mut Budget,
+    now_ns: u64,
+) -> Option<Spent> {
+    let is_in_the_way = |state| matches!(state, State::Open | State::HalfOpen | State::ForcedOpen);
+    if breakers.into_iter().any(is_in_the_way) {
+        return None;
     }
+    budget.spend(now_ns)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use policy::condition::Conditions;
 use policy::instance_groups::Overflow;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{
-    Criticality, Percent, Reason, admission, breaker, budget, bulkhead, health_check, outlier,
-    rate_limit, readiness, retry,
+    Criticality, Percent, Reason, admission, breaker, budget, bulkhead, health_check, hedge,
+    outlier, rate_limit, readiness, retry,
 };
 
 pub use crate::name::{PolicyRef, ServiceName};
@@ -92,6 +92,8 @@ pub struct Cluster {
     pub timeouts: Option<Block<Timeouts>>,
     /// Retries.
     pub retry: Option<Block<Retry>>,
+    /// Second attempts beside slow ones.
+    pub hedge: Option<Block<Hedge>>,
     /// The breaker of the service.
     pub service_breaker: Option<Block<Breaker>>,
     /// The breaker of each endpoint.
@@ -177,6 +179,15 @@ pub struct Retry {
     /// Tries, delays and conditions.
     pub params: retry::Params,
     /// The budget; its floor is the whole fleet's.
+    pub budget: budget::Params,
+}
+
+/// A second attempt beside one that is slow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hedge {
+    /// When it begins.
+    pub after: hedge::After,
+    /// The budget, which is that of the retries where there are any; its floor is the whole fleet's.
     pub budget: budget::Params,
 }
 
@@ -316,6 +327,15 @@ pub struct Inbound {
     pub backpressure: Option<Backpressure>,
     /// What would stand there if the policies in shadow acted too; it only reports.
     pub shadow: Option<Backpressure>,
+}
+
+impl Cluster {
+    /// The one budget that retries and hedges share.
+    #[must_use]
+    pub fn budget(&self) -> Option<&budget::Params> {
+        let retry = self.retry.as_ref().map(|block| &block.params.budget);
+        retry.or_else(|| self.hedge.as_ref().map(|block| &block.params.budget))
+    }
 }
 
 impl Inbound {

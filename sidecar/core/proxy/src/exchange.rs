@@ -14,6 +14,9 @@
 //!    - [`Course::Retry`]: wait so long, then call [`Exchange::retry`] for the next destination; if that refuses,
 //!      the answer at hand (or, without one, the refusal) goes back.
 //!    - [`Course::Refuse`]: answer with what [`Exchange::refuse`] makes of it.
+//!
+//!    Where [`Exchange::hedge_at_ns`] names an instant, [`Exchange::hedge`] may by then give a second destination, asked
+//!    beside the first: see `race`.
 //! 4. The body, within [`Exchange::body_bounds`]; [`Exchange::note_body`] as request bytes come. Trailers are
 //!    edited by [`Exchange::edit_trailers`].
 //! 5. [`Exchange::finish`] with how it ended.
@@ -27,6 +30,7 @@
 mod attempts;
 mod edits;
 mod end;
+mod hedging;
 mod peer;
 
 use std::net::SocketAddr;
@@ -85,6 +89,8 @@ pub(crate) struct Exchange {
     tries: Tries,
     affinity: Affinity,
     current: Option<Attempt>,
+    /// A second attempt beside it.
+    rival: Option<Box<hedging::Rival>>,
     /// The endpoint tried last.
     tried: Option<u64>,
     /// What the last attempt failed with, when it brought no answer.
@@ -104,6 +110,8 @@ pub(crate) struct Exchange {
 /// One attempt under way.
 #[derive(Debug)]
 struct Attempt {
+    /// 1 is the original call.
+    number: u32,
     picked: Picked,
     call: Option<breaker::Call>,
     began_ns: u64,
@@ -169,6 +177,7 @@ impl Exchange {
             tries: Tries::new(request),
             affinity: Affinity::default(),
             current: None,
+            rival: None,
             tried: None,
             failure: None,
             hop: None,

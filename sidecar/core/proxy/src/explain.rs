@@ -11,6 +11,7 @@ use http1::Known;
 use policy::backpressure::Entry;
 use policy::balancer::Algorithm;
 use policy::breaker::State;
+use policy::method::Method;
 use policy::readiness::Member;
 use policy::{Criticality, Reason};
 
@@ -60,6 +61,7 @@ impl Telling<'_> {
             self.admission(&cluster);
             self.bulkhead(&cluster)?;
             self.budget(&cluster);
+            self.hedge(&cluster);
             self.breaker(&cluster)?;
         }
         self.endpoint(&cluster)?;
@@ -225,13 +227,32 @@ impl Telling<'_> {
     }
 
     fn budget(&mut self, cluster: &Cluster) {
-        let (Some(block), Some(budget)) = (&cluster.config.retry, &cluster.budget) else {
+        let Some(budget) = &cluster.budget else {
             return;
         };
         let left = budget.borrow_mut().available(self.worker.clock.now_ns());
-        let most = block.params.params.attempts;
+        let retry = cluster.config.retry.as_ref();
+        let most = retry.map_or(0, |block| block.params.params.attempts);
         let text = format!("at most {most} retries; the budget has {left} left");
         self.pass("budget", text, retry::policy_of(&cluster.config));
+    }
+
+    fn hedge(&mut self, cluster: &Cluster) {
+        let (Some(block), Some(recent)) = (&cluster.config.hedge, &cluster.recent) else {
+            return;
+        };
+        let now_ns = self.worker.clock.now_ns();
+        let method = Method::from_bytes(self.question.method.as_bytes());
+        let after = block.params.after;
+        let text = match after.delay_ns(&mut recent.borrow_mut(), now_ns) {
+            _ if !method.is_safe() => format!("none: {} is not safe", self.question.method),
+            Some(delay_ns) => {
+                let delay = Duration::from_nanos(delay_ns);
+                format!("a second attempt where no answer comes within {delay:?}, on budget")
+            }
+            None => "none yet: too few attempts are known of the last minute".to_owned(),
+        };
+        self.pass("hedge", text, block.policy.clone());
     }
 
     fn breaker(&mut self, cluster: &Cluster) -> Result<(), Refused> {

@@ -15,6 +15,7 @@ mod connect;
 mod deliver;
 mod failure;
 mod forward;
+mod hedge;
 mod io;
 mod link;
 mod parcel;

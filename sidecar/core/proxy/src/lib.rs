@@ -31,6 +31,7 @@ mod live;
 mod name;
 mod orders;
 mod probe;
+mod race;
 pub mod report;
 mod request;
 mod settings;

@@ -70,7 +70,7 @@ pub(crate) struct Cluster {
     pub(crate) connections: Option<Rc<Gate>>,
     pub(crate) budget: Option<Rc<RefCell<Budget>>>,
     pub(crate) breaker: Option<Rc<RefCell<Guard>>>,
-    /// How long attempts took lately; kept only for retries.
+    /// How long attempts took lately; kept only for retries and hedges.
     pub(crate) recent: Option<Rc<RefCell<RecentLatency>>>,
     pub(crate) ports: Vec<Rc<EndpointSet>>,
 }
@@ -223,10 +223,10 @@ impl Cluster {
     /// Takes another share of the retry budget's floor, and of divided limits.
     pub(crate) fn set_live_callers(&self, live_callers: u32, at: Moment) {
         self.limits.divide(live_callers, at);
-        if let (Some(block), Some(budget)) = (&self.config.retry, &self.budget) {
+        if let (Some(params), Some(budget)) = (self.config.budget(), &self.budget) {
             budget
                 .borrow_mut()
-                .reconfigure(share_of(&block.params.budget, Some(live_callers)));
+                .reconfigure(share_of(params, Some(live_callers)));
         }
     }
 }
@@ -296,9 +296,9 @@ fn budget(
     config: &config::Cluster,
     old: Option<&Cluster>,
 ) -> Option<Rc<RefCell<Budget>>> {
-    let block = &config.retry.as_ref()?.params;
+    let params = config.budget()?;
     let live_callers = worker.live_callers.borrow().get(&config.service).copied();
-    let params = share_of(&block.budget, live_callers);
+    let params = share_of(params, live_callers);
     match old.and_then(|old| old.budget.as_ref()) {
         Some(budget) => {
             budget.borrow_mut().reconfigure(params);
@@ -320,7 +320,7 @@ fn breaker(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<RefCell
 }
 
 fn recent(config: &config::Cluster, old: Option<&Cluster>) -> Option<Rc<RefCell<RecentLatency>>> {
-    config.retry.as_ref()?;
+    config.budget()?;
     let old = old.and_then(|old| old.recent.clone());
     Some(old.unwrap_or_default())
 }
@@ -388,6 +388,7 @@ fn application(
             policy: None,
         }),
         retry: None,
+        hedge: None,
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,

@@ -17,6 +17,7 @@ pub(crate) struct Tally {
     requests: RefCell<SmallVec<[(Ended, u64); 4]>>,
     pub(crate) durations: RefCell<Histogram>,
     attempts: [Cell<u64>; AttemptResult::COUNT],
+    hedges: [Cell<u64>; HedgeResult::ALL.len()],
     pub(crate) in_flight: Cell<u32>,
     /// When a request last came; zero for never.
     pub(crate) called_ns: Cell<u64>,
@@ -94,6 +95,30 @@ impl AttemptResult {
     }
 }
 
+/// What became of a second attempt beside a slow one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum HedgeResult {
+    /// It was the one that was waited for to the end.
+    Won,
+    /// The first attempt was.
+    Lost,
+    /// It was due, and not made.
+    Refused,
+}
+
+impl HedgeResult {
+    pub(crate) const ALL: [Self; 3] = [Self::Won, Self::Lost, Self::Refused];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl Tally {
     /// Counts a request that ended so after so long.
     pub(crate) fn count(&self, ended: Ended, duration_ns: u64) {
@@ -114,6 +139,14 @@ impl Tally {
 
     pub(crate) fn attempts(&self, result: AttemptResult) -> u64 {
         self.attempts[result as usize].get()
+    }
+
+    pub(crate) fn count_hedge(&self, result: HedgeResult) {
+        increment(&self.hedges[result as usize]);
+    }
+
+    pub(crate) fn hedges(&self, result: HedgeResult) -> u64 {
+        self.hedges[result as usize].get()
     }
 
     /// Hands every way of ending and its count to `each`.

@@ -35,6 +35,20 @@ def found(block: str) -> list[str]:
             "breaker: {endpoint: {open: {base: 10m, max: 1m}}}",
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
+        (
+            "timeouts: {request: 1s}\n  hedge: {after: 1s}",
+            "spec.hedge.after: expected less than timeouts.request (1s), found 1s",
+        ),
+        (
+            "timeouts: {perTry: 1s}\n  hedge: {after: 1s500ms}",
+            "warning: spec.hedge.after: never comes: each attempt ends after timeouts.perTry (1s)",
+        ),
+        (
+            "hedge: {after: p96}",
+            "spec.hedge.after: expected a match of p50|p90|p95|p99|([0-9]{1,5}(h|m|s|ms)){1,4}, found 'p96'",
+        ),
+        ("hedge: {max: 1}", "spec.hedge.after: required"),
+        ("hedge: {after: p95, max: 2}", "spec.hedge.max: expected at most 1, found 2"),
         ("healthCheck: {interval: 5s}", "spec.healthCheck: expected one of http, grpc, tcp"),
         (
             "healthCheck: {tcp: {}, interval: 1s, timeout: 2s}",
@@ -163,3 +177,26 @@ def test_only_the_breaker_of_the_service_has_figures_for_overload() -> None:
     assert find(tree, "breaker.service.overloadOpen") is not None
     assert find(tree, "breaker.endpoint.overloadTrips") is find(tree, "breaker.endpoint.overloadOpen") is None
     assert find(tree, "breaker.endpoint.resetTimeout") is not None
+
+
+def test_retries_and_hedges_have_one_budget_and_the_retries_have_the_first_word() -> None:
+    merged: dict[str, Value] = {
+        "retry": {"budget": {"percent": 10}},
+        "hedge": {"after": "p95", "budget": {"percent": 30, "interval": "5s"}},
+    }
+    tree = complete(merged, SCHEMA.blocks["Resilience"])
+    assert find(tree, "retry.budget") == find(tree, "hedge.budget")
+    assert find(tree, "hedge.budget.percent") == 10
+    assert find(tree, "retry.budget.interval") == "5s"
+
+
+def test_a_hedge_has_a_budget_without_retries() -> None:
+    tree = complete({"hedge": {"after": "p95"}}, SCHEMA.blocks["Resilience"])
+    assert find(tree, "hedge.budget.percent") == 20
+    assert find(tree, "hedge.max") == 1
+    assert "retry" not in tree
+
+
+@pytest.mark.parametrize("after", ["p50", "p99", "50ms", "1s500ms"])
+def test_a_hedge_comes_after_a_time_or_a_percentile(after: str) -> None:
+    assert found(f"timeouts: {{request: 2s, perTry: 2s}}\n  hedge: {{after: {after}}}") == []

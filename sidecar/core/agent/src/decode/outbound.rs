@@ -6,7 +6,7 @@ use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
 use super::{
-    Fault, balancing, breaker, groups, health_check, limits, outliers, resilience, service,
+    Fault, balancing, breaker, groups, health_check, hedge, limits, outliers, resilience, service,
 };
 use crate::identity::Identity;
 use crate::mesh;
@@ -39,6 +39,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
             .collect(),
         timeouts: None,
         retry: None,
+        hedge: None,
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,
@@ -91,6 +92,8 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
         resilience::timeouts(wire)
     })?;
     cluster.retry = origins.block("retry", wire.retry, |wire, _| resilience::retry(wire))?;
+    let hedge = wire.hedge.filter(|wire| wire.max != Some(0));
+    cluster.hedge = origins.block("hedge", hedge, |wire, _| hedge::decode(wire))?;
     cluster.bulkhead = origins.block("bulkhead", wire.bulkhead, |wire, _| {
         resilience::bulkhead(wire)
     })?;

@@ -68,7 +68,7 @@ fn strategy(wire: mesh::RetryStrategy) -> tries::Strategy {
     }
 }
 
-fn budget(wire: mesh::RetryBudget) -> Result<budget::Params, Fault> {
+pub(super) fn budget(wire: mesh::RetryBudget) -> Result<budget::Params, Fault> {
     let floor = required("minRetryRate", wire.min_retry_rate)?;
     let per_ns = nanoseconds("interval", floor.interval).under("minRetryRate")?;
     Ok(budget::Params {

@@ -12,7 +12,7 @@ use crate::live::Cluster;
 use crate::report::{Direction, Family, MetricKind, Point};
 use crate::stages::breaker::{Guard, STATES};
 use crate::stages::record::method_name;
-use crate::tally::{AttemptResult, Ended};
+use crate::tally::{AttemptResult, Ended, HedgeResult};
 use crate::worker::Worker;
 use fronts::{
     admitted, concurrency_limit, queue_capacity, queue_depth, queue_growth, queue_wait,
@@ -50,6 +50,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         connections(worker),
         endpoints::states(worker),
         endpoints::groups(worker),
+        hedges(worker),
         in_flight(worker),
         limits::decisions(worker),
         limits::keys(worker),
@@ -192,6 +193,24 @@ fn attempts(worker: &Worker) -> Family {
             let [_, service, peer] = way(worker, direction, service);
             let count = tally.attempts(result) as f64;
             family.push([service, peer, word(result.as_str())], count);
+        }
+    });
+    family
+}
+
+fn hedges(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_hedges_total", &["service", "peer", "result"]);
+    worker.visit_tallies(|direction, service, tally| {
+        if direction == Direction::Inbound || service.is_none() {
+            return;
+        }
+        for result in HedgeResult::ALL {
+            let count = tally.hedges(result);
+            // Few services are hedged.
+            if count > 0 {
+                let [_, service, peer] = way(worker, direction, service);
+                family.push([service, peer, word(result.as_str())], count as f64);
+            }
         }
     });
     family

@@ -34,7 +34,7 @@ impl Exchange {
         begun.map_err(|refused| self.failure.take().unwrap_or(refused))
     }
 
-    fn begin_attempt(&mut self) -> Result<Destination, Refusal> {
+    pub(super) fn begin_attempt(&mut self) -> Result<Destination, Refusal> {
         let Some(route) = self.route.clone() else {
             return Err(Refusal::new(Reason::RouteNone));
         };
@@ -57,6 +57,7 @@ impl Exchange {
         self.record.attempts = self.tries.begun;
         self.record.upstream = Some(picked.address);
         self.current = Some(Attempt {
+            number: self.tries.begun,
             picked,
             call,
             began_ns: self.now_ns,
@@ -73,7 +74,7 @@ impl Exchange {
         self.headers_by().map(|by| by.at_ns)
     }
 
-    fn headers_by(&self) -> Option<HeadersBy> {
+    pub(super) fn headers_by(&self) -> Option<HeadersBy> {
         let cluster = &self.route.as_ref()?.cluster;
         let began_ns = self.current.as_ref()?.began_ns;
         timeout::headers_by(&cluster.timeouts, self.deadline, began_ns)
@@ -122,7 +123,7 @@ impl Exchange {
     }
 
     /// Tells the breakers of the headers; how the attempt ended, as far as they say, and what they ask for.
-    fn note_headers(&mut self, response: &dyn Response) -> Option<(Ending, Asked)> {
+    pub(super) fn note_headers(&mut self, response: &dyn Response) -> Option<(Ending, Asked)> {
         let (attempt, route) = (self.current.as_mut()?, self.route.as_ref()?);
         self.is_from_sidecar = attempt.picked.has_sidecar;
         let asked = Asked::read(response, self.is_from_sidecar);

@@ -82,7 +82,9 @@ impl Drop for Exchange {
             return;
         }
         if let (Some(_), Some(route)) = (&self.current, &self.route) {
-            route.cluster.tally.count_attempt(AttemptResult::Cancelled);
+            let under_way = 1 + usize::from(self.rival.is_some());
+            (0..under_way)
+                .for_each(|_| route.cluster.tally.count_attempt(AttemptResult::Cancelled));
         }
         let refusal = Refusal::new(Reason::ClientCancelled);
         if self.record.status == 0 {

@@ -4,21 +4,22 @@ use policy::Criticality;
 use tokio::time::timeout;
 
 use super::peer::Peer;
-use crate::exchange::{Destination, Exchange};
-use crate::gate::Entry;
+use crate::exchange::Destination;
+use crate::gate::{Entry, Permit};
 use crate::live::Cluster;
 use crate::upstream::{NoConnection, Retirement, dial, make_room};
 use crate::worker::Worker;
 
-/// A connection to `to`; `fresh` if one that rested will not do.
+/// A connection to `to`; `fresh` if one that rested will not do. `place` is its place among the cluster's, taken if
+/// there is none yet.
 pub(super) async fn connect(
     worker: &Worker,
-    exchange: &mut Exchange,
+    place: &mut Option<Permit>,
     to: &Destination,
     fresh: bool,
+    now_ns: u64,
 ) -> Result<Box<Peer>, NoConnection> {
-    take_place(exchange, &to.cluster).await?;
-    let now_ns = exchange.now_ns();
+    take_place(place, &to.cluster).await?;
     let retirement = Retirement::of(&to.cluster);
     let resting = if fresh {
         None
@@ -36,11 +37,11 @@ pub(super) async fn connect(
 }
 
 /// Takes one of the cluster's places, waiting in line for it as long as connecting may take.
-async fn take_place(exchange: &mut Exchange, cluster: &Cluster) -> Result<(), NoConnection> {
+async fn take_place(place: &mut Option<Permit>, cluster: &Cluster) -> Result<(), NoConnection> {
     let Some(gate) = &cluster.connections else {
         return Ok(());
     };
-    if exchange.connection.is_some() {
+    if place.is_some() {
         return Ok(());
     }
     let permit = match gate.enter(Criticality::Default) {
@@ -51,6 +52,6 @@ async fn take_place(exchange: &mut Exchange, cluster: &Cluster) -> Result<(), No
             waited.map_err(|_| NoConnection::NoPlace)?
         }
     };
-    exchange.connection = Some(permit);
+    *place = Some(permit);
     Ok(())
 }

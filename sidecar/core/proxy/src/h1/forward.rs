@@ -2,6 +2,7 @@
 
 mod ask;
 mod deliver;
+mod hedge;
 mod refuse;
 mod through;
 
@@ -20,6 +21,7 @@ use super::upload::Upload;
 use super::view::{RequestView, ResponseView};
 use crate::exchange::{Course, Destination, Exchange};
 use crate::stages::Refusal;
+use crate::upstream::NoConnection;
 
 /// One exchange.
 pub(super) struct Forward<'a> {
@@ -32,7 +34,7 @@ pub(super) struct Forward<'a> {
 }
 
 /// Why an attempt brought no answer.
-enum Unanswered {
+pub(super) enum Unanswered {
     Failed(Ending, Reason),
     Expired,
     ClientLeft,
@@ -190,5 +192,14 @@ fn answer<'a>(kit: &'a Kit, peer: &'a Peer) -> ResponseView<'a> {
     ResponseView {
         head: &kit.response,
         bytes: &peer.wire.input,
+    }
+}
+
+impl From<NoConnection> for Unanswered {
+    fn from(why: NoConnection) -> Self {
+        match why {
+            NoConnection::NoPlace => Self::NoPlace,
+            NoConnection::Failed(ending, reason) => Self::Failed(ending, reason),
+        }
     }
 }

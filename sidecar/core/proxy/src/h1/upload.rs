@@ -73,6 +73,11 @@ impl Upload {
         }
     }
 
+    /// Whether there is none, so that the head is all of the request.
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self.framing, Framing::None | Framing::Length(0))
+    }
+
     /// Whether the client has nothing more to send.
     pub(super) const fn is_read(&self) -> bool {
         self.is_read

@@ -25,7 +25,7 @@ pub(super) struct Attempt {
 
 /// An answer whose body is to come.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(in crate::h2) struct Answered {
     pub(super) head: ResponseParts,
     pub(super) body: RecvStream,
     /// Where the rest of the request goes.
@@ -35,7 +35,7 @@ pub(super) struct Answered {
 
 /// Why an attempt brought no answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unanswered {
+pub(in crate::h2) enum Unanswered {
     Failed {
         ending: Ending,
         reason: Reason,

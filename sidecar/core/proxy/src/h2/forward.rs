@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use ::h2::RecvStream;
+use ::h2::client::SendRequest;
 use ::h2::server::SendResponse;
 use http::Method;
 use http::request::Parts;
@@ -15,11 +16,13 @@ use super::attempt::{Answered, Attempt, Unanswered};
 use super::client::{Client, Interrupt};
 use super::connect::connect;
 use super::parcel::Parcel;
+use super::pool::Slot;
 use super::session::Session;
 use super::upload::Upload;
 use super::view::{Draft, RequestView, ResponseView, field};
 use super::{STALL_NS, answer};
 use crate::exchange::{Course, Destination, End, Exchange};
+use crate::race;
 use crate::request::Request;
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
@@ -132,6 +135,10 @@ impl Forward {
 
     /// Sends the request and waits for the head of its answer.
     async fn ask(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
+        if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
+            let (attempt, answer) = Box::pin(race::run(self, to, at_ns)).await?;
+            return Ok(attempt.answered(answer));
+        }
         loop {
             match self.ask_once(to).await {
                 Err(Unanswered::Failed { is_stale: true, .. }) if self.exchange.take_free() => {}
@@ -157,11 +164,17 @@ impl Forward {
         let worker = Rc::clone(&self.client.presence.session.worker);
         let until_ns = self.exchange.headers_by_ns();
         let connecting = connect(&worker, to);
-        let (send, slot) = match self.client.beside(until_ns, connecting).await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(why)) => return Err(why.into()),
-            Err(interrupt) => return Err(interrupt.into()),
-        };
+        match self.client.beside(until_ns, connecting).await {
+            Ok(connected) => self.begin(connected?),
+            Err(interrupt) => Err(interrupt.into()),
+        }
+    }
+
+    /// Sends the request's head on a connection.
+    pub(super) fn begin(
+        &mut self,
+        (send, slot): (SendRequest<Parcel>, Slot),
+    ) -> Result<Attempt, Unanswered> {
         self.upload.begin();
         Attempt::begin(self.edited_head(), self.upload.is_empty(), send, slot)
     }
@@ -174,7 +187,7 @@ impl Forward {
         edited
     }
 
-    fn poll_answer(
+    pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
         attempt: &mut Attempt,

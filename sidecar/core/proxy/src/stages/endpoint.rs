@@ -22,6 +22,7 @@ use policy::instance_groups::{Overflow, Size, Watch};
 use policy::outlier::{self, Cause, Detector, Recorded, Signal};
 use policy::readiness::{Ask, Layout, Member, PanicChange, Readiness, Verdict};
 use policy::{Outcome, Percent, Reason};
+use smallvec::SmallVec;
 
 use super::Refusal;
 use super::breaker::{self, Guard};
@@ -278,6 +279,15 @@ impl EndpointSet {
             Reason::UpstreamNoEndpoints => Refusal::new(reason),
             reason => Refusal::new(reason).by(breaker::policy_of(cluster, true)),
         }
+    }
+
+    /// The state of each endpoint's breaker.
+    pub(crate) fn breaker_states(&self) -> SmallVec<[State; 8]> {
+        let endpoints = self.endpoints.borrow();
+        let guards = endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.guard.as_ref());
+        guards.map(|guard| guard.machine.state()).collect()
     }
 
     /// How many endpoints there are.

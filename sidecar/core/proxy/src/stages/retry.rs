@@ -24,6 +24,8 @@ pub(crate) struct Tries {
     request: Tried,
     /// Attempts begun, the first included.
     pub(crate) begun: u32,
+    /// Whether one of them was begun beside another.
+    pub(crate) has_hedged: bool,
     previous_delay_ns: Option<u64>,
     /// Why the last failure was given up.
     pub(crate) given_up: Option<GiveUp>,
@@ -61,6 +63,7 @@ impl Tries {
                 body_bytes: 0,
             },
             begun: 0,
+            has_hedged: false,
             previous_delay_ns: None,
             given_up: None,
             spent: None,
@@ -100,7 +103,7 @@ impl Tries {
             pushback: asked.pushback,
         };
         let progress = Progress {
-            retries: self.begun.saturating_sub(1),
+            retries: self.begun.saturating_sub(1 + u32::from(self.has_hedged)),
             previous_delay_ns: self.previous_delay_ns,
             left_ns: standing.left_ns,
             p50_ns: standing.p50_ns,
@@ -132,6 +135,11 @@ impl Tries {
             && policy::retry::is_free(&self.request, &Ending::Reset, replay_bytes);
         self.had_free |= is_free;
         is_free
+    }
+
+    /// Whether a second attempt may be begun beside one, if that is slow.
+    pub(crate) fn is_hedgeable(&self, has_whole_body: bool) -> bool {
+        !self.has_hedged && policy::hedge::is_hedgeable(self.request.method, has_whole_body)
     }
 
     /// The attempt that was paid for is made.

@@ -60,6 +60,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         idempotent_methods: Vec::new(),
         timeouts: None,
         retry: None,
+        hedge: None,
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,

@@ -10,6 +10,7 @@ mod cancelling;
 mod connections;
 mod deadlines;
 mod floods;
+mod hedges;
 mod peers;
 mod retries;
 mod statuses;

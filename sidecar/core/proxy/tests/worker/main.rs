@@ -13,6 +13,7 @@ mod breakers;
 mod bulkheads;
 mod deadlines;
 mod forward;
+mod hedges;
 mod lifecycle;
 mod limits;
 mod lines;

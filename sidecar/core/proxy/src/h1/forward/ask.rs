@@ -10,16 +10,19 @@ use policy::ending::Ending;
 use super::{Forward, Unanswered};
 use crate::exchange::Destination;
 use crate::h1::client::{Client, Interrupt};
-use crate::h1::connect;
+use crate::h1::connect::connect;
 use crate::h1::kit::Kit;
 use crate::h1::peer::{NoHead, Peer};
 use crate::h1::upload::NoBody;
 use crate::h1::view::{Draft, RequestView};
-use crate::upstream::NoConnection;
+use crate::race;
 
 impl Forward<'_> {
     /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.
     pub(super) async fn ask(&mut self, to: &Destination) -> Result<(Box<Peer>, usize), Unanswered> {
+        if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
+            return Box::pin(race::run(self, to, at_ns)).await;
+        }
         let mut fresh = false;
         loop {
             let mut peer = self.connect(to, fresh).await?;
@@ -33,7 +36,7 @@ impl Forward<'_> {
     }
 
     /// Whether a connection had been closed while it rested, and the request may go on another one for free.
-    fn is_stale(&mut self, peer: &Peer) -> bool {
+    pub(super) fn is_stale(&mut self, peer: &Peer) -> bool {
         peer.is_reused && !peer.has_spoken && self.exchange.take_free()
     }
 
@@ -44,19 +47,16 @@ impl Forward<'_> {
     ) -> Result<Box<Peer>, Unanswered> {
         let worker = Rc::clone(&self.client.worker);
         let until_ns = self.exchange.headers_by_ns();
-        let connecting = connect::connect(&worker, &mut self.exchange, to, fresh);
+        let now_ns = self.exchange.now_ns();
+        let connecting = connect(&worker, &mut self.exchange.connection, to, fresh, now_ns);
         match self.client.beside(until_ns, connecting).await {
-            Ok(Ok(peer)) => Ok(peer),
-            Ok(Err(NoConnection::NoPlace)) => Err(Unanswered::NoPlace),
-            Ok(Err(NoConnection::Failed(ending, reason))) => {
-                Err(Unanswered::Failed(ending, reason))
-            }
+            Ok(connected) => Ok(connected?),
             Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
             Err(Interrupt::ClientLeft) => Err(Unanswered::ClientLeft),
         }
     }
 
-    fn send_head(&mut self, peer: &mut Peer) {
+    pub(super) fn send_head(&mut self, peer: &mut Peer) {
         let Kit {
             bytes,
             request,
@@ -91,7 +91,7 @@ impl Forward<'_> {
     }
 
     /// Passes the body on and reads, until the final response head is whole.
-    fn poll_answer(
+    pub(super) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
         peer: &mut Peer,
@@ -111,24 +111,23 @@ impl Forward<'_> {
         }
         // What waits of an interim answer goes on by itself; whether the client takes it, time tells.
         let _ = self.client.wire.poll_flush(cx);
-        self.poll_patience(cx)
+        self.poll_over(cx).map(Err)
     }
 
     /// Ready when the attempt's time is over, or the client's.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Unanswered>> {
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Unanswered> {
         let (headers_by_ns, stalled_ns) = (self.exchange.headers_by_ns(), self.stalled_at_ns());
         let until_ns = headers_by_ns.into_iter().chain(stalled_ns).min();
         let Client { alarm, worker, .. } = &mut *self.client;
         if alarm.poll(cx, &worker.clock, until_ns).is_ready() {
             let has_expired = headers_by_ns.is_some() && until_ns == headers_by_ns;
-            let over = if has_expired {
+            return Poll::Ready(if has_expired {
                 Unanswered::Expired
             } else {
                 Unanswered::ClientLeft
-            };
-            return Poll::Ready(Err(over));
+            });
         }
-        self.poll_client(cx).map(|()| Err(Unanswered::ClientLeft))
+        self.poll_client(cx).map(|()| Unanswered::ClientLeft)
     }
 
     /// Ready when the client has left; while its body is read, reading it tells.
@@ -168,7 +167,7 @@ impl Forward<'_> {
         }
     }
 
-    /// Passes an interim answer on to a client that understands it.
+    /// Passes an interim answer on to a client that understands it; of two attempts, neither does.
     fn pass_on_interim(&mut self, peer: &mut Peer, len: usize) {
         let Kit {
             request,
@@ -176,7 +175,7 @@ impl Forward<'_> {
             writer,
             ..
         } = &mut *self.kit;
-        if request.version == Version::Http11 {
+        if request.version == Version::Http11 && !self.exchange.has_rival() {
             writer.begin(&response.fields);
             writer.remove_internal(&response.fields);
             writer.finish_response(&peer.wire.input, response, Framing::None, false);

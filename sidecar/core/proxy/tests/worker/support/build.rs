@@ -54,6 +54,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         idempotent_methods: Vec::new(),
         timeouts: None,
         retry: None,
+        hedge: None,
         service_breaker: None,
         endpoint_breaker: None,
         outliers: None,

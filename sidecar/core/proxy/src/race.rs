@@ -1,0 +1,187 @@
+//! Two attempts side by side, whatever protocol they are made in: one that is slow, and a second one that is begun
+//! after a while. The first answer that is no failure wins, and the other attempt is reset; when one of them fails,
+//! the other goes on alone.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use policy::ending::Ending;
+use smallvec::{SmallVec, smallvec};
+
+use crate::exchange::{Destination, Exchange};
+use crate::upstream::NoConnection;
+
+pub(crate) type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, NoConnection>>>>;
+
+/// What a protocol's driver does for a race; every call is about the exchange's current attempt.
+pub(crate) trait Driver {
+    /// A connection that can be sent on.
+    type Connected;
+    /// A request that was sent.
+    type Sent;
+    /// The head of an answer.
+    type Head;
+    /// Why there is none.
+    type Failure: From<NoConnection>;
+
+    fn exchange(&mut self) -> &mut Exchange;
+
+    /// Ready when it is time for the second attempt.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, at_ns: u64) -> Poll<()>;
+
+    /// A connection to `to`; `fresh` if one that rested will not do.
+    fn connect(&mut self, to: &Destination, fresh: bool) -> Connecting<Self::Connected>;
+
+    fn send(&mut self, on: Self::Connected) -> Result<Self::Sent, Self::Failure>;
+
+    /// Ready when the attempt's time is over, or its client has left.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Self::Failure>;
+
+    /// Waits for the head of the answer, as long as there is patience.
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        sent: &mut Self::Sent,
+    ) -> Poll<Result<Self::Head, Self::Failure>>;
+
+    /// Whether it failed because its connection had been closed while it rested, and is made again for free.
+    fn take_free(&mut self, sent: &Self::Sent, why: &Self::Failure) -> bool;
+
+    /// Whether the other attempt may bring a better answer.
+    fn is_poor(&self, sent: &Self::Sent, head: &Self::Head) -> bool;
+
+    /// Gives the answer up: the other attempt goes on alone.
+    fn pass_over(&mut self, sent: Self::Sent, head: Self::Head);
+
+    /// What this failure means while another attempt is under way.
+    fn consequence(why: &Self::Failure) -> Consequence;
+}
+
+/// What the failure of one of two attempts means.
+pub(crate) enum Consequence {
+    /// It ended so, or ran out of its time, and the other one goes on.
+    Out(Option<Ending>),
+    /// It was never made.
+    Withdrawn,
+    /// The client is at fault, and all is over.
+    Over,
+}
+
+/// An attempt on its way.
+struct Leg<D: Driver> {
+    to: Destination,
+    stage: Stage<D>,
+}
+
+enum Stage<D: Driver> {
+    Connecting(Connecting<D::Connected>),
+    Sent(D::Sent),
+}
+
+type Tried<D> = Result<(<D as Driver>::Sent, <D as Driver>::Head), <D as Driver>::Failure>;
+
+/// The attempts of one race.
+struct Race<D: Driver> {
+    /// One or two, the exchange's current one first.
+    legs: SmallVec<[Leg<D>; 2]>,
+    /// When a second one is to be begun.
+    hedge_at_ns: Option<u64>,
+}
+
+/// Asks `to`, and when no answer's head came by `hedge_at_ns`, another endpoint beside.
+pub(crate) async fn run<D: Driver>(driver: &mut D, to: &Destination, hedge_at_ns: u64) -> Tried<D> {
+    let mut race = Race {
+        legs: smallvec![Leg::set_out(driver, to.clone())],
+        hedge_at_ns: Some(hedge_at_ns),
+    };
+    std::future::poll_fn(|cx| race.poll(cx, driver)).await
+}
+
+impl<D: Driver> Race<D> {
+    fn poll(&mut self, cx: &mut Context<'_>, driver: &mut D) -> Poll<Tried<D>> {
+        self.poll_hedge(cx, driver);
+        for _ in 0..self.legs.len() {
+            match self.legs.remove(0).poll(cx, driver) {
+                Ok(leg) => {
+                    driver.exchange().switch();
+                    self.legs.push(leg);
+                }
+                Err(tried) if self.legs.is_empty() => return Poll::Ready(tried),
+                Err(tried) => {
+                    if let Some(over) = judge(driver, tried) {
+                        return Poll::Ready(over);
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Begins the second attempt when its time has come.
+    fn poll_hedge(&mut self, cx: &mut Context<'_>, driver: &mut D) {
+        let Some(at_ns) = self.hedge_at_ns else {
+            return;
+        };
+        if driver.poll_alarm(cx, at_ns).is_pending() {
+            return;
+        }
+        self.hedge_at_ns = None;
+        if let Some(to) = driver.exchange().hedge() {
+            self.legs.insert(0, Leg::set_out(driver, to));
+        }
+    }
+}
+
+impl<D: Driver> Leg<D> {
+    fn set_out(driver: &mut D, to: Destination) -> Self {
+        let stage = Stage::Connecting(driver.connect(&to, false));
+        Self { to, stage }
+    }
+
+    /// Goes on until there is an answer, or none to come; gives itself back while it waits.
+    fn poll(mut self, cx: &mut Context<'_>, driver: &mut D) -> Result<Self, Tried<D>> {
+        loop {
+            self.stage = match self.stage {
+                Stage::Connecting(mut connecting) => match connecting.as_mut().poll(cx) {
+                    Poll::Ready(Ok(on)) => Stage::Sent(driver.send(on).map_err(Err)?),
+                    Poll::Ready(Err(why)) => return Err(Err(why.into())),
+                    Poll::Pending => {
+                        self.stage = Stage::Connecting(connecting);
+                        return match driver.poll_patience(cx) {
+                            Poll::Ready(over) => Err(Err(over)),
+                            Poll::Pending => Ok(self),
+                        };
+                    }
+                },
+                Stage::Sent(mut sent) => match driver.poll_head(cx, &mut sent) {
+                    Poll::Ready(Ok(head)) => return Err(Ok((sent, head))),
+                    Poll::Ready(Err(why)) if driver.take_free(&sent, &why) => {
+                        Stage::Connecting(driver.connect(&self.to, true))
+                    }
+                    Poll::Ready(Err(why)) => return Err(Err(why)),
+                    Poll::Pending => {
+                        self.stage = Stage::Sent(sent);
+                        return Ok(self);
+                    }
+                },
+            };
+        }
+    }
+}
+
+/// Of two attempts, the current one came to this. Unless that ends the race, the other one is current afterwards.
+fn judge<D: Driver>(driver: &mut D, tried: Tried<D>) -> Option<Tried<D>> {
+    match tried {
+        Ok((sent, head)) if driver.is_poor(&sent, &head) => driver.pass_over(sent, head),
+        Ok(answer) => {
+            driver.exchange().prevail();
+            return Some(Ok(answer));
+        }
+        Err(why) => match D::consequence(&why) {
+            Consequence::Out(ending) => driver.exchange().drop_out(ending),
+            Consequence::Withdrawn => driver.exchange().stand_down(),
+            Consequence::Over => return Some(Err(why)),
+        },
+    }
+    None
+}
