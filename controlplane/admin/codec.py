@@ -112,6 +112,7 @@ def encode_effective(effective: Effective) -> admin_pb2.GetEffectivePolicyRespon
         values=[row.value for row in effective.rows],
         inbound_limits=inbound.rate_limits,
         outbound_limits=outbound.rate_limits,
+        faults=outbound.faults,
         backpressure=inbound.backpressure.settings if inbound.HasField("backpressure") else None,
         warnings=map(encode_problem, effective.warnings),
     )

@@ -47,6 +47,7 @@ def service(
     rows += [_breaker(one) for one in breakers]
     rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
     rows += [row for rules in answer["outboundLimits"] for row in _limits(rules, 0)]
+    rows += map(_fault, answer["faults"])
     show(
         Listing(
             kind="Field",
@@ -100,6 +101,19 @@ def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
             [f"limit {policy['namespace']}/{policy['name']}/{limit['name']}", figure, figures.policy(policy)]
         )
     return rows
+
+
+def _fault(rules: dict[str, Any]) -> list[str]:
+    policy = rules["policy"]
+    effects = {
+        "delay": figures.span(rules.get("delay")) if rules.get("delay") else "",
+        "abort": (rules.get("abort") or {}).get("status"),
+        "bandwidth": (rules.get("bandwidth") or {}).get("bytesPerSecond"),
+    }
+    said = ", ".join(f"{name} {figure}" for name, figure in effects.items() if figure)
+    shadow = " in shadow" if rules["isShadow"] else ""
+    figure = f"{rules['percent']:g} %{shadow}: {said}, until {rules['until']}"
+    return [f"fault {policy['namespace']}/{policy['name']}", figure, figures.policy(policy)]
 
 
 @app.command("policy")

@@ -53,8 +53,9 @@ class Document:
     """One object as its author wrote it, with no defaults filled in.
 
     `generation` counts changes of the spec from 1; files have no history, so theirs is 0 and `created_at`
-    is `None`. `lines` maps the path of each value to its line in `file`. Where a document stands is no part
-    of what it says: two that differ only there are equal.
+    is `None`. Of what expires, the instant at which the file was `written_at` stands for that. `lines` maps
+    the path of each value to its line in `file`. Where a document stands is no part of what it says: two that
+    differ only there are equal.
     """
 
     key: ObjectKey
@@ -62,6 +63,7 @@ class Document:
     spec: Tree
     generation: int = 0
     created_at: datetime | None = None
+    written_at: datetime | None = None
     file: str = field(default="", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
@@ -75,6 +77,11 @@ class Document:
         """Sorts from old to new: files first, which have no history, then by creation, ties by name."""
         created_at = self.created_at
         return created_at is not None, created_at.timestamp() if created_at else 0.0, self.key.qualified_name
+
+    @property
+    def begun_at(self) -> datetime | None:
+        """When what it says began to hold, as far as anybody knows."""
+        return self.created_at or self.written_at
 
     def problem(self, path: str, message: str, *, warning: bool = False) -> Problem:
         """A problem with the value at `path`, at its line or that of the nearest block around it."""

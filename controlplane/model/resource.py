@@ -7,6 +7,8 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from controlplane.model.document import ObjectKey
     from controlplane.model.value import Tree
     from registry.model import Endpoint, ServiceName, ServicePort
@@ -77,6 +79,17 @@ class RateLimitRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRules:
+    """The rehearsal of one policy, over at `until`; `callers` are any of, empty: every caller's."""
+
+    policy: PolicyRef
+    callers: tuple[CallerMatch, ...] = ()
+    settings: Tree
+    until: datetime
+    is_shadow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundVariant:
     """Effective settings for `caller`, every default of a present block filled in; origins sorted by path."""
 
@@ -109,6 +122,7 @@ class Outbound:
     idempotent_methods: tuple[str, ...]
     variants: tuple[OutboundVariant, ...]
     rate_limits: tuple[RateLimitRules, ...]
+    faults: tuple[FaultRules, ...] = ()
 
 
 class Resolution(Enum):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from controlplane.policy import (
     backpressure,
     external_service,
+    fault,
     mesh,
     rate_limit,
     reference_grant,
@@ -23,6 +24,7 @@ _VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
     resilience.KIND: resilience.validate,
     rate_limit.KIND: rate_limit.validate,
     backpressure.KIND: backpressure.validate,
+    fault.KIND: fault.validate,
     mesh.KIND: mesh.validate,
     external_service.KIND: external_service.validate,
     sidecar_profile.KIND: sidecar_profile.validate,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import CallerMatch, PolicyRef, RateLimitRules
+from controlplane.model.resource import PolicyRef, RateLimitRules
 from controlplane.model.value import blocks, find_block, find_text
 from controlplane.policy import limits, match, target
 from controlplane.policy.defaults import fill
@@ -46,7 +46,7 @@ def compile_rules(document: Document, schema: Schema, *, at_caller: bool = False
     spec = fill(document.spec, schema.kinds[KIND].spec)
     return RateLimitRules(
         policy=PolicyRef(key=document.key, generation=document.generation),
-        callers=tuple(_match(caller) for caller in target.callers(document)),
+        callers=target.matches(target.callers(document)),
         limits=tuple(
             limits.complete(limit)
             for limit in blocks(spec, "limits")
@@ -56,13 +56,3 @@ def compile_rules(document: Document, schema: Schema, *, at_caller: bool = False
         response=find_block(spec, "response") or {},
         is_shadow=find_text(spec, "mode") == "Shadow",
     )
-
-
-def _match(caller: target.Caller) -> CallerMatch:
-    match caller.kind:
-        case "Service":
-            return CallerMatch(namespace=caller.namespace, service=caller.name)
-        case "ServiceAccount":
-            return CallerMatch(namespace=caller.namespace, service_account=caller.name)
-        case _:
-            return CallerMatch(namespace=caller.namespace)

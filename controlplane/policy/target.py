@@ -1,8 +1,9 @@
 """Whom a policy governs, and whose calls.
 
 A target lives in the policy's namespace. Policies of the root namespace reach every namespace, and the Mesh.
-A `ResiliencePolicy` may name a target elsewhere: it is then a consumer's, and governs only callers of its own
-namespace. Everything else that crosses is refused, unless a ReferenceGrant beside the target permits it.
+A `ResiliencePolicy` or a `FaultPolicy` may name a target elsewhere: it is then a consumer's, and governs only
+callers of its own namespace. Everything else that crosses is refused, unless a ReferenceGrant beside the
+target permits it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from controlplane.model.resource import CallerMatch
 from controlplane.model.value import blocks, find_text
 from controlplane.policy.reference_grant import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from controlplane.model.document import Document, Problem
     from controlplane.model.value import Tree
@@ -27,8 +29,8 @@ _GROUPS: Final = {
     "ExternalService": ("", OUR_GROUP),
     "Mesh": ("", OUR_GROUP),
 }
-_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy", "BackpressurePolicy"})
-_CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy"})
+_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy", "BackpressurePolicy", "FaultPolicy"})
+_CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy", "FaultPolicy"})
 
 
 class Level(IntEnum):
@@ -92,6 +94,11 @@ def targets(document: Document) -> tuple[Target, ...]:
 def callers(document: Document) -> tuple[Caller, ...]:
     """The callers of `from`, sorted; none means every caller."""
     return tuple(sorted(_caller(ref, document.key.namespace) for ref in blocks(document.spec, "from")))
+
+
+def matches(callers: Iterable[Caller]) -> tuple[CallerMatch, ...]:
+    """What sidecars compare themselves with, in the order given."""
+    return tuple(map(_match, callers))
 
 
 def is_consumer(document: Document, target: Target, root_namespace: str) -> bool:
@@ -184,3 +191,13 @@ def _caller(ref: Tree, namespace: str) -> Caller:
     kind, name = find_text(ref, "kind"), find_text(ref, "name")
     lies_in = name if kind == "Namespace" else find_text(ref, "namespace") or namespace
     return Caller(kind, lies_in, name)
+
+
+def _match(caller: Caller) -> CallerMatch:
+    match caller.kind:
+        case "Service":
+            return CallerMatch(namespace=caller.namespace, service=caller.name)
+        case "ServiceAccount":
+            return CallerMatch(namespace=caller.namespace, service_account=caller.name)
+        case _:
+            return CallerMatch(namespace=caller.namespace)

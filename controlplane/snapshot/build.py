@@ -174,6 +174,7 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     if isinstance(body, Outbound):
         origins = (origin for variant in body.variants for origin in variant.origins)
         yield from (origin.policy.key for origin in origins if origin.policy)
+        yield from (rules.policy.key for rules in body.faults)
     if isinstance(body, Inbound):
         fronts = (front for front in (body.backpressure, body.shadow_backpressure) if front is not None)
         origins = (origin for front in fronts for origin in front.origins)

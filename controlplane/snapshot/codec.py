@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from controlplane.model.resource import (
         Body,
         CallerMatch,
+        FaultRules,
         FieldOrigin,
         InboundBackpressure,
         Member,
@@ -192,6 +193,7 @@ def _outbound(body: Outbound) -> resource_pb2.Outbound:
         idempotent_methods=body.idempotent_methods,
         variants=map(_variant, body.variants),
         rate_limits=map(_rules, body.rate_limits),
+        faults=map(_fault, body.faults),
     )
 
 
@@ -246,4 +248,14 @@ def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
     for exemption in rules.exempt:
         fill_message(message.exempt.add(), exemption)
     fill_message(message.response, rules.response)
+    return message
+
+
+def _fault(rules: FaultRules) -> resource_pb2.FaultRules:
+    from_field: dict[str, Any] = {"from": map(_caller, rules.callers)}  # a keyword of Python
+    message = resource_pb2.FaultRules(
+        policy=encode_policy_ref(rules.policy), is_shadow=rules.is_shadow, **from_field
+    )
+    message.until.FromDatetime(rules.until)
+    fill_message(message, rules.settings)
     return message

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
 from controlplane.model.value import Tree, find_block, find_text
-from controlplane.policy import mesh, rate_limit, resilience
+from controlplane.policy import fault, mesh, rate_limit, resilience
 from controlplane.policy.merge import Contribution, Strategy, merge, trace
 from controlplane.policy.target import Level
 from controlplane.snapshot import callers
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from controlplane.model.document import Document
-    from controlplane.model.resource import RateLimitRules
+    from controlplane.model.resource import FaultRules, RateLimitRules
     from controlplane.model.schema import Schema
     from controlplane.snapshot.attachments import Attached, Attachments
     from controlplane.snapshot.services import KnownService
@@ -37,6 +37,7 @@ def build_outbound(
         idempotent_methods=service.idempotent_methods,
         variants=_variants(settings, attachments, mesh_document, schema),
         rate_limits=limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
+        faults=_faults(attached, schema),
     )
 
 
@@ -54,6 +55,13 @@ def limits(
         and (rate_limit.is_at_caller(each.document) or not callee_enforces) is at_caller
     ]
     return tuple(sorted(found, key=lambda rules: rules.policy.key))
+
+
+def _faults(attached: Sequence[Attached], schema: Schema) -> tuple[FaultRules, ...]:
+    """The rehearsals of a service, sorted by policy."""
+    policies = (each for each in attached if each.document.key.kind == fault.KIND)
+    found = (fault.compile_rules(each.document, each.callers, schema) for each in policies)
+    return tuple(sorted(filter(None, found), key=lambda rules: rules.policy.key))
 
 
 def _variants(

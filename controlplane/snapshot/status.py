@@ -10,6 +10,7 @@ from controlplane.model.value import find_block
 from controlplane.policy import (
     backpressure,
     external_service,
+    fault,
     mesh,
     reference_grant,
     resilience,
@@ -138,7 +139,8 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
         return condition("NoEnforcer", "no sidecar of this mesh enforces it")
     if document.key.kind in {resilience.KIND, backpressure.KIND}:
         return condition(*_effect(snapshot, document, governed))
-    return condition("Programmed")
+    end = fault.find_end(document)
+    return condition("Programmed", f"until {end:%Y-%m-%dT%H:%M:%SZ}" if end else "")
 
 
 def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:

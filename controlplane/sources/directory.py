@@ -8,13 +8,15 @@ more. Hidden files and directories are left alone.
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.document import Problem
 from controlplane.sources.nodes import MAX_BYTES
-from controlplane.sources.reader import Parsed, parse
+from controlplane.sources.reader import Parsed, date, parse
 from controlplane.sources.source import Reading
 
 if TYPE_CHECKING:
@@ -123,11 +125,12 @@ def _parse_file(path: Path, schema: Schema) -> Parsed:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1).decode("utf-8")
+            written_at = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
     except OSError as error:
         return _unreadable(path, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         return _unreadable(path, f"expected UTF-8, found the byte {error.object[error.start]:#04x}")
-    return parse(text, str(path), schema)
+    return date(parse(text, str(path), schema), written_at)
 
 
 def _unreadable(path: Path, message: str) -> Parsed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import Document, ObjectKey, Problem, enclosing
@@ -14,6 +14,7 @@ from controlplane.sources.nodes import Entries, Node, Scalar, UnreadableError, c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from controlplane.model.schema import Kind, Schema
 
@@ -48,6 +49,15 @@ def parse(text: str, file: str, schema: Schema) -> Parsed:
     problems += _duplicates(documents)
     in_order = sorted(problems, key=lambda problem: problem.line)
     return Parsed(documents=tuple(documents), problems=tuple(in_order))
+
+
+def date(parsed: Parsed, written_at: datetime) -> Parsed:
+    """The same, with what expires dated: it begins when it was written."""
+    documents = (
+        replace(each, written_at=written_at) if "expiresAfter" in each.spec else each
+        for each in parsed.documents
+    )
+    return replace(parsed, documents=tuple(documents))
 
 
 def _duplicates(documents: list[Document]) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from tests.support.documents import (
     backpressure,
     external,
     external_service,
+    fault,
     rate_limit,
     resilience,
     service,
@@ -67,6 +68,7 @@ LIMITED = ("http_request_denied", 429, grpc.StatusCode.RESOURCE_EXHAUSTED)
 SHORT = ("http_request_denied", 503, grpc.StatusCode.UNAVAILABLE)
 AWAY = ("destination_unavailable", 503, grpc.StatusCode.UNAVAILABLE)
 CROWDED = ("connection_limit_reached", 503, grpc.StatusCode.UNAVAILABLE)
+REHEARSAL = ("proxy_internal_response", 503, grpc.StatusCode.UNAVAILABLE)
 REFUSALS = (
     Told("limited", "ratelimit.token", *LIMITED, is_time_known=True),
     Told("leaky", "ratelimit.leaky_full", *LIMITED, is_time_known=True),
@@ -77,6 +79,7 @@ REFUSALS = (
     Told("strained", "ratelimit.resource", *SHORT, from_the_start=True),
     Told("broken", "breaker.open", *AWAY, is_time_known=True),
     Told("full", "bulkhead.full", *CROWDED, held=1),
+    Told("rehearsed", "fault.injected", *REHEARSAL, from_the_start=True),
     Told("shed", "shed.concurrency", *SHORT, held=1),
     Told("queued", "queue.full", *SHORT, held=2),
     Told("throttled", "queue.throttled", *SHORT, held=3),
@@ -117,6 +120,7 @@ LIMITS: dict[str, dict[str, Any]] = {
 }
 # Limits of members; all others are those of callers.
 OWN = ("limited", "strained")
+REHEARSED: dict[str, dict[str, Any]] = {"rehearsed": {"abort": {"status": 503}}}
 QUEUES: dict[str, dict[str, Any]] = {
     "shed": {},
     "queued": {"queue": {"capacity": 1}},
@@ -194,7 +198,7 @@ async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
         cgroup = Cgroup(caller.fleet.scratch / "cgroup")
         cgroup.memory(95)
         callees = {name: await join(caller.fleet, name, port, cgroup) for name, port in ports.items()}
-        outside = {name: well.port for name in LIMITS if name not in OWN}
+        outside = {name: well.port for name in {**LIMITS, **REHEARSED} if name not in OWN}
         outside |= {"broken": failing.port, "kept": failing.port, "full": held.port, "places": held.port}
         await caller.fleet.put(
             "refusals",
@@ -202,7 +206,7 @@ async def refusing(caller: Caller) -> AsyncIterator[Refusing]:
             *(external_service(f"{name}-grpc", app.port, protocol="GRPC") for name in outside),
             *(
                 policy
-                for name in {**CALLED, **LIMITS, **QUEUES}
+                for name in {**CALLED, **LIMITS, **QUEUES, **REHEARSED}
                 for protocol in PROTOCOLS
                 for policy in policies(name, f"{name}-{protocol}")
             ),
@@ -232,6 +236,8 @@ def policies(name: str, host: str) -> Iterator[Document]:
     """Return the policies of one service, which refuses as its name says."""
     if name in CALLED:
         yield resilience(host, external(host), **CALLED[name])
+    if name in REHEARSED:
+        yield fault(host, external(host), **REHEARSED[name])
     if name in QUEUES:
         yield backpressure(host, service(host), concurrency={"limit": 1}, **QUEUES[name])
     if name in LIMITS:

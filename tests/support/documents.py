@@ -73,6 +73,12 @@ def backpressure(name: str, *targets: Target, **spec: Any) -> Document:
     return _document("BackpressurePolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
 
 
+def fault(name: str, *targets: Target, **spec: Any) -> Document:
+    """Return a FaultPolicy that lasts for an hour, unless `spec`, the rest of it, says otherwise."""
+    spec = {"expiresAfter": "1h", "percent": 100, **spec}
+    return _document("FaultPolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
+
+
 def _document(kind: str, name: str, spec: Mapping[str, Any]) -> Document:
     metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": "breakwater.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}

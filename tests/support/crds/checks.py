@@ -61,6 +61,12 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         ),
     ),
     "ResiliencePolicySpec": (_NO_SHADOW,),
+    "FaultPolicySpec": (
+        Check(
+            "has(self.delay) || has(self.abort) || has(self.bandwidth)",
+            "does nothing; expected one of delay, abort, bandwidth",
+        ),
+    ),
     "Timeouts": (
         Check(
             "!has(self.perTry)"

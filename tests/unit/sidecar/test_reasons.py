@@ -27,7 +27,6 @@ LATER: Final = (
     "authn.invalid",
     "authn.missing",
     "authz.denied",
-    "fault.injected",
     "ratelimit.quota",
     "ratelimit.store_lost",
 )

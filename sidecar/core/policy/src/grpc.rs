@@ -74,6 +74,19 @@ impl Code {
         TABLE.get(usize::from(number)).map(|row| row.0)
     }
 
+    /// What clients make of an HTTP status that came instead of a gRPC one (`http-grpc-status-mapping.md`).
+    #[must_use]
+    pub const fn from_http_status(status: u16) -> Self {
+        match status {
+            400 => Internal,
+            401 => Unauthenticated,
+            403 => PermissionDenied,
+            404 => Unimplemented,
+            429 | 502..=504 => Unavailable,
+            _ => Unknown,
+        }
+    }
+
     /// The code with this name in a policy, such as `DeadlineExceeded`.
     #[must_use]
     pub fn from_policy_name(name: &str) -> Option<Self> {

@@ -139,6 +139,8 @@ reasons! {
     Draining "draining" 503 Unavailable "destination_unavailable" "-" false;
     /// The request is malformed or too large; the codec may set a closer status than 400.
     ProtocolInvalid "protocol.invalid" 400 Internal "http_request_error" "DPE" false;
+    /// A rehearsal refused it.
+    FaultInjected "fault.injected" last last "proxy_internal_response" "FI" false;
     /// The client left; in logs only.
     ClientCancelled "client.cancelled" 499 Cancelled last "DC" false;
     /// The request came back to the sidecar that sent it.

@@ -5,6 +5,7 @@
 //! worker, survives edits of its figures, and goes with its block, its endpoint or its cluster.
 
 mod backpressure;
+mod fault;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use policy::{
 
 pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
+pub use fault::Fault;
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +116,8 @@ pub struct Cluster {
     pub pool: Option<Block<Pool>>,
     /// Limits that callers enforce; all that match must admit.
     pub limits: Vec<LimitRules>,
+    /// Rehearsals, each of which acts by itself.
+    pub faults: Vec<Arc<Fault>>,
     /// Endpoints that may be called.
     pub endpoints: Vec<Endpoint>,
 }

@@ -51,6 +51,7 @@ use crate::report::Direction;
 use crate::request::Request;
 use crate::stages::backpressure::shadow::{self, Shadow};
 use crate::stages::endpoint::{Affinity, Picked};
+use crate::stages::fault::Injected;
 use crate::stages::rate_limit::throttle::Throttle;
 use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
@@ -72,6 +73,8 @@ pub(crate) struct Exchange {
     traits: Traits,
     route: Option<route::Route>,
     deadline: Option<Deadline>,
+    /// What rehearsals do to it.
+    fault: Option<Box<Injected>>,
     quota: Quota,
     /// What the limits get back.
     charges: Option<Charges>,
@@ -165,6 +168,7 @@ impl Exchange {
             traits: Traits::of(request),
             route: None,
             deadline: None,
+            fault: None,
             quota: Quota::default(),
             charges: None,
             upload: None,
@@ -200,7 +204,9 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let bounds = deadline::read(request, self.inherited_ns())?;
         let cluster = self.find_route(entry, request, &bounds).await?;
+        self.fault = cluster.faults.draw(&self.worker, request, self.now_ns);
         self.fix_deadline(bounds, &cluster)?;
+        self.suffer_fault().await?;
         self.charge_limits(&cluster, request).await?;
         self.enter_front(&cluster, request).await?;
         self.enter_shadow(&cluster, request);
@@ -266,6 +272,31 @@ impl Exchange {
         SmallVec::from_buf([Key::Trace(self.record.trace.id), request_id])
     }
 
+    /// Waits and fails as rehearsals have it. A delay ends with the deadline.
+    async fn suffer_fault(&mut self) -> Result<(), Refusal> {
+        let Some(fault) = &mut self.fault else {
+            return Ok(());
+        };
+        self.record.would_refuse = fault.would_refuse.take();
+        let (delay_ns, abort) = (fault.delay_ns, fault.abort.take());
+        if delay_ns > 0 {
+            let until_ns = self.now_ns.saturating_add(delay_ns);
+            let by_ns = self.deadline.map(|deadline| deadline.at_ns());
+            self.sleep_until(by_ns.map_or(until_ns, |by_ns| by_ns.min(until_ns)))
+                .await;
+            if by_ns.is_some_and(|by_ns| by_ns <= self.now_ns) {
+                return Err(self.refusal_of(Reason::TimeoutRequest));
+            }
+        }
+        abort.map_or(Ok(()), |refusal| Err(*refusal))
+    }
+
+    async fn sleep_until(&mut self, at_ns: u64) {
+        let clock = self.worker.clock;
+        tokio::time::sleep_until(clock.instant(at_ns)).await;
+        self.now_ns = clock.now_ns();
+    }
+
     /// Passes the limits, after a wait if one of them has a line.
     async fn charge_limits(
         &mut self,
@@ -277,10 +308,14 @@ impl Exchange {
         let admission = cluster
             .limits
             .admit(&self.worker, request, arrival, &mut self.quota)?;
-        self.record.would_refuse = admission.would_refuse.map(Box::new);
+        if let Some(refusal) = admission.would_refuse {
+            self.record.would_refuse = Some(Box::new(refusal));
+        }
         self.charges = admission.charges;
         self.upload = cluster.uploads.throttle(&self.worker, request);
-        self.download = cluster.downloads.throttle(&self.worker, request);
+        let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());
+        let download = cluster.downloads.throttle(&self.worker, request);
+        self.download = Throttle::both(thin, download);
         let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
             return Ok(());
         };

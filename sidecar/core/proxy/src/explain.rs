@@ -53,6 +53,7 @@ type Policy = Option<Arc<PolicyRef>>;
 impl Telling<'_> {
     fn tell(&mut self) -> Result<(), Refused> {
         let cluster = self.route()?;
+        self.faults(&cluster)?;
         self.deadline(&cluster)?;
         self.limits(&cluster)?;
         self.backpressure(&cluster)?;
@@ -117,6 +118,24 @@ impl Telling<'_> {
             None,
         );
         Ok(Rc::clone(cluster))
+    }
+
+    /// What rehearsals would do; one that refuses every request is a refusal.
+    fn faults(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        let at = self.worker.moment(self.worker.clock.now_ns());
+        for fault in cluster
+            .faults
+            .iter()
+            .filter(|fault| fault.concerns(self.question, at))
+        {
+            let text = fault.tell(at);
+            let refusal = fault.refusal().filter(|_| fault.is_for_all());
+            match refusal {
+                Some(refusal) => return self.refuse("fault", text, &refusal),
+                None => self.pass("fault", text, Some(Arc::clone(&fault.rules.policy))),
+            }
+        }
+        Ok(())
     }
 
     fn deadline(&mut self, cluster: &Cluster) -> Result<(), Refused> {

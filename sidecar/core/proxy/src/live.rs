@@ -22,6 +22,7 @@ use crate::report::Direction;
 use crate::stages::admission::Restraint;
 use crate::stages::breaker::Guard;
 use crate::stages::endpoint::{EndpointSet, Wanted};
+use crate::stages::fault::Faults;
 use crate::stages::rate_limit::{Limits, Rule};
 use crate::stages::retry::share_of;
 use crate::tally::Tally;
@@ -56,6 +57,8 @@ pub(crate) struct Cluster {
     pub(crate) timeouts: config::Timeouts,
     pub(crate) tally: Rc<Tally>,
     pub(crate) limits: Limits,
+    /// Rehearsals of what its callers would meet; outbound only.
+    pub(crate) faults: Faults,
     /// Limits of the connections that are accepted for it; inbound only.
     pub(crate) doors: Limits,
     /// Limits of the bytes in bodies of requests, and of answers.
@@ -142,6 +145,7 @@ impl Live {
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.tally(direction, Some(&config.service)),
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
+            faults: Faults::new(&config.faults, old.map(|old| &old.faults)),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
             uploads: Limits::of_bytes(
                 &config.limits,
@@ -401,6 +405,7 @@ fn application(
         limits: inbound
             .map(|inbound| inbound.limits.clone())
             .unwrap_or_default(),
+        faults: Vec::new(),
         endpoints: vec![config::Endpoint {
             instance: Arc::clone(&worker.instance),
             addresses: vec![Some(app)],

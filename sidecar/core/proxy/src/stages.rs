@@ -3,6 +3,8 @@
 
 // Which service is called, and which of its ports: everything after that is a matter of the service.
 pub(crate) mod route;
+// What a rehearsal does to the request, before anything is taken that it could disturb.
+pub(crate) mod fault;
 // The one instant by which all is done; fixed before anything waits, since time in queues counts.
 pub(crate) mod deadline;
 // What may be asked at all: before anything is taken that a refused request would have to give back.
@@ -31,6 +33,7 @@ pub(crate) mod record;
 use std::sync::Arc;
 
 use policy::Reason;
+use policy::grpc::Code;
 
 use crate::name::PolicyRef;
 
@@ -85,12 +88,13 @@ impl Refusal {
     }
 
     /// The gRPC status of the answer.
-    pub(crate) fn grpc_code(&self) -> policy::grpc::Code {
+    pub(crate) fn grpc_code(&self) -> Code {
         let last = || self.last.and_then(Reason::grpc_code);
         self.reason
             .grpc_code()
             .or_else(last)
-            .unwrap_or(policy::grpc::Code::Unavailable)
+            .or(self.status.map(Code::from_http_status))
+            .unwrap_or(Code::Unavailable)
     }
 
     /// The error type of `Proxy-Status`.

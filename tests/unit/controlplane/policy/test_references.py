@@ -13,7 +13,7 @@ from tests.support.builders import SCHEMA, documents
 
 ROOT = "breakwater-system"
 HERE, ELSEWHERE = "shop", "bank"
-CONSUMERS = {"ResiliencePolicy"}
+CONSUMERS = {"ResiliencePolicy", "FaultPolicy"}
 GRANTED = Grants().replace(
     (),
     documents(
@@ -26,6 +26,7 @@ GRANTED = Grants().replace(
           - {group: breakwater.dev, kind: ResiliencePolicy, namespace: shop}
           - {group: breakwater.dev, kind: RateLimitPolicy, namespace: shop}
           - {group: breakwater.dev, kind: BackpressurePolicy, namespace: shop}
+          - {group: breakwater.dev, kind: FaultPolicy, namespace: shop}
           to: [{group: "", kind: Service}]
         """
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from controlplane.model.document import Document
 from controlplane.snapshot.build import build
@@ -34,6 +35,12 @@ def test_a_policy_in_force_is_accepted_and_programmed() -> None:
     ]
     assert reasons(policy(LIMITS, kind="RateLimitPolicy")) == ["Accepted", "Programmed"]
     assert reasons(mesh("{}")) == ["Accepted", "Programmed"]
+
+
+def test_a_rehearsal_says_until_when_it_acts() -> None:
+    drill = policy("percent: 5\ndelay: 1s\nexpiresAfter: 1h", kind="FaultPolicy")
+    drill = replace(drill, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert status(drill)[1] == ("Programmed", True, "Programmed", "until 2026-01-01T01:00:00Z")
 
 
 def test_a_target_that_is_not_there_is_named() -> None:

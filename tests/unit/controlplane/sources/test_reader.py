@@ -66,7 +66,7 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
             attempts: 11
             attempts: 2
         ---
-        kind: Polcy
+        kind: Nothing
         """
     )
     assert [str(problem) for problem in parsed.problems] == [
@@ -86,7 +86,8 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
         ),
         (
             "policies.yaml:11: kind: expected one of ResiliencePolicy, RateLimitPolicy, Mesh, "
-            "ExternalService, BackpressurePolicy, SidecarProfile, ReferenceGrant, found 'Polcy'"
+            "ExternalService, BackpressurePolicy, SidecarProfile, ReferenceGrant, FaultPolicy, "
+            "found 'Nothing'"
         ),
     ]
     assert parsed.documents == ()
@@ -106,7 +107,7 @@ def test_an_unknown_kind_lists_the_known_ones_and_suggests() -> None:
 
 
 def test_a_kind_of_a_later_release_is_refused() -> None:
-    [problem] = read("apiVersion: breakwater.dev/v1alpha1\nkind: FaultPolicy\n").problems
+    [problem] = read("apiVersion: breakwater.dev/v1alpha1\nkind: AccessPolicy\n").problems
     assert problem.path == "kind"
 
 

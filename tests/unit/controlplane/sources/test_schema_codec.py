@@ -19,6 +19,7 @@ def test_the_schema_has_every_kind_of_the_contract() -> None:
         "ExternalService": "exs",
         "SidecarProfile": "scp",
         "ReferenceGrant": "refgrant",
+        "FaultPolicy": "fip",
     }
 
 

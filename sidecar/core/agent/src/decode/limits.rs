@@ -55,6 +55,34 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
     })
 }
 
+/// One limit of the bytes in the bodies of answers.
+pub(super) fn downloads(
+    policy: mesh::PolicyRef,
+    figures: mesh::FaultBandwidth,
+) -> Result<LimitRules, Fault> {
+    let bandwidth = mesh::BandwidthLimit {
+        bytes_per_second: figures.bytes_per_second,
+        direction: mesh::BandwidthDirection::Response.into(),
+        ..Default::default()
+    };
+    let limit = mesh::Limit {
+        name: "bandwidth".to_owned(),
+        max_keys: 1,
+        bandwidth: Some(bandwidth),
+        ..Default::default()
+    };
+    let response = mesh::LimitResponse {
+        status: 429,
+        ..Default::default()
+    };
+    one(mesh::RateLimitRules {
+        policy: Some(policy),
+        limits: vec![limit],
+        response: Some(response),
+        ..Default::default()
+    })
+}
+
 pub(super) fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
     let named =
         |name: String, of: fn(Box<str>) -> Subject| (!name.is_empty()).then(|| of(name.into()));

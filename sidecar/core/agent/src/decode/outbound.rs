@@ -6,7 +6,8 @@ use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
 use super::{
-    Fault, balancing, breaker, groups, health_check, hedge, limits, outliers, resilience, service,
+    Fault, balancing, breaker, fault, groups, health_check, hedge, limits, outliers, resilience,
+    service,
 };
 use crate::identity::Identity;
 use crate::mesh;
@@ -49,7 +50,8 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         health_check: None,
         bulkhead: None,
         pool: None,
-        limits: limits::decode(own_rules(wire.rate_limits, identity))?,
+        limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
+        faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
         endpoints: Vec::new(),
     };
     fill(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
@@ -70,12 +72,15 @@ fn service_port(wire: mesh::ServicePort) -> Result<Port, Fault> {
     })
 }
 
-fn own_rules(
-    rules: Vec<mesh::RateLimitRules>,
+/// The rules for callers of this identity, or for everybody, with their places.
+fn own<T>(
+    rules: Vec<T>,
+    callers: fn(&T) -> &Vec<mesh::CallerMatch>,
     identity: &Identity,
-) -> impl Iterator<Item = (usize, mesh::RateLimitRules)> {
-    let counts = |rules: &mesh::RateLimitRules| {
-        rules.from.is_empty() || rules.from.iter().any(|from| identity.is(from))
+) -> impl Iterator<Item = (usize, T)> {
+    let counts = move |rules: &T| {
+        let callers = callers(rules);
+        callers.is_empty() || callers.iter().any(|caller| identity.is(caller))
     };
     rules
         .into_iter()

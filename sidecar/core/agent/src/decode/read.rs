@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use policy::Percent;
 use policy::backoff::Multiplier;
-use prost_types::Duration;
+use prost_types::{Duration, Timestamp};
 
 use super::Fault;
 
@@ -70,6 +70,22 @@ pub(super) fn optional_nanoseconds(
             .ok_or_else(|| Fault::new(field, format!("expected a duration, found {value}"))),
         None => Ok(None),
     }
+}
+
+/// Nanoseconds since 1970 of an instant that must be there.
+pub(super) fn instant(field: &str, value: Option<Timestamp>) -> Result<u64, Fault> {
+    let value = required(field, value)?;
+    let seconds = u64::try_from(value.seconds).ok();
+    let nanoseconds = u64::try_from(value.nanos).ok();
+    let whole = seconds.and_then(|seconds| seconds.checked_mul(1_000_000_000));
+    whole
+        .and_then(|whole| whole.checked_add(nanoseconds?))
+        .ok_or_else(|| {
+            Fault::new(
+                field,
+                format!("expected an instant since 1970, found {value}"),
+            )
+        })
 }
 
 /// A duration that must be there.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod backpressure;
+mod fault;
 mod limits;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,6 +1,7 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
 mod endpoints;
+mod faults;
 mod fronts;
 mod limits;
 
@@ -51,6 +52,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         endpoints::states(worker),
         endpoints::groups(worker),
         hedges(worker),
+        faults::faults(worker),
         in_flight(worker),
         limits::decisions(worker),
         limits::keys(worker),

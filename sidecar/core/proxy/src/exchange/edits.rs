@@ -10,7 +10,7 @@ use crate::report::Direction;
 use crate::request::{Edit, Request, Response};
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::retry::EXHAUSTED;
-use crate::stages::{Refusal, backpressure, deadline, route};
+use crate::stages::{Refusal, backpressure, deadline, fault, route};
 use crate::trace::hex;
 
 impl Exchange {
@@ -58,6 +58,7 @@ impl Exchange {
         edit.remove(Known::BreakwaterAdmitRate);
         self.tell_rate(edit);
         self.mark(response.status(), edit);
+        self.mark_fault(edit);
         if let Some(reason) = self.tries.reason() {
             let refusal = Refusal {
                 last: None,
@@ -106,6 +107,13 @@ impl Exchange {
         }
     }
 
+    /// Says which rehearsals the request met.
+    fn mark_fault(&self, edit: &mut dyn Edit) {
+        if let Some(fault) = self.fault.as_ref().filter(|fault| !fault.marks.is_empty()) {
+            edit.add(fault::MARK, fault.marks.as_bytes());
+        }
+    }
+
     /// Whether this answer, or a call behind it, was retried in vain.
     fn is_exhausted(&self, status: u16) -> bool {
         let has_failed = status >= 500 || self.record.code.is_some_and(|code| code != Code::Ok);
@@ -126,6 +134,7 @@ impl Exchange {
         self.quota.tell(&mut answer);
         self.tell_rate(&mut answer);
         self.mark(refusal.http_status(), &mut answer);
+        self.mark_fault(&mut answer);
         answer
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
+        faults: Vec::new(),
         endpoints: (0..endpoints).map(endpoint).collect(),
     }
 }

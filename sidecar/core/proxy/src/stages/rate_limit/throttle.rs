@@ -25,6 +25,8 @@ pub(crate) struct Throttle {
     usage: Rc<Usage>,
     pipes: SmallVec<[Pipe; 1]>,
     alarm: Alarm,
+    /// What else does.
+    other: Option<Box<Throttle>>,
 }
 
 /// One limit of bytes, and whose bytes these are.
@@ -73,6 +75,7 @@ impl Limits {
                 usage: Rc::clone(&self.usage),
                 pipes,
                 alarm: Alarm::default(),
+                other: None,
             })
         })
     }
@@ -96,8 +99,22 @@ impl Limits {
 }
 
 impl Throttle {
+    /// What lets bytes through when both do, if there are both.
+    pub(crate) fn both(one: Option<Box<Self>>, other: Option<Box<Self>>) -> Option<Box<Self>> {
+        let Some(mut one) = one else { return other };
+        one.other = Self::both(one.other.take(), other);
+        Some(one)
+    }
+
     /// Ready when some bytes may be read; how many.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        match (self.poll_own(cx), poll(&mut self.other, cx)) {
+            (Poll::Ready(own), Poll::Ready(other)) => Poll::Ready(own.min(other)),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         loop {
             let at = self.worker.moment(self.worker.clock.now_ns());
             let wait_ns = match self.allowance(at) {
@@ -124,6 +141,7 @@ impl Throttle {
 
     /// Charges bytes that were read.
     pub(crate) fn spend(&mut self, bytes: u64) {
+        spend(&mut self.other, bytes);
         let at = self.worker.moment(self.worker.clock.now_ns());
         self.usage.change(|limiters| {
             for pipe in &self.pipes {

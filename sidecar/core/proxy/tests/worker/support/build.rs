@@ -65,6 +65,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         bulkhead: None,
         pool: None,
         limits: Vec::new(),
+        faults: Vec::new(),
         endpoints: addresses.iter().enumerate().map(endpoint).collect(),
     }
 }
