@@ -55,7 +55,7 @@ class Service:
     """A service as all its instances together describe it, or, if `is_declared`, as somebody else does.
 
     `ports` are sorted by number, `endpoints` by instance, `conflicts` by field. A declared service is there
-    without an instance, too.
+    without an instance, too, and may have `addresses` of its own.
     """
 
     name: ServiceName
@@ -65,6 +65,7 @@ class Service:
     conflicts: tuple[Conflict, ...]
     registered: Mapping[InstanceId, Registered]
     is_declared: bool = False
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

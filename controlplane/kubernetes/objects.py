@@ -62,6 +62,7 @@ class ServiceSpec(Struct, frozen=True, rename="camel", kw_only=True):
     type: str = "ClusterIP"
     ports: tuple[ServicePort, ...] = ()
     ip_families: tuple[str, ...] = ()
+    cluster_ips: tuple[str, ...] = field(name="clusterIPs", default=())
 
 
 class Service(Object, frozen=True, kw_only=True):

@@ -22,6 +22,9 @@ SERVICE_LABEL: Final = "kubernetes.io/service-name"
 STATUS_ANNOTATION: Final = "breakwater.dev/status"
 """Where a pod that has a sidecar says where that listens for each port of the application."""
 
+_HEADLESS: Final = "None"
+"""The address of a Service that has none."""
+
 _PREFIX: Final = "breakwater.dev/"
 _NAMELESS: Final = "port-{}"
 
@@ -51,6 +54,7 @@ def service_of(
         conflicts=(),
         registered={},
         is_declared=True,
+        addresses=tuple(address for address in service.spec.cluster_ips if address != _HEADLESS),
     )
 
 

@@ -28,7 +28,7 @@ class ResourceType(IntEnum):
 
 
 class ResourceName(NamedTuple):
-    """Names one resource: `default`, a host, or `namespace/name`, by its type."""
+    """Names one resource: `default`, a host or address, or `namespace/name`, by its type."""
 
     type: ResourceType
     name: str
@@ -104,13 +104,19 @@ class MeshSettings:
 
     trust_domain: str
     access_log: Tree
+    unknown_destinations: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostBinding:
-    """The service behind a host name."""
+    """The service behind a host name; of an address, also the port that it is.
+
+    An address may be one endpoint's own, so that no other endpoint will do.
+    """
 
     service: ServiceName
+    port: int = 0
+    is_endpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

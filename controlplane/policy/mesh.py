@@ -43,5 +43,13 @@ def default_backpressure(document: Document) -> Tree:
 
 def access_log(document: Document | None, schema: Schema) -> Tree:
     """The settings of the access log, every default filled in."""
-    settings = fill(document.spec if document else {}, schema.kinds[KIND].spec)
-    return find_block(settings, "telemetry.accessLog") or {}
+    return find_block(_filled(document, schema), "telemetry.accessLog") or {}
+
+
+def unknown_destinations(document: Document | None, schema: Schema) -> str:
+    """What becomes of captured connections to addresses of no service."""
+    return find_text(_filled(document, schema), "unknownDestinations")
+
+
+def _filled(document: Document | None, schema: Schema) -> Tree:
+    return fill(document.spec if document else {}, schema.kinds[KIND].spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from controlplane.policy import external_service, target
+from controlplane.snapshot.addresses import addresses_of
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.changes import changes
 from controlplane.snapshot.services import service_of
@@ -50,11 +51,16 @@ def affected(
     return Affected(rules=rules | (others - moved), endpoints=moved)
 
 
-def hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document]) -> bool:
-    """Whether host names may lead elsewhere."""
+def hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document], touched: Affected) -> bool:
+    """Whether host names or addresses may lead elsewhere; `touched` is what these documents concern."""
     if any(document.key.kind == external_service.KIND for document in documents):
         return True
-    return before.services is not after.services and before.services.keys() != after.services.keys()
+    if before.services is after.services:
+        return False
+    return before.services.keys() != after.services.keys() or any(
+        addresses_of(before.services.get(name)) != addresses_of(after.services.get(name))
+        for name in touched.rules | touched.endpoints
+    )
 
 
 def _is_ruled_alike(before: KnownService | None, after: KnownService | None) -> bool:

@@ -89,7 +89,7 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     for name in touched.endpoints:
         _replace_endpoints(resources, name, inputs, compiler)
     _replace_workloads(resources, before.inputs, inputs, touched, compiler)
-    if previous is not before or hosts_change(before.inputs, inputs, documents):
+    if previous is not before or hosts_change(before.inputs, inputs, documents, touched):
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
         _replace_mesh(resources, inputs, compiler)
@@ -209,8 +209,11 @@ def _replace_hosts(resources: dict[ResourceName, Resource], inputs: Inputs, comp
 
 
 def _replace_mesh(resources: dict[ResourceName, Resource], inputs: Inputs, compiler: Compiler) -> None:
-    access_log = mesh.access_log(inputs.mesh, compiler.schema)
-    settings = MeshSettings(trust_domain=inputs.trust_domain, access_log=access_log)
+    settings = MeshSettings(
+        trust_domain=inputs.trust_domain,
+        access_log=mesh.access_log(inputs.mesh, compiler.schema),
+        unknown_destinations=mesh.unknown_destinations(inputs.mesh, compiler.schema),
+    )
     policies = [MESH_KEY] if inputs.mesh else []
     _put(resources, ResourceName(ResourceType.MESH, "default"), settings, compiler, policies)
 

@@ -44,7 +44,7 @@ def encode(body: Body) -> bytes:
         case MeshSettings():
             message: Message = _mesh(body)
         case HostBinding():
-            message = resource_pb2.HostBinding(service=encode_service_name(body.service))
+            message = _host(body)
         case Outbound():
             message = _outbound(body)
         case Endpoints():
@@ -183,7 +183,14 @@ def _mesh(settings: MeshSettings) -> resource_pb2.MeshSettings:
     message = resource_pb2.MeshSettings(trust_domain=settings.trust_domain)
     message.access_log.SetInParent()
     fill_message(message.access_log, settings.access_log)
+    fill_message(message, {"unknownDestinations": settings.unknown_destinations})
     return message
+
+
+def _host(body: HostBinding) -> resource_pb2.HostBinding:
+    return resource_pb2.HostBinding(
+        service=encode_service_name(body.service), port=body.port, is_endpoint=body.is_endpoint
+    )
 
 
 def _outbound(body: Outbound) -> resource_pb2.Outbound:

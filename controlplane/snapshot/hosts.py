@@ -1,7 +1,8 @@
-"""Host names: which service is meant by each.
+"""Host names and addresses: which service is meant by each.
 
 A registered service answers to `name.namespace`. Hosts of an ExternalService come after: what is registered
-keeps its name, and of several documents that claim one host the older wins, then the first by name.
+keeps its name, and of several documents that claim one host the older wins, then the first by name. Of
+several services with one address it is the first by name.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.resource import HostBinding
 from controlplane.policy import external_service
+from controlplane.snapshot.addresses import addresses_of, endpoint_addresses
 from controlplane.snapshot.services import service_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document
+    from registry.catalog import Service
     from registry.model import ServiceName
 
 
@@ -24,10 +27,23 @@ def own_host(name: ServiceName) -> str:
     return f"{name.name}.{name.namespace}"
 
 
-def bind_hosts(services: Iterable[ServiceName], external: Iterable[Document]) -> Mapping[str, HostBinding]:
-    """The binding of every host; `external` are the documents of services outside the mesh."""
+def bind_hosts(
+    services: Mapping[ServiceName, Service], external: Iterable[Document]
+) -> Mapping[str, HostBinding]:
+    """The binding of every host and address; `external` are the documents of services outside the mesh."""
     bindings = {own_host(name): HostBinding(service=name) for name in services}
+    for service in services.values():
+        for address, binding in addresses_of(service).items():
+            bindings.setdefault(address, binding)
     for document in sorted(external, key=lambda each: each.age):
-        for host in external_service.hosts(document):
-            bindings.setdefault(host, HostBinding(service=service_of(document)))
+        for host, binding in _external(document):
+            bindings.setdefault(host, binding)
     return bindings
+
+
+def _external(document: Document) -> Iterator[tuple[str, HostBinding]]:
+    name = service_of(document)
+    for host in external_service.hosts(document):
+        yield host, HostBinding(service=name)
+    ports, endpoints = external_service.ports(document), external_service.endpoints(document)
+    yield from endpoint_addresses(name, ports, endpoints).items()

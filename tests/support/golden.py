@@ -72,9 +72,11 @@ def _body(body: Body) -> Iterator[str]:
     match body:
         case MeshSettings():
             yield f"trust domain {body.trust_domain}"
+            yield f"unknown destinations {body.unknown_destinations}"
             yield from _tree("access log", body.access_log, "AccessLog")
         case HostBinding():
-            yield f"-> {body.service}"
+            port = f":{body.port}" if body.port else ""
+            yield f"-> {body.service}{port}{', this endpoint alone' if body.is_endpoint else ''}"
         case Workload():
             yield from (f"port {member.port} -> {member.service}" for member in body.members)
         case Endpoints():

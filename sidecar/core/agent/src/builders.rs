@@ -31,6 +31,7 @@ pub(crate) fn host(host: &str, name: &str) -> Resource {
         host,
         &mesh::HostBinding {
             service: service(name),
+            ..Default::default()
         },
     )
 }

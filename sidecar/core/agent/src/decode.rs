@@ -17,7 +17,9 @@ mod resilience;
 use std::sync::Arc;
 
 use prost::Message;
-use proxy::config::{AccessLog, AccessLogMode, Cluster, Inbound, ServiceName};
+use proxy::config::{
+    AccessLog, AccessLogMode, Cluster, Inbound, Meaning, ServiceName, UnknownDestinations,
+};
 use sha2::{Digest, Sha256};
 
 use crate::identity::Identity;
@@ -32,15 +34,24 @@ const VERSION_BYTES: usize = 16;
 /// What a resource says.
 #[derive(Clone, Debug)]
 pub(crate) enum Decoded {
-    Mesh(AccessLog),
+    Mesh(MeshSettings),
     /// The service behind a host.
     Host(ServiceName),
+    /// What an address means.
+    Address(Meaning),
     /// A cluster that has no endpoints yet.
     Outbound(Arc<Cluster>),
     Endpoints(Arc<[Address]>),
     Inbound(Arc<Inbound>),
     /// What our workload stands behind, by port.
     Workload(Arc<[Member]>),
+}
+
+/// Settings of the whole mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MeshSettings {
+    pub(crate) access_log: AccessLog,
+    pub(crate) unknown_destinations: UnknownDestinations,
 }
 
 /// A port at which the workload is reached, and a service that it stands behind there.
@@ -107,7 +118,7 @@ fn decode_body(resource: &Resource, identity: &Identity) -> Result<Decoded, Faul
     let body = resource.body.as_slice();
     match resource.id.kind {
         Kind::Mesh => mesh_settings(&parse(body)?).map(Decoded::Mesh),
-        Kind::Host => service(parse::<mesh::HostBinding>(body)?.service).map(Decoded::Host),
+        Kind::Host => host(parse(body)?),
         Kind::Outbound => outbound::decode(parse(body)?, identity)
             .map(Arc::new)
             .map(Decoded::Outbound),
@@ -129,7 +140,33 @@ fn service(wire: Option<mesh::ServiceName>) -> Result<ServiceName, Fault> {
     Ok(ServiceName::new(&name.namespace, &name.name))
 }
 
-fn mesh_settings(wire: &mesh::MeshSettings) -> Result<AccessLog, Fault> {
+fn host(wire: mesh::HostBinding) -> Result<Decoded, Fault> {
+    let service = service(wire.service)?;
+    if wire.port == 0 {
+        return Ok(Decoded::Host(service));
+    }
+    Ok(Decoded::Address(Meaning {
+        service,
+        port: read::port("port", wire.port)?,
+        is_endpoint: wire.is_endpoint,
+    }))
+}
+
+fn mesh_settings(wire: &mesh::MeshSettings) -> Result<MeshSettings, Fault> {
+    let unknown = enumeration("unknownDestinations", wire.unknown_destinations)?;
+    let unknown_destinations = match unknown {
+        mesh::UnknownDestinations::Refuse => UnknownDestinations::Refuse,
+        mesh::UnknownDestinations::PassThrough | mesh::UnknownDestinations::Unspecified => {
+            UnknownDestinations::PassThrough
+        }
+    };
+    Ok(MeshSettings {
+        access_log: access_log(wire)?,
+        unknown_destinations,
+    })
+}
+
+fn access_log(wire: &mesh::MeshSettings) -> Result<AccessLog, Fault> {
     let Some(log) = &wire.access_log else {
         return Ok(AccessLog::default());
     };

@@ -17,6 +17,8 @@ use crate::{admin, descriptors};
 /// Demands and events of the worker that wait for the agent.
 const DEMANDS: usize = 64;
 const EVENTS: usize = 256;
+/// Listeners that capturing takes beside others: its own, and twins for the other family of addresses.
+const CAPTURING: usize = 3;
 
 /// Listeners of the agent, and the worker with its own.
 #[derive(Debug)]
@@ -94,7 +96,8 @@ const fn is_unwritable(kind: ErrorKind) -> bool {
 /// What the worker may cost, given the descriptors that the process may have.
 fn bounds(settings: &Settings, log: &Log) -> Bounds {
     let limit = descriptors::raise();
-    let listeners = settings.inbound().len() + settings.upstreams.len() + 1;
+    let captured = settings.captured.map_or(0, |_| CAPTURING);
+    let listeners = settings.inbound().len() + settings.upstreams.len() + 1 + captured;
     let bounds = descriptors::bounds(limit, listeners);
     if bounds.max_connections < Bounds::default().max_connections {
         let connections = bounds.max_connections;
@@ -112,6 +115,7 @@ fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Se
         namespace: settings.namespace().into(),
         peer: settings.peer().into(),
         inbound: settings.inbound(),
+        captured: settings.captured,
         outbound: Some(settings.outbound),
         upstreams: settings.upstreams.clone(),
         own_addresses: vec![settings.http],

@@ -19,6 +19,8 @@ pub(crate) struct Identity {
     zone: Option<String>,
     /// The zone that the control plane found the workload in.
     found_zone: Option<String>,
+    /// The application's ports with their services as it was told, if connections are led here.
+    captured: Option<Vec<(u16, ServiceName)>>,
 }
 
 /// A workload of which the control plane knows the services.
@@ -53,6 +55,7 @@ impl Identity {
             workload: None,
             zone: None,
             found_zone: None,
+            captured: None,
         }
     }
 
@@ -63,6 +66,7 @@ impl Identity {
             workload: Some(workload),
             zone: None,
             found_zone: None,
+            captured: None,
         }
     }
 
@@ -72,6 +76,19 @@ impl Identity {
             zone: labels.get(ZONE).cloned(),
             ..self
         }
+    }
+
+    /// The same, where connections are led here on their way to these ports of the application and to others.
+    pub(crate) fn captured(self, ports: Vec<(u16, ServiceName)>) -> Self {
+        Self {
+            captured: Some(ports),
+            ..self
+        }
+    }
+
+    /// The application's ports with their services as it was told, if connections are led here.
+    pub(crate) fn captured_ports(&self) -> Option<&[(u16, ServiceName)]> {
+        self.captured.as_deref()
     }
 
     /// Whether this is our own zone.

@@ -28,6 +28,9 @@ pub struct Settings {
     pub trust: Trust,
     /// What others reach the workload by; `None`: the address that reaches the control plane.
     pub advertise: Option<IpAddr>,
+    /// Where rules of the system lead what others send to the application, where they do, and to `outbound` what it
+    /// sends.
+    pub captured: Option<SocketAddr>,
     /// Where the workload sends its calls.
     pub outbound: SocketAddr,
     /// Ports of their own for single services.
@@ -121,6 +124,19 @@ impl Settings {
 
     /// Who the sidecar is, as far as it is told.
     pub(crate) fn identity(&self) -> Identity {
+        let identity = self.bare_identity();
+        if self.captured.is_none() {
+            return identity;
+        }
+        let of = |service: &OwnService| {
+            let ports = service.ports.iter().map(|port| port.app.port());
+            let numbered = |number| (number, service.name.clone());
+            ports.map(numbered).collect::<Vec<_>>()
+        };
+        identity.captured(self.services.iter().flat_map(of).collect())
+    }
+
+    fn bare_identity(&self) -> Identity {
         let Some(name) = self.workload.clone() else {
             return Identity::new(self.named());
         };

@@ -105,14 +105,18 @@ impl Snapshot {
     pub(crate) fn service_of(&self, host: &Id) -> Option<&ServiceName> {
         match &self.held.get(host)?.decoded {
             Decoded::Host(service) => Some(service),
+            Decoded::Address(meaning) => Some(&meaning.service),
             _ => None,
         }
     }
 
     /// Hosts that lead to `service`, sorted.
     pub(crate) fn hosts_of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a Id> {
-        let leads =
-            move |held: &Held| matches!(&held.decoded, Decoded::Host(found) if found == service);
+        let leads = move |held: &Held| match &held.decoded {
+            Decoded::Host(found) => found == service,
+            Decoded::Address(found) => found.service == *service,
+            _ => false,
+        };
         self.held
             .iter()
             .filter(move |(_, held)| leads(held))
@@ -173,6 +177,7 @@ impl Snapshot {
         self.build_clusters(names);
         let mut config = Config {
             inbound: self.inbound(identity),
+            applications: self.applications(identity),
             members: self.members(identity),
             peer: identity
                 .workload()
@@ -187,7 +192,15 @@ impl Snapshot {
             .collect();
         for (id, held) in &self.held {
             match &held.decoded {
-                Decoded::Mesh(access_log) => config.access_log = *access_log,
+                Decoded::Mesh(settings) => {
+                    config.access_log = settings.access_log;
+                    config.unknown_destinations = settings.unknown_destinations;
+                }
+                Decoded::Address(meaning) if config.clusters.contains_key(&meaning.service) => {
+                    if let Ok(address) = id.name.parse() {
+                        config.addresses.insert(address, meaning.clone());
+                    }
+                }
                 Decoded::Host(service) if config.clusters.contains_key(service) => {
                     config
                         .hosts
@@ -237,13 +250,32 @@ impl Snapshot {
             let members = self
                 .stood_behind(&workload.id())
                 .map_or(&[][..], |found| found);
-            let behind = |port: &WorkloadPort| Some((port.name.clone(), self.at(port, members)?));
+            let behind =
+                |port: &WorkloadPort| Some((port.name.clone(), self.at(&port.numbers, members)?));
             return workload.ports.iter().filter_map(behind).collect();
         }
         identity
             .services()
             .iter()
             .filter_map(|service| Some((service.clone(), self.inbound_of(service)?)))
+            .collect()
+    }
+
+    /// What is enforced at each port of the application to which connections are led here on their way.
+    fn applications(&self, identity: &Identity) -> HashMap<u16, Arc<Inbound>> {
+        let Some(ports) = identity.captured_ports() else {
+            return HashMap::new();
+        };
+        if let Some(workload) = identity.workload() {
+            let members = self
+                .stood_behind(&workload.id())
+                .map_or(&[][..], |found| found);
+            let behind = |member: &Member| Some((member.port, self.at(&[member.port], members)?));
+            return members.iter().filter_map(behind).collect();
+        }
+        ports
+            .iter()
+            .filter_map(|(port, service)| Some((*port, self.inbound_of(service)?)))
             .collect()
     }
 
@@ -257,10 +289,10 @@ impl Snapshot {
 
     /// What is enforced at a port of the workload, for every service that it stands behind there, under the name of the
     /// first: whoever calls does not choose among them by a name.
-    fn at(&self, port: &WorkloadPort, members: &[Member]) -> Option<Arc<Inbound>> {
+    fn at(&self, numbers: &[u16], members: &[Member]) -> Option<Arc<Inbound>> {
         let here = members
             .iter()
-            .filter(|member| port.numbers.contains(&member.port));
+            .filter(|member| numbers.contains(&member.port));
         let services: BTreeSet<&ServiceName> = here.map(|member| &member.service).collect();
         let mut found = Inbound {
             service: ServiceName::clone(services.first()?),

@@ -37,10 +37,37 @@ pub struct Config {
     pub clusters: HashMap<ServiceName, Arc<Cluster>>,
     /// What this sidecar enforces at its listeners, by what their settings name.
     pub inbound: HashMap<ServiceName, Arc<Inbound>>,
+    /// What it enforces for each port of the application whose connections are led here.
+    pub applications: HashMap<u16, Arc<Inbound>>,
+    /// What is meant by an address to which the workload's connections, led here, were going.
+    pub addresses: HashMap<SocketAddr, Meaning>,
+    /// What becomes of those to an address that means nothing.
+    pub unknown_destinations: UnknownDestinations,
     /// Live members of its own services, where their limits are divided.
     pub members: HashMap<ServiceName, u32>,
     /// The workload's own service as metrics of its calls name it, where its settings do not know.
     pub peer: Option<ServiceName>,
+}
+
+/// What an address means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The service.
+    pub service: ServiceName,
+    /// Its port, as callers number it.
+    pub port: u16,
+    /// Whether it is one endpoint's own, so that no other will do.
+    pub is_endpoint: bool,
+}
+
+/// What becomes of connections to an address that means nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownDestinations {
+    /// They are refused, as while nobody has said anything.
+    #[default]
+    Refuse,
+    /// They get through, as if nobody had led them here.
+    PassThrough,
 }
 
 /// What the access log holds.

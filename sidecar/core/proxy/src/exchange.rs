@@ -246,7 +246,7 @@ impl Exchange {
         self.record.service = Some(cluster.config.service.clone());
         self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
         self.tries.read_contract(&cluster.config, request);
-        self.affinity = Affinity::of(&cluster.config, request, self.class());
+        self.affinity = Affinity::of(&cluster.config, request, self.class()).to(entry.only());
         self.route = Some(route);
         Ok(cluster)
     }

@@ -101,10 +101,7 @@ impl Telling<'_> {
         let service = &self.question.service;
         let found = match self.question.direction {
             Direction::Outbound => live.clusters.get(service),
-            Direction::Inbound => live
-                .inbound
-                .iter()
-                .find(|live| live.config.service == *service),
+            Direction::Inbound => live.own().find(|live| live.config.service == *service),
         };
         let Some(cluster) = found else {
             let text =

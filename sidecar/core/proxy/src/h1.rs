@@ -9,7 +9,6 @@ mod kit;
 mod peer;
 mod pool;
 mod relay;
-mod tunnel;
 mod upload;
 mod view;
 

@@ -61,6 +61,8 @@ pub struct Outlets {
 pub struct Addresses {
     /// In the order of [`Settings::inbound`].
     pub inbound: Vec<SocketAddr>,
+    /// As [`Settings::captured`], where that is none of the above.
+    pub captured: Option<SocketAddr>,
     /// As [`Settings::outbound`].
     pub outbound: Option<SocketAddr>,
     /// In the order of [`Settings::upstreams`].
@@ -72,6 +74,7 @@ impl Addresses {
     pub fn all(&self) -> impl Iterator<Item = SocketAddr> {
         self.inbound
             .iter()
+            .chain(&self.captured)
             .chain(&self.outbound)
             .chain(&self.upstreams)
             .copied()

@@ -7,6 +7,7 @@
 
 mod across;
 mod alarm;
+mod capture;
 mod census;
 mod chance;
 mod clock;
@@ -14,6 +15,7 @@ pub mod config;
 mod connections;
 mod demand;
 mod descriptors;
+mod doors;
 mod downstream;
 mod exchange;
 mod explain;
@@ -37,7 +39,9 @@ mod request;
 mod settings;
 mod stages;
 mod tally;
+mod tcp;
 mod trace;
+mod tunnel;
 mod upstream;
 mod wire;
 mod worker;

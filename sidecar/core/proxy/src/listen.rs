@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 
 use crate::connections::Place;
+use crate::doors::Purpose;
 use crate::settings::StartError;
 use crate::stages::Refusal;
 use crate::stages::rate_limit::Charges;
 use crate::worker::{Entry, Worker};
+use crate::{capture, downstream};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -23,10 +26,15 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A listener at `address`. Not shared: with one worker, a second one there is a mistake that should show.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen(address).map_err(|source| StartError::Listen { address, source })
+    listen(address, false).map_err(|source| StartError::Listen { address, source })
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// The same, which leaves addresses of the other family to a listener of their own.
+pub(crate) fn bind_alone(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen(address, address.is_ipv6()).map_err(|source| StartError::Listen { address, source })
+}
+
+fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -34,6 +42,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if only_v6 {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -51,7 +62,7 @@ pub(crate) fn tune(stream: &TcpStream) {
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: tokio::net::TcpListener,
-    entry: Rc<Entry>,
+    purpose: Purpose,
 ) {
     let draining = worker.connections.drain_begun();
     tokio::pin!(draining);
@@ -60,14 +71,14 @@ pub(crate) async fn accept(
             biased;
             () = &mut draining => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => open(&worker, stream, peer, &entry),
+                Ok((stream, peer)) => open(&worker, stream, peer, &purpose),
                 Err(error) => after_failure(&worker, &error).await,
             },
         }
     }
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entry: &Rc<Entry>) {
+fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, purpose: &Purpose) {
     if !worker.descriptors.admit(&stream) {
         return worker.descriptors.count_missed();
     }
@@ -77,22 +88,28 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, entry: &Rc<Ent
             .set(worker.refused_connections.get() + 1);
         return;
     };
-    let Ok(charges) = charge(worker, peer, entry) else {
-        return;
+    let (key, own) = (place.key(), Rc::clone(worker));
+    let task = match purpose.clone() {
+        Purpose::Meant(entry) => {
+            let Ok(charges) = charge(worker, peer, &entry) else {
+                return;
+            };
+            tune(&stream);
+            spawn_local(async move {
+                downstream::serve(own, stream, peer, entry, place).await;
+                drop(charges);
+            })
+        }
+        Purpose::Captured { direction, meant } => {
+            tune(&stream);
+            spawn_local(capture::serve(own, stream, peer, (direction, meant), place))
+        }
     };
-    tune(&stream);
-    let key = place.key();
-    let serving =
-        crate::downstream::serve(Rc::clone(worker), stream, peer, Rc::clone(entry), place);
-    let task = tokio::task::spawn_local(async move {
-        serving.await;
-        drop(charges);
-    });
     Place::set_task(&worker.connections, key, task.abort_handle());
 }
 
 /// What limits of connections charge for one more, or how they refuse it.
-fn charge(
+pub(crate) fn charge(
     worker: &Rc<Worker>,
     peer: SocketAddr,
     entry: &Entry,

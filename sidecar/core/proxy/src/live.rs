@@ -4,7 +4,7 @@
 //! configuration to the next, as long as their block, endpoint or cluster stays, and take new figures in place.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(crate) struct Live {
     pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
     pub(crate) inbound: Vec<Rc<Cluster>>,
+    /// The application at each of its addresses at which somebody was led here.
+    pub(crate) applications: BTreeMap<SocketAddr, Rc<Cluster>>,
     /// What stands in front of the workload, one per service that it is of.
     pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
@@ -111,6 +113,15 @@ impl Live {
             let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
             next.inbound.push(live);
         }
+        for &address in &*worker.applications.borrow() {
+            let Some(inbound) = config.applications.get(&address.port()) else {
+                continue;
+            };
+            let old = self.applications.get(&address);
+            let cluster = application(worker, address, &inbound.service, Some(inbound));
+            let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
+            next.applications.insert(address, live);
+        }
         next
     }
 
@@ -118,13 +129,19 @@ impl Live {
     pub(crate) fn entered(&self, entry: &Entry) -> Option<&Rc<Cluster>> {
         match entry {
             Entry::Inbound { place } => self.inbound.get(*place),
+            Entry::Application { address } => self.applications.get(address),
             Entry::Outbound | Entry::Upstream { .. } => None,
         }
     }
 
     /// Every cluster of both directions.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Rc<Cluster>> {
-        self.clusters.values().chain(&self.inbound)
+        self.clusters.values().chain(self.own())
+    }
+
+    /// The workload itself, at each of its ports.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        self.inbound.iter().chain(self.applications.values())
     }
 
     fn build(
@@ -251,8 +268,8 @@ fn fronts(
     old: &HashMap<ServiceName, Rc<Front>>,
     rules_of: impl Fn(&config::Inbound) -> &Option<config::Backpressure>,
 ) -> HashMap<ServiceName, Rc<Front>> {
-    let rules = config.inbound.iter();
-    let rules = rules.filter_map(|(service, inbound)| Some((service, rules_of(inbound).clone()?)));
+    let inbound = config.inbound.values().chain(config.applications.values());
+    let rules = inbound.filter_map(|inbound| Some((&inbound.service, rules_of(inbound).clone()?)));
     let build = |(service, rules): (&ServiceName, config::Backpressure)| {
         let front = match old.get(service) {
             Some(front) => {

@@ -19,6 +19,9 @@ pub struct Settings {
     pub peer: Arc<str>,
     /// Where others reach the workload.
     pub inbound: Vec<InboundListener>,
+    /// Where rules of the system lead what others send to the application, if they do; what the application sends is
+    /// then led to `outbound`.
+    pub captured: Option<SocketAddr>,
     /// Where the workload sends its calls, by name of service.
     pub outbound: Option<SocketAddr>,
     /// Where the workload reaches one service each.

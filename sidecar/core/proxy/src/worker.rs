@@ -1,9 +1,9 @@
 //! A worker: one thread, one event loop, and all the state that requests meet.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc as threads};
 use std::thread;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use http1::Cause;
 use policy::Reason;
 use policy::moment::{Moment, WallClock};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
@@ -24,6 +25,7 @@ use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
 use crate::gauges::Gauges;
+use crate::doors::{self, Door};
 use crate::h1::Kits;
 use crate::handle::{Addresses, Order, Outlets};
 use crate::journal::Journal;
@@ -56,6 +58,8 @@ pub(crate) struct Worker {
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
     pub(crate) live: RefCell<Rc<Live>>,
+    /// Addresses of the application at which somebody was led here.
+    pub(crate) applications: RefCell<BTreeSet<SocketAddr>>,
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
     pub(crate) connections: Rc<Connections>,
     pub(crate) descriptors: Descriptors,
@@ -79,21 +83,32 @@ pub(crate) enum Entry {
     Inbound { place: usize },
     /// From the workload, to the service that each request names.
     Outbound,
-    /// From the workload, to one port of one service.
-    Upstream { service: ServiceName, port: u16 },
+    /// From the workload, to one port of one service; to one endpoint `only`, if it chose that itself.
+    Upstream {
+        service: ServiceName,
+        port: u16,
+        only: Option<SocketAddr>,
+    },
+    /// From others, led here on their way to the application at this address.
+    Application { address: SocketAddr },
 }
 
 impl Entry {
+    /// The endpoint that the workload chose itself.
+    pub(crate) const fn only(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Upstream { only, .. } => *only,
+            _ => None,
+        }
+    }
+
     pub(crate) const fn direction(&self) -> Direction {
         match self {
-            Self::Inbound { .. } => Direction::Inbound,
+            Self::Inbound { .. } | Self::Application { .. } => Direction::Inbound,
             Self::Outbound | Self::Upstream { .. } => Direction::Outbound,
         }
     }
 }
-
-/// A listener and what it is for.
-type Door = (TcpListener, Entry);
 
 /// Starts a worker that takes `orders`; tells where it listens.
 pub(crate) fn spawn(
@@ -101,7 +116,7 @@ pub(crate) fn spawn(
     outlets: Outlets,
     orders: mpsc::Receiver<Order>,
 ) -> Result<Addresses, StartError> {
-    let (doors, addresses) = open_doors(&settings)?;
+    let (doors, addresses) = doors::open(&settings)?;
     let own = own_addresses(&settings, &addresses)?;
     let journal = Journal::new(outlets.events, settings.log, settings.bounds.max_log_lines)?;
     let start = Start {
@@ -134,13 +149,13 @@ pub(crate) fn spawn(
 }
 
 /// The event loop, on the thread it belongs to, and the listeners entered into it.
-fn prepare(doors: Vec<Door>) -> io::Result<(Runtime, Vec<(tokio::net::TcpListener, Entry)>)> {
+fn prepare(doors: Vec<Door>) -> io::Result<(Runtime, Vec<Door<TcpListener>>)> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
     let context = runtime.enter();
-    let enter = |(listener, entry)| Ok((tokio::net::TcpListener::from_std(listener)?, entry));
+    let enter = |(listener, purpose)| Ok((TcpListener::from_std(listener)?, purpose));
     let doors = doors.into_iter().map(enter).collect::<io::Result<_>>()?;
     drop(context);
     Ok((runtime, doors))
@@ -157,39 +172,6 @@ struct Start {
     demands: mpsc::Sender<crate::handle::Demand>,
     own: Vec<SocketAddr>,
     journal: Journal,
-}
-
-fn open_doors(settings: &Settings) -> Result<(Vec<Door>, Addresses), StartError> {
-    let mut doors = Vec::new();
-    let mut addresses = Addresses::default();
-    for (place, port) in settings.inbound.iter().enumerate() {
-        let address = open_door(&mut doors, port.listen, Entry::Inbound { place })?;
-        addresses.inbound.push(address);
-    }
-    if let Some(address) = settings.outbound {
-        addresses.outbound = Some(open_door(&mut doors, address, Entry::Outbound)?);
-    }
-    for upstream in &settings.upstreams {
-        let (service, port) = (upstream.service.clone(), upstream.port);
-        let address = open_door(
-            &mut doors,
-            upstream.listen,
-            Entry::Upstream { service, port },
-        )?;
-        addresses.upstreams.push(address);
-    }
-    Ok((doors, addresses))
-}
-
-fn open_door(
-    doors: &mut Vec<Door>,
-    address: SocketAddr,
-    entry: Entry,
-) -> Result<SocketAddr, StartError> {
-    let listener = listen::bind(address)?;
-    let bound = listener.local_addr()?;
-    doors.push((listener, entry));
-    Ok(bound)
 }
 
 /// Every address of this sidecar; none of them may be the application's.
@@ -220,17 +202,25 @@ fn is_among(own: &[SocketAddr], address: SocketAddr) -> bool {
     })
 }
 
+fn is_of_this_host(address: SocketAddr) -> bool {
+    UdpSocket::bind((address.ip(), 0)).is_ok()
+}
+
 fn run(
     runtime: &Runtime,
     start: Start,
-    doors: Vec<(tokio::net::TcpListener, Entry)>,
+    doors: Vec<Door<TcpListener>>,
     orders: mpsc::Receiver<Order>,
 ) {
     LocalSet::new().block_on(runtime, async move {
         let worker = Rc::new(Worker::new(start));
         worker.apply(Arc::default());
-        for (listener, entry) in doors {
-            spawn_local(listen::accept(Rc::clone(&worker), listener, Rc::new(entry)));
+        for (listener, purpose) in doors {
+            spawn_local(listen::accept(
+                Rc::clone(&worker),
+                listener,
+                purpose.settle(),
+            ));
         }
         spawn_local(Rc::clone(&worker).sweep());
         spawn_local(endpoint::watch(Rc::clone(&worker)));
@@ -251,6 +241,7 @@ impl Worker {
             inbound: start.inbound,
             own: start.own,
             live: RefCell::default(),
+            applications: RefCell::default(),
             live_callers: RefCell::default(),
             connections: Connections::new(start.bounds.max_connections),
             descriptors: Descriptors::new(start.bounds.max_descriptors),
@@ -275,6 +266,20 @@ impl Worker {
         self.live.replace(Rc::new(next));
     }
 
+    /// Knows the application at `address` from now on; false if that is no address of this host.
+    pub(crate) fn meet_application(&self, address: SocketAddr) -> bool {
+        if self.applications.borrow().contains(&address) {
+            return true;
+        }
+        if !is_of_this_host(address) {
+            return false;
+        }
+        self.applications.borrow_mut().insert(address);
+        let config = Arc::clone(&self.live.borrow().config);
+        self.apply(config);
+        true
+    }
+
     /// The instant at `at_ns`, on the calendar too.
     pub(crate) const fn moment(&self, at_ns: u64) -> Moment {
         self.calendar.get().at(at_ns)
@@ -297,7 +302,7 @@ impl Worker {
     pub(crate) fn leads_here(&self, address: SocketAddr) -> bool {
         let is_at_port =
             |own: &SocketAddr| own.ip().is_unspecified() && own.port() == address.port();
-        self.own.iter().any(is_at_port) && UdpSocket::bind((address.ip(), 0)).is_ok()
+        self.own.iter().any(is_at_port) && is_of_this_host(address)
     }
 
     /// What is counted about a service in one direction; about requests without one for `None`.
@@ -323,10 +328,20 @@ impl Worker {
 
     /// Remembers a connection that limits refused when it was accepted.
     pub(crate) fn remember_connection(&self, cluster: &Cluster, refusal: &Refusal) {
+        let service = Some(&cluster.config.service);
+        self.remember(cluster.direction, service, refusal);
+    }
+
+    /// Remembers a connection that was led here and refused.
+    pub(crate) fn remember_refused(&self, direction: Direction, reason: Reason) {
+        self.remember(direction, None, &Refusal::new(reason));
+    }
+
+    fn remember(&self, direction: Direction, service: Option<&ServiceName>, refusal: &Refusal) {
         self.journal.remember(Decision {
             at: self.clock.wall(self.clock.now_ns()),
-            direction: cluster.direction,
-            service: Some(cluster.config.service.clone()),
+            direction,
+            service: service.cloned(),
             reason: refusal.reason,
             policy: refusal.policy.clone(),
             limit: refusal.limit.as_deref().map(Box::from),

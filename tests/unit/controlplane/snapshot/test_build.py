@@ -75,7 +75,9 @@ def test_endpoints_that_change_compile_no_policy(monkeypatch: pytest.MonkeyPatch
 
 def test_the_settings_of_the_mesh_are_always_there() -> None:
     assert body(snapshot(), ResourceType.MESH, "default") == MeshSettings(
-        trust_domain="cluster.local", access_log={"mode": "ErrorsAndSampled", "samplePercent": 1}
+        trust_domain="cluster.local",
+        access_log={"mode": "ErrorsAndSampled", "samplePercent": 1},
+        unknown_destinations="PassThrough",
     )
     settings = body(snapshot([mesh("telemetry: {accessLog: {mode: All}}")]), ResourceType.MESH, "default")
     assert isinstance(settings, MeshSettings)

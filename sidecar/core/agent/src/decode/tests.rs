@@ -377,6 +377,7 @@ fn a_value_of_a_later_version_is_refused() {
     let settings = mesh::MeshSettings {
         trust_domain: String::new(),
         access_log,
+        ..Default::default()
     };
     assert_eq!(field(Kind::Mesh, &settings), "accessLog.mode");
 }

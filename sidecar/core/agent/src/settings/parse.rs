@@ -53,7 +53,6 @@ struct App {
 impl Reader<'_> {
     /// `None` only together with a problem.
     fn settings(&mut self) -> Option<Settings> {
-        self.only("capture", "explicit");
         self.only("workers", "1");
         let (instance, services) = (self.one("instance", instance), self.services());
         let (outbound, http) = (self.one("outbound", address), self.one("http", address));
@@ -63,6 +62,7 @@ impl Reader<'_> {
             workload: self.each("workload", workload).pop(),
             controlplane: self.controlplane(),
             advertise: self.each("advertise", ip).pop(),
+            captured: self.captured(),
             upstreams: self.each("upstream", upstream),
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
@@ -74,6 +74,12 @@ impl Reader<'_> {
             admin: admin?,
             state_dir: state_dir?,
         })
+    }
+
+    fn captured(&mut self) -> Option<SocketAddr> {
+        let is_captured = self.each("capture", capture).pop()?;
+        let inbound = self.any("inbound").first()?.parse().ok()?;
+        is_captured.then_some(inbound)
     }
 
     fn services(&mut self) -> Option<Vec<OwnService>> {
@@ -370,6 +376,15 @@ fn upstream(text: &str) -> Result<UpstreamListener, String> {
         })
     };
     read().ok_or_else(|| format!("expected LISTEN=NAMESPACE/NAME:PORT, found {text:?}"))
+}
+
+/// Whether connections are led here, rather than sent.
+fn capture(text: &str) -> Result<bool, String> {
+    match text {
+        "explicit" => Ok(false),
+        "redirect" => Ok(true),
+        _ => Err(format!("expected explicit or redirect, found {text}")),
+    }
 }
 
 fn switch(text: &str) -> Result<bool, String> {

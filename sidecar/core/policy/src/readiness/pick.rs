@@ -11,6 +11,8 @@ const ZONES: u64 = 0x5A4F_4E45;
 /// What an attempt asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ask {
+    /// The only endpoint that will do.
+    pub only: Option<u32>,
     /// The endpoint just tried: picked when nothing else can be.
     pub avoid: Option<u32>,
     /// The instance group of the request.
@@ -44,6 +46,10 @@ impl Readiness {
         balancer: &mut Balancer,
         ask: &Ask,
     ) -> Result<Picked, Reason> {
+        if let Some(only) = ask.only {
+            let admitted = self.admit(members, only, ask);
+            return admitted.map_err(|refusal| refusal.reason());
+        }
         let endpoint = self
             .choose(members, balancer, ask)
             .ok_or(Reason::UpstreamNoEndpoints)?;

@@ -247,7 +247,17 @@ impl EndpointSet {
         let mut endpoints = self.endpoints.borrow_mut();
         self.refresh(worker, cluster, &mut endpoints, now_ns);
         let avoid = avoid.and_then(|id| endpoints.iter().position(|endpoint| endpoint.id == id));
+        let only = affinity.only.map(|only| {
+            let place = endpoints
+                .iter()
+                .position(|endpoint| endpoint.address == only);
+            place.map(|position| position as u32)
+        });
+        if only == Some(None) {
+            return Err(self.refusal(cluster, Reason::UpstreamNoEndpoints));
+        }
         let ask = Ask {
+            only: only.flatten(),
             avoid: avoid.map(|position| position as u32),
             group: affinity.group,
             key: affinity.key,

@@ -96,14 +96,20 @@ fn each_via(request: &dyn Request, each: &mut dyn FnMut(&[u8])) {
 fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
     let live = worker.live.borrow();
     match entry {
-        Entry::Inbound { .. } if Method::from_bytes(request.method()) == Method::Connect => {
+        Entry::Inbound { .. } | Entry::Application { .. }
+            if Method::from_bytes(request.method()) == Method::Connect =>
+        {
             Found::Nowhere
         }
         Entry::Inbound { place } => live
             .inbound
             .get(*place)
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
-        Entry::Upstream { service, port } => match live.clusters.get(service) {
+        Entry::Application { address } => live
+            .applications
+            .get(address)
+            .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
+        Entry::Upstream { service, port, .. } => match live.clusters.get(service) {
             Some(cluster) => at_port(cluster, Some(*port)),
             None => missing(worker, Wanted::Service(service.clone())),
         },

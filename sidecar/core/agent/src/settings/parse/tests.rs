@@ -108,10 +108,10 @@ fn every_problem_is_told_at_once() {
         ("upstream", &["5432"]),
         ("admin", &["/tmp/admin.sock"]),
         ("workers", &["2"]),
-        ("capture", &["redirect"]),
+        ("capture", &["tproxy"]),
     ]);
     let expected = [
-        "capture", "workers", "service", "app", "outbound", "admin", "upstream",
+        "workers", "service", "app", "outbound", "admin", "capture", "upstream",
     ];
     assert_eq!(found, expected);
 }

@@ -414,6 +414,7 @@ pub(crate) fn host(name: &str) -> Vec<Resource> {
             &host,
             HostBinding {
                 service: service(name),
+                ..Default::default()
             }
             .encode_to_vec(),
         ),

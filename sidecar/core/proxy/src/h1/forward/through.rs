@@ -8,8 +8,9 @@ use super::{Forward, Unanswered};
 use crate::exchange::{Course, Destination, End};
 use crate::h1::client::{Client, Next};
 use crate::h1::peer::Peer;
-use crate::h1::tunnel::Tunnel;
+
 use crate::request::Response;
+use crate::tunnel::Tunnel;
 
 impl Forward<'_> {
     /// A 101: from here on, both sides speak another protocol.

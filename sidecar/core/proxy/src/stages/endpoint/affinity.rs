@@ -1,5 +1,7 @@
 //! Affinity: what of a request decides which endpoints may take it.
 
+use std::net::SocketAddr;
+
 use policy::Criticality;
 use policy::balancer::hash::hash;
 
@@ -14,6 +16,8 @@ pub(crate) struct Affinity {
     pub(super) key: Option<u64>,
     /// The instance group that it is assigned to.
     pub(super) group: Option<usize>,
+    /// The only endpoint that will do: its caller chose it.
+    pub(super) only: Option<SocketAddr>,
 }
 
 impl Affinity {
@@ -22,7 +26,13 @@ impl Affinity {
         Self {
             key: balancing.and_then(|block| key(&block.params, request)),
             group: groups.and_then(|block| group(&block.params, request, class)),
+            only: None,
         }
+    }
+
+    /// The same, where the caller chose an endpoint itself.
+    pub(crate) fn to(self, only: Option<SocketAddr>) -> Self {
+        Self { only, ..self }
     }
 
     /// The name of the group that the request is assigned to.

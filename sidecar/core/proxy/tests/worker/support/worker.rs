@@ -29,6 +29,7 @@ pub(crate) fn settings() -> Settings {
         namespace: "shop".into(),
         peer: "shop/web".into(),
         inbound: Vec::new(),
+        captured: None,
         outbound: Some(any()),
         upstreams: Vec::new(),
         own_addresses: Vec::new(),

@@ -10,23 +10,23 @@ use crate::wire::{Memory, Wire};
 
 /// One way through a tunnel.
 #[derive(Debug, Default)]
-pub(super) struct Way {
+pub(crate) struct Way {
     /// Bytes passed on.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     has_ended: bool,
     is_over: bool,
 }
 
 /// Both ways through a tunnel.
 #[derive(Debug, Default)]
-pub(super) struct Tunnel {
-    pub(super) up: Way,
-    pub(super) down: Way,
+pub(crate) struct Tunnel {
+    pub(crate) up: Way,
+    pub(crate) down: Way,
 }
 
 impl Tunnel {
     /// Passes bytes both ways; ready when both have ended, or one has broken. Tells whether anything moved.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Wire,
