@@ -1,7 +1,8 @@
 """Errors of the sidecar's Python program.
 
 SidecarError
-└── CoreError    the core could not start, or its worker ended
+├── CaptureError    rules of the system could not be changed
+└── CoreError       the core could not start, or its worker ended
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class CoreError(SidecarError):
     """The core could not start, or its worker ended; a restart may help."""
 
     retryable = True
+
+
+class CaptureError(SidecarError):
+    """Rules of the system could not be changed; the message says what each program said."""

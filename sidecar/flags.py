@@ -83,7 +83,12 @@ FLAGS = (
     ),
     Flag("outbound", "ADDR:PORT", "where the application sends its calls", default="127.0.0.1:15001"),
     Flag("upstream", "LISTEN=NAMESPACE/NAME:PORT", "a port of its own for one service", repeats=True),
-    Flag("capture", "explicit", "how traffic gets here", default="explicit"),
+    Flag(
+        "capture",
+        "explicit | redirect",
+        "how traffic gets here: sent, or led by the rules of breakwater-capture",
+        default="explicit",
+    ),
     Flag("admin", "unix:PATH", "socket of SidecarAdminService", computed="admin.sock in the state directory"),
     Flag("http", "ADDR:PORT", "/metrics, /ready and /live", default="127.0.0.1:15090"),
     Flag(

@@ -13,15 +13,18 @@ READ_BYTES = 65536
 
 
 class RawClient:
-    """One connection to a loopback port, from `async with` entry to exit.
+    """One connection to a loopback port, or a `connected` socket, from `async with` entry to exit.
 
     It reads all the time, so that an answer that comes before a reset is never lost.
     """
 
-    def __init__(self, port: int, *, timeout_seconds: float = 5) -> None:
+    def __init__(
+        self, port: int = 0, *, connected: socket.socket | None = None, timeout_seconds: float = 5
+    ) -> None:
         self._port = port
         self._timeout_seconds = timeout_seconds
-        self._socket = socket.socket()
+        self._is_connected = connected is not None
+        self._socket = connected or socket.socket()
         self._unread = b""
         self._news = asyncio.Event()
         self._has_ended = False
@@ -33,7 +36,8 @@ class RawClient:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         try:
-            await loop.sock_connect(self._socket, ("127.0.0.1", self._port))
+            if not self._is_connected:
+                await loop.sock_connect(self._socket, ("127.0.0.1", self._port))
         except OSError:
             self._socket.close()
             raise

@@ -83,8 +83,16 @@ class ScriptedUpstream:
     A connection that brings something that is no request is closed, with the cause in its log.
     """
 
-    def __init__(self, answer: Answer = lambda _: OK, *, port: int = 0, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        answer: Answer = lambda _: OK,
+        *,
+        port: int = 0,
+        address: str = "127.0.0.1",
+        listener: socket.socket | None = None,
+    ) -> None:
         self.answer = answer
+        self.listener = listener
         self.port = port
         self.address = address
         self.connections: list[ConnectionLog] = []
@@ -92,7 +100,10 @@ class ScriptedUpstream:
         self._served: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, self.address, self.port)
+        if self.listener is not None:
+            self._server = await asyncio.start_server(self._accept, sock=self.listener)
+        else:
+            self._server = await asyncio.start_server(self._accept, self.address, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

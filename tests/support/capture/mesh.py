@@ -1,0 +1,88 @@
+"""A control plane on the node and sidecars in pods, whose traffic the real rules lead to them."""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.capture.namespace import Namespace
+from tests.support.capture.net import NODE, Net, Pod
+from tests.support.framing import Message
+from tests.support.process import Process
+from tests.support.rawclient import RawClient
+from tests.support.readiness import Condition
+
+DISCOVERY, ADMIN, PAGES, SIDECAR_PAGES = 15010, 15020, 15014, 15090
+READY_TIMEOUT_SECONDS = 30
+SIDECAR_USER = "0"
+"""Whose connections the rules leave alone: sidecars run as root here, and applications do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """The network, and the directory of the policies that hold on it."""
+
+    net: Net
+    policies: Path
+    scratch: Path
+
+
+@asynccontextmanager
+async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
+    """Run a control plane on the node."""
+    directory = scratch / "policies"
+    directory.mkdir()
+    (directory / "policies.yaml").write_text(policies)
+    command: tuple[str | Path, ...] = (
+        *(*on.node.prefix, sys.executable, "-m", "controlplane.main", "--insecure"),
+        *("--store", "sqlite::memory:", "--policies", directory, "--listen", f"{NODE}:{DISCOVERY}"),
+        *("--admin", f"127.0.0.1:{ADMIN}", "--http", f"127.0.0.1:{PAGES}"),
+    )
+    async with Process(command, log=scratch / "controlplane.log") as process:
+        await process.ready(_answering(on.node, PAGES, "/readyz"), timeout_seconds=READY_TIMEOUT_SECONDS)
+        yield Mesh(on, directory, scratch)
+
+
+@asynccontextmanager
+async def captured(
+    within: Mesh, pod: Pod, service: str, *, capture: Sequence[str] = (), flags: Sequence[str] = ()
+) -> AsyncIterator[Process]:
+    """Lead a pod's traffic to a sidecar there, and run it; `capture` and `flags` go to either program."""
+    lead(pod, *capture)
+    name = service.replace("/", "-")
+    program: tuple[str, ...] = (*pod.namespace.prefix, sys.executable, "-m", "sidecar.main")
+    command: tuple[str | Path, ...] = (
+        *(*program, "--service", service, "--insecure"),
+        *("--capture", "redirect", "--advertise", pod.address, "--controlplane", f"{NODE}:{DISCOVERY}"),
+        *("--state-dir", str(within.scratch / name), "--instance", name, *flags),
+    )
+    async with Process(command, log=within.scratch / f"{name}.log") as process:
+        await process.ready(
+            _answering(pod.namespace, SIDECAR_PAGES, "/ready"), timeout_seconds=READY_TIMEOUT_SECONDS
+        )
+        yield process
+
+
+def lead(pod: Pod, *flags: str) -> str:
+    """Return what breakwater-capture says in a pod."""
+    program = (sys.executable, "-m", "sidecar.capture", "--exclude-user", SIDECAR_USER)
+    return pod.namespace.run(*program, *flags)
+
+
+async def get(namespace: Namespace, address: str, port: int, path: str = "/", host: str = "app") -> Message:
+    """Return the answer to one request of an application in a namespace."""
+    async with RawClient(connected=await namespace.connect(address, port)) as client:
+        await client.ask(path, host=host)
+        return await client.response()
+
+
+def _answering(namespace: Namespace, port: int, path: str) -> Condition:
+    async def holds() -> bool:
+        try:
+            answer = await get(namespace, "127.0.0.1", port, path)
+        except (OSError, EOFError):
+            return False
+        return answer.status == 200
+
+    return holds
