@@ -33,9 +33,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The cluster to watch; without a kubeconfig, the one that we run in."""
+    """The cluster to watch; without a kubeconfig, the one that we run in.
+
+    Several kubeconfigs are separated as in `PATH`; an empty `context` is the current one.
+    """
 
     kubeconfig: str
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import grpc
 from google.protobuf import json_format, message_factory
 
-from controlplane.cli.access import connect, metadata
+from controlplane.cli.access import reach
 from controlplane.cli.errors import RefusedError, UnreachableError
 from mesh.v1 import admin_pb2
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-DEFAULT_ADMIN = "127.0.0.1:15020"
 SLOW_SECONDS = 120.0
 """How long what may be about ten thousand policies is waited for."""
 
@@ -34,10 +33,13 @@ class AdminClient:
     """One connection to an admin port."""
 
     def __init__(self, address: str, timeout_seconds: float = 10.0) -> None:
-        """Connect lazily to `address` (host:port); each call waits at most `timeout_seconds`."""
-        self.address = address
+        """Open the way to `address` (host:port), or without one to the control plane that is meant.
+
+        Each call waits at most `timeout_seconds`.
+        """
         self._timeout_seconds = timeout_seconds
-        self._channel = connect(address)
+        self._access = reach(address)
+        self._channel = self._access.channel
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +47,7 @@ class AdminClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._channel.close()
+        self._access.close()
 
     def call(self, method: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer of one RPC, with lowerCamelCase names and every scalar present.
@@ -59,7 +61,7 @@ class AdminClient:
             path, request_serializer=_encode, response_deserializer=decode
         )
         try:
-            answer = call(message, timeout=self._timeout_seconds, metadata=metadata())
+            answer = call(message, timeout=self._timeout_seconds, metadata=self._access.metadata())
         except grpc.RpcError as error:
             raise self._explained(error) from error
         found = _plain(answer)
@@ -83,14 +85,14 @@ class AdminClient:
             path, request_serializer=_encode, response_deserializer=decode
         )
         try:
-            yield from map(_plain, call(message, metadata=metadata()))
+            yield from map(_plain, call(message, metadata=self._access.metadata()))
         except grpc.RpcError as error:
             raise self._explained(error) from error
 
     def _explained(self, error: grpc.RpcError) -> UnreachableError | RefusedError:
         code, details = error.code(), error.details()
         if code in _UNREACHABLE:
-            return UnreachableError(self.address, f"{code.name}: {details}")
+            return self._access.unanswered(f"{code.name}: {details}")
         return RefusedError(code.name, details or "")
 
 

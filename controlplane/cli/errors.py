@@ -2,6 +2,7 @@
 
 CommandError              exit code
 ├── UnreachableError      3    nothing answers at the admin address
+│   └── ClusterError      3    the cluster of the kubeconfig leads to no control plane
 ├── RefusedError          1    the control plane refused
 ├── UsageError            2    the words of the command are off
 └── FindingError          1    the command worked, and found something wrong
@@ -27,6 +28,14 @@ class UnreachableError(CommandError):
             f"no control plane answers at {address} ({cause})\n"
             "start one with `breakwater-controlplane` or name another with --admin HOST:PORT"
         )
+
+
+class ClusterError(UnreachableError):
+    """The cluster of the kubeconfig leads to no control plane."""
+
+    def __init__(self, message: str) -> None:
+        """Keep a message that says what to do."""
+        CommandError.__init__(self, message)
 
 
 class RefusedError(CommandError):

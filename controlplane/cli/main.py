@@ -41,8 +41,21 @@ def _options(
     admin_token_file: Annotated[
         str, typer.Option(metavar="FILE", help=f"The token to show; or {access.TOKEN_FILE}.")
     ] = "",
+    context: Annotated[
+        str, typer.Option(metavar="NAME", help="The context of the kubeconfig to ask through.")
+    ] = "",
+    kubeconfig: Annotated[
+        str, typer.Option(metavar="FILE", help="The kubeconfig to ask through; default KUBECONFIG's.")
+    ] = "",
 ) -> None:
-    access.remember(admin_ca, admin_token_file)
+    access.remember(
+        {
+            access.CA: admin_ca,
+            access.TOKEN_FILE: admin_token_file,
+            access.CONTEXT: context,
+            access.KUBECONFIG: kubeconfig,
+        }
+    )
     if no_color:
         output.forgo_colour()
 

@@ -6,18 +6,24 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli.client import DEFAULT_ADMIN
+from controlplane.cli.access import HERE
 from controlplane.cli.output import Format
 
 Admin = Annotated[
     str,
-    typer.Option("--admin", envvar="BREAKWATER_ADMIN", metavar="HOST:PORT", help="The admin port to ask."),
+    typer.Option(
+        "--admin",
+        envvar="BREAKWATER_ADMIN",
+        metavar="HOST:PORT",
+        help=f"The admin port to ask; {HERE} if anything listens there, else through the kubeconfig.",
+        show_default=False,
+    ),
 ]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of names that carry none.")]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show the answer.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show again every second until interrupted.")]
 
-ADMIN = DEFAULT_ADMIN
+ADMIN = ""
 NAMESPACE = "default"
 TABLE = Format.TABLE

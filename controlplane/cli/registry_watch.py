@@ -45,9 +45,7 @@ def watch(
                 raise
             if not is_told:
                 is_told = True
-                print(
-                    f"the control plane at {admin} is away, and asked again until it is back", file=sys.stderr
-                )
+                print("the control plane is away, and asked again until it is back", file=sys.stderr)
         time.sleep(_RETRY_SECONDS)
 
 

@@ -43,6 +43,34 @@ class Api:
         async with self._answer(call, ends) as answer:
             return await answer.read()
 
+    @asynccontextmanager
+    async def upgrade(self, call: Call, protocol: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The WebSocket that a request becomes.
+
+        Raises:
+            KubernetesError: it was refused, or there is no answer.
+        """
+        _, url, headers, *_ = await self._serialized(call)
+        rest: Any = self._client.rest_client
+        try:
+            async with (
+                aiohttp.ClientSession(trust_env=True) as session,
+                session.ws_connect(
+                    url,
+                    protocols=(protocol,),
+                    headers=headers,
+                    ssl=rest.ssl_context,
+                    proxy=rest.proxy,
+                    server_hostname=rest.configuration.tls_server_name or None,
+                    max_msg_size=0,
+                ) as socket,
+            ):
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            raise KubernetesError(f"{error.status} {error.message}", status=error.status) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise KubernetesError(str(error) or type(error).__name__) from error
+
     async def watch(self, call: Call, *, silence_seconds: float) -> AsyncIterator[bytes]:
         """The lines of the answer, until the server ends it.
 
@@ -69,7 +97,13 @@ class Api:
 
     async def _request(self, call: Call, ends: aiohttp.ClientTimeout) -> Any:
         """The answer, whatever it is, in the library's hands."""
-        serialized: Any = await self._client.param_serialize(
+        method, url, headers, body, _ = await self._serialized(call)
+        rest: Any = self._client.rest_client
+        return await rest.request(method, url, headers=headers, body=body, _request_timeout=ends)
+
+    async def _serialized(self, call: Call) -> Any:
+        """Method, address, headers and body of a request, authenticated."""
+        return await self._client.param_serialize(
             call.method,
             call.path,
             query_params=list(call.query.items()),
@@ -77,9 +111,6 @@ class Api:
             body=call.body,
             auth_settings=["BearerToken"],
         )
-        method, url, headers, body, _ = serialized
-        rest: Any = self._client.rest_client
-        return await rest.request(method, url, headers=headers, body=body, _request_timeout=ends)
 
 
 def _refusal(response: aiohttp.ClientResponse, body: bytes) -> KubernetesError:
@@ -103,18 +134,23 @@ async def reaching(cluster: Cluster) -> AsyncIterator[Api]:
     configuration, library = Configuration(), cast("Any", config)
     try:
         if cluster.kubeconfig:
-            namespace = await _from_kubeconfig(cluster.kubeconfig, configuration)
+            namespace = await _from_kubeconfig(cluster, configuration)
         else:
             library.load_incluster_config(configuration)
             namespace = _OWN_NAMESPACE.read_text(encoding="utf-8").strip()
     except (config.ConfigException, OSError) as error:
-        raise KubernetesError(f"--kubernetes: {error}; in no pod, KUBECONFIG says where it is") from error
+        raise KubernetesError(f"{error}; in no pod, KUBECONFIG says where it is") from error
     async with ApiClient(configuration) as client:
         yield Api(client, namespace)
 
 
-async def _from_kubeconfig(path: str, configuration: Configuration) -> str:
+async def _from_kubeconfig(cluster: Cluster, configuration: Configuration) -> str:
     """Takes the access that a kubeconfig gives; the namespace of its context."""
     library = cast("Any", config)
-    loader = await library.load_kube_config(path, client_configuration=configuration, persist_config=False)
+    loader = await library.load_kube_config(
+        cluster.kubeconfig,
+        context=cluster.context or None,
+        client_configuration=configuration,
+        persist_config=False,
+    )
     return str(loader.current_context["context"].get("namespace") or "default")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 CODE = "from controlplane.cli.main import run; run()"
@@ -41,12 +42,17 @@ async def on_terminal(*words: str, admin: int, **environment: str) -> str:
 
 async def breakwater(*words: str, admin: int) -> Outcome:
     """Return what became of one command asked of the control plane on the `admin` port."""
+    return await breakwater_with({"BREAKWATER_ADMIN": f"127.0.0.1:{admin}"}, *words)
+
+
+async def breakwater_with(environment: Mapping[str, str], *words: str) -> Outcome:
+    """Return what became of one command, whatever the environment says that it asks."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", CODE, *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "BREAKWATER_ADMIN": f"127.0.0.1:{admin}", "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", **environment},
     )
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):

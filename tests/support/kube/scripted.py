@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.support.kube.apiserver import ApiServer
 from tests.support.kube.credentials import ADMIN_TOKEN, write_kubeconfig
+from tests.support.kube.forwarding import forwarded
 
 HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "content-encoding", "host"})
 
@@ -49,9 +50,14 @@ Fault = Refuse | Drop | Silence | Delay
 
 @dataclass(slots=True)
 class ScriptedApi:
-    """What is done with the next requests, in order; each that has no fault goes through."""
+    """What is done with the next requests, in order; each that has no fault goes through.
 
+    Ports of pods are forwarded to those on this machine that `pod_ports` has for them.
+    """
+
+    url: str
     kubeconfig: Path
+    pod_ports: dict[int, int] = field(default_factory=dict)
     lists: deque[Fault] = field(default_factory=deque)
     watches: deque[Fault] = field(default_factory=deque)
     requests: list[tuple[str, float]] = field(default_factory=list)
@@ -75,6 +81,8 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0)) as session:
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            if request.path.endswith("/portforward"):
+                return await forwarded(request, api.pod_ports)
             return await _relay(request, api.take(request), session, server.url)
 
         runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
@@ -82,7 +90,8 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         path = folder / "scripted.kubeconfig"
-        api = ScriptedApi(write_kubeconfig(path, url=url, ca=server.credentials.ca, token=ADMIN_TOKEN))
+        kubeconfig = write_kubeconfig(path, url=url, ca=server.credentials.ca, token=ADMIN_TOKEN)
+        api = ScriptedApi(url, kubeconfig)
         try:
             yield api
         finally:
