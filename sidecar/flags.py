@@ -160,6 +160,7 @@ def suggestion(name: str) -> str:
 def usage() -> Iterator[str]:
     """Yield the lines of `--help`."""
     yield "Usage: breakwater-sidecar (--service NAMESPACE/NAME | --workload NAMESPACE/POD) [flags]"
+    yield "       breakwater-sidecar wait [--http ADDR:PORT]   until the sidecar there is ready"
     yield ""
     yield f"Every flag is also {PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
     yield ""

@@ -23,11 +23,22 @@ def main(argv: Sequence[str]) -> int:
     if "--version" in argv:
         sys.stdout.write(f"breakwater-sidecar {proxy.VERSION}\n")
         return 0
+    if argv and argv[0] == "wait":
+        return _wait(argv[1:])
     settings = config.read(argv)
     if isinstance(settings, list):
         sys.stderr.writelines(f"breakwater-sidecar: {problem}\n" for problem in settings)
         return MISUSED
     return _serve(settings)
+
+
+def _wait(argv: Sequence[str]) -> int:
+    from sidecar.wait import wait  # noqa: PLC0415  # not loaded by what serves
+
+    problem = wait(argv)
+    if problem:
+        sys.stderr.write(f"breakwater-sidecar: {problem}\n")
+    return FAILED if problem else 0
 
 
 def _serve(settings: proxy.Settings) -> int:

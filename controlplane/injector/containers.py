@@ -59,7 +59,7 @@ def sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
         "startupProbe": _probe("/ready", periodSeconds=1, failureThreshold=120),
         "readinessProbe": _probe("/ready", periodSeconds=5, failureThreshold=2),
         "livenessProbe": _probe("/live", periodSeconds=10, failureThreshold=3),
-        **_before_stop(template, profile),
+        **_lifecycle(template, profile),
         "volumeMounts": [
             {"name": names.IDENTITY_VOLUME, "mountPath": _IDENTITY, "readOnly": True},
             {"name": names.STATE_VOLUME, "mountPath": _STATE},
@@ -139,17 +139,24 @@ def _probe(path: str, **patience: int) -> Part:
     return {"httpGet": {"path": path, "port": HTTP_PORT}, **patience}
 
 
-def _before_stop(template: Template, profile: Profile) -> Part:
-    """Waits before the sidecar is told to drain, while callers learn that the pod goes away.
+def _lifecycle(template: Template, profile: Profile) -> Part:
+    """What happens around the life of the sidecar.
 
-    A native sidecar is told only once the application has ended, this wait included.
+    Before it is told to drain, callers learn for a while that the pod goes away; a native sidecar is told
+    only once the application has ended, this wait included. One that is not native, the first container of
+    its pod, holds the others back until it is ready, as the startup probe of a native one does.
     """
-    seconds = profile.drain_delay_seconds
-    if not seconds:
-        return {}
-    wait = (
-        {"sleep": {"seconds": seconds}}
-        if template.can_sleep
-        else {"exec": {"command": ["sleep", str(seconds)]}}
-    )
-    return {"lifecycle": {"preStop": wait}}
+    hooks: dict[str, Part] = {}
+    if not template.is_native(profile):
+        ready = ["breakwater-sidecar", "wait", f"--http=127.0.0.1:{HTTP_PORT}"]
+        hooks["postStart"] = {"exec": {"command": ready}}
+    if profile.drain_delay_seconds:
+        hooks["preStop"] = _sleep(template, profile.drain_delay_seconds)
+    return {"lifecycle": hooks} if hooks else {}
+
+
+def _sleep(template: Template, seconds: int) -> Part:
+    if template.can_sleep:
+        return {"sleep": {"seconds": seconds}}
+    code = f"import time; time.sleep({seconds})"  # the image has no program of that name
+    return {"exec": {"command": ["python3", "-c", code]}}

@@ -91,6 +91,39 @@ async def test_a_second_signal_hastens_the_drain(tmp_path: Path) -> None:
             assert await sidecar.process.wait(timeout_seconds=2) == 0
 
 
+async def test_wait_ends_once_the_sidecar_is_ready(tmp_path: Path) -> None:
+    policies, asked = tmp_path / "policies", asyncio.Event()
+    policies.mkdir()
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        writer.close()
+
+    async with controlplane(tmp_path, policies) as plane:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with waiting(tmp_path, port) as early:
+                await asyncio.wait_for(asked.wait(), timeout=10)
+                assert early.is_running
+        async with beside(tmp_path, "test/app", app_port=9, discovery=plane.discovery) as sidecar:
+            async with waiting(tmp_path, sidecar.http) as process:
+                assert await process.wait() == 0
+            await sidecar.ready()
+
+
+def waiting(scratch: Path, http: int) -> Process:
+    command = (sys.executable, "-m", "sidecar.main", "wait", f"--http=127.0.0.1:{http}")
+    return Process(command, log=scratch / "wait.log")
+
+
+async def test_wait_says_what_it_does_not_understand(tmp_path: Path) -> None:
+    async with program(tmp_path, "wait", "--inbound=127.0.0.1:1", "--bogus") as process:
+        assert await process.wait() == 1
+    assert "--bogus" in process.output()
+    assert "--inbound: says nothing to `wait`" in process.output()
+
+
 def reached(upstream: ScriptedUpstream) -> Condition:
     async def holds() -> bool:
         return bool(upstream.requests)

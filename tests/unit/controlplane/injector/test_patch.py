@@ -1,6 +1,7 @@
 """A pod and its profile to the patch that puts a sidecar in, or takes it out."""
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from controlplane.injector.manifest import rewrite
 from controlplane.injector.operations import apply
 from controlplane.injector.patch import Patch
 from controlplane.injector.verdict import Skip
-from tests.support.injection import build, cases, inject, injected, result
+from tests.support.injection import TEMPLATE, build, cases, inject, injected, result
 
 POD: dict[str, Any] = {
     "metadata": {"name": "cart", "labels": {"app": "cart"}},
@@ -39,6 +40,14 @@ def test_the_injected_yaml_is_the_one_that_was_reviewed(case: Path) -> None:
 def test_injecting_twice_changes_nothing_more(case: Path) -> None:
     once = build(case)
     assert rewrite(once, inject)[0] == once
+
+
+def test_a_sidecar_that_is_not_native_starts_first_and_holds_the_application_back() -> None:
+    old = dataclasses.replace(TEMPLATE, minor=28)
+    [first, *_] = apply(POD, inject(POD, template=old).operations)["spec"]["containers"]
+    assert first["name"] == "breakwater-sidecar"
+    assert first["lifecycle"]["postStart"]["exec"]["command"][:2] == ["breakwater-sidecar", "wait"]
+    assert first["lifecycle"]["preStop"]["exec"]["command"][0] == "python3"
 
 
 @pytest.mark.parametrize("found", [POD, pod(annotations={"team": "a"}), pod(volumes=[{"name": "data"}])])
