@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from controlplane.model.document import ObjectKey
+    from controlplane.model.route import RouteRule
     from controlplane.model.value import Tree
     from registry.model import Endpoint, ServiceName, ServicePort
 
@@ -121,7 +122,10 @@ class HostBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
-    """How callers treat a service; `variants` go from the most specific caller to any caller."""
+    """How callers treat a service; `variants` go from the most specific caller to any caller.
+
+    `routes` are the rules by which calls of it go elsewhere, sorted by route, those of one in their order.
+    """
 
     service: ServiceName
     ports: tuple[ServicePort, ...]
@@ -129,6 +133,7 @@ class Outbound:
     variants: tuple[OutboundVariant, ...]
     rate_limits: tuple[RateLimitRules, ...]
     faults: tuple[FaultRules, ...] = ()
+    routes: tuple[RouteRule, ...] = ()
 
 
 class Resolution(Enum):

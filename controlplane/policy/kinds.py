@@ -12,6 +12,7 @@ from controlplane.policy import (
     rate_limit,
     reference_grant,
     resilience,
+    route,
     sidecar_profile,
 )
 
@@ -29,6 +30,8 @@ _VALIDATORS: Final[Mapping[str, Callable[[Document], Iterator[Problem]]]] = {
     external_service.KIND: external_service.validate,
     sidecar_profile.KIND: sidecar_profile.validate,
     reference_grant.KIND: reference_grant.validate,
+    route.HTTP: route.validate,
+    route.GRPC: route.validate,
 }
 
 

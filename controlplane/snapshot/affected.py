@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from controlplane.policy import external_service, target
+from controlplane.policy import external_service, route, target
 from controlplane.snapshot.addresses import addresses_of
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.changes import changes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from controlplane.policy.target import Target
     from controlplane.snapshot.attachments import Attachments
     from controlplane.snapshot.inputs import Inputs
+    from controlplane.snapshot.routes import Routes
     from controlplane.snapshot.services import KnownService
     from registry.model import ServiceName
 
@@ -32,23 +33,29 @@ class Affected(NamedTuple):
 
 
 def affected(
-    before: Inputs, after: Inputs, documents: Iterable[Document], indexes: tuple[Attachments, Attachments]
+    before: Inputs,
+    after: Inputs,
+    documents: Iterable[Document],
+    attachments: tuple[Attachments, Attachments],
+    routes: tuple[Routes, Routes],
 ) -> Affected:
     """The services whose resources may differ.
 
-    `documents` are those that went or came, `indexes` the attachments before and after.
+    `documents` are those that went or came, `attachments` and `routes` what there was before and is after.
     """
     places: set[Target] = set()
     names: set[ServiceName] = set()
     for document in documents:
-        places.update(_places(document, indexes))
+        places.update(_places(document, attachments))
         if document.key.kind == external_service.KIND:
             names.add(service_of(document))
     rules = names | after.names_at(places)
     went, came = changes(before.services, after.services)
     others = (went.keys() | came.keys()) - rules
     moved = {name for name in others if _is_ruled_alike(before.find_service(name), after.find_service(name))}
-    return Affected(rules=rules | (others - moved), endpoints=moved)
+    rules |= others - moved
+    rules |= {parent for index in routes for parent in index.parents_of(rules)}
+    return Affected(rules=rules, endpoints=moved - rules)
 
 
 def hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document], touched: Affected) -> bool:
@@ -68,8 +75,9 @@ def _is_ruled_alike(before: KnownService | None, after: KnownService | None) -> 
 
 
 def _places(document: Document, indexes: tuple[Attachments, Attachments]) -> Iterator[Target]:
-    """Where a document is attached, and where those are with which it shares a bulkhead."""
+    """Where a document is attached, what a route governs, and where those are that share its bulkhead."""
     yield from target.targets(document)
+    yield from (parent.target for parent in route.parents(document))
     for index in indexes:
         for sharer in index.by_bulkhead.get(shared_bulkhead(document), ()):
             yield from target.targets(sharer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from controlplane.model.value import find_text
 from controlplane.policy import resilience, target
 from controlplane.policy.reference_grant import Grants
 from controlplane.policy.target import Level, Target
+from controlplane.snapshot.index import add, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from registry.model import ServiceName
 
 MESH: Final = Target("Mesh", "", "default")
-_K = TypeVar("_K", Target, str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,15 @@ class Attachments:
         by_target, by_bulkhead = dict(self.by_target), dict(self.by_bulkhead)
         for document in removed:
             for key in target.targets(document):
-                _remove(by_target, key, document)
-            _remove(by_bulkhead, shared_bulkhead(document), document)
+                remove(by_target, key, document)
+            remove(by_bulkhead, shared_bulkhead(document), document)
         for document in added:
             if not self._is_in_force(document, grants):
                 continue
             for key in target.targets(document):
-                _add(by_target, key, document)
+                add(by_target, key, document)
             if shared_bulkhead(document):
-                _add(by_bulkhead, shared_bulkhead(document), document)
+                add(by_bulkhead, shared_bulkhead(document), document)
         return Attachments(
             root_namespace=self.root_namespace, grants=grants, by_target=by_target, by_bulkhead=by_bulkhead
         )
@@ -93,16 +93,3 @@ def shared_bulkhead(document: Document) -> str:
     """The qualified name of the bulkhead that the policy shares, or the empty string."""
     name = find_text(document.spec, "bulkhead.sharedName") if document.key.kind == resilience.KIND else ""
     return f"{document.key.namespace}/{name}" if name else ""
-
-
-def _add(index: dict[_K, tuple[Document, ...]], key: _K, document: Document) -> None:
-    documents = [*index.get(key, ()), document]
-    index[key] = tuple(sorted(documents, key=lambda each: (each.age, each.key)))
-
-
-def _remove(index: dict[_K, tuple[Document, ...]], key: _K, document: Document) -> None:
-    left = tuple(each for each in index.get(key, ()) if each.key != document.key)
-    if left:
-        index[key] = left
-    else:
-        index.pop(key, None)

@@ -22,7 +22,7 @@ from controlplane.model.resource import (
     ResourceType,
     Version,
 )
-from controlplane.policy import mesh, target
+from controlplane.policy import mesh, route, target
 from controlplane.snapshot.affected import affected, hosts_change
 from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
@@ -30,6 +30,7 @@ from controlplane.snapshot.hosts import bind_hosts
 from controlplane.snapshot.inbound import build_inbound
 from controlplane.snapshot.inputs import MESH_KEY, Inputs
 from controlplane.snapshot.outbound import build_outbound
+from controlplane.snapshot.routes import Reach, Routes, build_rules
 from controlplane.snapshot.services import KnownService, external_key
 from controlplane.snapshot.workloads import changed_workloads
 
@@ -50,12 +51,18 @@ class Snapshot:
 
     inputs: Inputs
     attachments: Attachments
+    routes: Routes
     resources: Mapping[ResourceName, Resource]
 
     @property
     def revision(self) -> int:
         """The revision of the policy set."""
         return self.inputs.revision
+
+    @property
+    def reach(self) -> Reach:
+        """What references of routes lead to."""
+        return _reach(self.inputs, self.attachments)
 
     @cached_property
     def sidecar_namespaces(self) -> frozenset[str]:
@@ -82,10 +89,12 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     _add_regranted(before, inputs, removed, added)
     documents = [*removed.values(), *added.values()]
     attachments = before.attachments.replace(removed.values(), added.values())
+    routes = before.routes.replace(removed.values(), added.values())
     resources = dict(before.resources)
-    touched = affected(before.inputs, inputs, documents, (before.attachments, attachments))
+    indexes = (before.attachments, attachments), (before.routes, routes)
+    touched = affected(before.inputs, inputs, documents, *indexes)
     for name in touched.rules:
-        _replace_service(resources, name, inputs, attachments, compiler)
+        _replace_service(resources, name, inputs, (attachments, routes), compiler)
     for name in touched.endpoints:
         _replace_endpoints(resources, name, inputs, compiler)
     _replace_workloads(resources, before.inputs, inputs, touched, compiler)
@@ -93,7 +102,7 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
         _replace_hosts(resources, inputs, compiler)
     if previous is not before:
         _replace_mesh(resources, inputs, compiler)
-    return Snapshot(inputs=inputs, attachments=attachments, resources=resources)
+    return Snapshot(inputs=inputs, attachments=attachments, routes=routes, resources=resources)
 
 
 def _add_regranted(
@@ -104,7 +113,8 @@ def _add_regranted(
     if index.grants.replace(removed.values(), added.values()) is index.grants:
         return
     for key, document in inputs.documents.items():
-        if key not in added and target.crosses(document, index.root_namespace):
+        crosses = target.crosses(document, index.root_namespace) or route.crosses(document)
+        if key not in added and crosses:
             removed[key] = added[key] = document
 
 
@@ -114,21 +124,26 @@ def _shares_mesh(before: Inputs, after: Inputs) -> bool:
 
 
 def _empty(inputs: Inputs) -> Snapshot:
-    attachments = Attachments(root_namespace=mesh.root_namespace(inputs.mesh))
-    return Snapshot(inputs=Inputs(), attachments=attachments, resources={})
+    root_namespace = mesh.root_namespace(inputs.mesh)
+    return Snapshot(
+        inputs=Inputs(),
+        attachments=Attachments(root_namespace=root_namespace),
+        routes=Routes(root_namespace=root_namespace),
+        resources={},
+    )
 
 
 def _replace_service(
     resources: dict[ResourceName, Resource],
     name: ServiceName,
     inputs: Inputs,
-    attachments: Attachments,
+    indexes: tuple[Attachments, Routes],
     compiler: Compiler,
 ) -> None:
     service = inputs.find_service(name)
     bodies: dict[ResourceType, Body] = {}
     if service is not None:
-        bodies = _bodies(service, inputs.mesh, attachments, compiler.schema)
+        bodies = _bodies(service, inputs, indexes, compiler.schema)
     for kind in _PER_SERVICE:
         resource_name = ResourceName(kind, str(name))
         if kind not in bodies or service is None:
@@ -156,15 +171,25 @@ def _endpoints(service: KnownService) -> Endpoints:
 
 
 def _bodies(
-    service: KnownService, mesh_document: Document | None, attachments: Attachments, schema: Schema
+    service: KnownService, inputs: Inputs, indexes: tuple[Attachments, Routes], schema: Schema
 ) -> dict[ResourceType, Body]:
+    attachments, routes = indexes
+    rules = build_rules(service, routes, _reach(inputs, attachments), schema)
     bodies: dict[ResourceType, Body] = {
-        ResourceType.OUTBOUND: build_outbound(service, attachments, mesh_document, schema),
+        ResourceType.OUTBOUND: build_outbound(service, attachments, inputs.mesh, schema, rules),
         ResourceType.ENDPOINTS: _endpoints(service),
     }
     if service.document is None:
-        bodies[ResourceType.INBOUND] = build_inbound(service, attachments, mesh_document, schema)
+        bodies[ResourceType.INBOUND] = build_inbound(service, attachments, inputs.mesh, schema)
     return bodies
+
+
+def _reach(inputs: Inputs, attachments: Attachments) -> Reach:
+    return Reach(
+        find_service=inputs.find_service,
+        root_namespace=attachments.root_namespace,
+        grants=attachments.grants,
+    )
 
 
 def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
@@ -175,6 +200,7 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
         origins = (origin for variant in body.variants for origin in variant.origins)
         yield from (origin.policy.key for origin in origins if origin.policy)
         yield from (rules.policy.key for rules in body.faults)
+        yield from (rule.route.key for rule in body.routes)
     if isinstance(body, Inbound):
         fronts = (front for front in (body.backpressure, body.shadow_backpressure) if front is not None)
         origins = (origin for front in fronts for origin in front.origins)

@@ -17,6 +17,7 @@ from controlplane.model.resource import (
 )
 from controlplane.model.schema import word
 from controlplane.model.value import Duration, Tree, Value
+from controlplane.policy import route
 from mesh.v1 import external_service_pb2, policy_pb2, registry_pb2, resource_pb2, schema_pb2
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         PolicyRef,
         RateLimitRules,
     )
+    from controlplane.model.route import RouteBackend, RouteRule
     from registry.model import Endpoint, ServiceName, ServicePort
 
 
@@ -201,7 +203,28 @@ def _outbound(body: Outbound) -> resource_pb2.Outbound:
         variants=map(_variant, body.variants),
         rate_limits=map(_rules, body.rate_limits),
         faults=map(_fault, body.faults),
+        routes=map(_route_rule, body.routes),
     )
+
+
+def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
+    message = resource_pb2.RouteRule(
+        route=encode_policy_ref(rule.route),
+        name=rule.name,
+        ports=rule.ports,
+        backends=map(_route_backend, rule.backends),
+    )
+    if rule.created_at is not None:
+        message.created_at.FromDatetime(rule.created_at)
+    matches = message.grpc_matches if rule.route.key.kind == route.GRPC else message.http_matches
+    for match in rule.matches:
+        fill_message(matches.add(), match)
+    return message
+
+
+def _route_backend(backend: RouteBackend) -> resource_pb2.RouteBackend:
+    service = encode_service_name(backend.service) if backend.service else None
+    return resource_pb2.RouteBackend(service=service, port=backend.port, weight=backend.weight)
 
 
 def _endpoints(body: Endpoints) -> resource_pb2.Endpoints:

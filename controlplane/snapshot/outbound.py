@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from controlplane.model.document import Document
     from controlplane.model.resource import FaultRules, RateLimitRules
+    from controlplane.model.route import RouteRule
     from controlplane.model.schema import Schema
     from controlplane.snapshot.attachments import Attached, Attachments
     from controlplane.snapshot.services import KnownService
@@ -27,8 +28,9 @@ def build_outbound(
     attachments: Attachments,
     mesh_document: Document | None,
     schema: Schema,
+    rules: tuple[RouteRule, ...] = (),
 ) -> Outbound:
-    """The resource for callers of `service`."""
+    """The resource for callers of `service`, whose calls go where `rules` say."""
     attached = list(attachments.of(service.name, is_external=service.document is not None))
     settings = [each for each in attached if each.document.key.kind == resilience.KIND]
     return Outbound(
@@ -38,6 +40,7 @@ def build_outbound(
         variants=_variants(settings, attachments, mesh_document, schema),
         rate_limits=limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
         faults=_faults(attached, schema),
+        routes=rules,
     )
 
 

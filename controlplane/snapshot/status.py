@@ -14,12 +14,14 @@ from controlplane.policy import (
     mesh,
     reference_grant,
     resilience,
+    route,
     sidecar_profile,
     target,
 )
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from controlplane.snapshot.routed import parent_verdict, unresolved
 from controlplane.snapshot.services import service_of
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def conditions(snapshot: Snapshot, document: Document) -> tuple[Condition, Condi
         accepted = _accepted("Accepted")
     elif document.key.kind == external_service.KIND:
         accepted = _external(snapshot, document)
+    elif document.key.kind in route.KINDS:
+        accepted = _route(snapshot, document)
     else:
         accepted = _policy(snapshot, document)
     return accepted, _programmed(snapshot, document, accepted)
@@ -107,6 +111,14 @@ def _figures(document: Document) -> object:
     return find_block(resilience.behaviours(document.spec, document.key.namespace), "bulkhead")
 
 
+def _route(snapshot: Snapshot, document: Document) -> Condition:
+    """Accepted where it governs calls of some service; with what is wrong with others, and its references."""
+    verdicts = [parent_verdict(snapshot, document, parent) for parent in route.parents(document)]
+    texts = [*(text for _, text in verdicts if text), *(text for _, text in unresolved(snapshot, document))]
+    reasons = [reason for reason, _ in verdicts]
+    return _accepted("Accepted" if "Accepted" in reasons else reasons[0], "; ".join(texts))
+
+
 def _external(snapshot: Snapshot, document: Document) -> Condition:
     name = service_of(document)
     if name in snapshot.inputs.services:
@@ -128,7 +140,7 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     def condition(reason: str, message: str = "") -> Condition:
         return Condition(type="Programmed", reason=reason, message=message)
 
-    if document.key.kind in _UNATTACHED | {external_service.KIND}:
+    if document.key.kind in _UNATTACHED | route.KINDS | {external_service.KIND}:
         return condition("Programmed" if accepted.status else accepted.reason, accepted.message)
     if not target.is_enforced(document):
         return condition("Disabled", "its mode is Disabled")

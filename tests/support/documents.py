@@ -10,6 +10,8 @@ Document: TypeAlias = Mapping[str, Any]
 Target: TypeAlias = Mapping[str, str]
 
 NAMESPACE = "test"
+API_VERSION = "breakwater.dev/v1alpha1"
+GATEWAY = "gateway.networking.k8s.io/v1"
 
 
 def text(*documents: Document) -> str:
@@ -79,6 +81,21 @@ def fault(name: str, *targets: Target, **spec: Any) -> Document:
     return _document("FaultPolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
 
 
-def _document(kind: str, name: str, spec: Mapping[str, Any]) -> Document:
+def http_route(name: str, parent: Target, *rules: Mapping[str, Any], **spec: Any) -> Document:
+    """Return an HTTPRoute of the calls of `parent`; `spec` is the rest of it."""
+    return _document("HTTPRoute", name, {"parentRefs": [dict(parent)], "rules": list(rules), **spec}, GATEWAY)
+
+
+def grpc_route(name: str, parent: Target, *rules: Mapping[str, Any]) -> Document:
+    """Return a GRPCRoute of the calls of `parent`."""
+    return _document("GRPCRoute", name, {"parentRefs": [dict(parent)], "rules": list(rules)}, GATEWAY)
+
+
+def backend(name: str, weight: int = 1, **ref: Any) -> Mapping[str, Any]:
+    """Return the reference to port 80 of an external service, as a rule of a route has it."""
+    return {**external(name), "port": 80, "weight": weight, **ref}
+
+
+def _document(kind: str, name: str, spec: Mapping[str, Any], version: str = API_VERSION) -> Document:
     metadata = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": "breakwater.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}

@@ -13,6 +13,7 @@ mod outbound;
 mod outliers;
 mod read;
 mod resilience;
+mod routes;
 
 use std::sync::Arc;
 

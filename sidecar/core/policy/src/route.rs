@@ -5,10 +5,8 @@
 //! The first entry that a request meets decides.
 
 mod matcher;
-mod path;
 
 pub use matcher::{Field, Matcher, Path, Request, Text};
-pub use path::canonical;
 
 /// One rule of one route, as far as precedence asks.
 #[derive(Clone, Debug)]

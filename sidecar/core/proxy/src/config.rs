@@ -6,6 +6,7 @@
 
 mod backpressure;
 mod fault;
+mod routes;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,7 @@ use policy::{
 pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
 pub use fault::Fault;
+pub use routes::{RouteBackend, RouteRule};
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]
@@ -145,6 +147,8 @@ pub struct Cluster {
     pub limits: Vec<LimitRules>,
     /// Rehearsals, each of which acts by itself.
     pub faults: Vec<Arc<Fault>>,
+    /// Rules by which calls of it go elsewhere; sorted by route, those of one in their order.
+    pub routes: Vec<RouteRule>,
     /// Endpoints that may be called.
     pub endpoints: Vec<Endpoint>,
 }

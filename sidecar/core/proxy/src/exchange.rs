@@ -56,6 +56,7 @@ use crate::stages::rate_limit::throttle::Throttle;
 use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
+use crate::stages::route::rule;
 use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
@@ -238,17 +239,29 @@ impl Exchange {
     ) -> Result<Rc<Cluster>, Refusal> {
         let worker = Rc::clone(&self.worker);
         let left_ns = deadline::left_ns(bounds);
-        let (route, has_waited) = route::find(&worker, entry, request, left_ns).await?;
+        let (mut route, mut has_waited) = route::find(&worker, entry, request, left_ns).await?;
+        self.enter_cluster(&route.cluster);
+        if rule::governs(&route) {
+            let (called, has_waited_before) = (route, has_waited);
+            (route, has_waited) = rule::follow(&worker, &called, request, left_ns).await?;
+            has_waited |= has_waited_before;
+            self.enter_cluster(&route.cluster);
+            self.record.rule.clone_from(&route.rule);
+        }
         if has_waited {
             self.now_ns = worker.clock.now_ns();
         }
         let cluster = Rc::clone(&route.cluster);
-        self.record.service = Some(cluster.config.service.clone());
-        self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
         self.tries.read_contract(&cluster.config, request);
         self.affinity = Affinity::of(&cluster.config, request, self.class()).to(entry.only());
         self.route = Some(route);
         Ok(cluster)
+    }
+
+    /// From now on the request is one to this service.
+    fn enter_cluster(&mut self, cluster: &Cluster) {
+        self.record.service = Some(cluster.config.service.clone());
+        self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
     }
 
     /// Fixes the deadline, counted from the request's head; lets the calls of an inbound request find it.

@@ -36,6 +36,7 @@ mod probe;
 mod race;
 pub mod report;
 mod request;
+mod rules;
 mod settings;
 mod stages;
 mod tally;

@@ -19,6 +19,7 @@ use crate::config::{self, Block, Config, ServiceName};
 use crate::front::Front;
 use crate::gate::Gate;
 use crate::report::Direction;
+use crate::rules::Rules;
 use crate::stages::admission::Restraint;
 use crate::stages::breaker::Guard;
 use crate::stages::endpoint::{EndpointSet, Wanted};
@@ -78,6 +79,8 @@ pub(crate) struct Cluster {
     /// How long attempts took lately; kept only for retries and hedges.
     pub(crate) recent: Option<Rc<RefCell<RecentLatency>>>,
     pub(crate) ports: Vec<Rc<EndpointSet>>,
+    /// The rules by which calls of it go elsewhere.
+    pub(crate) rules: Rules,
 }
 
 impl Live {
@@ -185,6 +188,11 @@ impl Live {
             breaker: breaker(config, old),
             recent: recent(config, old),
             ports: ports(worker, config, old, now_ns),
+            rules: Rules::new(
+                &config.routes,
+                config.ports.iter().map(|port| port.number),
+                old.map(|old| &old.rules),
+            ),
             config: Arc::clone(config),
         })
     }
@@ -423,6 +431,7 @@ fn application(
             .map(|inbound| inbound.limits.clone())
             .unwrap_or_default(),
         faults: Vec::new(),
+        routes: Vec::new(),
         endpoints: vec![config::Endpoint {
             instance: Arc::clone(&worker.instance),
             addresses: vec![Some(app)],

@@ -68,6 +68,15 @@ pub struct PolicyRef {
     pub generation: i64,
 }
 
+impl PolicyRef {
+    /// Whether both name one object, at whatever generation.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        let names = |of: &Self| (of.kind.clone(), of.namespace.clone(), of.name.clone());
+        names(self) == names(other)
+    }
+}
+
 impl fmt::Display for PolicyRef {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.namespace.is_empty() {

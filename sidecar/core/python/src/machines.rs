@@ -20,6 +20,7 @@ mod readiness;
 mod reason;
 mod reconnect;
 mod retry;
+mod route;
 mod words;
 
 use pyo3::prelude::*;
@@ -42,5 +43,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     readiness::register(module)?;
     reason::register(module)?;
     reconnect::register(module)?;
-    retry::register(module)
+    retry::register(module)?;
+    route::register(module)
 }

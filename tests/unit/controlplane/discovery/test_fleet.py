@@ -16,6 +16,7 @@ from controlplane.model.sidecar import Hello, SidecarState
 from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.inputs import Inputs
+from controlplane.snapshot.routes import Routes
 from registry.model import ServiceName
 from tests.support.clock import FakeClock
 from tests.support.desired import host
@@ -29,7 +30,12 @@ def hello(instance: str = "web-0") -> Hello:
 
 
 def empty_fleet(clock: FakeClock) -> Fleet:
-    snapshot = Snapshot(inputs=Inputs(), attachments=Attachments(root_namespace="root"), resources={})
+    snapshot = Snapshot(
+        inputs=Inputs(),
+        attachments=Attachments(root_namespace="root"),
+        routes=Routes(root_namespace="root"),
+        resources={},
+    )
     return Fleet(Published(snapshot, is_settled=True), clock=clock, metrics=Metrics())
 
 

@@ -17,8 +17,9 @@ def test_the_reference_page_is_current() -> None:
 
 
 def test_every_kind_has_a_page() -> None:
-    names = {re.sub(r"(?<!^)(?=[A-Z])", "-", kind.removesuffix("Policy")).lower() for kind in SCHEMA.kinds}
-    assert {path.stem for path in WRITTEN} == names
+    own = [name.removesuffix("Policy") for name in SCHEMA.kinds if not name.endswith("Route")]
+    names = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in own}
+    assert {path.stem for path in WRITTEN} == names | {"routes"}
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda path: path.stem)

@@ -31,7 +31,7 @@ GRANTED = Grants().replace(
         """
     ),
 )
-REFERENCES = {"TargetRef", "CallerRef"}
+REFERENCES = {"TargetRef", "CallerRef", "ParentRef", "BackendRef"}
 
 
 def references(block: Block, path: str = "") -> Iterator[tuple[str, Block]]:
@@ -61,7 +61,7 @@ def refused(found: Document, grants: Grants | None = None) -> list[str]:
 
 def test_every_reference_is_of_a_sort_whose_crossing_is_decided() -> None:
     assert {block.name for _, _, block in FIELDS} == REFERENCES
-    assert {path for _, path, _ in FIELDS} == {"targetRefs", "from"}
+    assert {path for _, path, _ in FIELDS} == {"targetRefs", "from", "parentRefs", "rules.backendRefs"}
 
 
 @pytest.mark.parametrize(

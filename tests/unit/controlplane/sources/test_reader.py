@@ -82,12 +82,13 @@ def test_every_problem_is_found_at_once_with_file_line_object_and_path() -> None
         "policies.yaml:9: ResiliencePolicy shop/cart spec.retry.attempts: written before, at line 8",
         (
             "policies.yaml:11: apiVersion: required; expected breakwater.dev/v1alpha1, "
-            "gateway.networking.k8s.io/v1beta1"
+            "gateway.networking.k8s.io/v1beta1, "
+            "gateway.networking.k8s.io/v1"
         ),
         (
             "policies.yaml:11: kind: expected one of ResiliencePolicy, RateLimitPolicy, Mesh, "
-            "ExternalService, BackpressurePolicy, SidecarProfile, ReferenceGrant, FaultPolicy, "
-            "found 'Nothing'"
+            "ExternalService, BackpressurePolicy, SidecarProfile, ReferenceGrant, FaultPolicy, HTTPRoute, "
+            "GRPCRoute, found 'Nothing'"
         ),
     ]
     assert parsed.documents == ()

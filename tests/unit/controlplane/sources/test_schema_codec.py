@@ -20,6 +20,8 @@ def test_the_schema_has_every_kind_of_the_contract() -> None:
         "SidecarProfile": "scp",
         "ReferenceGrant": "refgrant",
         "FaultPolicy": "fip",
+        "HTTPRoute": "httproute",
+        "GRPCRoute": "grpcroute",
     }
 
 

@@ -7,7 +7,7 @@ use proxy::config::{Block, Cluster, PolicyRef, Port};
 use super::read::{Under, each, port};
 use super::{
     Fault, balancing, breaker, fault, groups, health_check, hedge, limits, outliers, resilience,
-    service,
+    routes, service,
 };
 use crate::identity::Identity;
 use crate::mesh;
@@ -52,6 +52,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         pool: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
         faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
+        routes: each("routes", wire.routes, routes::decode)?,
         endpoints: Vec::new(),
     };
     fill(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
@@ -174,6 +175,7 @@ impl Origins<'_> {
     }
 }
 
+/// Names a policy.
 pub(super) fn policy_ref(wire: &mesh::PolicyRef) -> PolicyRef {
     PolicyRef {
         kind: wire.kind.as_str().into(),

@@ -1,5 +1,6 @@
 //! What one match of a rule asks of a request, as in the Gateway API.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -28,6 +29,13 @@ impl Text {
             .map(Self::Expression)
     }
 
+    fn length(&self) -> usize {
+        match self {
+            Self::Exact(expected) => expected.len(),
+            Self::Expression(expression) => expression.as_str().len(),
+        }
+    }
+
     fn is_met_by(&self, text: &[u8]) -> bool {
         match self {
             Self::Exact(expected) => **expected == *text,
@@ -43,6 +51,13 @@ pub enum Path {
     Whole(Text),
     /// One that begins with these segments; a slash at the end does not count.
     Prefix(Box<[u8]>),
+    /// One of a gRPC method; any service, or any method, where `None`.
+    Call {
+        /// Full name of the service.
+        service: Option<Text>,
+        /// Name of the method.
+        method: Option<Text>,
+    },
 }
 
 impl Path {
@@ -54,8 +69,23 @@ impl Path {
                 path.strip_prefix(prefix)
                     .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
             }
+            Self::Call { service, method } => call_of(path).is_some_and(|(called, name)| {
+                let holds = |text: &Option<Text>, part| {
+                    text.as_ref().is_none_or(|text| text.is_met_by(part))
+                };
+                holds(service, called) && holds(method, name)
+            }),
         }
     }
+}
+
+/// Service and method of a gRPC call, of whose path they are the two segments.
+fn call_of(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let path = path.strip_prefix(b"/")?;
+    let at = path.iter().position(|&byte| byte == b'/')?;
+    let (service, method) = (&path[..at], &path[at + 1..]);
+    (!service.is_empty() && !method.is_empty() && !method.contains(&b'/'))
+        .then_some((service, method))
 }
 
 /// A header or a query parameter that has to be there; headers by their name in lower case.
@@ -86,17 +116,17 @@ pub trait Request {
     fn method(&self) -> &[u8];
     /// Its path in canonical form, without the query.
     fn path(&self) -> &[u8];
-    /// The value of a header, by its name in lower case.
-    fn header(&self, name: &str) -> Option<&[u8]>;
+    /// The value of a header, by its name in lower case; of several, joined by commas.
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>>;
     /// The value of the first query parameter of a name.
-    fn query(&self, name: &str) -> Option<&[u8]>;
+    fn query(&self, name: &str) -> Option<Cow<'_, [u8]>>;
 }
 
 impl Matcher {
     /// Whether a request meets all of it.
     pub fn is_met_by(&self, request: &impl Request) -> bool {
-        let holds = |value: Option<&[u8]>, field: &Field| {
-            value.is_some_and(|value| field.value.is_met_by(value))
+        let holds = |value: Option<Cow<'_, [u8]>>, field: &Field| {
+            value.is_some_and(|value| field.value.is_met_by(&value))
         };
         self.method
             .as_deref()
@@ -116,20 +146,18 @@ impl Matcher {
     }
 
     /// Sorts the more specific first: an exact path, an expression, the longer prefix, a method, more headers,
-    /// more query parameters (Gateway API, `HTTPRouteRule`; where expressions stand is left to us).
+    /// more query parameters (Gateway API, `HTTPRouteRule`; where expressions stand is left to us). Of gRPC calls the
+    /// longer service, the longer method, more headers (`GRPCRouteRule`).
     pub(super) fn rank(&self) -> impl Ord + use<> {
-        let (kind, length) = match &self.path {
-            Some(Path::Whole(Text::Exact(_))) => (3, 0),
-            Some(Path::Whole(Text::Expression(expression))) => (2, expression.as_str().len()),
-            Some(Path::Prefix(prefix)) => (1, prefix.len()),
-            None => (1, 1),
+        let length = |text: &Option<Text>| text.as_ref().map_or(0, Text::length);
+        let (kind, first, second) = match &self.path {
+            Some(Path::Whole(Text::Exact(_))) => (3, 0, 0),
+            Some(Path::Whole(expression)) => (2, expression.length(), 0),
+            Some(Path::Prefix(prefix)) => (1, prefix.len(), 0),
+            Some(Path::Call { service, method }) => (1, length(service), length(method)),
+            None => (1, 1, 0),
         };
-        Reverse((
-            kind,
-            length,
-            self.method.is_some(),
-            self.headers.len(),
-            self.queries.len(),
-        ))
+        let (headers, queries) = (self.headers.len(), self.queries.len());
+        Reverse((kind, first, second, self.method.is_some(), headers, queries))
     }
 }

@@ -20,12 +20,12 @@ impl Request for Asked {
         self.path.as_bytes()
     }
 
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.get(name).map(|value| value.as_bytes())
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.headers.get(name).map(|value| value.as_bytes().into())
     }
 
-    fn query(&self, name: &str) -> Option<&[u8]> {
-        self.queries.get(name).map(|value| value.as_bytes())
+    fn query(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.queries.get(name).map(|value| value.as_bytes().into())
     }
 }
 
@@ -73,29 +73,6 @@ fn found(matches: Vec<Matcher>, request: &Asked) -> Option<usize> {
         .map(|one| rule("shop/cart", vec![one]))
         .collect();
     Table::new(&rules).find(request)
-}
-
-#[test]
-fn a_path_is_canonical_before_it_is_matched() {
-    for (given, expected) in [
-        ("/a/../b", "/b"),
-        ("/a/%2e%2E/b", "/b"),
-        ("/a/./b/", "/a/b/"),
-        ("/a/b/..", "/a/"),
-        ("/a/b/.", "/a/b/"),
-        ("/../../x", "/x"),
-        ("/%7euser", "/~user"),
-        ("/a%2fb", "/a%2Fb"),
-        ("/a%2", "/a%2"),
-        ("/a%zz", "/a%zz"),
-        ("/.hidden", "/.hidden"),
-        ("/a//b", "/a//b"),
-        ("/", "/"),
-    ] {
-        let canonical = canonical(given.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&canonical), expected, "{given}");
-    }
-    assert!(matches!(canonical(b"/cart/7"), Cow::Borrowed(_)));
 }
 
 #[test]
@@ -242,4 +219,45 @@ fn a_rule_without_matches_takes_what_no_other_does() {
     assert_eq!(table.find(&get("/cart/7")), Some(1));
     assert_eq!(table.find(&get("/other")), Some(0));
     assert_eq!(Table::default().find(&get("/")), None);
+}
+
+fn call(service: Option<&str>, method: Option<&str>) -> Matcher {
+    path(Path::Call {
+        service: service.map(exact),
+        method: method.map(exact),
+    })
+}
+
+#[test]
+fn a_call_is_met_by_service_and_method() {
+    for (matcher, asked, is_met) in [
+        (call(Some("a.B"), Some("C")), "/a.B/C", true),
+        (call(Some("a.B"), None), "/a.B/C", true),
+        (call(None, Some("C")), "/a.B/C", true),
+        (call(None, None), "/a.B/C", true),
+        (call(Some("a.B"), Some("C")), "/a.B/D", false),
+        (call(Some("a"), None), "/a.B/C", false),
+        (call(None, None), "/", false),
+        (call(None, None), "/a.B", false),
+        (call(None, None), "/a.B/", false),
+        (call(None, None), "/a.B/C/D", false),
+    ] {
+        assert_eq!(
+            matcher.is_met_by(&get(asked)),
+            is_met,
+            "{matcher:?} {asked}"
+        );
+    }
+}
+
+#[test]
+fn the_longer_service_wins_then_the_longer_method() {
+    let table = |matches| found(matches, &get("/a.B/C"));
+    let (whole, service) = (call(Some("a.B"), Some("C")), call(Some("a.B"), None));
+    assert_eq!(table(vec![service.clone(), whole]), Some(1));
+    assert_eq!(table(vec![call(None, Some("C")), service]), Some(1));
+    assert_eq!(
+        table(vec![call(None, None), call(None, Some("C"))]),
+        Some(1)
+    );
 }

@@ -3,6 +3,7 @@
 mod line;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http1::Known;
@@ -16,6 +17,7 @@ use crate::config::{AccessLog, AccessLogMode};
 use crate::name::{PolicyRef, ServiceName};
 use crate::report::{Decision, Direction};
 use crate::request::Request;
+use crate::rules::Rule;
 use crate::tally::{Ended, Flight};
 use crate::trace::Trace;
 use crate::worker::Worker;
@@ -25,6 +27,8 @@ use crate::worker::Worker;
 pub(crate) struct Record {
     pub(crate) direction: Direction,
     pub(crate) service: Option<ServiceName>,
+    /// The rule that led to the service.
+    pub(crate) rule: Option<Rc<Rule>>,
     pub(crate) flight: Flight,
     pub(crate) method: Method,
     pub(crate) protocol: &'static str,
@@ -82,6 +86,7 @@ impl Record {
         Self {
             direction,
             service: None,
+            rule: None,
             flight: Flight::begin(&worker.tally(direction, None), now_ns),
             method: Method::Other,
             protocol: "",

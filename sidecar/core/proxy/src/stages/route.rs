@@ -1,5 +1,7 @@
 //! Route: the service behind the name that was called, and the port of it.
 
+pub(crate) mod rule;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::host;
 use crate::live::{Cluster, Live};
 use crate::report::Direction;
 use crate::request::{Edit, Request};
+use crate::rules::Rule;
 use crate::worker::{Entry, Worker};
 
 /// Where a request goes.
@@ -21,6 +24,8 @@ use crate::worker::{Entry, Worker};
 pub(crate) struct Route {
     pub(crate) cluster: Rc<Cluster>,
     pub(crate) endpoints: Rc<EndpointSet>,
+    /// The rule that led there.
+    pub(crate) rule: Option<Rc<Rule>>,
 }
 
 /// What a look at the configuration finds.
@@ -34,7 +39,7 @@ enum Found {
 /// The longest name that DNS knows, and that anybody is asked about.
 const LONGEST_HOST: usize = 253;
 
-/// Finds where a request goes; asks for what the configuration lacks. Tells whether that took a wait.
+/// Finds the service that is called; asks for what the configuration lacks. Tells whether that took a wait.
 pub(crate) async fn find(
     worker: &Rc<Worker>,
     entry: &Entry,
@@ -44,25 +49,32 @@ pub(crate) async fn find(
     if is_loop(worker, entry, request) {
         return Err(Refusal::new(Reason::ProxyLoop));
     }
-    match look(worker, entry, request) {
-        Found::Here(route) => Ok((route, false)),
-        Found::Nowhere => Err(Refusal::new(Reason::RouteNone)),
-        Found::Missing(wanted) => {
-            let left = left_ns.map(Duration::from_nanos);
-            match worker.demands.ask(&wanted, left).await {
-                Supply::Applied => Ok((find_again(worker, entry, request)?, true)),
-                Supply::Unknown => Err(Refusal::new(Reason::RouteNone)),
-                Supply::Unavailable => Err(Refusal::new(Reason::ConfigMissing)),
-            }
-        }
-    }
+    let look = || look(worker, entry, request);
+    reach(worker, left_ns, look, || Refusal::new(Reason::RouteNone)).await
 }
 
-fn find_again(worker: &Worker, entry: &Entry, request: &dyn Request) -> Result<Route, Refusal> {
-    match look(worker, entry, request) {
-        Found::Here(route) => Ok(route),
+/// What `look` finds, once the configuration has what it lacks; refused as `nowhere` says where there is nothing.
+async fn reach(
+    worker: &Rc<Worker>,
+    left_ns: Option<u64>,
+    look: impl Fn() -> Found,
+    nowhere: impl Fn() -> Refusal,
+) -> Result<(Route, bool), Refusal> {
+    let wanted = match look() {
+        Found::Here(route) => return Ok((route, false)),
+        Found::Nowhere => return Err(nowhere()),
+        Found::Missing(wanted) => wanted,
+    };
+    let left = left_ns.map(Duration::from_nanos);
+    let found = match worker.demands.ask(&wanted, left).await {
+        Supply::Applied => look(),
+        Supply::Unknown => Found::Nowhere,
+        Supply::Unavailable => Found::Missing(wanted),
+    };
+    match found {
+        Found::Here(route) => Ok((route, true)),
         Found::Missing(_) => Err(Refusal::new(Reason::ConfigMissing)),
-        Found::Nowhere => Err(Refusal::new(Reason::RouteNone)),
+        Found::Nowhere => Err(nowhere()),
     }
 }
 
@@ -142,6 +154,7 @@ fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
         Found::Here(Route {
             cluster: Rc::clone(cluster),
             endpoints: Rc::clone(endpoints),
+            rule: None,
         })
     })
 }

@@ -58,6 +58,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
             number: 80,
         }],
         idempotent_methods: Vec::new(),
+        routes: Vec::new(),
         timeouts: None,
         retry: None,
         hedge: None,

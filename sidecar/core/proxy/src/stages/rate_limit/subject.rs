@@ -104,7 +104,8 @@ pub(crate) fn cookie(request: &dyn Request, name: &str) -> Option<Vec<u8>> {
     value
 }
 
-fn query<'a>(request: &'a dyn Request, name: &str) -> Option<&'a [u8]> {
+/// The value of the first query parameter of a name.
+pub(crate) fn query<'a>(request: &'a dyn Request, name: &str) -> Option<&'a [u8]> {
     request
         .query()?
         .split(|&byte| byte == b'&')

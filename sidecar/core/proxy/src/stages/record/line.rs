@@ -41,6 +41,7 @@ pub(super) fn format(record: &Record, worker: &Worker, now_ns: u64) -> String {
     let is_outbound = record.direction == Direction::Outbound;
     line.maybe("src", is_outbound.then_some(&worker.instance));
     line.maybe("dst", record.service.as_ref());
+    line.maybe("route", record.rule.as_ref());
     line.maybe(
         "would_refuse",
         record.would_refuse.as_deref().map(would_refuse),

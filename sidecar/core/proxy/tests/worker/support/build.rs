@@ -52,6 +52,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
             number: 80,
         }],
         idempotent_methods: Vec::new(),
+        routes: Vec::new(),
         timeouts: None,
         retry: None,
         hedge: None,

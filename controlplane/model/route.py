@@ -1,0 +1,40 @@
+"""Rules of routes: which requests they are for, and where these go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from controlplane.model.resource import PolicyRef
+    from controlplane.model.value import Tree
+    from registry.model import ServiceName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteBackend:
+    """Where a rule sends requests; a `port` of zero is the port that was called.
+
+    `service` is `None` for a reference that leads nowhere, or may not be followed.
+    """
+
+    service: ServiceName | None
+    port: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRule:
+    """One rule of a route of a service, its matches with every default filled in.
+
+    `name` is the rule's own, or its place in the route; no `ports` means every port of the service.
+    """
+
+    route: PolicyRef
+    name: str
+    created_at: datetime | None
+    ports: tuple[int, ...]
+    matches: tuple[Tree, ...]
+    backends: tuple[RouteBackend, ...]

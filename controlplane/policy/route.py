@@ -1,0 +1,207 @@
+"""HTTPRoute and GRPCRoute: which requests to a service go where, as the Gateway API says it.
+
+A route's parent is a service, and its rules govern the calls of it. Of what the Gateway API defines, the
+schema has what sidecars enforce.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from controlplane.model.value import Tree, blocks, find_number, find_text
+from controlplane.policy.reference_grant import Subject
+from controlplane.policy.target import OUR_GROUP, Target
+from sidecar.machines import expression_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from controlplane.model.document import Document, Problem
+    from controlplane.policy.reference_grant import Grants
+
+HTTP: Final = "HTTPRoute"
+GRPC: Final = "GRPCRoute"
+KINDS: Final = frozenset({HTTP, GRPC})
+GROUP: Final = "gateway.networking.k8s.io"
+MATCHES_MAX: Final = 128
+"""Matches of all rules of a route together, as the Gateway API has it."""
+
+_GROUPS: Final = {"Service": ("",), "ExternalService": ("", OUR_GROUP)}
+_REGULAR: Final = "RegularExpression"
+# What the Gateway API allows in no path: empty and dot segments, encoded slashes, what follows a path.
+_NEVER: Final = ("//", "/./", "/../", "%2f", "%2F", "#")
+_NEVER_LAST: Final = ("/..", "/.")
+_PATH: Final = re.compile(r"/(?:[A-Za-z0-9/\-._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*", re.ASCII)
+_GRPC_SERVICE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_GRPC_METHOD: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+class Parent(NamedTuple):
+    """A service whose calls a route governs; a `port` of zero means every port."""
+
+    target: Target
+    port: int
+
+
+class Backend(NamedTuple):
+    """A reference to where a rule sends requests."""
+
+    target: Target
+    port: int
+    weight: int
+
+
+def parents(document: Document) -> tuple[Parent, ...]:
+    """The services that a route governs, in the order written; none for another kind."""
+    if document.key.kind not in KINDS:
+        return ()
+    refs = blocks(document.spec, "parentRefs")
+    return tuple(Parent(_target(document, ref), find_number(ref, "port") or 0) for ref in refs)
+
+
+def rule_name(rule: Tree, place: int) -> str:
+    """What a rule is called: its name, or its place in the route."""
+    return find_text(rule, "name") or str(place)
+
+
+def backends(document: Document, rule: Tree) -> tuple[Backend, ...]:
+    """Where a rule sends requests, in the order written; none: to the service that was called."""
+    return tuple(
+        Backend(_target(document, ref), find_number(ref, "port") or 0, _weight(ref))
+        for ref in blocks(rule, "backendRefs")
+    )
+
+
+def all_backends(document: Document) -> Iterator[Target]:
+    """Every service that rules of a route send requests to, as often as named; none of another kind."""
+    if document.key.kind in KINDS:
+        for rule in blocks(document.spec, "rules"):
+            yield from (backend.target for backend in backends(document, rule))
+
+
+def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
+    """References that a route of this namespace may not make, given which is the root."""
+    namespace = document.key.namespace
+    if namespace == root_namespace:
+        return
+    for index, parent in enumerate(parents(document)):
+        if parent.target.namespace != namespace:
+            message = (
+                f"a route governs services of its own namespace {namespace}, found {parent.target.namespace}"
+            )
+            yield document.problem(f"spec.parentRefs[{index}]", message)
+
+
+def crosses(document: Document) -> bool:
+    """Whether some reference of a route leaves its namespace."""
+    return any(backend.namespace != document.key.namespace for backend in all_backends(document))
+
+
+def may_follow(document: Document, backend: Target, root_namespace: str, grants: Grants) -> bool:
+    """Whether a route may send requests to a service."""
+    key, group = document.key, _GROUPS[backend.kind][-1]
+    source = Subject(GROUP, key.kind, key.namespace)
+    named = Subject(group, backend.kind, backend.namespace, backend.name)
+    return key.namespace == root_namespace or grants.permit(source, named)
+
+
+def validate(document: Document) -> Iterator[Problem]:
+    """What is wrong between the fields of a route, as far as it does not depend on other documents."""
+    yield from _validate_parents(document)
+    rules = blocks(document.spec, "rules")
+    yield from _repeated(document, "spec.rules", "name", [find_text(rule, "name") for rule in rules])
+    count = sum(len(blocks(rule, "matches")) for rule in rules)
+    if count > MATCHES_MAX:
+        yield document.problem("spec.rules", f"expected at most {MATCHES_MAX} matches in all, found {count}")
+    for place, rule in enumerate(rules):
+        path = f"spec.rules[{place}]"
+        for index, ref in enumerate(blocks(rule, "backendRefs")):
+            yield from _validate_group(document, ref, f"{path}.backendRefs[{index}]")
+        for index, match in enumerate(blocks(rule, "matches")):
+            yield from _validate_match(document, match, f"{path}.matches[{index}]")
+
+
+def _target(document: Document, ref: Tree) -> Target:
+    namespace = find_text(ref, "namespace") or document.key.namespace
+    return Target(find_text(ref, "kind") or "Service", namespace, find_text(ref, "name"))
+
+
+def _weight(ref: Tree) -> int:
+    weight = find_number(ref, "weight")
+    return 1 if weight is None else weight
+
+
+def _validate_parents(document: Document) -> Iterator[Problem]:
+    refs = blocks(document.spec, "parentRefs")
+    found = parents(document)
+    for index, (ref, parent) in enumerate(zip(refs, found, strict=True)):
+        path = f"spec.parentRefs[{index}]"
+        yield from _validate_group(document, ref, path)
+        if found.index(parent) != index:
+            yield document.problem(path, f"the same as parentRefs[{found.index(parent)}]")
+
+
+def _validate_group(document: Document, ref: Tree, path: str) -> Iterator[Problem]:
+    kind, group = find_text(ref, "kind") or "Service", find_text(ref, "group")
+    groups = _GROUPS.get(kind, (group,))
+    if group not in groups:
+        expected = " or ".join(f"'{each}'" for each in groups)
+        yield document.problem(f"{path}.group", f"expected {expected} for kind {kind}, found '{group}'")
+
+
+def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:
+    for name in ("headers", "queryParams"):
+        fields = blocks(match, name)
+        is_header = name == "headers"
+        names = [
+            find_text(field, "name").lower() if is_header else find_text(field, "name") for field in fields
+        ]
+        yield from _repeated(document, f"{path}.{name}", "name", names)
+        for index, field in enumerate(fields):
+            yield from _validate_expression(document, field, f"{path}.{name}[{index}]", "value")
+    if isinstance(form := match.get("path"), dict):
+        yield from _validate_path(document, form, f"{path}.path")
+    if isinstance(form := match.get("method"), dict):
+        yield from _validate_call(document, form, f"{path}.method")
+
+
+def _validate_path(document: Document, form: Tree, path: str) -> Iterator[Problem]:
+    value = find_text(form, "value")
+    if find_text(form, "type") == _REGULAR:
+        yield from _validate_expression(document, form, path, "value")
+    elif value and not _PATH.fullmatch(value):
+        yield document.problem(
+            f"{path}.value", f"expected a path that begins with a slash, found '{value[:80]}'"
+        )
+    else:
+        found = [part for part in _NEVER if part in value] + [
+            end for end in _NEVER_LAST if value.endswith(end)
+        ]
+        if found:
+            yield document.problem(f"{path}.value", f"expected a canonical path, which never has {found[0]}")
+
+
+def _validate_call(document: Document, form: Tree, path: str) -> Iterator[Problem]:
+    if not find_text(form, "service") and not find_text(form, "method"):
+        yield document.problem(path, "expected service or method, found neither")
+    for name, pattern in (("service", _GRPC_SERVICE), ("method", _GRPC_METHOD)):
+        value = find_text(form, name)
+        if find_text(form, "type") == _REGULAR:
+            yield from _validate_expression(document, form, path, name)
+        elif value and not pattern.fullmatch(value):
+            yield document.problem(f"{path}.{name}", f"expected a name of gRPC, found '{value[:80]}'")
+
+
+def _validate_expression(document: Document, form: Tree, path: str, name: str) -> Iterator[Problem]:
+    if find_text(form, "type") == _REGULAR and (fault := expression_fault(find_text(form, name))):
+        yield document.problem(f"{path}.{name}", f"expected an expression that takes linear time: {fault}")
+
+
+def _repeated(document: Document, path: str, member: str, values: Iterable[str]) -> Iterator[Problem]:
+    """Values that are written twice; empty ones are none."""
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
+        first = seen.setdefault(value, index)
+        if value and first != index:
+            yield document.problem(f"{path}[{index}].{member}", f"{value} is taken by [{first}]")

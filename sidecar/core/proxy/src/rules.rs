@@ -1,0 +1,132 @@
+//! The rules of a service's routes in force: which of them a request falls under, and whose turn it is there.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use http1::canonical_path;
+use policy::route::{self, Table};
+use policy::split::Turns;
+
+use crate::config::{RouteBackend, RouteRule};
+use crate::request::Request;
+use crate::stages::rate_limit::subject;
+
+/// Every rule of a service, by the ports they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    /// Sorted by route, those of one in their order.
+    rules: Vec<Rc<Rule>>,
+    /// Which of them a request to a port falls under; ports without rules are not in it.
+    ports: Vec<(u16, Table, Vec<usize>)>,
+}
+
+/// One rule, and its turns.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) config: RouteRule,
+    turns: Rc<RefCell<Turns>>,
+}
+
+/// Writes a rule as people name it: `route/rule`.
+impl fmt::Display for Rule {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.config.route.name, self.config.name)
+    }
+}
+
+impl Rules {
+    /// The rules of `config` for calls of `ports`. A rule whose backends and weights stay goes on with its turns.
+    pub(crate) fn new(
+        config: &[RouteRule],
+        ports: impl Iterator<Item = u16>,
+        old: Option<&Self>,
+    ) -> Self {
+        let old = old.map_or(&[][..], |old| &old.rules);
+        let rules: Vec<_> = config.iter().map(|rule| Rule::new(rule, old)).collect();
+        let table = |port: u16| {
+            let places: Vec<usize> = (0..rules.len())
+                .filter(|&place| rules[place].config.is_for(port))
+                .collect();
+            let matches = |place: &usize| rules[*place].config.matches.clone();
+            let matches: Vec<_> = places.iter().map(matches).collect();
+            (!places.is_empty()).then(|| (port, Table::new(&matches), places))
+        };
+        Self {
+            ports: ports.filter_map(table).collect(),
+            rules,
+        }
+    }
+
+    /// Whether no rule is for calls of that port.
+    pub(crate) fn is_empty_at(&self, port: u16) -> bool {
+        self.ports.iter().all(|(number, ..)| *number != port)
+    }
+
+    /// The rule that a request to that port falls under.
+    pub(crate) fn find(&self, port: u16, request: &dyn Request) -> Option<&Rc<Rule>> {
+        let (_, table, places) = self.ports.iter().find(|(number, ..)| *number == port)?;
+        let place = table.find(&Asked {
+            path: canonical_path(request.path()),
+            request,
+        })?;
+        self.rules.get(*places.get(place)?)
+    }
+}
+
+impl Rule {
+    fn new(config: &RouteRule, old: &[Rc<Self>]) -> Rc<Self> {
+        let same = |rule: &&Rc<Self>| {
+            let known = &rule.config;
+            known.route.is_same_object(&config.route)
+                && known.name == config.name
+                && known.backends == config.backends
+        };
+        let turns = old.iter().find(same).map(|rule| Rc::clone(&rule.turns));
+        Rc::new(Self {
+            config: config.clone(),
+            turns: turns.unwrap_or_default(),
+        })
+    }
+
+    /// Whose turn it is; none when nobody has a weight.
+    pub(crate) fn next(&self) -> Option<&RouteBackend> {
+        let backends = &self.config.backends;
+        let weight = |place: usize| backends.get(place).map_or(0, |backend| backend.weight);
+        let place = self.turns.borrow_mut().next(backends.len(), weight)?;
+        backends.get(place)
+    }
+}
+
+/// A request as rules see it.
+struct Asked<'a> {
+    path: Cow<'a, [u8]>,
+    request: &'a dyn Request,
+}
+
+impl route::Request for Asked<'_> {
+    fn method(&self) -> &[u8] {
+        self.request.method()
+    }
+
+    fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let mut all: Option<Vec<u8>> = None;
+        self.request.visit(name, &mut |value| match &mut all {
+            Some(all) => {
+                all.push(b',');
+                all.extend_from_slice(value);
+            }
+            None => all = Some(value.to_vec()),
+        });
+        all.map(Cow::Owned)
+    }
+
+    fn query(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        subject::query(self.request, name).map(Cow::Borrowed)
+    }
+}

@@ -1,0 +1,57 @@
+//! The rule that a request falls under, and where that sends it.
+
+use std::rc::Rc;
+
+use policy::Reason;
+
+use super::{Found, Refusal, Route, at_port, missing, reach};
+use crate::config::RouteBackend;
+use crate::handle::Wanted;
+use crate::request::Request;
+use crate::rules::Rule;
+use crate::worker::Worker;
+
+/// What the Gateway API answers where a reference leads nowhere.
+const LEADS_NOWHERE: u16 = 500;
+
+/// Whether some route governs calls of a service at a port.
+pub(crate) fn governs(called: &Route) -> bool {
+    !called.cluster.rules.is_empty_at(called.endpoints.port())
+}
+
+/// Where a call goes by the rule that it falls under, whose turn it takes. Tells whether that took a wait.
+pub(crate) async fn follow(
+    worker: &Rc<Worker>,
+    called: &Route,
+    request: &dyn Request,
+    left_ns: Option<u64>,
+) -> Result<(Route, bool), Refusal> {
+    let rules = &called.cluster.rules;
+    let rule = rules
+        .find(called.endpoints.port(), request)
+        .ok_or(Refusal::new(Reason::RouteNone))?;
+    let backend = rule.next().ok_or_else(|| nowhere(rule))?;
+    let look = || look(worker, called, backend);
+    let (route, has_waited) = reach(worker, left_ns, look, || nowhere(rule)).await?;
+    let rule = Some(Rc::clone(rule));
+    Ok((Route { rule, ..route }, has_waited))
+}
+
+fn look(worker: &Worker, called: &Route, backend: &RouteBackend) -> Found {
+    let Some(service) = &backend.service else {
+        return Found::Nowhere;
+    };
+    let port = backend.port.or(Some(called.endpoints.port()));
+    match worker.live.borrow().clusters.get(service) {
+        Some(cluster) => at_port(cluster, port),
+        None => missing(worker, Wanted::Service(service.clone())),
+    }
+}
+
+/// The reference leads nowhere: to what is no service, or to no port of one.
+fn nowhere(rule: &Rule) -> Refusal {
+    Refusal {
+        status: Some(LEADS_NOWHERE),
+        ..Refusal::new(Reason::UpstreamNoEndpoints).by(Some(rule.config.route.clone()))
+    }
+}

@@ -1,0 +1,159 @@
+"""HTTPRoute and GRPCRoute: what is refused, and what they refer to."""
+
+from textwrap import indent
+
+import pytest
+
+from controlplane.model.document import Document
+from controlplane.model.value import blocks
+from controlplane.policy import route
+from controlplane.policy.target import Target
+from tests.support.builders import documents, read
+
+PARENT = "parentRefs: [{kind: Service, name: cart}]"
+
+
+def text(spec: str, kind: str = "HTTPRoute") -> str:
+    header = f"apiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\n"
+    return f"{header}metadata: {{name: cart, namespace: shop}}\nspec:\n{indent(spec, '  ')}\n"
+
+
+def match(written: str) -> str:
+    return f"{PARENT}\nrules: [{{matches: [{written}]}}]"
+
+
+def found(spec: str, kind: str = "HTTPRoute") -> Document:
+    [document] = documents(text(spec, kind))
+    return document
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "path", "said"),
+    [
+        ("HTTPRoute", f"{PARENT}\nhostnames: [a.b]\nrules: [{{}}]", "spec.hostnames", "unknown field"),
+        ("HTTPRoute", f"{PARENT}\nrules: []", "spec.rules", "at least 1"),
+        (
+            "HTTPRoute",
+            "parentRefs: [{kind: Gateway, name: g}]\nrules: [{}]",
+            "spec.parentRefs[0].kind",
+            "ExternalService",
+        ),
+        (
+            "HTTPRoute",
+            "parentRefs: [{group: a, kind: Service, name: g}]\nrules: [{}]",
+            "spec.parentRefs[0].group",
+            "''",
+        ),
+        (
+            "HTTPRoute",
+            "parentRefs: [{kind: Service, name: g}, {kind: Service, name: g}]\nrules: [{}]",
+            "spec.parentRefs[1]",
+            "the same as parentRefs[0]",
+        ),
+        ("HTTPRoute", f"{PARENT}\nrules: [{{name: a}}, {{name: a}}]", "spec.rules[1].name", "taken by [0]"),
+        (
+            "HTTPRoute",
+            f"{PARENT}\nrules: [{{backendRefs: [{{name: a}}]}}]",
+            "spec.rules[0].backendRefs[0].port",
+            "required",
+        ),
+        (
+            "HTTPRoute",
+            match("{path: {value: cart}}"),
+            "spec.rules[0].matches[0].path.value",
+            "begins with a slash",
+        ),
+        ("HTTPRoute", match("{path: {value: /a//b}}"), "spec.rules[0].matches[0].path.value", "never has //"),
+        (
+            "HTTPRoute",
+            match("{path: {value: /a/..}}"),
+            "spec.rules[0].matches[0].path.value",
+            "never has /..",
+        ),
+        (
+            "HTTPRoute",
+            match("{path: {value: /a%2Fb}}"),
+            "spec.rules[0].matches[0].path.value",
+            "never has %2F",
+        ),
+        (
+            "HTTPRoute",
+            match("{path: {type: RegularExpression, value: '('}}"),
+            "spec.rules[0].matches[0].path.value",
+            "linear time",
+        ),
+        (
+            "HTTPRoute",
+            match("{path: {type: RegularExpression, value: '(a)\\1'}}"),
+            "spec.rules[0].matches[0].path.value",
+            "backreferences",
+        ),
+        (
+            "HTTPRoute",
+            match("{path: {type: RegularExpression, value: '(a{1000}){1000}'}}"),
+            "spec.rules[0].matches[0].path.value",
+            "size limit",
+        ),
+        ("HTTPRoute", match("{method: BREW}"), "spec.rules[0].matches[0].method", "GET, HEAD"),
+        (
+            "HTTPRoute",
+            match("{headers: [{name: X-A, value: a}, {name: x-a, value: b}]}"),
+            "spec.rules[0].matches[0].headers[1].name",
+            "taken by [0]",
+        ),
+        ("GRPCRoute", match("{method: {type: Exact}}"), "spec.rules[0].matches[0].method", "found neither"),
+        (
+            "GRPCRoute",
+            match("{method: {service: a/b}}"),
+            "spec.rules[0].matches[0].method.service",
+            "name of gRPC",
+        ),
+        (
+            "GRPCRoute",
+            match("{method: {method: '1'}}"),
+            "spec.rules[0].matches[0].method.method",
+            "name of gRPC",
+        ),
+        ("GRPCRoute", match("{path: {value: /a}}"), "spec.rules[0].matches[0].path", "unknown field"),
+    ],
+)
+def test_what_is_not_enforced_or_makes_no_sense_is_refused(
+    kind: str, spec: str, path: str, said: str
+) -> None:
+    problems = [(problem.path, problem.message) for problem in read(text(spec, kind)).problems]
+    assert [place for place, _ in problems] == [path]
+    assert said in problems[0][1]
+
+
+def test_routes_are_of_the_gateway_apis_own_version() -> None:
+    [problem] = read(
+        text(f"{PARENT}\nrules: [{{}}]").replace("networking.k8s.io/v1", "networking.k8s.io/v1beta1")
+    ).problems
+    assert "gateway.networking.k8s.io/v1," in problem.message
+
+
+def test_matches_are_bounded_over_all_rules() -> None:
+    rule = f"{{matches: [{', '.join(['{method: GET}'] * 64)}]}}"
+    sound = read(text(f"{PARENT}\nrules: [{rule}, {rule}]"))
+    assert sound.is_valid
+    [problem] = read(text(f"{PARENT}\nrules: [{rule}, {rule}, {{matches: [{{method: PUT}}]}}]")).problems
+    assert (problem.path, "at most 128" in problem.message) == ("spec.rules", True)
+
+
+def test_references_are_of_the_routes_own_namespace_unless_they_say_another() -> None:
+    refs = "[{name: b, port: 80}, {name: c, namespace: pay, port: 1, weight: 0}]"
+    document = found(f"{PARENT}\nrules: [{{backendRefs: {refs}}}]")
+    assert route.parents(document) == (route.Parent(Target("Service", "shop", "cart"), 0),)
+    [rule] = blocks(document.spec, "rules")
+    assert route.backends(document, rule) == (
+        route.Backend(Target("Service", "shop", "b"), 80, 1),
+        route.Backend(Target("Service", "pay", "c"), 1, 0),
+    )
+
+
+def test_a_route_governs_services_of_its_own_namespace_unless_it_is_the_roots() -> None:
+    document = found("parentRefs: [{kind: Service, name: cart, namespace: pay}]\nrules: [{}]")
+    assert [problem.path for problem in route.refusals(document, "breakwater-system")] == [
+        "spec.parentRefs[0]"
+    ]
+    assert list(route.refusals(document, "shop")) == []

@@ -1,0 +1,127 @@
+"""Routes compiled into the services whose calls they govern."""
+
+import pytest
+
+from controlplane.model.document import Document
+from controlplane.model.resource import Outbound, ResourceType
+from controlplane.snapshot.build import Snapshot, build
+from controlplane.snapshot.status import conditions
+from tests.support.builders import COMPILER, body, documents, inputs, service, snapshot
+
+CART, NEXT = service("shop/cart"), service("shop/next")
+
+
+def route(
+    rules: str, *, name: str = "api", kind: str = "HTTPRoute", parent: str = "{kind: Service, name: cart}"
+) -> Document:
+    [document] = documents(
+        f"""
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: {kind}
+        metadata: {{name: {name}, namespace: shop}}
+        spec: {{parentRefs: [{parent}], rules: {rules}}}
+        """
+    )
+    return document
+
+
+def rules(built: Snapshot, name: str = "shop/cart") -> list[tuple[str, str]]:
+    """Route and name of every rule for calls of a service."""
+    found = body(built, ResourceType.OUTBOUND, name)
+    assert isinstance(found, Outbound)
+    return [(rule.route.key.name, rule.name) for rule in found.routes]
+
+
+def backends(built: Snapshot) -> list[tuple[str, int, int]]:
+    found = body(built, ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    return [(str(each.service), each.port, each.weight) for rule in found.routes for each in rule.backends]
+
+
+def verdict(built: Snapshot, document: Document) -> tuple[str, str]:
+    accepted, _ = conditions(built, document)
+    return accepted.reason, accepted.message
+
+
+def test_rules_are_sorted_by_route_and_named_by_themselves_or_their_place() -> None:
+    built = snapshot([route("[{}, {name: get}]", name="b"), route("[{}]", name="a")], [CART])
+    assert rules(built) == [("a", "0"), ("b", "0"), ("b", "get")]
+
+
+def test_without_references_calls_go_to_the_service_itself() -> None:
+    assert backends(snapshot([route("[{}]")], [CART])) == [("shop/cart", 0, 1)]
+
+
+def test_a_reference_that_leads_nowhere_keeps_its_weight() -> None:
+    refs = "[{name: next, port: 80, weight: 3}, {name: gone, port: 80}, {name: next, port: 81}]"
+    document = route(f"[{{backendRefs: {refs}}}]")
+    built = snapshot([document], [CART, NEXT])
+    assert backends(built) == [("shop/next", 80, 3), ("None", 80, 1), ("None", 81, 1)]
+    reason, message = verdict(built, document)
+    assert reason == "Accepted"
+    assert "backendRefs[1]: Service shop/gone is not there" in message
+    assert "has no port 81" in message
+
+
+def test_a_reference_to_another_namespace_is_not_followed() -> None:
+    document = route("[{backendRefs: [{name: ledger, namespace: pay, port: 80}]}]")
+    built = snapshot([document], [CART, service("pay/ledger")])
+    assert backends(built) == [("None", 80, 1)]
+    assert "of another namespace" in verdict(built, document)[1]
+
+
+def test_a_grant_opens_another_namespace_and_closes_it_when_it_goes() -> None:
+    [grant] = documents(
+        """
+        apiVersion: gateway.networking.k8s.io/v1beta1
+        kind: ReferenceGrant
+        metadata: {name: shop, namespace: pay}
+        spec:
+          from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}]
+          to: [{group: "", kind: Service, name: ledger}]
+        """
+    )
+    services = [CART, service("pay/ledger")]
+    document = route("[{backendRefs: [{name: ledger, namespace: pay, port: 80}]}]")
+    closed, opened = inputs([document], services), inputs([document, grant], services)
+    built = build(opened, COMPILER, build(closed, COMPILER))
+    assert backends(built) == [("pay/ledger", 80, 1)]
+    assert backends(build(closed, COMPILER, built)) == [("None", 80, 1)]
+
+
+def test_a_parent_may_be_one_port() -> None:
+    at_port = route("[{}]", parent="{kind: Service, name: cart, port: 80}")
+    found = body(snapshot([at_port], [CART]), ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    assert [rule.ports for rule in found.routes] == [(80,)]
+    absent = route("[{}]", parent="{kind: Service, name: cart, port: 81}")
+    assert verdict(snapshot([absent], [CART]), absent)[0] == "TargetNotFound"
+
+
+def test_routes_of_grpc_hide_others() -> None:
+    http, grpc = route("[{}]", name="a"), route("[{}]", name="b", kind="GRPCRoute")
+    built = snapshot([http, grpc], [CART])
+    assert rules(built) == [("b", "0")]
+    assert (verdict(built, http)[0], verdict(built, grpc)[0]) == ("Conflicted", "Accepted")
+
+
+def test_a_route_of_no_service_waits_for_one() -> None:
+    document = route("[{}]")
+    assert verdict(snapshot([document]), document)[0] == "TargetNotFound"
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_the_service_that_is_called_is_built_anew_when_another_comes_or_goes(comes: bool) -> None:
+    document = route("[{backendRefs: [{name: next, port: 80}]}]")
+    before, after = inputs([document], [CART]), inputs([document], [CART, NEXT])
+    if not comes:
+        before, after = after, before
+    built = build(after, COMPILER, build(before, COMPILER))
+    assert backends(built) == [("shop/next" if comes else "None", 80, 1)]
+    assert built.resources == build(after, COMPILER).resources
+
+
+def test_deleting_a_route_restores_what_was_before() -> None:
+    before = inputs([], [CART, NEXT])
+    with_route = build(inputs([route("[{backendRefs: [{name: next, port: 80}]}]")], [CART, NEXT]), COMPILER)
+    assert build(before, COMPILER, with_route).resources == build(before, COMPILER).resources
