@@ -64,6 +64,9 @@ def encode_problem(problem: Problem) -> admin_pb2.Problem:
         path=problem.path,
         message=problem.message,
         warning=problem.warning,
+        code=problem.code.number,
+        level=problem.code.level.value,
+        hint=problem.code.hint,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from controlplane.admin.parts import Fleet
 from controlplane.errors import HistoryError, NotFoundError, ReadOnlyError
 from controlplane.history.record import Cause, Origin
+from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.model.schema import Schema
 from controlplane.sources import admin, stored
@@ -191,4 +192,6 @@ def _repeated(documents: Iterable[Document]) -> Iterable[Problem]:
     for document in documents:
         first = seen.setdefault(document.key, document)
         if first is not document and first.file != document.file:
-            yield document.problem("metadata.name", f"defined in {first.file}:{first.line} as well")
+            yield document.problem(
+                "metadata.name", f"defined in {first.file}:{first.line} as well", code=Code.DEFINED_TWICE
+            )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from controlplane.model.codes import Code
 from controlplane.model.document import Document, Problem
 from controlplane.model.replica import Placed
 from controlplane.model.resource import (
@@ -107,7 +108,7 @@ def warnings(resilience: Tree) -> Iterator[Problem]:
         worst = Duration((attempts + 1) * per_try.nanoseconds)
         if worst > whole:
             text = f"{attempts + 1} attempts of {per_try} need {worst}, and timeouts.request is {whole}"
-            yield Problem(path="retry.attempts", message=text, warning=True)
+            yield Problem(path="retry.attempts", message=text, code=Code.RETRIES_TOO_LONG)
 
 
 def members(sidecars: Iterable[Placed], service: ServiceName) -> tuple[Placed, ...]:

@@ -177,9 +177,10 @@ def _data_plane(sidecars: list[dict[str, Any]]) -> Iterator[Finding]:
 
 
 def problem_line(problem: dict[str, Any]) -> str:
-    """Return one problem as `file:line: object: path: message`, without the parts that are missing."""
+    """Return one problem as `file:line: object: path: message (code)`, without the parts that are missing."""
     place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
-    parts = (place, problem["object"], problem["path"], problem["message"])
+    message = f"{problem['message']} ({problem['code']})"
+    parts = (place, problem["object"], problem["path"], message)
     return ": ".join(part for part in parts if part)
 
 

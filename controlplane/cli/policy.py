@@ -158,4 +158,5 @@ def serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def show_problems(problems: list[dict[str, Any]]) -> None:
     """Print problems and warnings to standard error."""
     for one in problems:
-        print(f"{'warning' if one['warning'] else 'problem'}: {problem_line(one)}", file=sys.stderr)
+        level = one["level"].lower() if one["warning"] else "problem"
+        print(f"{level}: {problem_line(one)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from controlplane.injector.names import PREFIX, PROFILE, STATUS
+from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.model.quantity import parse_quantity
 from controlplane.model.value import parse_duration
@@ -43,7 +44,7 @@ def read(annotations: Mapping[str, str], profile: Profile) -> tuple[Profile, lis
 
 
 def _problem(name: str, message: str) -> Problem:
-    return Problem(path=f"metadata.annotations[{name}]", message=message)
+    return Problem(path=f"metadata.annotations[{name}]", message=message, code=Code.NOT_INJECTABLE)
 
 
 def _suggestion(name: str) -> str:

@@ -17,6 +17,7 @@ from controlplane.injector.operations import Operation, apply
 from controlplane.injector.overlay import lay_over
 from controlplane.injector.pod import CONTAINERS, Pod, block, entries, texts
 from controlplane.injector.verdict import Skip, find_skip, obstacles
+from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.policy.sidecar_profile import Capture, Profile, find_document, profile_of
 
@@ -93,7 +94,9 @@ def inject_with(
     document = find_document(profiles, namespace, name, template.root_namespace)
     if name and document is None:
         message = f"there is no SidecarProfile {namespace}/{name[:80]}"
-        problem = Problem(path=f"metadata.annotations[{names.PROFILE}]", message=message)
+        problem = Problem(
+            path=f"metadata.annotations[{names.PROFILE}]", message=message, code=Code.NOT_INJECTABLE
+        )
         found = inject(pod, namespace, template, profile_of(None, block))
         return found if found.skip else Patch(problems=(problem, *found.problems))
     return inject(pod, namespace, template, profile_of(document, block))

@@ -74,8 +74,8 @@ class Webhooks:
             problems = await self._questions.check(text)
             serious = [problem for problem in problems if not problem.warning]
             if serious:
-                return _reply(review.refused(asked, serious))
-            return _reply(review.allowed(asked, warnings=map(str, problems)))
+                return _reply(review.refused(asked, [problem.coded for problem in serious]))
+            return _reply(review.allowed(asked, warnings=[problem.coded for problem in problems]))
 
     async def _work(self, work: Callable[[bytes], Any], body: bytes) -> Any:
         """What `work` makes of a body, in one of the threads.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from controlplane.injector.names import INJECT_LABEL, SYSTEM_NAMESPACES
 from controlplane.injector.pod import Pod, block, containers, entries, texts
 from controlplane.injector.template import OWN_PORTS, USER, Template
+from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.policy.sidecar_profile import Capture, Profile
 
@@ -44,10 +45,11 @@ def obstacles(pod: Pod, profile: Profile) -> Iterator[Problem]:
     label = texts(pod, "labels").get(INJECT_LABEL, "true")
     if label not in {"true", "false"}:
         message = f"expected true or false, found '{label[:80]}'"
-        yield Problem(path=f"metadata.labels[{INJECT_LABEL}]", message=message)
+        yield Problem(path=f"metadata.labels[{INJECT_LABEL}]", message=message, code=Code.NOT_INJECTABLE)
     spec = block(pod, "spec")
     if not entries(spec, "containers"):
-        yield Problem(path="spec.containers", message="expected at least one container, found none")
+        message = "expected at least one container, found none"
+        yield Problem(path="spec.containers", message=message, code=Code.NOT_INJECTABLE)
     for name, index, container in containers(pod):
         path = f"spec.{name}[{index}]"
         yield from _user(spec, container, profile, path)
@@ -60,12 +62,13 @@ def _user(spec: Any, container: Any, profile: Profile, path: str) -> Iterator[Pr
     user = own if own is not None else block(spec, "securityContext").get("runAsUser")
     if profile.capture is Capture.REDIRECT and user == USER:
         message = f"user {USER} is the sidecar's, whose traffic is not redirected; choose another"
-        yield Problem(path=f"{path}.securityContext.runAsUser", message=message)
+        yield Problem(path=f"{path}.securityContext.runAsUser", message=message, code=Code.USER_CLASH)
 
 
 def _ports(container: Any, path: str) -> Iterator[Problem]:
     for index, port in enumerate(entries(container, "ports")):
         number = port.get("containerPort")
         if number in OWN_PORTS:
+            place = f"{path}.ports[{index}].containerPort"
             message = f"ports {OWN_PORTS.start} to {OWN_PORTS.stop - 1} are the sidecar's; choose another"
-            yield Problem(path=f"{path}.ports[{index}].containerPort", message=message)
+            yield Problem(path=place, message=message, code=Code.PORT_CLASH)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from controlplane.model.codes import Code, Level
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with a document, or, with `warning`, worth a look.
+    """One thing that is wrong with a document, or worth a look; its code says which.
 
     `line` counts from 1 and is 0 when unknown; `object` and `path` may be empty.
     """
@@ -24,7 +26,17 @@ class Problem:
     object: str = ""
     path: str = ""
     message: str
-    warning: bool = False
+    code: Code = Code.UNREADABLE
+
+    @property
+    def coded(self) -> str:
+        """All that is known of it on one line, with its code."""
+        return f"{self} ({self.code})"
+
+    @property
+    def warning(self) -> bool:
+        """Whether the document may stay as it is."""
+        return self.code.level is not Level.ERROR
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -83,7 +95,7 @@ class Document:
         """When what it says began to hold, as far as anybody knows."""
         return self.created_at or self.written_at
 
-    def problem(self, path: str, message: str, *, warning: bool = False) -> Problem:
+    def problem(self, path: str, message: str, *, code: Code = Code.MISFIT) -> Problem:
         """A problem with the value at `path`, at its line or that of the nearest block around it."""
         place = path
         while place and place not in self.lines:
@@ -94,7 +106,7 @@ class Document:
             object=str(self.key),
             path=path,
             message=message,
-            warning=warning,
+            code=code,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.value import blocks, find_block, find_duration, find_number, find_text
 from controlplane.policy import match, target
 
@@ -32,7 +33,7 @@ def validate(document: Document) -> Iterator[Problem]:
     yield from target.validate(document)
     yield from validate_blocks(document, document.spec, "spec")
     if not any(name in document.spec for name in BLOCKS):
-        yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", warning=True)
+        yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", code=Code.IDLE)
 
 
 def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
@@ -74,10 +75,10 @@ def _validate_queue(document: Document, tree: Tree, path: str) -> Iterator[Probl
     for name, needed in _OF_MODE.items():
         if name in queue and mode and mode != needed:
             yield document.problem(
-                f"{path}.queue.{name}", f"has no meaning with mode {mode}, only with {needed}", warning=True
+                f"{path}.queue.{name}", f"has no meaning with mode {mode}, only with {needed}", code=Code.IDLE
             )
     if "codel" in queue and find_text(queue, "discipline") == "Fifo":
-        yield document.problem(f"{path}.queue.codel", "has no meaning with discipline Fifo", warning=True)
+        yield document.problem(f"{path}.queue.codel", "has no meaning with discipline Fifo", code=Code.IDLE)
     yield from _validate_bounds(document, queue, f"{path}.queue", mode)
 
 
@@ -91,7 +92,9 @@ def _validate_bounds(document: Document, queue: Tree, path: str, mode: str) -> I
     wait, interval = find_duration(queue, "codel.target"), find_duration(queue, "codel.interval")
     if wait and interval and wait > interval:
         yield document.problem(
-            f"{path}.codel.target", f"expected at most interval ({interval}), found {wait}"
+            f"{path}.codel.target",
+            f"expected at most interval ({interval}), found {wait}",
+            code=Code.BACKWARDS,
         )
 
 
@@ -102,5 +105,5 @@ def _validate_early_detection(document: Document, tree: Tree, path: str) -> Iter
         yield document.problem(
             f"{path}.earlyDetection.shedSheddableBelow",
             f"sheds sheddable requests before background ones ({background})",
-            warning=True,
+            code=Code.IDLE,
         )

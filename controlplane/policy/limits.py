@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.value import Tree, blocks, find, find_block, find_duration, find_number, find_text
 from controlplane.policy import match
 from controlplane.policy.target import targets
@@ -40,6 +41,7 @@ _OWNERS: Final = {
     "aligned": "FixedWindow",
     "buckets": "SlidingWindow",
 }
+_UNBOUNDED: Final = frozenset({"path", "query"})
 _LONGEST_LOG: Final = 10_000
 _ENTRY_BYTES: Final = 16
 _MAX_KEYS: Final = 65_536
@@ -52,8 +54,9 @@ def validate(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
         yield from _validate_kind(document, limit, kind, path)
     else:
         choices = ", ".join(_KINDS)
-        yield document.problem(path, f"names nothing to limit; set one of {choices}")
+        yield document.problem(path, f"names nothing to limit; set one of {choices}", code=Code.BAD_LIMIT)
     yield from match.validate_subjects(document, limit, path)
+    yield from _validate_keys(document, limit, path)
     yield from match.validate_matches(document, limit, path)
 
 
@@ -107,7 +110,8 @@ def default_burst(limit: Tree) -> int:
 def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
     for name in limit:
         if name not in _KINDS[kind] and name not in _KINDS and name != "name":
-            yield document.problem(f"{path}.{name}", f"a limit of {kind} has no such field")
+            message = f"a limit of {kind} has no such field"
+            yield document.problem(f"{path}.{name}", message, code=Code.BAD_LIMIT)
     yield from _validate_bounds(document, limit, kind, path)
     match kind:
         case "requests":
@@ -121,14 +125,19 @@ def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Ite
 
 
 def _validate_bounds(document: Document, limit: Tree, kind: str, path: str) -> Iterator[Problem]:
-    """A figure that moves, outside of its bounds."""
+    """A figure that moves, outside of its bounds or after nothing."""
+    target = find_block(limit, "adaptive.target")
+    if target is not None and not target:
+        yield document.problem(f"{path}.adaptive.target", "expected p99, cpuPercent or queuePercent")
     figure, low, high = (find_number(limit, name) for name in (kind, "adaptive.min", "adaptive.max"))
     if figure is None or low is None or high is None:
         return
     if not low <= figure <= high:
-        yield document.problem(f"{path}.{kind}", f"expected from adaptive.min {low} to adaptive.max {high}")
+        message = f"expected from adaptive.min {low} to adaptive.max {high}"
+        yield document.problem(f"{path}.{kind}", message, code=Code.OUT_OF_BOUNDS)
     if _algorithm(limit) == "SlidingLog" and high > _LONGEST_LOG:
-        yield document.problem(f"{path}.adaptive.max", f"a SlidingLog has {_LONGEST_LOG} at most")
+        message = f"a SlidingLog has {_LONGEST_LOG} at most"
+        yield document.problem(f"{path}.adaptive.max", message, code=Code.LOG_TOO_LONG)
 
 
 def _validate_figures(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
@@ -138,9 +147,11 @@ def _validate_figures(document: Document, limit: Tree, path: str) -> Iterator[Pr
         return
     for name, owner in _OWNERS.items():
         if name in limit and owner != algorithm:
-            yield document.problem(f"{path}.{name}", f"only a {owner} has it, and this is a {algorithm}")
+            message = f"only a {owner} has it, and this is a {algorithm}"
+            yield document.problem(f"{path}.{name}", message, code=Code.BAD_LIMIT)
     if algorithm == "SlidingLog":
         yield from _validate_log(document, limit, path)
+    yield from _validate_burst(document, limit, path)
     yield from _validate_cost(document, limit, path)
 
 
@@ -153,12 +164,40 @@ def _validate_log(document: Document, limit: Tree, path: str) -> Iterator[Proble
             f"{path}.requests",
             f"a SlidingLog keeps an entry for each request, {_LONGEST_LOG} at most; "
             "a SlidingWindow counts any number, closely",
+            code=Code.LOG_TOO_LONG,
         )
     elif "by" in limit and bytes_of_all > _MUCH_MEMORY:
         yield document.problem(
             f"{path}.maxKeys",
             "so many logs, all full, take more than 1 GiB; lower maxKeys, or take a SlidingWindow",
-            warning=True,
+            code=Code.LOGS_TOO_LARGE,
+        )
+
+
+def _validate_keys(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """Subjects that whoever calls can make up without end."""
+    for index, subject in enumerate(blocks(limit, "by")):
+        for name in _UNBOUNDED & subject.keys():
+            yield document.problem(
+                f"{path}.by[{index}].{name}",
+                f"every other {name} is a subject of its own, which callers make up at will",
+                code=Code.KEYS_UNBOUNDED,
+            )
+
+
+def _validate_burst(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
+    """A default that admits less at a time than most people mean."""
+    requests = find_number(limit, "requests") or 0
+    if (
+        "burst" not in limit
+        and _algorithm(limit) == _DEFAULT_ALGORITHM
+        and default_burst(limit) == 1 < requests
+    ):
+        yield document.problem(
+            f"{path}.requests",
+            f"{requests} per {find_duration(limit, 'per')} is less than 2 a second, and burst unset is 1: "
+            "of requests that come together only the first is admitted",
+            code=Code.BURST_OF_ONE,
         )
 
 
@@ -170,6 +209,7 @@ def _validate_cost(document: Document, limit: Tree, path: str) -> Iterator[Probl
         yield document.problem(
             f"{path}.cost.fixed",
             f"a cost of {fixed} never fits into {name}, so nothing would be admitted",
+            code=Code.COST_TOO_HIGH,
         )
 
 
@@ -201,11 +241,11 @@ def _validate_at_callee(document: Document, kind: str, path: str) -> Iterator[Pr
     """A limit that callers would have to enforce, and cannot."""
     where = _AT_CALLEE[kind]
     if find_text(document.spec, "at") == "Caller":
-        yield document.problem(f"{path}.{kind}", f"{where}, and at is Caller; leave at out")
+        message = f"{where}, and at is Caller; leave at out"
+        yield document.problem(f"{path}.{kind}", message, code=Code.NOT_FOR_CALLERS)
     for external in (one for one in targets(document) if one.kind == "ExternalService"):
-        yield document.problem(
-            f"{path}.{kind}", f"{where}; expected targets that have sidecars, found {external}"
-        )
+        message = f"{where}; expected targets that have sidecars, found {external}"
+        yield document.problem(f"{path}.{kind}", message, code=Code.NOT_FOR_CALLERS)
 
 
 def _validate_resource(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
@@ -215,7 +255,8 @@ def _validate_resource(document: Document, limit: Tree, path: str) -> Iterator[P
     for name in figures:
         enter, leave = (find(figures, f"{name}.{each}") for each in ("enter", "exit"))
         if isinstance(enter, (int, float)) and isinstance(leave, (int, float)) and leave > enter:
-            yield document.problem(f"{path}.resource.{name}.exit", f"expected at most enter, {enter}")
+            message = f"expected at most enter, {enter}"
+            yield document.problem(f"{path}.resource.{name}.exit", message, code=Code.OUT_OF_BOUNDS)
 
 
 def _validate_connections(document: Document, limit: Tree, path: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controlplane.model.codes import Code
 from controlplane.model.value import blocks, find_block
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def validate_subjects(document: Document, block: Tree, path: str) -> Iterator[Problem]:
     """What is wrong with the subjects listed under `by` in `block`, which stands at `path`."""
     for index, subject in enumerate(blocks(block, "by")):
-        yield from validate_one(document, subject, f"{path}.by[{index}]")
+        yield from validate_one(document, subject, f"{path}.by[{index}]", code=Code.SUBJECT_UNKNOWN)
 
 
 def validate_matches(document: Document, block: Tree, path: str) -> Iterator[Problem]:
@@ -25,7 +26,7 @@ def validate_matches(document: Document, block: Tree, path: str) -> Iterator[Pro
         place = f"{path}.match[{index}]"
         yield from validate_path(document, match, place)
         if not match:
-            yield document.problem(place, "names nothing, so every request matches", warning=True)
+            yield document.problem(place, "names nothing, so every request matches", code=Code.IDLE)
         for number, header in enumerate(blocks(match, "headers")):
             if "value" not in header and "present" not in header:
                 yield document.problem(f"{place}.headers[{number}]", "expected value or present")
@@ -38,7 +39,9 @@ def validate_path(document: Document, block: Tree, path: str) -> Iterator[Proble
         yield from validate_one(document, match, f"{path}.path")
 
 
-def validate_one(document: Document, block: Tree, path: str) -> Iterator[Problem]:
+def validate_one(
+    document: Document, block: Tree, path: str, *, code: Code = Code.MISFIT
+) -> Iterator[Problem]:
     """Whether a block of which exactly one member may be set has none."""
     if not block:
-        yield document.problem(path, "names nothing; set one of its fields")
+        yield document.problem(path, "names nothing; set one of its fields", code=code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.value import (
     Duration,
     Tree,
@@ -68,7 +69,7 @@ def validate(document: Document) -> Iterator[Problem]:
     yield from target.validate(document)
     yield from validate_blocks(document, document.spec, "spec")
     if not any(name in document.spec for name in BLOCKS):
-        yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", warning=True)
+        yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", code=Code.IDLE)
 
 
 def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
@@ -147,6 +148,7 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
         yield document.problem(
             f"{path}.timeouts.perTry",
             f"expected at most timeouts.request ({request}{default}), found {per_try}",
+            code=Code.PER_TRY_TOO_LONG,
         )
         return
     attempts = find_number(tree, "retry.attempts")
@@ -157,7 +159,7 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
             f"{path}.timeouts.perTry",
             f"{tries} tries of {per_try} take {worst}, more than timeouts.request ({request}); "
             "the last ones will not fit",
-            warning=True,
+            code=Code.RETRIES_TOO_LONG,
         )
 
 
@@ -180,7 +182,8 @@ def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> 
     """`base` and `max`, where both are named."""
     base, longest = find_duration(tree, f"{block}.base"), find_duration(tree, f"{block}.max")
     if base and longest and base > longest:
-        yield document.problem(f"{path}.{block}.base", f"expected at most max ({longest}), found {base}")
+        message = f"expected at most max ({longest}), found {base}"
+        yield document.problem(f"{path}.{block}.base", message, code=Code.BACKWARDS)
 
 
 def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
@@ -192,7 +195,7 @@ def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> I
         return
     place = f"{path}.{name}.trip"
     if not trip:
-        yield document.problem(place, "names nothing, so the breaker never opens", warning=True)
+        yield document.problem(place, "names nothing, so the breaker never opens", code=Code.IDLE)
     for member, partner in (("slowRate", "slowAfter"), ("slowAfter", "slowRate")):
         if member in trip and partner not in trip:
             yield document.problem(f"{place}.{member}", f"needs {partner} beside it")
@@ -244,7 +247,7 @@ def _validate_health_check(document: Document, tree: Tree, path: str) -> Iterato
     interval, timeout = find_duration(check, "interval"), find_duration(check, "timeout")
     if interval and timeout and timeout > interval:
         message = f"expected at most interval ({interval}), found {timeout}"
-        yield document.problem(f"{path}.healthCheck.timeout", message)
+        yield document.problem(f"{path}.healthCheck.timeout", message, code=Code.BACKWARDS)
 
 
 def _validate_lanes(document: Document, tree: Tree, path: str) -> Iterator[Problem]:

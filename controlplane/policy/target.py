@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from controlplane.model.codes import Code
 from controlplane.model.resource import CallerMatch
 from controlplane.model.value import blocks, find_text
 from controlplane.policy.reference_grant import Subject
@@ -126,7 +127,7 @@ def validate(document: Document) -> Iterator[Problem]:
         target = _target(ref, document.key.namespace)
         first = seen.setdefault(target, index)
         if first != index:
-            yield document.problem(path, f"the same as targetRefs[{first}]")
+            yield document.problem(path, f"the same as targetRefs[{first}]", code=Code.BAD_TARGET)
         yield from _validate_ref(document, ref, path)
     for index, ref in enumerate(blocks(document.spec, "from")):
         if find_text(ref, "kind") == "Namespace" and "namespace" in ref:
@@ -140,7 +141,9 @@ def refusals(document: Document, root_namespace: str, grants: Grants) -> Iterato
     for index, target in enumerate(targets(document)):
         path = f"spec.targetRefs[{index}]"
         if target.kind == "Mesh":
-            yield document.problem(path, f"only policies in {root_namespace} may target the Mesh")
+            yield document.problem(
+                path, f"only policies in {root_namespace} may target the Mesh", code=Code.OUT_OF_REACH
+            )
         elif _crosses(document, target, root_namespace) and not grants.permit(*_ends(document, target)):
             yield from _refuse_crossing(document, target, path, root_namespace)
 
@@ -152,6 +155,7 @@ def _refuse_crossing(document: Document, target: Target, path: str, root_namespa
             path,
             f"a {document.key.kind} targets its own namespace {namespace}, found {target.home}; "
             f"only policies in {root_namespace} reach further, or with a ReferenceGrant of {target.home}",
+            code=Code.OUT_OF_REACH,
         )
         return
     for index, caller in enumerate(callers(document)):
@@ -160,6 +164,7 @@ def _refuse_crossing(document: Document, target: Target, path: str, root_namespa
                 f"spec.from[{index}]",
                 f"a policy for {target} elsewhere governs only callers in its own namespace {namespace}, "
                 f"found {caller.namespace}",
+                code=Code.OUT_OF_REACH,
             )
 
 
@@ -174,11 +179,13 @@ def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]
     groups = _GROUPS.get(kind, (group,))
     if group not in groups:
         expected = " or ".join(f"'{each}'" for each in groups)
-        yield document.problem(f"{path}.group", f"expected {expected} for kind {kind}, found '{group}'")
+        message = f"expected {expected} for kind {kind}, found '{group}'"
+        yield document.problem(f"{path}.group", message, code=Code.BAD_TARGET)
     if kind in {"Namespace", "Mesh"} and "namespace" in ref:
-        yield document.problem(f"{path}.namespace", f"a {kind} lies in no namespace; leave it out")
+        message = f"a {kind} lies in no namespace; leave it out"
+        yield document.problem(f"{path}.namespace", message, code=Code.BAD_TARGET)
     if kind == "Mesh" and find_text(ref, "name") not in {"", "default"}:
-        yield document.problem(f"{path}.name", "the only Mesh is named default")
+        yield document.problem(f"{path}.name", "the only Mesh is named default", code=Code.BAD_TARGET)
 
 
 def _target(ref: Tree, namespace: str) -> Target:

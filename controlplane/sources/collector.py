@@ -66,4 +66,4 @@ class Collector:
         for reading in readings:
             for name in reading.units:
                 for problem in settled.problems.get(Unit(reading.source, name), ()):
-                    log.warning("policy problem", source=reading.source, problem=str(problem))
+                    log.warning("policy problem", source=reading.source, problem=problem.coded)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.policy import mesh, target
 from controlplane.policy.reference_grant import Grants
@@ -127,7 +128,8 @@ class _Settling:
             for document in documents:
                 owner = claims.setdefault(document.key, self._owner(document.key, candidates) or unit)
                 if owner != unit:
-                    problems.append(document.problem("metadata.name", self._taken(document.key, owner)))
+                    taken = self._taken(document.key, owner)
+                    problems.append(document.problem("metadata.name", taken, code=Code.DEFINED_TWICE))
                 problems += target.refusals(document, root_namespace, grants)
             found[unit] = tuple(problems)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem, enclosing
 from controlplane.model.value import Tree, find_text
 from controlplane.policy import kinds
@@ -65,7 +66,9 @@ def _duplicates(documents: list[Document]) -> Iterator[Problem]:
     for document in documents:
         other = first.setdefault(document.key, document)
         if other is not document:
-            yield document.problem("metadata.name", f"defined before, at line {other.line}")
+            yield document.problem(
+                "metadata.name", f"defined before, at line {other.line}", code=Code.DEFINED_TWICE
+            )
 
 
 def _read_document(node: Node, file: str, schema: Schema) -> tuple[Document | None, list[Problem]]:
@@ -85,7 +88,7 @@ def _read_document(node: Node, file: str, schema: Schema) -> tuple[Document | No
         Problem(file=file, line=line, object=str(document.key), path=path, message=text)
         for line, path, text in faults + reading.faults
     ]
-    problems += [document.problem(path, text, warning=True) for path, text in reading.warnings]
+    problems += [document.problem(path, text, code=Code.IDLE) for path, text in reading.warnings]
     return document, problems + _cross_field(document, kind, reading.broken)
 
 
