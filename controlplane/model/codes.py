@@ -80,11 +80,23 @@ class Code(Enum):
         "has a time that is longer than the one which bounds it",
         "swap the two, or leave one at its default",
     )
+    HEDGE_TOO_LATE = (
+        "BW0203",
+        Level.ERROR,
+        "hedges after the whole request is over",
+        "lower hedge.after, or raise request",
+    )
     WAIT_TOO_LONG = (
         "BW0204",
         Level.WARNING,
         "lets a request wait as long as it may take in all",
         "lower the wait, so that time is left for the call",
+    )
+    HEDGE_NEVER = (
+        "BW0205",
+        Level.WARNING,
+        "hedges after an attempt is over, which is never",
+        "lower hedge.after, or raise perTry",
     )
     RETRIES_TOO_LONG = (
         "BW0207",

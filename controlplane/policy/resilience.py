@@ -172,10 +172,11 @@ def _validate_hedge(document: Document, tree: Tree, path: str) -> Iterator[Probl
     per_try = find_duration(tree, "timeouts.perTry")
     place = f"{path}.hedge.after"
     if request and delay >= request:
-        yield document.problem(place, f"expected less than timeouts.request ({request}), found {delay}")
+        message = f"expected less than timeouts.request ({request}), found {delay}"
+        yield document.problem(place, message, code=Code.HEDGE_TOO_LATE)
     elif per_try and delay >= per_try:
         message = f"never comes: each attempt ends after timeouts.perTry ({per_try})"
-        yield document.problem(place, message, warning=True)
+        yield document.problem(place, message, code=Code.HEDGE_NEVER)
 
 
 def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> Iterator[Problem]:

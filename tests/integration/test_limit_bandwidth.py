@@ -60,6 +60,21 @@ async def test_all_of_a_service_share_one_bandwidth_in_each_direction(limited: L
     await until(measured(limited.sidecar.http, "breakwater_ratelimit_decisions_total", 2, **labels))
 
 
+async def test_each_connection_has_a_bandwidth_for_all_it_carries(limited: Limited) -> None:
+    figures = {"bytesPerSecond": "1Ki", "direction": "Response", "per": "Connection"}
+    await limited.by({"name": "bytes", "bandwidth": figures})
+    async with RawClient(limited.sidecar.inbound) as first, RawClient(limited.sidecar.inbound) as second:
+        for client in (first, second):  # shared, the second one would wait for a minute
+            with limited.answering(Send(response(body=b"x" * BURST))):
+                await client.ask(host="limited")
+                assert len((await client.response()).body) == BURST
+        with limited.answering(Send(response(body=b"x" * KIB))):
+            began = monotonic()
+            await first.ask(host="limited")
+            assert len((await first.response()).body) == KIB
+            assert monotonic() - began >= 0.5
+
+
 async def test_streams_of_http2_are_held_up_alike(caller: Caller) -> None:
     async with grpc_app() as app:
         await caller.may_call("slow-grpc", app.port, protocol="GRPC")

@@ -1,5 +1,6 @@
 """Whose figures a limit states, what a request costs, who enforces, and what callers are told."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -7,12 +8,12 @@ import grpc
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.documents import external, external_service, rate_limit, service
+from tests.support.documents import backpressure, external, external_service, rate_limit, service
 from tests.support.fleet import named
 from tests.support.grpcapp import ECHO, call, grpc_app
 from tests.support.limited import Limited
 from tests.support.mesh import Sidecar, sidecar
-from tests.support.rawclient import fetch
+from tests.support.rawclient import RawClient, fetch
 from tests.support.readiness import Condition, until
 from tests.support.refusal import refusal
 from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, response
@@ -130,6 +131,50 @@ async def test_an_adaptive_figure_falls_while_the_target_is_missed(limited: Limi
             return await limited.left(moving=75)()
 
         await until(has_fallen)
+
+
+def moving(**target: Any) -> dict[str, Any]:
+    """Return a limit of 100 that follows a target, in steps of 9."""
+    adaptive = {"min": 10, "max": 200, "target": target}
+    return {"name": "moving", "concurrency": 100, "adaptive": adaptive}
+
+
+def leaves(limited: Limited, *, fewest: int = 0, most: int = 200) -> Condition:
+    """Return the condition that so much is left of the one limit there is."""
+
+    async def holds() -> bool:
+        answer = await limited.caller.fleet.ask("ListLimits", {"service": named("test/limited")})
+        return all(fewest <= int(one["limit"]["remaining"]) <= most for one in answer["limits"])
+
+    return holds
+
+
+async def test_an_adaptive_figure_follows_the_processor_time_used(limited: Limited) -> None:
+    await limited.by(moving(cpuPercent=50))
+    async with limited.cgroup.busy(80):
+        await until(leaves(limited, most=90), timeout_seconds=30)
+    await until(leaves(limited, fewest=91), timeout_seconds=60)
+
+
+async def test_an_adaptive_figure_follows_the_queue_behind_it(limited: Limited) -> None:
+    queue = backpressure("queue", service("limited"), concurrency={"limit": 1}, queue={"capacity": 4})
+    await limited.caller.fleet.put("queue", queue)
+    await limited.by(moving(queuePercent=25))
+    gate = asyncio.Event()
+    with limited.held(gate):
+        async with asyncio.TaskGroup() as tasks:
+            calls = [tasks.create_task(in_line(limited)) for _ in range(3)]
+            await until(leaves(limited, most=90), timeout_seconds=30)
+            gate.set()
+    assert [call.result() for call in calls] == [200] * 3
+    await limited.caller.fleet.remove("queue")
+
+
+async def in_line(limited: Limited) -> int:
+    """Return the status of a request that may wait for long."""
+    async with RawClient(limited.sidecar.inbound, timeout_seconds=60) as client:
+        await client.ask(host="limited")
+        return (await client.response()).status
 
 
 async def test_members_divide_what_is_the_fleets(caller: Caller) -> None:

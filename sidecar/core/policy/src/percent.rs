@@ -32,6 +32,16 @@ impl Percent {
         whole > 0 && part as u64 * WHOLE as u64 >= self.0 as u64 * whole as u64
     }
 
+    /// The share that `part` is of `whole`, rounded down, at most all of it; none when `whole` is zero.
+    #[must_use]
+    pub const fn of_part(part: u32, whole: u32) -> Option<Self> {
+        if whole == 0 {
+            return None;
+        }
+        let part = if part > whole { whole } else { part };
+        Some(Self((part as u64 * WHOLE as u64 / whole as u64) as u32))
+    }
+
     /// This percentage of `amount`, rounded down.
     #[must_use]
     pub const fn of(self, amount: u64) -> u64 {

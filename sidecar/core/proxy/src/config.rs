@@ -426,7 +426,7 @@ pub struct Limit {
     /// What its refusals are called.
     pub reason: Reason,
     /// Moves its figure within bounds.
-    pub adaptive: Option<rate_limit::adaptive::Params>,
+    pub adaptive: Option<Adaptive>,
     /// Whether its figures are the whole fleet's, of which each member has an equal share.
     pub is_divided: bool,
 }
@@ -437,6 +437,26 @@ impl Limit {
         matches!(self.params.algorithm, rate_limit::Algorithm::Concurrency(_))
             || matches!(self.cost, Cost::ResponseHeader { .. })
     }
+}
+
+/// How the figure of a limit moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adaptive {
+    /// Its bounds, and the target.
+    pub params: rate_limit::adaptive::Params,
+    /// What is to keep to the target.
+    pub follows: Follows,
+}
+
+/// What a limit that moves follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// The time that 99 of 100 attempts take at most.
+    P99,
+    /// Processor time that the cgroup uses.
+    Cpu,
+    /// Places taken in the queue that requests have to pass.
+    Queue,
 }
 
 /// One limit of what the whole cgroup uses: while that is too much, requests are refused.
@@ -461,6 +481,8 @@ pub enum Subject {
     Query(Box<str>),
     /// Address of the peer; IPv6 by /64.
     SourceIp,
+    /// The connection that a request came over.
+    Connection,
     /// Verified identity of the caller.
     Principal,
     /// Canonical path.

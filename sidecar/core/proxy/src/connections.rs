@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(crate) struct Connections {
     most: usize,
     open: RefCell<Slab<Open>>,
+    /// How many there were.
+    entered: Cell<u64>,
     draining: Cell<bool>,
     changed: Notify,
 }
@@ -29,6 +31,7 @@ struct Open {
 pub(crate) struct Place {
     connections: Rc<Connections>,
     key: usize,
+    number: u64,
 }
 
 impl Connections {
@@ -36,6 +39,7 @@ impl Connections {
         Rc::new(Self {
             most,
             open: RefCell::default(),
+            entered: Cell::new(0),
             draining: Cell::new(false),
             changed: Notify::new(),
         })
@@ -47,6 +51,7 @@ impl Connections {
         (open.len() < self.most).then(|| Place {
             connections: Rc::clone(self),
             key: open.insert(Open::default()),
+            number: self.entered.replace(self.entered.get() + 1),
         })
     }
 
@@ -112,6 +117,11 @@ impl Place {
 
     pub(crate) const fn key(&self) -> usize {
         self.key
+    }
+
+    /// A number that no other connection has.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// Has draining wake `waker`, the task that waits for this connection's next request.

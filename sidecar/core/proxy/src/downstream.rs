@@ -10,6 +10,7 @@ use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::h1::Client;
 use crate::h2;
+use crate::request::Sender;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -36,13 +37,17 @@ pub(crate) async fn serve(
     place: Place,
 ) {
     let mut wire = Wire::new(stream);
+    let sender = Sender {
+        address: peer.ip(),
+        connection: place.number(),
+    };
     match detect(&worker, &mut wire, &place).await {
         Protocol::Http1 => {
-            let mut client = Client::new(worker, wire, entry, peer.ip(), place);
+            let mut client = Client::new(worker, wire, entry, sender, place);
             client.serve().await;
         }
         // Apart, so that a connection of HTTP/1.1 does not pay for what this one holds.
-        Protocol::Http2 => Box::pin(h2::serve(worker, wire, entry, peer.ip(), place)).await,
+        Protocol::Http2 => Box::pin(h2::serve(worker, wire, entry, sender, place)).await,
         Protocol::None => {}
     }
 }

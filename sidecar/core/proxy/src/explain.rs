@@ -19,7 +19,7 @@ use crate::front::Front;
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
-use crate::request::Request;
+use crate::request::{Request, Sender};
 use crate::stages::endpoint::Affinity;
 use crate::stages::{
     Refusal, admission, backpressure, breaker, bulkhead, deadline, endpoint, retry,
@@ -400,8 +400,11 @@ impl Request for Question {
         "HTTP/1.1"
     }
 
-    fn peer(&self) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    fn sender(&self) -> Sender {
+        Sender {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            connection: 0,
+        }
     }
 
     fn head_bytes(&self) -> u64 {

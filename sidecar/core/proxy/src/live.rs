@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use policy::Percent;
 use policy::budget::Budget;
 use policy::bulkhead;
 use policy::latency::RecentLatency;
@@ -240,6 +241,18 @@ impl Cluster {
         for limits in [&self.limits, &self.doors, &self.uploads, &self.downloads] {
             limits.visit(&mut each);
         }
+    }
+
+    /// How much of the queue is taken that requests pass after their limits; none where there is none.
+    pub(crate) fn queue_used(&self) -> Option<Percent> {
+        let places = match &self.front {
+            Some(front) => front.look(|front| (front.depth() + front.held(), front.capacity())),
+            None => {
+                let gate = self.bulkhead.as_ref()?;
+                gate.look(|gate| (gate.waiting(), gate.queue_capacity()))
+            }
+        };
+        Percent::of_part(places.0, places.1)
     }
 
     fn has_shared_bulkhead(&self) -> bool {

@@ -4,6 +4,15 @@ use std::net::IpAddr;
 
 use http1::Known;
 
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sender {
+    /// The address it came from.
+    pub(crate) address: IpAddr,
+    /// The connection it came over, by a number that no other one has.
+    pub(crate) connection: u64,
+}
+
 /// The head of a request.
 pub(crate) trait Request {
     /// The method, such as `GET`.
@@ -22,8 +31,8 @@ pub(crate) trait Request {
     fn visit(&self, name: &str, each: &mut dyn FnMut(&[u8]));
     /// The protocol, as the log names it.
     fn protocol(&self) -> &'static str;
-    /// The address it came from.
-    fn peer(&self) -> IpAddr;
+    /// Who sent it.
+    fn sender(&self) -> Sender;
     /// What it takes in memory.
     fn head_bytes(&self) -> u64;
 
@@ -34,6 +43,11 @@ pub(crate) trait Request {
             first.get_or_insert_with(|| value.to_vec());
         });
         first
+    }
+
+    /// The address it came from.
+    fn peer(&self) -> IpAddr {
+        self.sender().address
     }
 
     /// Whether it is a gRPC call.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use http1::Cause;
 use policy::Reason;
 use policy::moment::{Moment, WallClock};
+use policy::rate_limit::strain::Resource;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -33,6 +34,7 @@ use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
 use crate::settings::{InboundListener, Settings, StartError};
+use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::{Refusal, endpoint};
@@ -381,7 +383,11 @@ impl Worker {
                     });
                 }
                 cluster.limits.resources.observe(&self.gauges);
-                cluster.limits.adapt(self.moment(now_ns));
+                let used = Used {
+                    cpu: self.gauges.read(Resource::Cpu),
+                    queue: cluster.queue_used(),
+                };
+                cluster.limits.adapt(used, self.moment(now_ns));
                 cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
             }
         }

@@ -85,6 +85,10 @@ def found_in(text: str) -> list[str]:
             "spec.limits[0].adaptive.max: a SlidingLog has 10000 at most",
         ),
         (
+            "{name: a, concurrency: 5, adaptive: {min: 1, max: 9, target: {}}}",
+            "spec.limits[0].adaptive.target: expected p99, cpuPercent or queuePercent",
+        ),
+        (
             "{name: a, connections: {}}",
             "spec.limits[0].connections: expected concurrent, perSecond or both",
         ),

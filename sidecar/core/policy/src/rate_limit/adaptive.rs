@@ -24,6 +24,27 @@ pub struct Params {
     pub target: u64,
 }
 
+/// The mean of what was seen since the limit moved last, of measurements that are of an instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mean {
+    sum: u64,
+    count: u64,
+}
+
+impl Mean {
+    /// Adds what was seen.
+    pub const fn add(&mut self, seen: u64) {
+        self.sum = self.sum.saturating_add(seen);
+        self.count += 1;
+    }
+
+    /// The mean, rounded down, and begins anew; none when nothing was seen.
+    pub fn take(&mut self) -> Option<u64> {
+        let Self { sum, count } = std::mem::take(self);
+        sum.checked_div(count)
+    }
+}
+
 /// One limit that moves.
 #[derive(Clone, Copy, Debug)]
 pub struct Adaptive {

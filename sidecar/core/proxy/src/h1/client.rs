@@ -1,7 +1,6 @@
 //! A client's connection: its requests, one after the other, and how it ends.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +13,7 @@ use super::kit::Kit;
 use super::{AHEAD_BYTES, HEAD_NS, HEAD_READ_BYTES, REST_NS, STALL_NS, answer, limits};
 use crate::alarm::Alarm;
 use crate::connections::Place;
+use crate::request::Sender;
 use crate::stages::rescue::Answer;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
@@ -29,7 +29,7 @@ pub(crate) struct Client {
     pub(super) wire: Wire,
     pub(super) alarm: Alarm,
     pub(super) entry: Rc<Entry>,
-    pub(super) peer: IpAddr,
+    pub(super) sender: Sender,
     /// When the last exchange ended, or the connection began.
     pub(super) now_ns: u64,
     parser: RequestParser,
@@ -69,7 +69,7 @@ impl Client {
         worker: Rc<Worker>,
         wire: Wire,
         entry: Rc<Entry>,
-        peer: IpAddr,
+        sender: Sender,
         place: Place,
     ) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Client {
             wire,
             alarm: Alarm::default(),
             entry,
-            peer,
+            sender,
             parser: RequestParser::new(limits()),
             place,
         }

@@ -6,7 +6,6 @@ mod hedge;
 mod refuse;
 mod through;
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use http1::{Cause, Method};
@@ -20,6 +19,7 @@ use super::peer::Peer;
 use super::upload::Upload;
 use super::view::{RequestView, ResponseView};
 use crate::exchange::{Course, Destination, Exchange};
+use crate::request::Sender;
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
 
@@ -47,7 +47,7 @@ pub(super) enum Unanswered {
 impl<'a> Forward<'a> {
     /// Begins with the request whose head is in `kit`.
     pub(super) fn new(client: &'a mut Client, kit: &'a mut Kit) -> Self {
-        let exchange = Exchange::begin(&client.worker, &client.entry, &view(kit, client.peer));
+        let exchange = Exchange::begin(&client.worker, &client.entry, &view(kit, client.sender));
         let upload = Upload::new(&kit.request, &kit.bytes, 0, &client.worker.memory);
         let progress = (exchange.now_ns(), 0);
         Self {
@@ -76,7 +76,7 @@ impl<'a> Forward<'a> {
 
     async fn admit(&mut self) -> Result<Result<(), Refusal>, Interrupt> {
         let entry = Rc::clone(&self.client.entry);
-        let request = view(self.kit, self.client.peer);
+        let request = view(self.kit, self.client.sender);
         self.client
             .beside(None, self.exchange.admit(&entry, &request))
             .await
@@ -180,11 +180,11 @@ impl<'a> Forward<'a> {
     }
 }
 
-fn view(kit: &Kit, peer: IpAddr) -> RequestView<'_> {
+fn view(kit: &Kit, sender: Sender) -> RequestView<'_> {
     RequestView {
         head: &kit.request,
         bytes: &kit.bytes,
-        peer,
+        sender,
     }
 }
 

@@ -1,17 +1,15 @@
 //! Heads of HTTP/1.1 as the stages see and edit them.
 
-use std::net::IpAddr;
-
 use http1::{Fields, HeadWriter, Known, RequestHead, ResponseHead, Version};
 
-use crate::request::{Edit, Request, Response};
+use crate::request::{Edit, Request, Response, Sender};
 
 /// A request's head and the bytes it lies in.
 #[derive(Clone, Copy)]
 pub(super) struct RequestView<'a> {
     pub(super) head: &'a RequestHead,
     pub(super) bytes: &'a [u8],
-    pub(super) peer: IpAddr,
+    pub(super) sender: Sender,
 }
 
 impl Request for RequestView<'_> {
@@ -63,8 +61,8 @@ impl Request for RequestView<'_> {
         }
     }
 
-    fn peer(&self) -> IpAddr {
-        self.peer
+    fn sender(&self) -> Sender {
+        self.sender
     }
 
     fn head_bytes(&self) -> u64 {

@@ -1,6 +1,5 @@
 //! One exchange over HTTP/2: what the stages decide, done with streams.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -23,7 +22,7 @@ use super::view::{Draft, RequestView, ResponseView, field};
 use super::{STALL_NS, answer};
 use crate::exchange::{Course, Destination, End, Exchange};
 use crate::race;
-use crate::request::Request;
+use crate::request::{Request, Sender};
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
 
@@ -47,7 +46,7 @@ impl Forward {
         respond: SendResponse<Parcel>,
     ) -> Self {
         let presence = session.enter();
-        let request = view(&head, session.peer);
+        let request = view(&head, session.sender);
         let exchange = Exchange::begin(&session.worker, &session.entry, &request);
         Self {
             client: Client { presence, respond },
@@ -75,7 +74,7 @@ impl Forward {
 
     async fn admit(&mut self) -> Result<Result<(), Refusal>, Interrupt> {
         let session = Rc::clone(&self.client.presence.session);
-        let request = view(&self.head, session.peer);
+        let request = view(&self.head, session.sender);
         let admitting = self.exchange.admit(&session.entry, &request);
         self.client.beside(None, admitting).await
     }
@@ -182,7 +181,7 @@ impl Forward {
     fn edited_head(&self) -> Parts {
         let mut edited = self.head.clone();
         let draft = &mut Draft(&mut edited.headers);
-        let request = view(&self.head, self.client.presence.session.peer);
+        let request = view(&self.head, self.client.presence.session.sender);
         self.exchange.edit_request(&request, draft);
         edited
     }
@@ -218,7 +217,7 @@ impl Forward {
     }
 
     fn refuse(mut self, refusal: Refusal) {
-        let request = view(&self.head, self.client.presence.session.peer);
+        let request = view(&self.head, self.client.presence.session.sender);
         let answer = self.exchange.refuse(&refusal, &request);
         let is_head = self.head.method == Method::HEAD;
         let end = match answer::send(&answer, is_head, &mut self.client.respond) {
@@ -230,8 +229,8 @@ impl Forward {
     }
 }
 
-const fn view(head: &Parts, peer: IpAddr) -> RequestView<'_> {
-    RequestView { head, peer }
+const fn view(head: &Parts, sender: Sender) -> RequestView<'_> {
+    RequestView { head, sender }
 }
 
 impl From<NoConnection> for Unanswered {

@@ -1,6 +1,5 @@
 //! A client's connection: its streams, each a task of its own, and how it ends.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -17,6 +16,7 @@ use super::window::Window;
 use super::{LEAVE_NS, REST_NS, answer, check, server};
 use crate::alarm::Alarm;
 use crate::connections::Place;
+use crate::request::Sender;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     worker: Rc<Worker>,
     wire: Wire,
     entry: Rc<Entry>,
-    peer: IpAddr,
+    sender: Sender,
     place: Place,
 ) {
     let io = Prefixed::new(wire.input, wire.stream);
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     };
     let mut server = Server {
         connection,
-        session: Session::new(worker, entry, peer),
+        session: Session::new(worker, entry, sender),
         place,
         window: Window::default(),
         alarm: Alarm::default(),

@@ -1,12 +1,12 @@
 //! A client's connection as its streams see it.
 
 use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::patience::Patience;
 use crate::alarm::Alarm;
+use crate::request::Sender;
 use crate::worker::{Entry, Worker};
 
 /// Timers kept for the next streams.
@@ -17,7 +17,7 @@ const KEPT_ALARMS: usize = 16;
 pub(super) struct Session {
     pub(super) worker: Rc<Worker>,
     pub(super) entry: Rc<Entry>,
-    pub(super) peer: IpAddr,
+    pub(super) sender: Sender,
     streams: Cell<usize>,
     patience: RefCell<Patience>,
     alarms: RefCell<Vec<Alarm>>,
@@ -35,11 +35,11 @@ pub(super) struct Presence {
 }
 
 impl Session {
-    pub(super) fn new(worker: Rc<Worker>, entry: Rc<Entry>, peer: IpAddr) -> Rc<Self> {
+    pub(super) fn new(worker: Rc<Worker>, entry: Rc<Entry>, sender: Sender) -> Rc<Self> {
         Rc::new(Self {
             worker,
             entry,
-            peer,
+            sender,
             streams: Cell::new(0),
             patience: RefCell::default(),
             alarms: RefCell::default(),

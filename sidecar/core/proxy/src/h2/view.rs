@@ -1,6 +1,5 @@
 //! Heads of HTTP/2 as the stages see and edit them.
 
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use http::request::Parts as RequestParts;
@@ -9,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http1::Known;
 use smallvec::SmallVec;
 
-use crate::request::{Edit, Request, Response};
+use crate::request::{Edit, Request, Response, Sender};
 
 /// The known names, in the order of their numbers.
 static NAMES: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
@@ -34,7 +33,7 @@ const NEVER_TRAILERS: [Known; 6] = [
 #[derive(Clone, Copy)]
 pub(super) struct RequestView<'a> {
     pub(super) head: &'a RequestParts,
-    pub(super) peer: IpAddr,
+    pub(super) sender: Sender,
 }
 
 impl Request for RequestView<'_> {
@@ -71,8 +70,8 @@ impl Request for RequestView<'_> {
         "HTTP/2"
     }
 
-    fn peer(&self) -> IpAddr {
-        self.peer
+    fn sender(&self) -> Sender {
+        self.sender
     }
 
     fn head_bytes(&self) -> u64 {

@@ -16,10 +16,11 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
 
+use adaptation::Moving;
+pub(crate) use adaptation::Used;
 pub(crate) use charges::Charges;
 use policy::Moment;
 use policy::latency::RecentLatency;
-use policy::rate_limit::adaptive::Adaptive;
 use policy::rate_limit::{Algorithm, Arrival, Ask, Limiter, Params, Verdict, admit};
 use quota::Label;
 pub(crate) use quota::Quota;
@@ -31,7 +32,7 @@ pub(crate) use subject::{cookie, network};
 use usage::{Slot, Usage};
 
 use super::Refusal;
-use crate::config::{self, LimitRules};
+use crate::config::{self, Follows, LimitRules};
 use crate::request::Request;
 use crate::worker::Worker;
 
@@ -57,7 +58,7 @@ pub(crate) struct Rule {
     limit: config::Limit,
     label: Rc<Label>,
     /// Where its figure is, if that moves.
-    adaptive: Option<Rc<RefCell<Adaptive>>>,
+    adaptive: Option<Rc<RefCell<Moving>>>,
     slot: Slot,
 }
 
@@ -105,7 +106,7 @@ impl Limits {
         for gone in kept.into_values() {
             limits.usage.leave(gone.slot);
         }
-        limits.latency = limits.follows_latency().then(|| {
+        limits.latency = limits.follow(Follows::P99).then(|| {
             let old = old.and_then(|old| old.latency.clone());
             old.unwrap_or_else(adaptation::latency)
         });
@@ -129,8 +130,8 @@ impl Limits {
     }
 
     /// Whether some limit follows what is measured of the cgroup.
-    pub(crate) const fn follows_gauges(&self) -> bool {
-        !self.resources.is_empty()
+    pub(crate) fn follows_gauges(&self) -> bool {
+        !self.resources.is_empty() || self.follow(Follows::Cpu)
     }
 
     fn rule(&self, ask: &Ask) -> &Rc<Rule> {
@@ -358,7 +359,7 @@ impl Rule {
     fn params(&self, members: u32) -> Params {
         let mut params = self.limit.params;
         if let Some(adaptive) = &self.adaptive {
-            params.algorithm = params.algorithm.of(adaptive.borrow().limit());
+            params.algorithm = params.algorithm.of(adaptive.borrow().figure());
         }
         if self.limit.is_divided {
             params.algorithm = params.algorithm.divided(members);

@@ -4,7 +4,7 @@ use policy::Reason;
 use policy::rate_limit::bandwidth::Bandwidth;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::rate_limit::{Algorithm, Params, Rate, Share, WhenKeysFull, adaptive};
-use proxy::config::{Cost, Limit, OnMissing, ResourceLimit};
+use proxy::config::{Adaptive, Cost, Follows, Limit, OnMissing, ResourceLimit, Subject};
 
 use super::super::Fault;
 use super::super::read::{Under, each, enumeration, nanoseconds, percent, positive, required};
@@ -76,14 +76,26 @@ fn limit(wire: mesh::Limit, algorithm: Algorithm, reason: Reason) -> Result<Limi
     })
 }
 
-fn adaptive(wire: mesh::AdaptiveLimit) -> Result<adaptive::Params, Fault> {
+fn adaptive(wire: mesh::AdaptiveLimit) -> Result<Adaptive, Fault> {
     let target = required("target", wire.target)?;
-    let p99 = nanoseconds("p99", target.p99).under("target")?;
-    Ok(adaptive::Params {
+    let (follows, target) = self::target(&target).under("target")?;
+    let params = adaptive::Params {
         min: positive("min", wire.min)?,
         max: positive("max", wire.max)?,
-        target: p99,
-    })
+        target,
+    };
+    Ok(Adaptive { params, follows })
+}
+
+/// What is followed, and the most of it: nanoseconds, or millionths.
+fn target(wire: &mesh::AdaptiveTarget) -> Result<(Follows, u64), Fault> {
+    let share = |name, value| Ok(percent(name, value)?.millionths().into());
+    match (wire.p99, wire.cpu_percent, wire.queue_percent) {
+        (Some(_), None, None) => Ok((Follows::P99, nanoseconds("p99", wire.p99)?)),
+        (None, Some(most), None) => Ok((Follows::Cpu, share("cpuPercent", most)?)),
+        (None, None, Some(most)) => Ok((Follows::Queue, share("queuePercent", most)?)),
+        _ => Err(Fault::new("", "expected exactly one target known here")),
+    }
 }
 
 fn resource(
@@ -144,20 +156,19 @@ fn connections(wire: &mesh::Limit, figures: mesh::ConnectionLimit) -> Result<Vec
 fn bytes(wire: &mesh::Limit, figures: mesh::BandwidthLimit) -> Result<Kind, Fault> {
     let figure = positive("bytesPerSecond", figures.bytes_per_second)?;
     let by = match enumeration("per", figures.per)? {
-        mesh::BandwidthShare::Client => vec![mesh::LimitSubject {
-            source_ip: true,
-            ..Default::default()
-        }],
+        mesh::BandwidthShare::Connection => vec![Subject::Connection],
+        mesh::BandwidthShare::Client => vec![Subject::SourceIp],
         mesh::BandwidthShare::Service | mesh::BandwidthShare::Unspecified => Vec::new(),
     };
     let of = |suffix: &str| {
         let wire = mesh::Limit {
             name: format!("{}{suffix}", wire.name),
-            by: by.clone(),
             ..wire.clone()
         };
         let algorithm = Bandwidth::new(figure).algorithm();
-        limit(wire, algorithm, Reason::RatelimitBandwidth).map(Some)
+        let limit = limit(wire, algorithm, Reason::RatelimitBandwidth)?;
+        let by = by.clone();
+        Ok(Some(Limit { by, ..limit }))
     };
     let (upload, download) = match enumeration("direction", figures.direction)? {
         mesh::BandwidthDirection::Request => (of("")?, None),

@@ -3,7 +3,7 @@
 use policy::rate_limit::Algorithm;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{Percent, Reason};
-use proxy::config::{LimitRules, Subject};
+use proxy::config::{Follows, LimitRules, Subject};
 
 use super::*;
 
@@ -127,4 +127,32 @@ fn a_limit_of_resources_watches_what_it_names() {
         ]
     );
     assert!(rules.limits.is_empty());
+}
+
+#[test]
+fn a_figure_follows_one_target() {
+    let followed = |target: mesh::AdaptiveTarget| {
+        let adaptive = Some(mesh::AdaptiveLimit {
+            min: 1,
+            max: 9,
+            target: Some(target),
+        });
+        let rules = rules_of(mesh::Limit {
+            concurrency: 7,
+            adaptive,
+            ..bare()
+        });
+        let adaptive = rules.limits[0].adaptive.unwrap();
+        (adaptive.follows, adaptive.params.target)
+    };
+    let cpu = followed(mesh::AdaptiveTarget {
+        cpu_percent: Some(62.5),
+        ..Default::default()
+    });
+    assert_eq!(cpu, (Follows::Cpu, 625_000));
+    let queue = followed(mesh::AdaptiveTarget {
+        queue_percent: Some(50.0),
+        ..Default::default()
+    });
+    assert_eq!(queue, (Follows::Queue, 500_000));
 }

@@ -19,6 +19,14 @@ fn it_grows_in_equal_steps_and_shrinks_by_a_quarter() {
 }
 
 #[test]
+fn a_mean_begins_anew_when_it_is_taken() {
+    let mut mean = Mean::default();
+    assert_eq!(mean.take(), None);
+    [1, 2, 6].into_iter().for_each(|seen| mean.add(seen));
+    assert_eq!((mean.take(), mean.take()), (Some(3), None));
+}
+
+#[test]
 fn it_keeps_within_its_bounds() {
     assert_eq!(adapted(1, &[Some(201); 3]), [10; 3]);
     assert_eq!(adapted(1000, &[Some(0); 3]), [110; 3]);

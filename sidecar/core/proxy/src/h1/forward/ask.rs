@@ -71,7 +71,7 @@ impl Forward<'_> {
         let view = RequestView {
             head: request,
             bytes,
-            peer: self.client.peer,
+            sender: self.client.sender,
         };
         self.exchange.edit_request(
             &view,

@@ -52,7 +52,7 @@ impl Forward<'_> {
     async fn answer(&mut self, refusal: Refusal, close: bool) -> Next {
         let answer = self
             .exchange
-            .refuse(&refusal, &view(self.kit, self.client.peer));
+            .refuse(&refusal, &view(self.kit, self.client.sender));
         let is_head = self.kit.request.method == Method::Head;
         let next = self.client.send(&answer, close, is_head).await;
         self.client.now_ns = self

@@ -1,16 +1,32 @@
-//! Limits whose figure follows what is measured: every five seconds, by how long attempts took since.
+//! Limits whose figure follows what is measured: every five seconds, by what was measured since.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use policy::latency::RecentLatency;
-use policy::rate_limit::adaptive::{Adaptive, INTERVAL_NS};
+use policy::rate_limit::adaptive::{Adaptive, INTERVAL_NS, Mean};
 use policy::{Moment, Percent};
 
 use super::{Limits, Rule};
-use crate::config::Limit;
+use crate::config::{Follows, Limit};
 
 const P99: Percent = Percent::new(99);
+
+/// A figure that moves.
+#[derive(Debug)]
+pub(super) struct Moving {
+    machine: Adaptive,
+    follows: Follows,
+    /// Of what is seen once a second.
+    seen: Mean,
+}
+
+/// What is used now; none of what nobody knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    pub(crate) cpu: Option<Percent>,
+    pub(crate) queue: Option<Percent>,
+}
 
 /// No attempt yet.
 pub(super) fn latency() -> Rc<RefCell<RecentLatency>> {
@@ -18,15 +34,20 @@ pub(super) fn latency() -> Rc<RefCell<RecentLatency>> {
 }
 
 /// The figure that people wrote, as the one to begin with, if it moves.
-pub(super) fn begin(limit: &Limit, now_ns: u64) -> Option<Rc<RefCell<Adaptive>>> {
-    let begun = Adaptive::new(limit.adaptive?, limit.params.algorithm.quota(), now_ns);
-    Some(Rc::new(RefCell::new(begun)))
+pub(super) fn begin(limit: &Limit, now_ns: u64) -> Option<Rc<RefCell<Moving>>> {
+    let adaptive = limit.adaptive?;
+    Some(Rc::new(RefCell::new(Moving {
+        machine: Adaptive::new(adaptive.params, limit.params.algorithm.quota(), now_ns),
+        follows: adaptive.follows,
+        seen: Mean::default(),
+    })))
 }
 
 impl Limits {
-    /// Whether some limit follows how long attempts take.
-    pub(super) fn follows_latency(&self) -> bool {
-        self.rules.iter().any(|rule| rule.adaptive.is_some())
+    /// Whether some limit follows this.
+    pub(super) fn follow(&self, what: Follows) -> bool {
+        let mut moving = self.rules.iter().filter_map(|rule| rule.adaptive.as_ref());
+        moving.any(|moving| moving.borrow().follows == what)
     }
 
     /// Notes how long an attempt took.
@@ -36,12 +57,17 @@ impl Limits {
         }
     }
 
-    /// Moves the figures whose time has come; what was used stays used.
-    pub(crate) fn adapt(&self, at: Moment) {
-        let Some(latency) = &self.latency else { return };
-        let p99_ns = latency.borrow_mut().quantile_ns(P99, at.now_ns);
+    /// Sees what is used, once a second, and moves the figures whose time has come; what was charged stays so.
+    pub(crate) fn adapt(&self, used: Used, at: Moment) {
         for rule in &self.rules {
-            if rule.adapt(p99_ns, at.now_ns) {
+            let Some(moving) = &rule.adaptive else {
+                continue;
+            };
+            let p99_ns = || {
+                let latency = self.latency.as_ref()?;
+                latency.borrow_mut().quantile_ns(P99, at.now_ns)
+            };
+            if moving.borrow_mut().adapt(used, p99_ns, at.now_ns) {
                 let params = rule.params(self.members.get());
                 self.usage.reconfigure(rule.slot, params, at);
             }
@@ -52,19 +78,41 @@ impl Limits {
 impl Rule {
     /// Goes on from the figure that the limit had before it was edited.
     pub(super) fn keep_figure(&mut self, old: &Self) {
-        if let (Some(params), Some(old)) = (self.limit.adaptive, &old.adaptive) {
-            old.borrow_mut().reconfigure(params);
+        if let (Some(adaptive), Some(old)) = (self.limit.adaptive, &old.adaptive) {
+            let mut moving = old.borrow_mut();
+            moving.machine.reconfigure(adaptive.params);
+            if moving.follows != adaptive.follows {
+                moving.follows = adaptive.follows;
+                moving.seen = Mean::default();
+            }
             self.adaptive = Some(Rc::clone(old));
         }
     }
+}
+
+impl Moving {
+    pub(super) const fn figure(&self) -> u64 {
+        self.machine.limit()
+    }
 
     /// Whether the figure is another one now.
-    fn adapt(&self, p99_ns: Option<u64>, now_ns: u64) -> bool {
-        let Some(adaptive) = &self.adaptive else {
-            return false;
+    fn adapt(&mut self, used: Used, p99_ns: impl Fn() -> Option<u64>, now_ns: u64) -> bool {
+        let seen = match self.follows {
+            Follows::P99 => None,
+            Follows::Cpu => used.cpu,
+            Follows::Queue => used.queue,
         };
-        let mut adaptive = adaptive.borrow_mut();
-        let before = adaptive.limit();
-        adaptive.is_due(now_ns) && adaptive.adapt(p99_ns, now_ns) != before
+        if let Some(seen) = seen {
+            self.seen.add(seen.millionths().into());
+        }
+        if !self.machine.is_due(now_ns) {
+            return false;
+        }
+        let measured = match self.follows {
+            Follows::P99 => p99_ns(),
+            Follows::Cpu | Follows::Queue => self.seen.take(),
+        };
+        let before = self.machine.limit();
+        self.machine.adapt(measured, now_ns) != before
     }
 }

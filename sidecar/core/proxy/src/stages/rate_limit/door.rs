@@ -8,7 +8,7 @@ use policy::Moment;
 
 use super::{Charges, Limits, Quota, Refusal};
 use crate::config::{Exemption, LimitHeaders, LimitResponse, LimitRules};
-use crate::request::Request;
+use crate::request::{Request, Sender};
 use crate::worker::Worker;
 
 impl Limits {
@@ -88,8 +88,11 @@ impl Request for Caller {
         "TCP"
     }
 
-    fn peer(&self) -> IpAddr {
-        self.0
+    fn sender(&self) -> Sender {
+        Sender {
+            address: self.0,
+            connection: 0,
+        }
     }
 
     fn head_bytes(&self) -> u64 {

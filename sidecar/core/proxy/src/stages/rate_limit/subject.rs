@@ -63,6 +63,9 @@ fn feed(part: &config::Subject, request: &dyn Request, key: &mut impl Hasher) ->
         config::Subject::Query(name) => feed_value(query(request, name), key),
         config::Subject::Path => feed_value(Some(&canonical_path(request.path())), key),
         config::Subject::Method => feed_value(Some(request.method()), key),
+        config::Subject::Connection => {
+            feed_value(Some(&request.sender().connection.to_ne_bytes()), key)
+        }
         config::Subject::Principal => false,
         config::Subject::SourceIp => feed_value(Some(&network(request.peer()).octets()), key),
     }
