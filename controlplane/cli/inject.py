@@ -1,16 +1,15 @@
-"""`breakwater inject`, `uninject` and `check-inject`: sidecars in YAML, before it reaches a cluster."""
+"""`breakwater inject` and `uninject`: sidecars in YAML, before it reaches a cluster."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controlplane.cli import options
 from controlplane.cli.errors import FindingError, UsageError
-from controlplane.cli.output import Listing, show
 from controlplane.injector import patch
 from controlplane.injector.manifest import Outcome, UnreadableManifestError, rewrite
 from controlplane.injector.patch import Patch
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
     from controlplane.model.document import Document, ObjectKey
 
 _Files = Annotated[list[str], typer.Option("--filename", "-f", help="A YAML file, or - for standard input.")]
-_Profiles = Annotated[str, typer.Option("--profiles", metavar="FILE", help="YAML with SidecarProfiles.")]
+Profiles = Annotated[str, typer.Option("--profiles", metavar="FILE", help="YAML with SidecarProfiles.")]
 _Image = Annotated[str, typer.Option("--sidecar-image", help="Image of the sidecar.")]
 _CaptureImage = Annotated[str, typer.Option("--capture-image", help="Image that redirects traffic.")]
 _ControlPlane = Annotated[
     str, typer.Option("--controlplane", metavar="HOST:PORT", help="Where sidecars find it.")
 ]
 _Minor = Annotated[int, typer.Option("--kubernetes-minor", metavar="N", help="The N of Kubernetes 1.N.")]
-_Root = Annotated[str, typer.Option("--root-namespace", help="Namespace of the control plane.")]
+Root = Annotated[str, typer.Option("--root-namespace", help="Namespace of the control plane.")]
 
 _STDIN = ["-"]
 _SIDECAR = f"breakwater-sidecar:{program_version()}"
@@ -47,12 +46,12 @@ def inject(
     *,
     filename: _Files = _STDIN,
     namespace: options.Namespace = options.NAMESPACE,
-    profiles: _Profiles = "",
+    profiles: Profiles = "",
     sidecar_image: _Image = _SIDECAR,
     capture_image: _CaptureImage = _CAPTURE,
     controlplane: _ControlPlane = _CONTROL_PLANE,
     kubernetes_minor: _Minor = _MINOR,
-    root_namespace: _Root = _ROOT,
+    root_namespace: Root = _ROOT,
 ) -> None:
     """Put the sidecar into the pods and workloads of YAML, and print it."""
     template = Template(
@@ -62,7 +61,7 @@ def inject(
         minor=kubernetes_minor,
         root_namespace=root_namespace,
     )
-    outcomes = _filter(filename, _injection(template, _read_profiles(profiles), namespace))
+    outcomes = _filter(filename, injection(template, read_profiles(profiles), namespace))
     _tell(outcomes, "injected")
 
 
@@ -72,43 +71,19 @@ def uninject(*, filename: _Files = _STDIN) -> None:
     _tell(outcomes, "uninjected")
 
 
-def check_inject(
-    *,
-    filename: _Files = _STDIN,
-    namespace: options.Namespace = options.NAMESPACE,
-    profiles: _Profiles = "",
-    root_namespace: _Root = _ROOT,
-    output: options.Output = options.TABLE,
-) -> None:
-    """Say which pods and workloads of YAML would get a sidecar, and why not."""
-    template = Template(
+def example(root_namespace: str) -> Template:
+    """Return a template that tells whether there is anything to inject, whatever the images."""
+    return Template(
         sidecar_image=_SIDECAR,
         capture_image=_CAPTURE,
         controlplane=_CONTROL_PLANE,
         minor=_MINOR,
         root_namespace=root_namespace,
     )
-    change = _injection(template, _read_profiles(profiles), namespace)
-    found = [
-        outcome for name in filename for outcome in _rewritten(name, change)[1] if outcome.patch is not None
-    ]
-    rows = [_row(outcome.object, outcome.patch) for outcome in found if outcome.patch]
-    items = [dict(zip(("object", "injects", "reason"), row, strict=True)) for row in rows]
-    show(
-        Listing(
-            kind="InjectionCheck",
-            items=items,
-            columns=("OBJECT", "INJECTS", "REASON"),
-            rows=rows,
-            empty="no pods in there",
-        ),
-        output,
-    )
-    if any(outcome.patch and outcome.patch.problems for outcome in found):
-        raise FindingError("the API server would refuse these pods; mend the problems above")
 
 
-def _injection(template: Template, profiles: dict[ObjectKey, Document], default: str) -> Change:
+def injection(template: Template, profiles: dict[ObjectKey, Document], default: str) -> Change:
+    """Return what puts sidecars into pods; one that names no namespace is of the `default`."""
     block = load_schema().kinds[sidecar_profile.KIND].spec
 
     def change(pod: Pod, written: str) -> Patch:
@@ -118,7 +93,12 @@ def _injection(template: Template, profiles: dict[ObjectKey, Document], default:
     return change
 
 
-def _read_profiles(path: str) -> dict[ObjectKey, Document]:
+def read_profiles(path: str) -> dict[ObjectKey, Document]:
+    """Return the profiles in a file; none without one.
+
+    Raises:
+        UsageError: it cannot be read, or something in it is wrong.
+    """
     if not path:
         return {}
     parsed = parse(_read(path), path, load_schema())
@@ -130,13 +110,18 @@ def _read_profiles(path: str) -> dict[ObjectKey, Document]:
 def _filter(names: list[str], change: Change) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for name in names:
-        text, found = _rewritten(name, change)
+        text, found = rewritten(name, change)
         sys.stdout.write(text)
         outcomes += found
     return outcomes
 
 
-def _rewritten(name: str, change: Change) -> tuple[str, list[Outcome]]:
+def rewritten(name: str, change: Change) -> tuple[str, list[Outcome]]:
+    """Return the text of a file after `change` was made to its pods, and what became of each object.
+
+    Raises:
+        UsageError: it cannot be read, or is no YAML.
+    """
     try:
         return rewrite(_read(name), change)
     except UnreadableManifestError as error:
@@ -164,9 +149,3 @@ def _told(change: Patch | None, done: str) -> str:
     if change.problems:
         return "has problems:\n" + "\n".join(f"  {problem}" for problem in change.problems)
     return f"skipped: {change.skip.value}" if change.skip else done
-
-
-def _row(name: str, change: Patch) -> list[Any]:
-    if change.problems:
-        return [name, "refused", "; ".join(str(problem) for problem in change.problems)]
-    return [name, "no", change.skip.value] if change.skip else [name, "yes", "-"]

@@ -12,9 +12,10 @@ import typer
 
 from controlplane.cli import access, breakers, describe, output, policy, registry
 from controlplane.cli.check import check
+from controlplane.cli.check_inject import check_inject
 from controlplane.cli.errors import CommandError
 from controlplane.cli.explain import explain
-from controlplane.cli.inject import check_inject, inject, uninject
+from controlplane.cli.inject import inject, uninject
 from controlplane.cli.limits import limits
 from controlplane.cli.policy_history import diff, history, rollback
 from controlplane.cli.proxy_status import proxy_status

@@ -12,9 +12,12 @@ import pytest_asyncio
 from tests.support.commandline import Outcome, breakwater_with
 from tests.support.kube import ADMIN_TOKEN, ApiServer
 from tests.support.kube.credentials import write_kubeconfig
-from tests.support.kube.pods import pod
+from tests.support.kube.objects import injected_pod
+from tests.support.kube.pods import annotated, pod
 from tests.support.kube.scripted import ScriptedApi, scripted
+from tests.support.kube.tools import KubectlError
 from tests.support.mesh import ControlPlane, cluster_controlplane
+from tests.support.readiness import until
 
 NAMESPACE, NAME = "asked", "bw-controlplane"
 LABELS = {"app.kubernetes.io/name": "breakwater", "app.kubernetes.io/component": "controlplane"}
@@ -142,6 +145,73 @@ async def test_who_may_not_read_the_token_needs_one_of_their_own(place: Place) -
     own = ("--admin-token-file", str(place.kubeconfig.parent / "token"))
     outcome = await place.ask(*own, "version", kubeconfig=limited)
     assert outcome.code == 0, outcome.talk
+
+
+def injector(namespace: str) -> dict[str, Any]:
+    """The injector's configuration, as far as labels decide, for one namespace; nobody answers."""
+    labels = {"app.kubernetes.io/part-of": "breakwater", "app.kubernetes.io/component": "injector"}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": f"{namespace}-injector", "labels": labels},
+        "webhooks": [
+            {
+                "name": "namespace.injector.breakwater.dev",
+                "clientConfig": {"service": {"namespace": "breakwater-system", "name": "none"}},
+                "rules": [rule],
+                "namespaceSelector": {"matchLabels": {"breakwater.dev/inject": "enabled", "own": namespace}},
+                "admissionReviewVersions": ["v1"],
+                "failurePolicy": "Ignore",
+                "sideEffects": "None",
+                "timeoutSeconds": 1,
+            }
+        ],
+    }
+
+
+async def test_pods_without_a_sidecar_are_told_why(kinds: ApiServer, tmp_path: Path) -> None:
+    namespace = "checked"
+    await kinds.create_namespace(namespace, {"own": namespace})
+    host = pod(namespace, "host", hostNetwork=True)
+    await kinds.apply(
+        pod(namespace, "old"),
+        annotated(pod(namespace, "odd"), proxy_cpu="much"),
+        {**host, "metadata": {**host["metadata"], "labels": {"breakwater.dev/inject": "false"}}},
+        injected_pod(namespace, "new", app_port=8080, inbound=15006),
+        injector(namespace),
+    )
+
+    async def serves_profiles() -> bool:
+        try:
+            await kinds.get("sidecarprofiles", "-A")
+        except KubectlError:
+            return False
+        return True
+
+    await until(serves_profiles)  # a definition is established a moment before its objects can be listed
+
+    async def told(*words: str) -> tuple[int, dict[str, tuple[str, str]]]:
+        flags = ("--kubeconfig", str(kinds.kubeconfig), "check-inject", "-n", namespace, "-o", "json")
+        outcome = await breakwater_with({"HOME": str(tmp_path)}, *flags, *words)
+        assert outcome.out, outcome.talk
+        items = json.loads(outcome.out)["items"]
+        return outcome.code, {one["object"]: (one["injects"], one["reason"]) for one in items}
+
+    code, found = await told()
+    assert code == 0
+    assert found["pod/new"] == ("yes", "-")
+    assert f"kubectl label namespace {namespace}" in found["pod/old"][1]
+    assert found["pod/host"][1] == "the pod is labelled breakwater.dev/inject=false"
+
+    await kinds.kubectl("label", "namespace", namespace, "breakwater.dev/inject=enabled")
+    code, found = await told()
+    assert code == 1
+    assert "kubectl rollout restart" in found["pod/old"][1]
+    assert found["pod/odd"][0] == "refused"
+    assert found["pod/host"] == ("no", "the pod uses the network of its host")
+    assert (await told("new")) == (0, {"pod/new": ("yes", "-")})
+    await kinds.kubectl("delete", "mutatingwebhookconfiguration", f"{namespace}-injector")
 
 
 def rights(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
