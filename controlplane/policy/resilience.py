@@ -16,7 +16,7 @@ from controlplane.model.value import (
     find_text,
     parse_duration,
 )
-from controlplane.policy import target
+from controlplane.policy import fallback, target
 from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ BLOCKS: Final = (
     "admissionControl",
     "instanceGroups",
     "healthCheck",
+    "fallback",
 )
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
@@ -84,13 +85,14 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     yield from _validate_groups(document, tree, path)
     yield from _validate_health_check(document, tree, path)
     yield from _validate_lanes(document, tree, path)
+    yield from fallback.validate(document, tree, path)
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:
     """The blocks of a spec as merging takes them.
 
     A preset becomes the figures that it stands for, so that it ranks with the policy that names it, and a
-    shared bulkhead's name is qualified by the namespace that it is shared in.
+    shared bulkhead's name is qualified by the namespace that it is shared in, a fallback's by its own.
     """
     tree = {name: spec[name] for name in BLOCKS if name in spec}
     bulkhead, pool = find_block(tree, "bulkhead"), find_block(tree, "connectionPool")
@@ -98,6 +100,8 @@ def behaviours(spec: Tree, namespace: str) -> Tree:
         tree["bulkhead"] = _qualify(_expand(bulkhead, _BULKHEADS), namespace)
     if pool is not None:
         tree["connectionPool"] = _expand(pool, _CONNECTION_POOLS)
+    if instead := find_block(tree, "fallback"):
+        tree["fallback"] = fallback.qualify(instead, namespace)
     return tree
 
 

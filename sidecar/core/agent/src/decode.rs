@@ -4,6 +4,7 @@ mod backpressure;
 mod balancing;
 mod breaker;
 mod endpoints;
+mod fallback;
 mod fault;
 mod groups;
 mod health_check;

@@ -17,6 +17,7 @@ pub mod criticality;
 pub mod deadline;
 mod draw;
 pub mod ending;
+pub mod fallback;
 pub mod grpc;
 pub mod health_check;
 pub mod hedge;

@@ -113,7 +113,7 @@ fn meaning(worker: &Worker, address: SocketAddr) -> Option<Rc<Entry>> {
     let meaning = live.config.addresses.get(&address)?;
     Some(Rc::new(Entry::Upstream {
         service: meaning.service.clone(),
-        port: meaning.port,
+        port: Some(meaning.port),
         only: meaning.is_endpoint.then_some(address),
     }))
 }

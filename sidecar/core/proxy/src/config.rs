@@ -5,6 +5,7 @@
 //! worker, survives edits of its figures, and goes with its block, its endpoint or its cluster.
 
 mod backpressure;
+mod fallback;
 mod fault;
 mod routes;
 
@@ -24,6 +25,7 @@ use policy::{
 
 pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
+pub use fallback::{Fallback, Instead};
 pub use fault::Fault;
 pub use routes::{RouteBackend, RouteRule};
 
@@ -143,6 +145,8 @@ pub struct Cluster {
     pub bulkhead: Option<Block<Bulkhead>>,
     /// Cap on connections.
     pub pool: Option<Block<Pool>>,
+    /// What answers instead of a failure.
+    pub fallback: Option<Block<Fallback>>,
     /// Limits that callers enforce; all that match must admit.
     pub limits: Vec<LimitRules>,
     /// Rehearsals, each of which acts by itself.

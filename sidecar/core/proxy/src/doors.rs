@@ -66,7 +66,7 @@ pub(crate) fn open(settings: &Settings) -> Result<(Vec<Door>, Addresses), StartE
     for upstream in &settings.upstreams {
         let entry = Entry::Upstream {
             service: upstream.service.clone(),
-            port: upstream.port,
+            port: Some(upstream.port),
             only: None,
         };
         let address = opening.open(upstream.listen, Purpose::Meant(entry))?;

@@ -30,12 +30,14 @@
 mod attempts;
 mod edits;
 mod end;
+mod fall_back;
 mod hedging;
 mod peer;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use fall_back::Fallen;
 use policy::deadline::{Bounds, Deadline};
 use policy::ending::Ending;
 use policy::grpc::Code;
@@ -105,6 +107,8 @@ pub(crate) struct Exchange {
     key: Option<Key>,
     /// Whether the answer at hand came through a sidecar, whose marks are believed.
     is_from_sidecar: bool,
+    /// The failure that it is asked instead of.
+    fallen: Option<Box<Fallen>>,
     /// Whether the last attempt says that the service serves, or does not.
     has_succeeded: Option<bool>,
     is_stream: bool,
@@ -190,6 +194,7 @@ impl Exchange {
                 .then(|| Key::of_call(request, &worker.across.hasher))
                 .flatten(),
             is_from_sidecar: false,
+            fallen: None,
             has_succeeded: None,
             is_stream: false,
             is_recorded: false,
@@ -203,7 +208,7 @@ impl Exchange {
         entry: &Entry,
         request: &dyn Request,
     ) -> Result<(), Refusal> {
-        let bounds = deadline::read(request, self.inherited_ns())?;
+        let bounds = deadline::read(request, self.inherited_ns(), self.elapsed_ns())?;
         let cluster = self.find_route(entry, request, &bounds).await?;
         self.fault = cluster.faults.draw(&self.worker, request, self.now_ns);
         self.fix_deadline(bounds, &cluster)?;
@@ -407,12 +412,13 @@ impl Exchange {
 
     /// Largest request body that is kept to be sent again; zero when nothing will be.
     pub(crate) fn replay_bytes(&self) -> u64 {
-        let cluster = self.route.as_ref().map(|route| &route.cluster.config);
-        let retry = cluster.and_then(|cluster| cluster.retry.as_ref());
-        let params = retry.map(|block| &block.params.params);
-        params
-            .filter(|params| params.attempts > 0)
-            .map_or(0, |params| params.replay_bytes)
+        let Some(config) = self.config() else {
+            return 0;
+        };
+        let retry = config.retry.as_ref().map(|block| &block.params.params);
+        let retried = retry.filter(|params| params.attempts > 0);
+        let retried = retried.map_or(0, |params| params.replay_bytes);
+        retried.max(self.kept_to_fall_back())
     }
 
     /// Notes how long the request's body is, as far as known before it is read.

@@ -15,6 +15,7 @@ use policy::method::Method;
 use policy::readiness::Member;
 use policy::{Criticality, Reason};
 
+use crate::config::Instead;
 use crate::front::Front;
 use crate::live::Cluster;
 use crate::name::PolicyRef;
@@ -53,21 +54,42 @@ type Policy = Option<Arc<PolicyRef>>;
 impl Telling<'_> {
     fn tell(&mut self) -> Result<(), Refused> {
         let cluster = self.route()?;
-        self.faults(&cluster)?;
-        self.deadline(&cluster)?;
-        self.limits(&cluster)?;
-        self.backpressure(&cluster)?;
-        self.shadow(&cluster);
+        let met = self.stages(&cluster);
+        self.fallback(&cluster);
+        met
+    }
+
+    fn stages(&mut self, cluster: &Rc<Cluster>) -> Result<(), Refused> {
+        self.faults(cluster)?;
+        self.deadline(cluster)?;
+        self.limits(cluster)?;
+        self.backpressure(cluster)?;
+        self.shadow(cluster);
         if self.question.direction == Direction::Outbound {
-            self.admission(&cluster);
-            self.bulkhead(&cluster)?;
-            self.budget(&cluster);
-            self.hedge(&cluster);
-            self.breaker(&cluster)?;
+            self.admission(cluster);
+            self.bulkhead(cluster)?;
+            self.budget(cluster);
+            self.hedge(cluster);
+            self.breaker(cluster)?;
         }
-        self.endpoint(&cluster)?;
-        self.timeout(&cluster);
+        self.endpoint(cluster)?;
+        self.timeout(cluster);
         Ok(())
+    }
+
+    /// What answers instead of a refusal, or would.
+    fn fallback(&mut self, cluster: &Cluster) {
+        let Some(block) = &cluster.config.fallback else {
+            return;
+        };
+        let refusal = self.explanation.refusal;
+        let is_covered = refusal.is_some_and(|(reason, _)| block.params.when.cover(reason));
+        let when = if is_covered { "instead" } else { "if it fails" };
+        let text = match &block.params.instead {
+            Instead::Response { status, .. } => format!("{status}, always the same, {when}"),
+            Instead::Service(service) => format!("{service} is asked {when}"),
+        };
+        self.pass("fallback", text, block.policy.clone());
     }
 
     fn pass(&mut self, stage: &'static str, text: String, policy: Policy) {
@@ -137,7 +159,7 @@ impl Telling<'_> {
 
     fn deadline(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let policy_ns = cluster.timeouts.request.map(crate::clock::nanoseconds);
-        let fixed = deadline::read(self.question, None)
+        let fixed = deadline::read(self.question, None, 0)
             .and_then(|bounds| deadline::fix(bounds, policy_ns, 0));
         let policy = cluster
             .config

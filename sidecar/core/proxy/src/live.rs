@@ -440,6 +440,7 @@ fn application(
         health_check: None,
         bulkhead: None,
         pool: None,
+        fallback: None,
         limits: inbound
             .map(|inbound| inbound.limits.clone())
             .unwrap_or_default(),

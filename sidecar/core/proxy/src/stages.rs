@@ -25,6 +25,8 @@ pub(crate) mod breaker;
 pub(crate) mod endpoint;
 // How long the attempt, and what follows it, may take.
 pub(crate) mod timeout;
+// What answers instead of a failure, if anything does.
+pub(crate) mod fallback;
 // Whatever refused: one answer that names the reason.
 pub(crate) mod rescue;
 // Whatever happened: counted, remembered, written down.

@@ -19,6 +19,9 @@ pub(crate) struct Tally {
     attempts: [Cell<u64>; AttemptResult::COUNT],
     hedges: [Cell<u64>; HedgeResult::ALL.len()],
     pub(crate) in_flight: Cell<u32>,
+    /// Failures that something else answered: always the same, or another service.
+    pub(crate) answered_instead: Cell<u64>,
+    pub(crate) asked_instead: Cell<u64>,
     /// When a request last came; zero for never.
     pub(crate) called_ns: Cell<u64>,
 }

@@ -85,10 +85,11 @@ pub(crate) enum Entry {
     Inbound { place: usize },
     /// From the workload, to the service that each request names.
     Outbound,
-    /// From the workload, to one port of one service; to one endpoint `only`, if it chose that itself.
+    /// From the workload, to one port of one service, without one to 80 or the only one; to one endpoint `only`, if it
+    /// chose that itself.
     Upstream {
         service: ServiceName,
-        port: u16,
+        port: Option<u16>,
         only: Option<SocketAddr>,
     },
     /// From others, led here on their way to the application at this address.

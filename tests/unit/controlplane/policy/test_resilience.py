@@ -49,6 +49,31 @@ def found(block: str) -> list[str]:
         ),
         ("hedge: {max: 1}", "spec.hedge.after: required"),
         ("hedge: {after: p95, max: 2}", "spec.hedge.max: expected at most 1, found 2"),
+        ("fallback: {}", "spec.fallback: answers nothing; expected one of response, service"),
+        (
+            "fallback: {when: [Failed], response: {}}",
+            "spec.fallback.when[0]: expected one of Refused, Open, Timeout, NoEndpoints, found 'Failed'",
+        ),
+        (
+            "fallback: {response: {}, service: {name: a}}",
+            "spec.fallback.service: excludes response; set one of them",
+        ),
+        (
+            "fallback: {response: {status: 204}}",
+            "spec.fallback.response.status: expected a status whose answers may have a body, found 204",
+        ),
+        (
+            "fallback: {response: {headers: {x y: a}}}",
+            "spec.fallback.response.headers: expected names of fields, found 'x y'",
+        ),
+        (
+            "fallback: {response: {headers: {Transfer-Encoding: chunked}}}",
+            "spec.fallback.response.headers: Transfer-Encoding is the sidecar's own to say; leave it out",
+        ),
+        (
+            'fallback: {response: {headers: {x: "a\\r\\nb: c"}}}',
+            "spec.fallback.response.headers: expected printable ASCII, at most 1024 of it, as x",
+        ),
         ("healthCheck: {interval: 5s}", "spec.healthCheck: expected one of http, grpc, tcp"),
         (
             "healthCheck: {tcp: {}, interval: 1s, timeout: 2s}",

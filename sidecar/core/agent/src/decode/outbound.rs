@@ -6,8 +6,8 @@ use proxy::config::{Block, Cluster, PolicyRef, Port};
 
 use super::read::{Under, each, port};
 use super::{
-    Fault, balancing, breaker, fault, groups, health_check, hedge, limits, outliers, resilience,
-    routes, service,
+    Fault, balancing, breaker, fallback, fault, groups, health_check, hedge, limits, outliers,
+    resilience, routes, service,
 };
 use crate::identity::Identity;
 use crate::mesh;
@@ -50,6 +50,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         health_check: None,
         bulkhead: None,
         pool: None,
+        fallback: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
         faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
         routes: each("routes", wire.routes, routes::decode)?,
@@ -130,6 +131,8 @@ fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fau
     cluster.health_check = origins.block("healthCheck", wire.health_check, |wire, _| {
         health_check::decode(wire)
     })?;
+    cluster.fallback =
+        origins.block("fallback", wire.fallback, |wire, _| fallback::decode(wire))?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod backpressure;
+mod fallback;
 mod fault;
 mod limits;
 

@@ -52,6 +52,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         endpoints::states(worker),
         endpoints::groups(worker),
         hedges(worker),
+        fallbacks(worker),
         faults::faults(worker),
         in_flight(worker),
         limits::decisions(worker),
@@ -127,6 +128,22 @@ fn own(worker: &Worker) -> Label {
         .peer
         .as_ref()
         .map_or_else(|| text(&worker.peer), text)
+}
+
+/// Failures that something else answered, or another service was asked to.
+fn fallbacks(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_fallbacks_total", &["service", "by"]);
+    worker.visit_tallies(|_, service, tally| {
+        let counts = [
+            ("response", &tally.answered_instead),
+            ("service", &tally.asked_instead),
+        ];
+        for (by, count) in counts.into_iter().filter(|(_, count)| count.get() > 0) {
+            let service = service.map_or(word(""), text);
+            family.push([service, word(by)], count.get() as f64);
+        }
+    });
+    family
 }
 
 fn requests(worker: &Worker) -> Family {

@@ -118,6 +118,22 @@ impl Exchange {
                 self.settle();
                 Course::Retry { delay_ns }
             }
+            None => self.refused_by_peer(ending, response),
+        }
+    }
+
+    /// Passes an answer on, unless it is a peer's refusal that something else stands in for.
+    fn refused_by_peer(&mut self, ending: Ending, response: &dyn Response) -> Course {
+        if !matches!(ending, Ending::PeerRefusal { .. }) {
+            return Course::Deliver;
+        }
+        let reason = peer::reason(response).and_then(Reason::parse);
+        let refusal = reason.map(|reason| self.given_up(Refusal::new(reason)));
+        match refusal.filter(|refusal| self.falls_back(refusal)) {
+            Some(refusal) => {
+                self.settle();
+                Course::Refuse(refusal)
+            }
             None => Course::Deliver,
         }
     }

@@ -8,9 +8,9 @@ use super::{Exchange, peer};
 use crate::across::Hop;
 use crate::report::Direction;
 use crate::request::{Edit, Request, Response};
-use crate::stages::rescue::{self, Answer, Taste};
+use crate::stages::rescue::{self, Answer};
 use crate::stages::retry::EXHAUSTED;
-use crate::stages::{Refusal, backpressure, deadline, fault, route};
+use crate::stages::{Refusal, backpressure, deadline, fallback, fault, route};
 use crate::trace::hex;
 
 impl Exchange {
@@ -59,6 +59,9 @@ impl Exchange {
         self.tell_rate(edit);
         self.mark(response.status(), edit);
         self.mark_fault(edit);
+        if let Some(fallen) = &self.fallen {
+            edit.add(fallback::MARK, fallen.mark.as_bytes());
+        }
         if let Some(reason) = self.tries.reason() {
             let refusal = Refusal {
                 last: None,
@@ -118,24 +121,30 @@ impl Exchange {
     fn is_exhausted(&self, status: u16) -> bool {
         let has_failed = status >= 500 || self.record.code.is_some_and(|code| code != Code::Ok);
         let is_marked = self.hop.as_ref().is_some_and(Hop::is_exhausted);
-        self.tries.given_up.is_some() || (is_marked && has_failed)
+        let is_given_up = self.tries.given_up.is_some() && self.record.fallback.is_none();
+        is_given_up || (is_marked && has_failed)
     }
 
     /// The answer to a refusal, in the form that the request asks for. What the exchange holds is given back now;
     /// finish it when the answer is written.
     pub(crate) fn refuse(&mut self, refusal: &Refusal, request: &dyn Request) -> Answer {
+        self.give_up(refusal);
+        let mut answer = self.answer_to(refusal, request);
+        self.quota.tell(&mut answer);
+        self.tell_rate(&mut answer);
+        self.mark(answer.status, &mut answer);
+        self.mark_fault(&mut answer);
+        answer
+    }
+
+    /// Gives back what the exchange holds, and notes the refusal as what became of it.
+    pub(super) fn give_up(&mut self, refusal: &Refusal) {
         self.current = None;
         self.front = None;
         self.connection = None;
         self.bulkhead = None;
         self.charges = None;
         self.record.refuse(refusal, self.traits.is_grpc);
-        let mut answer = rescue::answer(refusal, Taste::of(request), &self.worker.chance);
-        self.quota.tell(&mut answer);
-        self.tell_rate(&mut answer);
-        self.mark(refusal.http_status(), &mut answer);
-        self.mark_fault(&mut answer);
-        answer
     }
 }
 

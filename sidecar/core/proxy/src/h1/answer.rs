@@ -33,7 +33,7 @@ pub(super) fn write(answer: &Answer, close: bool, is_head: bool, out: &mut Vec<u
 impl Edit for Answer {
     fn add(&mut self, name: &'static str, value: &[u8]) {
         self.fields
-            .push((name, String::from_utf8_lossy(value).into_owned()));
+            .push((name.into(), String::from_utf8_lossy(value).into_owned()));
     }
 
     fn set(&mut self, name: Known, value: &[u8]) {

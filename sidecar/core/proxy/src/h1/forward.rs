@@ -22,6 +22,7 @@ use crate::exchange::{Course, Destination, Exchange};
 use crate::request::Sender;
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
+use crate::worker::Entry;
 
 /// One exchange.
 pub(super) struct Forward<'a> {
@@ -61,7 +62,12 @@ impl<'a> Forward<'a> {
 
     /// Serves the request.
     pub(super) async fn run(&mut self) -> Next {
-        match self.admit().await {
+        self.enter(Rc::clone(&self.client.entry)).await
+    }
+
+    /// Serves the request as one that came in there.
+    async fn enter(&mut self, entry: Rc<Entry>) -> Next {
+        match self.admit(&entry).await {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return self.refuse(refusal).await,
             Err(_) => return Next::Close,
@@ -74,18 +80,17 @@ impl<'a> Forward<'a> {
         }
     }
 
-    async fn admit(&mut self) -> Result<Result<(), Refusal>, Interrupt> {
-        let entry = Rc::clone(&self.client.entry);
+    async fn admit(&mut self, entry: &Entry) -> Result<Result<(), Refusal>, Interrupt> {
         let request = view(self.kit, self.client.sender);
         self.client
-            .beside(None, self.exchange.admit(&entry, &request))
+            .beside(None, self.exchange.admit(entry, &request))
             .await
     }
 
     /// Keeps the body for another attempt, now that the policy is known.
     fn keep_body(&mut self) {
         let most = self.exchange.replay_bytes();
-        if most > 0 {
+        if most > 0 && !self.upload.is_begun {
             let (kit, memory) = (&*self.kit, &self.client.worker.memory);
             self.upload = Upload::new(&kit.request, &kit.bytes, most, memory);
         }

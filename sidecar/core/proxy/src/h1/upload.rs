@@ -24,6 +24,8 @@ pub(super) struct Upload {
     is_sent: bool,
     /// Whether this attempt's connection takes no more.
     is_refused: bool,
+    /// Whether some attempt was begun.
+    pub(super) is_begun: bool,
     /// Whether the first of the body, which goes out together with the head, was looked for.
     has_begun: bool,
     /// What holds it up.
@@ -60,6 +62,7 @@ impl Upload {
             is_read: is_empty,
             is_sent: false,
             is_refused: false,
+            is_begun: false,
             has_begun: false,
             throttle: None,
         }
@@ -93,6 +96,11 @@ impl Upload {
         self.is_sent
     }
 
+    /// Whether another attempt would get all of it.
+    pub(super) const fn can_begin_again(&self) -> bool {
+        !self.is_begun || self.is_empty() || self.replay.is_some()
+    }
+
     /// How many bytes the client has yet to send, if it said.
     pub(super) const fn unread(&self) -> Option<u64> {
         match self.framing {
@@ -104,6 +112,7 @@ impl Upload {
 
     /// Begins an attempt, after its head: sends again what came so far.
     pub(super) fn begin(&mut self, peer: &mut Wire) {
+        self.is_begun = true;
         (self.is_sent, self.is_refused, self.has_begun) = (false, false, false);
         if let Some(replay) = self.replay.take() {
             self.send(&replay, peer);

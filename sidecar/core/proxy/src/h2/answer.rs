@@ -44,8 +44,8 @@ fn fields(answer: &Answer) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(answer.fields.len() + 1);
     for (name, value) in &answer.fields {
         // What the stages say is text, and never refused.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            fields.append(HeaderName::from_static(name), value);
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            fields.append(name, value);
         }
     }
     fields

@@ -25,6 +25,7 @@ use crate::race;
 use crate::request::{Request, Sender};
 use crate::stages::Refusal;
 use crate::upstream::NoConnection;
+use crate::worker::Entry;
 
 /// One exchange.
 pub(super) struct Forward {
@@ -59,23 +60,29 @@ impl Forward {
     }
 
     /// Serves the request. Where it just returns, the client has left.
-    pub(super) async fn run(mut self) {
-        match self.admit().await {
+    pub(super) async fn run(self) {
+        let entry = Rc::clone(&self.client.presence.session.entry);
+        self.enter(entry).await;
+    }
+
+    /// Serves the request as one that came in there.
+    async fn enter(mut self, entry: Rc<Entry>) {
+        match self.admit(&entry).await {
             Ok(Ok(())) => {}
-            Ok(Err(refusal)) => return self.refuse(refusal),
+            Ok(Err(refusal)) => return self.refuse(refusal).await,
             Err(_) => return,
         }
         self.keep_body();
         match self.exchange.attempt() {
             Ok(to) => self.attempts(to).await,
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse(refusal).await,
         }
     }
 
-    async fn admit(&mut self) -> Result<Result<(), Refusal>, Interrupt> {
+    async fn admit(&mut self, entry: &Entry) -> Result<Result<(), Refusal>, Interrupt> {
         let session = Rc::clone(&self.client.presence.session);
         let request = view(&self.head, session.sender);
-        let admitting = self.exchange.admit(&session.entry, &request);
+        let admitting = self.exchange.admit(entry, &request);
         self.client.beside(None, admitting).await
     }
 
@@ -99,7 +106,7 @@ impl Forward {
                 Err(Unanswered::ClientLeft) => return,
                 Err(Unanswered::NoPlace) => {
                     let refusal = self.exchange.withdraw();
-                    return self.refuse(refusal);
+                    return self.refuse(refusal).await;
                 }
                 Err(Unanswered::Expired) => (self.exchange.expired(), None),
                 Err(Unanswered::Failed { ending, reason, .. }) => {
@@ -109,7 +116,7 @@ impl Forward {
             match (course, answer) {
                 (Course::Deliver, Some(answer)) => return self.deliver(answer).await,
                 (Course::Deliver, None) => return,
-                (Course::Refuse(refusal), _) => return self.refuse(refusal),
+                (Course::Refuse(refusal), _) => return self.refuse(refusal).await,
                 (Course::Retry { delay_ns }, answer) => {
                     if self.pause(delay_ns).await == Interrupt::ClientLeft {
                         return;
@@ -117,7 +124,7 @@ impl Forward {
                     match (self.exchange.retry(), answer) {
                         (Ok(next), _) => to = next,
                         (Err(_), Some(answer)) => return self.deliver(answer).await,
-                        (Err(refusal), None) => return self.refuse(refusal),
+                        (Err(refusal), None) => return self.refuse(refusal).await,
                     }
                 }
             }
@@ -216,7 +223,19 @@ impl Forward {
         Some(self.progress.0.saturating_add(STALL_NS))
     }
 
-    fn refuse(mut self, refusal: Refusal) {
+    fn fall_back(&mut self, refusal: &Refusal) -> Option<Rc<Entry>> {
+        if !self.upload.can_begin_again() {
+            return None;
+        }
+        let request = view(&self.head, self.client.presence.session.sender);
+        self.exchange.fall_back(refusal, &request)
+    }
+
+    /// Answers with a refusal, or asks the service that stands in, if the whole request can be sent to it.
+    async fn refuse(mut self, refusal: Refusal) {
+        if let Some(entry) = self.fall_back(&refusal) {
+            return Box::pin(self.enter(entry)).await;
+        }
         let request = view(&self.head, self.client.presence.session.sender);
         let answer = self.exchange.refuse(&refusal, &request);
         let is_head = self.head.method == Method::HEAD;

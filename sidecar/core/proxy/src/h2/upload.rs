@@ -26,6 +26,8 @@ pub(super) struct Upload {
     /// Waiting for room; charged to the client if this is the first time that it is sent.
     held: Bytes,
     is_first: bool,
+    /// Whether some attempt was begun.
+    is_begun: bool,
     /// Whether all of it was handed to this attempt's stream.
     is_sent: bool,
     /// Whether this attempt's stream takes no more.
@@ -50,16 +52,24 @@ impl Upload {
             most_kept: 0,
             held: Bytes::new(),
             is_first: true,
+            is_begun: false,
             is_sent: false,
             is_refused: false,
             throttle: None,
         }
     }
 
-    /// Keeps at most so many bytes to be sent again, from the first one on.
+    /// Keeps at most so many bytes to be sent again, from the first one on; later it is too late.
     pub(super) fn keep(&mut self, most: u64) {
-        self.most_kept = most;
-        self.kept = (most > 0 && !self.is_read).then(Vec::new);
+        if !self.is_begun {
+            self.most_kept = most;
+            self.kept = (most > 0 && !self.is_read).then(Vec::new);
+        }
+    }
+
+    /// Whether another attempt would get all of it.
+    pub(super) const fn can_begin_again(&self) -> bool {
+        !self.is_begun || self.is_empty() || self.kept.is_some()
     }
 
     /// Bytes that came.
@@ -79,6 +89,7 @@ impl Upload {
 
     /// Begins an attempt: what came so far is sent again.
     pub(super) fn begin(&mut self) {
+        self.is_begun = true;
         (self.taken, self.held) = (0, Bytes::new());
         (self.is_sent, self.is_refused) = (self.is_empty(), false);
     }

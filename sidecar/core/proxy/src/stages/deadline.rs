@@ -10,17 +10,24 @@ use crate::request::{Edit, Request};
 
 /// What came with the request; what came with nothing left is refused before any work.
 ///
-/// `inherited_ns` is what is left of the inbound request that this call serves.
-pub(crate) fn read(request: &dyn Request, inherited_ns: Option<u64>) -> Result<Bounds, Refusal> {
+/// `inherited_ns` is what is left of the inbound request that this call serves; `elapsed_ns` went by since it came.
+pub(crate) fn read(
+    request: &dyn Request,
+    inherited_ns: Option<u64>,
+    elapsed_ns: u64,
+) -> Result<Bounds, Refusal> {
+    let left_ns = |came_ns: u64| came_ns.saturating_sub(elapsed_ns);
     let carried_ns = request
         .known(Known::BreakwaterDeadlineMs)
-        .and_then(parse_deadline_ms);
+        .and_then(parse_deadline_ms)
+        .map(left_ns);
     let bounds = Bounds {
         policy_ns: None,
         carried_ns: carried_ns.into_iter().chain(inherited_ns).min(),
         grpc_ns: request
             .known(Known::GrpcTimeout)
-            .and_then(parse_grpc_timeout),
+            .and_then(parse_grpc_timeout)
+            .map(left_ns),
     };
     fix(bounds, None, 0).map(|_| bounds)
 }

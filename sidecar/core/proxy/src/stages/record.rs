@@ -42,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) limit: Option<Arc<str>>,
     /// How a policy in shadow would have refused it.
     pub(crate) would_refuse: Option<Box<Refusal>>,
+    /// What answered instead.
+    pub(crate) fallback: Option<Box<str>>,
     pub(crate) attempts: u32,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) bytes_in: u64,
@@ -99,6 +101,7 @@ impl Record {
             policy: None,
             limit: None,
             would_refuse: None,
+            fallback: None,
             attempts: 0,
             upstream: None,
             bytes_in: 0,

@@ -2,6 +2,7 @@
 
 mod details;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use http1::Known;
@@ -17,7 +18,7 @@ use crate::request::Request;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Fields beside the length of the body.
-    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) fields: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: String,
 }
 
@@ -49,13 +50,13 @@ impl Taste {
 
 /// The answer to a request that was refused.
 pub(crate) fn answer(refusal: &Refusal, taste: Taste, chance: &Chance) -> Answer {
-    let mut fields = vec![(Known::ProxyStatus.as_str(), proxy_status(refusal))];
+    let mut fields = vec![(Known::ProxyStatus.as_str().into(), proxy_status(refusal))];
     if taste == Taste::Grpc {
         return grpc(refusal, fields, chance);
     }
     if let Some(wait_ns) = refusal.retry_after_ns {
         let seconds = retry_after_seconds(wait_ns, chance.draw());
-        fields.push((Known::RetryAfter.as_str(), seconds.to_string()));
+        fields.push((Known::RetryAfter.as_str().into(), seconds.to_string()));
     }
     let (kind, body) = match taste {
         Taste::Problem if refusal.has_problem => ("application/problem+json", problem(refusal)),
@@ -64,7 +65,7 @@ pub(crate) fn answer(refusal: &Refusal, taste: Taste, chance: &Chance) -> Answer
             format!("{}\n", summary(refusal)),
         ),
     };
-    fields.push((Known::ContentType.as_str(), kind.to_owned()));
+    fields.push((Known::ContentType.as_str().into(), kind.to_owned()));
     Answer {
         status: refusal.http_status(),
         fields,
@@ -73,19 +74,29 @@ pub(crate) fn answer(refusal: &Refusal, taste: Taste, chance: &Chance) -> Answer
 }
 
 /// Trailers only: the status stands in the headers, and there is no body.
-fn grpc(refusal: &Refusal, mut fields: Vec<(&'static str, String)>, chance: &Chance) -> Answer {
+fn grpc(
+    refusal: &Refusal,
+    mut fields: Vec<(Cow<'static, str>, String)>,
+    chance: &Chance,
+) -> Answer {
     let code = refusal.grpc_code();
     let message = summary(refusal);
     let pushback_ms = refusal
         .retry_after_ns
         .map(|wait_ns| pushback_ms(wait_ns, chance.draw()));
-    fields.push((Known::ContentType.as_str(), "application/grpc".to_owned()));
-    fields.push((Known::GrpcStatus.as_str(), code.number().to_string()));
-    fields.push((Known::GrpcMessage.as_str(), message.clone()));
+    fields.push((
+        Known::ContentType.as_str().into(),
+        "application/grpc".to_owned(),
+    ));
+    fields.push((Known::GrpcStatus.as_str().into(), code.number().to_string()));
+    fields.push((Known::GrpcMessage.as_str().into(), message.clone()));
     let details = details::encode(refusal, code, &message, pushback_ms);
-    fields.push((Known::GrpcStatusDetailsBin.as_str(), details));
+    fields.push((Known::GrpcStatusDetailsBin.as_str().into(), details));
     if let Some(pushback_ms) = pushback_ms {
-        fields.push((Known::GrpcRetryPushbackMs.as_str(), pushback_ms.to_string()));
+        fields.push((
+            Known::GrpcRetryPushbackMs.as_str().into(),
+            pushback_ms.to_string(),
+        ));
     }
     Answer {
         status: 200,

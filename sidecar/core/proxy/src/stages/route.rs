@@ -122,7 +122,7 @@ fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
             .get(address)
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
         Entry::Upstream { service, port, .. } => match live.clusters.get(service) {
-            Some(cluster) => at_port(cluster, Some(*port)),
+            Some(cluster) => at_port(cluster, *port),
             None => missing(worker, Wanted::Service(service.clone())),
         },
         Entry::Outbound => by_host(worker, &live, request),

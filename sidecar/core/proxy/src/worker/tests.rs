@@ -71,6 +71,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         health_check: None,
         bulkhead: None,
         pool: None,
+        fallback: None,
         limits: Vec::new(),
         faults: Vec::new(),
         endpoints: (0..endpoints).map(endpoint).collect(),

@@ -1,5 +1,6 @@
 //! A refusal sent, and what becomes of the connection it is sent on.
 
+use std::rc::Rc;
 use std::task::Poll;
 
 use http1::{Cause, Method};
@@ -10,6 +11,7 @@ use crate::exchange::End;
 use crate::h1::client::{Client, Next};
 use crate::h1::upload::Upload;
 use crate::stages::Refusal;
+use crate::worker::Entry;
 
 /// Bytes of a refused request's body that are read, so that the connection can go on.
 const MOST_DISCARDED: u64 = 64 * 1024;
@@ -18,8 +20,11 @@ const DISCARD_NS: u64 = 1_000_000_000;
 
 impl Forward<'_> {
     /// Answers with a refusal; the connection goes on if the rest of the body is short. Behind a CONNECT comes what
-    /// was meant for the tunnel: no request, whatever it looks like.
+    /// was meant for the tunnel: no request, whatever it looks like. Where another service stands in, that is asked.
     pub(super) async fn refuse(&mut self, refusal: Refusal) -> Next {
+        if let Some(entry) = self.fall_back(&refusal) {
+            return Box::pin(self.enter(entry)).await;
+        }
         let is_short = self
             .upload
             .unread()
@@ -31,6 +36,15 @@ impl Forward<'_> {
             || may_never_come
             || self.kit.request.method == Method::Connect;
         self.answer(refusal, close).await
+    }
+
+    /// Where the request enters to ask another service, if one is asked and the whole request can be sent to it.
+    fn fall_back(&mut self, refusal: &Refusal) -> Option<Rc<Entry>> {
+        if !self.upload.can_begin_again() {
+            return None;
+        }
+        let request = view(self.kit, self.client.sender);
+        self.exchange.fall_back(refusal, &request)
     }
 
     /// The client's body broke the protocol: nothing complete went upstream.

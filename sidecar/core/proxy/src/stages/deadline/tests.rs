@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use policy::Reason;
 
 use super::{fix, hand_on, left_ns, read};
@@ -18,7 +20,7 @@ fn request(headers: &[(&str, &str)]) -> Question {
 }
 
 fn left_ms(headers: &[(&str, &str)], inherited_ms: Option<u64>) -> Option<u64> {
-    let bounds = read(&request(headers), inherited_ms.map(|ms| ms * MS)).unwrap();
+    let bounds = read(&request(headers), inherited_ms.map(|ms| ms * MS), 0).unwrap();
     left_ns(&bounds).map(|ns| ns / MS)
 }
 
@@ -39,14 +41,14 @@ fn nothing_left_is_refused_whoever_says_so() {
         (&[("breakwater-deadline-ms", "0")][..], None),
         (&[], Some(0)),
     ] {
-        let refusal = read(&request(headers), inherited_ns).unwrap_err();
+        let refusal = read(&request(headers), inherited_ns, 0).unwrap_err();
         assert_eq!(refusal.reason, Reason::DeadlineExhausted);
     }
 }
 
-fn handed_on(headers: &[(&str, &str)], policy_ms: Option<u64>) -> Vec<(&'static str, String)> {
+fn handed_on(headers: &[(&str, &str)], policy_ms: Option<u64>) -> Vec<(Cow<'static, str>, String)> {
     let request = request(headers);
-    let bounds = read(&request, None).unwrap();
+    let bounds = read(&request, None, 0).unwrap();
     let deadline = fix(bounds, policy_ms.map(|ms| ms * MS), 0).unwrap();
     let mut head = Answer {
         status: 0,
@@ -62,8 +64,8 @@ fn what_remains_is_handed_on_and_a_grpc_timeout_lowered_never_added() {
     assert!(handed_on(&[], None).is_empty());
     assert_eq!(
         handed_on(&[], Some(500)),
-        [("breakwater-deadline-ms", "398".to_owned())]
+        [("breakwater-deadline-ms".into(), "398".to_owned())]
     );
     let lowered = handed_on(&[("grpc-timeout", "1S")], Some(500));
-    assert_eq!(lowered[1], ("grpc-timeout", "398000u".to_owned()));
+    assert_eq!(lowered[1], ("grpc-timeout".into(), "398000u".to_owned()));
 }

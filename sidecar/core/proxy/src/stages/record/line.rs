@@ -46,6 +46,7 @@ pub(super) fn format(record: &Record, worker: &Worker, now_ns: u64) -> String {
         "would_refuse",
         record.would_refuse.as_deref().map(would_refuse),
     );
+    line.maybe("fallback", record.fallback.as_ref());
     line.end()
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         health_check: None,
         bulkhead: None,
         pool: None,
+        fallback: None,
         limits: Vec::new(),
         faults: Vec::new(),
         endpoints: addresses.iter().enumerate().map(endpoint).collect(),

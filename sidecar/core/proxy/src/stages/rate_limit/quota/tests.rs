@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use policy::rate_limit::{Algorithm, Rate, Share, View};
@@ -28,7 +29,7 @@ fn label(headers: LimitHeaders, name: &str, algorithm: &Algorithm) -> Rc<Label> 
     Rc::new(Label::new(headers, name, algorithm))
 }
 
-fn told(quota: &Quota) -> Vec<(&'static str, String)> {
+fn told(quota: &Quota) -> Vec<(Cow<'static, str>, String)> {
     let mut answer = Answer {
         status: 200,
         fields: Vec::new(),
@@ -52,11 +53,11 @@ fn every_limit_is_told_the_most_restrictive_first() {
     );
     let expected = [
         (
-            "ratelimit-policy",
+            "ratelimit-policy".into(),
             "\"per-user\";q=100;w=1, \"total\";q=100;w=1".to_owned(),
         ),
         (
-            "ratelimit",
+            "ratelimit".into(),
             "\"per-user\";r=39;t=0, \"total\";r=70;t=1".to_owned(),
         ),
     ];
@@ -82,12 +83,12 @@ fn what_is_in_flight_has_a_unit_and_no_time() {
     quota.note(&label(LimitHeaders::Both, "in-flight", &limit), unknown);
     let expected = [
         (
-            "ratelimit-policy",
+            "ratelimit-policy".into(),
             "\"in-flight\";q=50;qu=\"concurrent-requests\"".to_owned(),
         ),
-        ("ratelimit", "\"in-flight\";r=49".to_owned()),
-        ("x-ratelimit-limit", "50".to_owned()),
-        ("x-ratelimit-remaining", "49".to_owned()),
+        ("ratelimit".into(), "\"in-flight\";r=49".to_owned()),
+        ("x-ratelimit-limit".into(), "50".to_owned()),
+        ("x-ratelimit-remaining".into(), "49".to_owned()),
     ];
     assert_eq!(told(&quota), expected);
 }
@@ -103,9 +104,9 @@ fn the_older_form_and_silence_are_told_as_asked() {
         view(2, 3 * SECOND_NS),
     );
     let expected = [
-        ("x-ratelimit-limit", "100".to_owned()),
-        ("x-ratelimit-remaining", "2".to_owned()),
-        ("x-ratelimit-reset", "3".to_owned()),
+        ("x-ratelimit-limit".into(), "100".to_owned()),
+        ("x-ratelimit-remaining".into(), "2".to_owned()),
+        ("x-ratelimit-reset".into(), "3".to_owned()),
     ];
     assert_eq!(told(&quota), expected);
 }
