@@ -20,11 +20,15 @@ pub enum Text {
 impl Text {
     /// An expression over the whole text; its syntax is that of the `regex` crate, which takes linear time.
     ///
+    /// It is about bytes: the classes are those of ASCII, and the tables of Unicode stay out of every sidecar.
+    ///
     /// # Errors
     /// It is no expression, or one that takes too much memory.
     pub fn expression(source: &str) -> Result<Self, regex::Error> {
         RegexBuilder::new(&format!("^(?:{source})$"))
+            .unicode(false)
             .size_limit(EXPRESSION_BYTES)
+            .dfa_size_limit(EXPRESSION_BYTES)
             .build()
             .map(Self::Expression)
     }
