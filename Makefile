@@ -102,8 +102,9 @@ bench-controlplane: $(CORE_READY) ## delivery to up to 5,000 light sidecars; wri
 golden: $(CORE_READY) ## rewrite the golden files for review
 	@$(PYTHON) -m tests.support.golden
 
-docs: $(CORE_READY) ## rewrite the generated reference page
+docs: $(CORE_READY) ## rewrite what of the pages of policies is generated
 	@$(PYTHON) -m tests.support.reference
+	@$(PYTHON) -m tests.support.diagrams
 
 chart: $(CORE_READY) ## rewrite what of the charts is generated
 	@$(PYTHON) -m tests.support.crds

@@ -19,10 +19,12 @@ def test_the_reference_page_is_current() -> None:
 def test_every_kind_has_a_page() -> None:
     own = [name.removesuffix("Policy") for name in SCHEMA.kinds if not name.endswith("Route")]
     names = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in own}
-    assert {path.stem for path in WRITTEN} == names | {"routes"}
+    assert {path.stem for path in WRITTEN} == names | {"routes", "names"}
 
 
-@pytest.mark.parametrize("page", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in WRITTEN if page.stem != "names"], ids=lambda path: path.stem
+)
 def test_every_example_is_sound(page: Path) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert examples

@@ -1,0 +1,116 @@
+"""Pictures of the pages, drawn by the code they show. `python -m tests.support.diagrams` draws them anew.
+
+A picture stands between the lines `<!-- NAME: ... -->` and `<!-- end -->` of its page.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, get_args
+
+from sidecar.machines import (
+    BREAKER_TRANSITIONS,
+    Algorithm,
+    Ask,
+    Backoff,
+    FixedWindow,
+    LeakyBucket,
+    Limited,
+    LimitParams,
+    Limits,
+    Rate,
+    Retry,
+    RetryParams,
+    SlidingLog,
+    SlidingWindow,
+    Strategy,
+    TokenBucket,
+)
+from tests.support.reference import PAGE
+
+_PLACE: Final = re.compile(r"(<!-- (\w+): [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_SECOND: Final = 1_000_000_000
+_STEP: Final = _SECOND // 4
+_EPOCH: Final = 1_000_000 * _SECOND  # the beginning of a window of Unix time
+_RATE: Final = Rate(requests=2, per_ns=_SECOND)
+_ALGORITHMS: Final[tuple[Algorithm, ...]] = (
+    TokenBucket(rate=_RATE, burst=4),
+    LeakyBucket(rate=_RATE),
+    LeakyBucket(rate=_RATE, queue=2),
+    FixedWindow(rate=_RATE),
+    SlidingLog(rate=_RATE),
+    SlidingWindow(rate=_RATE),
+)
+_MOST: Final = 2**64 - 1  # the highest draw
+
+
+def breaker() -> str:
+    """The states of a breaker, and what makes it go from one to another."""
+    ways = (f"    {start} --> {end}: {', '.join(causes)}\n" for start, end, causes in BREAKER_TRANSITIONS)
+    return "```mermaid\nstateDiagram-v2\n    [*] --> closed\n" + "".join(ways) + "```\n"
+
+
+def algorithms() -> str:
+    """Who of those that come every quarter of a second is admitted, for each algorithm."""
+    head = "seconds                 " + "".join(f"{second:<5}" for second in range(5)).rstrip()
+    lines = (f"{_title(algorithm):<24}{_admitted(algorithm)}" for algorithm in _ALGORITHMS)
+    return "\n".join(["```text", head, *lines, "```", ""])
+
+
+def _title(algorithm: Algorithm) -> str:
+    queue = algorithm.queue if isinstance(algorithm, LeakyBucket) else 0
+    return type(algorithm).__name__ + (f", queue: {queue}" if queue else "")
+
+
+def _admitted(algorithm: Algorithm) -> str:
+    limits = Limits([LimitParams(algorithm=algorithm)])
+    marks = [_mark(limits, step * _STEP) for step in range(17)]
+    return " ".join("".join(marks[at : at + 4]) for at in range(0, len(marks), 4))
+
+
+def _mark(limits: Limits, after_ns: int) -> str:
+    found = limits.admit([Ask(limit=0)], _SECOND + after_ns, _EPOCH + after_ns)
+    if isinstance(found, Limited):
+        return "."
+    return "w" if found.wait_ns else "#"
+
+
+def backoff() -> str:
+    """The shortest and the longest time before each retry, for each strategy."""
+    return "\n".join(
+        ["```text", f"{'before retry':<20}1           2           3           4", *_delays(), "```", ""]
+    )
+
+
+def _delays() -> Iterator[str]:
+    for strategy in get_args(Strategy):
+        retry = Retry(RetryParams(backoff=Backoff(strategy=strategy)))
+        previous, cells = 0, []
+        for number in range(4):
+            low, high = (retry.delay_ns(number, draw, previous) // 1_000_000 for draw in (0, _MOST))
+            previous = high * 1_000_000
+            cells.append(f"{low} ms" if low == high else f"{low}-{high} ms")
+        yield f"{strategy:<20}{''.join(f'{cell:<12}' for cell in cells)}".rstrip()
+
+
+DIAGRAMS: Final[Mapping[str, Callable[[], str]]] = {
+    "breaker": breaker,
+    "algorithms": algorithms,
+    "backoff": backoff,
+}
+
+
+def drawn(text: str) -> str:
+    """A page with its pictures as they should be."""
+    return _PLACE.sub(lambda place: f"{place[1]}{DIAGRAMS[place[2]]()}{place[4]}", text)
+
+
+def pages() -> dict[Path, str]:
+    """The text of every page that has a picture."""
+    texts = {page: page.read_text(encoding="utf-8") for page in sorted(PAGE.parent.glob("*.md"))}
+    return {page: text for page, text in texts.items() if _PLACE.search(text)}
+
+
+if __name__ == "__main__":
+    for path, found in pages().items():
+        path.write_text(drawn(found), encoding="utf-8")
