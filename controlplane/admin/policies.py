@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from controlplane.admin.parts import Fleet
+from controlplane.analysis.analyze import analyze, with_documents
+from controlplane.analysis.world import World
 from controlplane.errors import HistoryError, NotFoundError, ReadOnlyError
 from controlplane.history.record import Cause, Origin
 from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.model.schema import Schema
+from controlplane.model.sidecar import Hello
 from controlplane.sources import admin, stored
 from controlplane.sources.desired import Desired, Unit, preview
 from controlplane.sources.reader import Parsed, parse
@@ -120,6 +124,7 @@ class Policies:
         if all(problem.warning for problem in problems):
             units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
             problems += preview(self.desired, admin.NAME, units)
+            problems += self._foresee(documents)
         return Checked(documents=documents, problems=problems)
 
     async def check_object(self, text: str) -> tuple[Problem, ...]:
@@ -132,7 +137,26 @@ class Policies:
         found = parsed.problems
         if parsed.is_valid:
             found += preview(self.desired, CLUSTER, units)
+            found += self._foresee(parsed.documents)
         return tuple(replace(problem, file="", line=0) for problem in found)
+
+    def _foresee(self, documents: Sequence[Document]) -> tuple[Problem, ...]:
+        """What is found once these documents are in force, the new ones as the youngest of all."""
+        known, now = self.desired.documents, datetime.now(UTC)
+        dated = (
+            replace(document, created_at=known[document.key].created_at if document.key in known else now)
+            for document in documents
+        )
+        return analyze(with_documents(self._fleet.snapshot, dated, self._schema))
+
+    async def analyze(self, sidecars: tuple[Hello, ...], version: str) -> tuple[Problem, ...]:
+        """What is wrong with the newest readings, or worth a look in what is in force and connected."""
+        return await asyncio.to_thread(self._analyze, sidecars, version)
+
+    def _analyze(self, sidecars: tuple[Hello, ...], version: str) -> tuple[Problem, ...]:
+        read = (problem for problems in self.desired.problems.values() for problem in problems)
+        world = World(snapshot=self._fleet.snapshot, sidecars=sidecars, version=version)
+        return (*read, *analyze(world))
 
     async def apply(self, documents: Sequence[Document], author: str) -> Kept:
         """Keeps documents that were checked, and returns once they are in force.

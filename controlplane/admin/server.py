@@ -15,7 +15,7 @@ from controlplane.errors import NotFoundError
 from controlplane.model.document import ObjectKey
 from controlplane.model.replica import Answer, Placed, ReplicaId
 from controlplane.model.resource import Resolution, ResourceName, ResourceType
-from controlplane.model.sidecar import PolicyConvergence
+from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.traffic import Question
 from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.services import KnownService
@@ -176,6 +176,18 @@ class AdminServer(AdminServiceServicer):
         return pb.ValidatePoliciesResponse(
             problems=map(codec.encode_problem, checked.problems), documents=len(checked.documents)
         )
+
+    async def Analyze(self, request: pb.AnalyzeRequest, context: _Context) -> pb.AnalyzeResponse:
+        """What is wrong or worth a look in policies, services and sidecars, as they are now."""
+        del request, context
+        answer = await self._mesh.sidecars()
+        connected = tuple(
+            placed.attached.status.hello
+            for placed in answer.value
+            if placed.attached.status.state is not SidecarState.OFFLINE
+        )
+        problems = await self._policies.analyze(connected, self._about.version)
+        return pb.AnalyzeResponse(problems=map(codec.encode_problem, problems), unanswered=answer.unanswered)
 
     async def ListRevisions(
         self, request: pb.ListRevisionsRequest, context: _Context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from controlplane.cli import figures, options
+from controlplane.cli import figures, limit_figures, options
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
@@ -94,9 +94,7 @@ def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
     policy = rules["policy"]
     rows = []
     for limit in rules["limits"]:
-        fleet = f", {int(limit['requests']) * enforcers} in all" if enforcers > 1 else ""
-        rate = f"{limit['requests']}/{figures.span(limit.get('per'))} b{limit.get('burst', '?')}"
-        figure = f"{rate} per sidecar{fleet}"
+        figure = limit_figures.figure(limit, enforcers)
         rows.append(
             [f"limit {policy['namespace']}/{policy['name']}/{limit['name']}", figure, figures.policy(policy)]
         )

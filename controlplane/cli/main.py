@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from controlplane.cli import access, breakers, describe, output, policy, registry
+from controlplane.cli.analyze import analyze
 from controlplane.cli.check import check
 from controlplane.cli.check_inject import check_inject
 from controlplane.cli.errors import CommandError
@@ -61,7 +62,19 @@ def _options(
         output.forgo_colour()
 
 
-for verb in (check, proxy_status, stat, limits, explain, inject, uninject, check_inject, quickstart, version):
+for verb in (
+    analyze,
+    check,
+    proxy_status,
+    stat,
+    limits,
+    explain,
+    inject,
+    uninject,
+    check_inject,
+    quickstart,
+    version,
+):
     app.command(verb.__name__.replace("_", "-"))(verb)
 for policy_verb in (history, diff, rollback):
     policy.app.command(policy_verb.__name__)(policy_verb)

@@ -99,6 +99,22 @@ def _complete_resource(figures: Tree) -> Tree:
     return {name: {"exit": block.get("enter", 0), **block} for name, block in blocks}
 
 
+def total(limit: Tree, members: int) -> str:
+    """What so many sidecars admit together, in words; empty where figures do not add up."""
+    match find_kind(limit):
+        case "requests":
+            return f"{(find_number(limit, 'requests') or 0) * members} per {find_duration(limit, 'per')}"
+        case "concurrency":
+            return f"{(find_number(limit, 'concurrency') or 0) * members} in flight"
+        case "connections":
+            figures = {"concurrent": "open at once", "perSecond": "new per second"}
+            block = find_block(limit, "connections") or {}
+            known = ((find_number(block, name), text) for name, text in figures.items())
+            return ", ".join(f"{figure * members} {text}" for figure, text in known if figure)
+        case _:
+            return ""
+
+
 def default_burst(limit: Tree) -> int:
     """Requests per second, rounded down exactly, and at least 1."""
     requests, per = find_number(limit, "requests"), find_duration(limit, "per")

@@ -76,6 +76,7 @@ def validate(document: Document) -> Iterator[Problem]:
 def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
     """What is wrong between the fields of the behaviours in `tree`, which stands at `path`."""
     yield from _validate_timeouts(document, tree, path)
+    yield from _validate_waits(document, tree, path)
     yield from _validate_ordered(document, tree, path, "retry.backoff")
     yield from _validate_hedge(document, tree, path)
     for breaker in (_SERVICE_BREAKER, "breaker.endpoint"):
@@ -165,6 +166,16 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
             "the last ones will not fit",
             code=Code.RETRIES_TOO_LONG,
         )
+
+
+def _validate_waits(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
+    """Waits that leave no time for the call."""
+    request = find_duration(tree, "timeouts.request")
+    for name in ("timeouts.connect", "bulkhead.queueTimeout"):
+        wait = find_duration(tree, name)
+        if request and wait and wait >= request:
+            message = f"expected less than timeouts.request ({request}), found {wait}; nothing would be left"
+            yield document.problem(f"{path}.{name}", message, code=Code.WAIT_TOO_LONG)
 
 
 def _validate_hedge(document: Document, tree: Tree, path: str) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ from controlplane.snapshot.services import service_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from controlplane.model.document import Document
+    from controlplane.model.document import Document, ObjectKey
     from controlplane.model.resource import Body, FieldOrigin, Resource
     from controlplane.model.sidecar import PolicyConvergence
     from controlplane.snapshot.build import Snapshot
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _UNATTACHED: Final = frozenset({mesh.KIND, sidecar_profile.KIND, reference_grant.KIND})
 _HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
+_MERGED: Final = frozenset({resilience.KIND, backpressure.KIND})
 _SHOWN: Final = 3
 _REASON_CHARACTERS: Final = 256
 
@@ -99,12 +100,18 @@ def _policy(snapshot: Snapshot, document: Document) -> Condition:
     text = ", ".join(f"{place} is not there" for place in missing)
     if len(missing) == len(places):
         return _accepted("TargetNotFound", text)
-    bulkhead = shared_bulkhead(document)
-    oldest = attachments.by_bulkhead.get(bulkhead, (document,))[0]
-    if _figures(oldest) != _figures(document):
+    oldest = oldest_sharer(snapshot, document)
+    if oldest is not document:
+        bulkhead = shared_bulkhead(document)
         text = f"bulkhead {bulkhead} is as {oldest.key} says, which is older; the rest of this policy holds"
         return _accepted("Conflicted", text)
     return _accepted("Accepted", text)
+
+
+def oldest_sharer(snapshot: Snapshot, document: Document) -> Document:
+    """The oldest policy that shares the bulkhead of this one with other figures, or the policy itself."""
+    sharers = snapshot.attachments.by_bulkhead.get(shared_bulkhead(document), (document,))
+    return document if _figures(sharers[0]) == _figures(document) else sharers[0]
 
 
 def _figures(document: Document) -> object:
@@ -149,39 +156,65 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     governed = list(governed_services(snapshot.inputs, document))
     if not any(is_enforced_at(snapshot, document, service) for service in governed):
         return condition("NoEnforcer", "no sidecar of this mesh enforces it")
-    if document.key.kind in {resilience.KIND, backpressure.KIND}:
+    if document.key.kind in _MERGED:
         return condition(*_effect(snapshot, document, governed))
     end = fault.find_end(document)
     return condition("Programmed", f"until {end:%Y-%m-%dT%H:%M:%SZ}" if end else "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A field that a policy says of a service in vain, and who says otherwise, if anybody does."""
+
+    path: str
+    service: str
+    winner: ObjectKey | None
+
+    def __str__(self) -> str:
+        by = f" by {self.winner}" if self.winner else ""
+        return f"{self.path} overridden{by} on {self.service}"
+
+
+def lost_fields(snapshot: Snapshot, document: Document, service: KnownService) -> Iterator[Lost]:
+    """The fields that a policy says of a service in vain, for every caller, sorted."""
+    resource = snapshot.resources.get(_resource(document, service))
+    if resource is not None and document.key.kind in _MERGED:
+        yield from _lost(resource, document, _said(document))
+
+
 def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:
     """What merging left of a policy, as reason and message."""
-    is_inbound = document.key.kind == backpressure.KIND
-    said = said_paths(
-        backpressure.behaviours(document.spec)
-        if is_inbound
-        else resilience.behaviours(document.spec, document.key.namespace)
-    )
-    kind = ResourceType.INBOUND if is_inbound else ResourceType.OUTBOUND
-    names = [ResourceName(kind, str(service.name)) for service in governed]
+    said = _said(document)
+    names = [_resource(document, service) for service in governed]
     resources = [snapshot.resources[name] for name in names if name in snapshot.resources]
-    lost = [text for resource in resources for text in _lost(resource, document, said)]
+    lost = [str(each) for resource in resources for each in _lost(resource, document, said)]
     text = "; ".join(lost[:_SHOWN]) + ("; and more" if len(lost) > _SHOWN else "")
     if said and not any(document.key in resource.policies for resource in resources):
         return "Overridden", text
     return ("PartiallyProgrammed" if lost else "Programmed"), text
 
 
-def _lost(resource: Resource, document: Document, said: frozenset[str]) -> Iterator[str]:
-    """The fields that a policy says in vain of a service, for every caller, each with who says otherwise."""
+def _said(document: Document) -> frozenset[str]:
+    """The path of everything that a policy of a kind that is merged says."""
+    if document.key.kind == backpressure.KIND:
+        return said_paths(backpressure.behaviours(document.spec))
+    return said_paths(resilience.behaviours(document.spec, document.key.namespace))
+
+
+def _resource(document: Document, service: KnownService) -> ResourceName:
+    """The resource that what a policy says of a service is merged into."""
+    is_inbound = document.key.kind == backpressure.KIND
+    return ResourceName(ResourceType.INBOUND if is_inbound else ResourceType.OUTBOUND, str(service.name))
+
+
+def _lost(resource: Resource, document: Document, said: frozenset[str]) -> Iterator[Lost]:
+    """Of what a policy says those fields that nobody hears, for every caller."""
     origins = _origins(resource.body, document)
     speakers = {(origin.path, origin.policy.key) for origin in origins if origin.policy}
     others = {path: key for path, key in speakers if key != document.key}
     for path in sorted(said):
         if (path, document.key) not in speakers:
-            by = f" by {others[path]}" if path in others else ""
-            yield f"{path} overridden{by} on {resource.name.name}"
+            yield Lost(path=path, service=resource.name.name, winner=others.get(path))
 
 
 def _origins(body: Body, document: Document) -> Iterator[FieldOrigin]:

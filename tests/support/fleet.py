@@ -23,7 +23,7 @@ class Fleet:
     policies: Path
     members: AsyncExitStack
 
-    async def join(
+    async def join(  # noqa: PLR0913 (a program's flags are its parameters)
         self,
         service: str,
         *,
@@ -31,8 +31,12 @@ class Fleet:
         port_name: str = "http",
         program: Sequence[str] = SIDECAR,
         prefix: Sequence[str] = (),
+        name: str = "",
     ) -> Sidecar:
-        """Start the sidecar of a service; returns once it is ready and in the catalogue."""
+        """Start the sidecar of a service; returns once it is ready and in the catalogue.
+
+        `name` is its own in the mesh, where the service has several.
+        """
         member = await self.members.enter_async_context(
             sidecar(
                 self.scratch,
@@ -42,6 +46,7 @@ class Fleet:
                 port_name=port_name,
                 program=program,
                 prefix=prefix,
+                name=name,
             )
         )
         await member.ready()

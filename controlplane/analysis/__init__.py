@@ -1,0 +1,1 @@
+"""What documents mean to each other and to services: problems that no document has by itself."""

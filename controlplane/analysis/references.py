@@ -1,0 +1,49 @@
+"""References that lead nowhere, and policies that nobody enforces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from controlplane.model.codes import Code
+from controlplane.policy import target
+from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from registry.model import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.analysis.world import World
+    from controlplane.model.document import Document, Problem
+
+
+def find(world: World) -> Iterator[Problem]:
+    """Targets and callers that are not there, and policies without an enforcer."""
+    for document in world.policies():
+        yield from _targets(world, document)
+        if world.has_catalogue:
+            yield from _callers(world, document)
+            yield from _enforcers(world, document)
+
+
+def _targets(world: World, document: Document) -> Iterator[Problem]:
+    for index, place in enumerate(target.targets(document)):
+        is_known = world.has_catalogue or place.kind == "ExternalService"
+        if is_known and not exists(world.snapshot.inputs, place):
+            path = f"spec.targetRefs[{index}]"
+            yield document.problem(path, f"{place} is not there", code=Code.TARGET_MISSING)
+
+
+def _callers(world: World, document: Document) -> Iterator[Problem]:
+    for caller in target.callers(document):
+        name = ServiceName(namespace=caller.namespace, name=caller.name)
+        if caller.kind == "Service" and world.snapshot.inputs.find_service(name) is None:
+            message = f"Service {name} is not there, so it calls nobody"
+            yield document.problem("spec.from", message, code=Code.CALLER_MISSING)
+
+
+def _enforcers(world: World, document: Document) -> Iterator[Problem]:
+    for service in governed_services(world.snapshot.inputs, document):
+        if not is_enforced_at(world.snapshot, document, service):
+            message = f"no sidecar enforces it for {service.name}"
+            yield document.problem("spec.targetRefs", message, code=Code.UNENFORCED)
+            return

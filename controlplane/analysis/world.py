@@ -1,0 +1,45 @@
+"""What is looked at: everything that is known at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controlplane.policy import target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from controlplane.model.document import Document, ObjectKey
+    from controlplane.model.sidecar import Hello
+    from controlplane.snapshot.build import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Documents with the services that they govern, and the sidecars that are connected.
+
+    Without a catalogue, as for files alone, of services only those are known that documents describe.
+    `version` is that of the control plane. Told is what is found about `asked`, or about all.
+    """
+
+    snapshot: Snapshot
+    has_catalogue: bool = True
+    sidecars: tuple[Hello, ...] = ()
+    version: str = ""
+    asked: frozenset[ObjectKey] | None = None
+
+    def documents(self) -> Iterator[Document]:
+        """The documents that somebody asks about."""
+        documents = self.snapshot.inputs.documents
+        keys = documents if self.asked is None else self.asked
+        return (documents[key] for key in keys if key in documents)
+
+    def policies(self) -> Iterator[Document]:
+        """Those of them that are attached to something and act, or act in shadow."""
+        return filter(is_active, self.documents())
+
+
+def is_active(document: Document) -> bool:
+    """Whether a document says what becomes of traffic."""
+    return bool(target.targets(document)) and target.is_enforced(document)
