@@ -6,7 +6,7 @@ from statistics import median
 from typing import TypeAlias
 
 from tests.bench.figures import Figure, Results, paired_ratios, spread
-from tests.bench.targets import OURS
+from tests.bench.targets import OURS, OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,12 @@ class Measured:
 Measure: TypeAlias = Callable[[Results], Measured]
 
 
-def against(peer: str, workload: str, figure: Figure) -> Measure:
-    """Return the measure that divides our figure by a peer's, round by round."""
+def against(peer: str, workload: str, figure: Figure, *, ours: str = OURS) -> Measure:
+    """Return the measure that divides the figure of one of our targets by a peer's, round by round."""
 
     def measure(results: Results) -> Measured:
-        ratios = paired_ratios(results.of(OURS, workload), results.of(peer, workload), figure)
-        return _with_medians(ratios, _medians(results, workload, figure))
+        ratios = paired_ratios(results.of(ours, workload), results.of(peer, workload), figure)
+        return _with_medians(ratios, _medians(results, workload, figure), ours)
 
     return measure
 
@@ -55,8 +55,8 @@ def resident(*, loaded: bool) -> Measure:
     return measure
 
 
-def decided(name: str, *, beside: str) -> Measure:
-    """Return the measure of one decision, beside another library's."""
+def decided(name: str, *, beside: str = "") -> Measure:
+    """Return the measure of one decision, beside another library's where there is one."""
 
     def measure(results: Results) -> Measured:
         costs = {decision.name: decision.one for decision in results.decisions}
@@ -72,6 +72,6 @@ def _medians(results: Results, workload: str, figure: Figure) -> dict[str, float
     return {target: known.median for target, known in spreads.items() if known is not None}
 
 
-def _with_medians(rounds: tuple[float, ...], medians: Mapping[str, float]) -> Measured:
-    peers = {target: value for target, value in medians.items() if target != OURS}
-    return Measured(rounds=rounds, ours=medians.get(OURS), peers=peers)
+def _with_medians(rounds: tuple[float, ...], medians: Mapping[str, float], ours: str = OURS) -> Measured:
+    peers = {target: value for target, value in medians.items() if target not in OWN}
+    return Measured(rounds=rounds, ours=medians.get(ours), peers=peers)

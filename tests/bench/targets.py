@@ -15,6 +15,9 @@ from tests.support.process import Process
 from tests.support.readiness import answering
 
 OURS = "breakwater"
+CALLER = "ours-caller"
+CALLEE = "ours-callee"
+OWN = (OURS, CALLER, CALLEE)
 BASE = "envoy-full"
 RIVAL = "haproxy-full"
 FLOOR = "floor"
@@ -75,10 +78,20 @@ def floor(site: Site) -> AbstractAsyncContextManager[Running]:
     return _alone(site, port, FLOOR_PROGRAM, str(port), str(site.origin_port))
 
 
+def breakwater(configuration: str, *, is_callee: bool = False) -> Start:
+    """Return how our sidecar starts with one of its configurations, called as a caller's or a callee's."""
+
+    def start(site: Site) -> AbstractAsyncContextManager[Running]:
+        return _breakwater(site, configuration, is_callee=is_callee)
+
+    return start
+
+
 @asynccontextmanager
-async def breakwater(site: Site) -> AsyncIterator[Running]:
-    """Run our sidecar on the measured core, its control plane beside the origin, every policy on."""
-    file = site.render("breakwater.yaml", site.scratch / "policies" / "bench.yaml")
+async def _breakwater(site: Site, configuration: str, *, is_callee: bool) -> AsyncIterator[Running]:
+    """Run our sidecar on the measured core, its control plane beside the origin."""
+    policies = site.scratch / Path(configuration).stem
+    file = site.render(configuration, policies / "bench.yaml")
     async with (
         controlplane(site.scratch, file.parent, prefix=pinned(site.load_core)) as plane,
         sidecar(
@@ -90,8 +103,9 @@ async def breakwater(site: Site) -> AsyncIterator[Running]:
             prefix=pinned(site.proxy_core),
         ) as ours,
     ):
-        await ours.process.ready(answering(ours.outbound, host=HOST), timeout_seconds=30)
-        yield Running(port=ours.outbound, proxy=ours.process, bystanders=(plane.process,))
+        port = ours.inbound if is_callee else ours.outbound
+        await ours.process.ready(answering(port, host=HOST), timeout_seconds=30)
+        yield Running(port=port, proxy=ours.process, bystanders=(plane.process,))
 
 
 TARGETS: Mapping[str, Start] = {
@@ -100,7 +114,9 @@ TARGETS: Mapping[str, Start] = {
     RIVAL: haproxy("haproxy-full.cfg"),
     BASE: envoy("envoy-full.yaml"),
     FLOOR: floor,
-    OURS: breakwater,
+    OURS: breakwater("breakwater.yaml"),
+    CALLER: breakwater("caller.yaml"),
+    CALLEE: breakwater("callee.yaml", is_callee=True),
 }
 
 

@@ -13,8 +13,8 @@ use policy::bulkhead::{self, Bulkhead, Claim, NO_LANES};
 use policy::{Criticality, Outcome, Percent};
 
 use crate::measure::Case;
+use crate::time::{SECOND_NS, draw, instant};
 
-const SECOND_NS: u64 = 1_000_000_000;
 const ADAPTIVE: Concurrency = Concurrency::Adaptive(gradient::Params {
     min: 8,
     max: 512,
@@ -38,11 +38,6 @@ pub fn cases() -> Vec<Case> {
         breaker("breaker, there and back"),
         budget("retry budget, a request"),
     ]
-}
-
-/// A microsecond for each decision.
-const fn instant(number: u64) -> u64 {
-    SECOND_NS + number * 1_000
 }
 
 fn bulkhead(name: &'static str) -> Case {
@@ -115,7 +110,7 @@ fn admission(name: &'static str) -> Case {
         });
         move |number| {
             let now_ns = instant(number);
-            let admits = admission.admits(now_ns, number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let admits = admission.admits(now_ns, draw(number));
             admission.record(number % 20 != 0, now_ns);
             admits
         }

@@ -4,19 +4,20 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::{Quota, RateLimiter};
-use policy::Moment;
+use policy::rate_limit::adaptive::{self, Adaptive};
+use policy::rate_limit::bandwidth::Bandwidth;
+use policy::rate_limit::strain::{Strain, Thresholds};
 use policy::rate_limit::{
     Algorithm, Arrival, Ask, Evict, Key, Leak, Limiter, Params, Rate, Share, Verdict, WhenKeysFull,
     admit,
 };
+use policy::{Moment, Percent};
 
 use crate::measure::Case;
+use crate::time::{SECOND_NS, draw, instant};
 
-const SECOND_NS: u64 = 1_000_000_000;
 const KEYS: u64 = 10_000;
-/// Every microsecond another request.
-const STEP_NS: u64 = 1_000;
-/// Twice as many as that.
+/// Twice as many as there are.
 const REQUESTS: u64 = 2_000_000;
 
 pub fn cases() -> Vec<Case> {
@@ -58,6 +59,9 @@ pub fn cases() -> Vec<Case> {
         keyed("sliding window, 10,000 keys", sliding(1)),
         one("sliding window of ten slices", sliding(10)),
         released("concurrency, there and back", in_flight),
+        metered("bandwidth, allowance and spending"),
+        adapted("adaptive limit, a look at the clock"),
+        strained("limit of a resource, a measurement"),
     ]
 }
 
@@ -71,7 +75,7 @@ fn limiter(algorithm: Algorithm) -> Limiter {
 }
 
 fn arrival(number: u64) -> Arrival {
-    let now_ns = SECOND_NS + number * STEP_NS;
+    let now_ns = instant(number);
     Arrival {
         at: Moment {
             now_ns,
@@ -83,7 +87,7 @@ fn arrival(number: u64) -> Arrival {
 }
 
 fn hash(number: u64) -> Key {
-    (number % KEYS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    draw(number % KEYS)
 }
 
 fn is_admitted(limiters: &mut [Limiter], asks: &mut [Ask], number: u64) -> bool {
@@ -140,6 +144,47 @@ fn released(name: &'static str, algorithm: Algorithm) -> Case {
             limiters[0].release(&mut asks[0], arrival(number).at);
             is_admitted
         }
+    })
+}
+
+fn metered(name: &'static str) -> Case {
+    Case::new(name, || {
+        let bandwidth = Bandwidth::new(REQUESTS * 1_000);
+        let mut limiter = limiter(bandwidth.algorithm());
+        move |number| {
+            let at = arrival(number).at;
+            let allowed = bandwidth.allowance(&limiter, None, at);
+            bandwidth.spend(&mut limiter, None, 1_000, at);
+            allowed.is_ok()
+        }
+    })
+}
+
+fn adapted(name: &'static str) -> Case {
+    Case::new(name, || {
+        let params = adaptive::Params {
+            min: 1,
+            max: 1_000,
+            target: 500_000,
+        };
+        let mut moving = Adaptive::new(params, 100, 0);
+        move |number| {
+            let now_ns = instant(number);
+            !moving.is_due(now_ns) || moving.adapt(Some(number % 1_000_000), now_ns) > 0
+        }
+    })
+}
+
+fn strained(name: &'static str) -> Case {
+    Case::new(name, || {
+        let (mut strain, thresholds) = (
+            Strain::default(),
+            Thresholds {
+                enter: Percent::new(90),
+                exit: Percent::new(80),
+            },
+        );
+        move |number| !strain.observe(thresholds, Percent::new((number % 100) as u32))
     })
 }
 

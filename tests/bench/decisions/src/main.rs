@@ -3,9 +3,12 @@
 //! A machine belongs to one worker, so two threads have one each; what they share is the processor.
 //! `governor` stands beside the token bucket, shared, as it is meant to be used.
 
+mod calls;
+mod chain;
 mod fronts;
 mod limits;
 mod measure;
+mod time;
 
 use measure::Case;
 
@@ -24,7 +27,13 @@ fn main() {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    limits::cases().into_iter().chain(fronts::cases())
+    let machines = [
+        limits::cases(),
+        fronts::cases(),
+        calls::cases(),
+        chain::cases(),
+    ];
+    machines.into_iter().flatten()
 }
 
 fn report(case: &Case, as_json: bool) {

@@ -26,12 +26,12 @@ impl Case {
     {
         let make = move || {
             let mut decide = make();
-            let mut many = move |start: u64| {
+            let many = move |start: u64| {
                 let admitted =
                     (start..start + DECISIONS).filter(|&number| decide(black_box(number)));
                 admitted.count() > 0
             };
-            Box::new(move |start| many(start)) as Decide
+            Box::new(many) as Decide
         };
         Self {
             name,
