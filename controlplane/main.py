@@ -68,6 +68,7 @@ from controlplane.sources.source import Source
 from controlplane.sources.stored import PREFIX as POLICIES
 from controlplane.sources.writer import PolicyWriter
 from controlplane.telemetry.callers import Callers
+from controlplane.telemetry.checks import Checks
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.pace import Pace
@@ -300,7 +301,12 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
         fleet=fleet,
         commands=CommandServer(metrics),
         readings=Readings(
-            merge=Merge(), callers=Callers(), events=Events(), pace=Pace(), now_ns=time.time_ns
+            merge=Merge(),
+            callers=Callers(),
+            checks=Checks(),
+            events=Events(),
+            pace=Pace(),
+            now_ns=time.time_ns,
         ),
         metrics=metrics,
     )
@@ -395,7 +401,7 @@ def _local(parts: _Parts, election: Election) -> Local:
 
 
 def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
-    telemetry = TelemetryServer(parts.readings, peers.circle.live_callers)
+    telemetry = TelemetryServer(parts.readings, peers.circle)
     registry = RegistryService(Registrar(store), parts.live)
     yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet, parts.revisions.saw).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)

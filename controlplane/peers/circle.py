@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from controlplane.errors import PeerError
+from controlplane.model.health import HealthShare
 from controlplane.peers.client import RELAY_SECONDS, Peer
 from controlplane.peers.presence import living
 from registry.background import running
@@ -42,6 +43,7 @@ class Circle:
         self._arrived: Callable[[Mapping[str, float]], None] = _ignore
         self._peers: dict[ReplicaId, Peer] = {}
         self._callers: dict[ReplicaId, dict[ServiceName, int]] = {}
+        self._health: dict[ReplicaId, dict[ServiceName, HealthShare]] = {}
         self._followers: dict[ReplicaId, asyncio.Task[None]] = {}
 
     @property
@@ -52,6 +54,10 @@ class Circle:
     def live_callers(self, service: ServiceName) -> int:
         """How many sidecars that are connected to peers call a service."""
         return sum(counts.get(service, 0) for counts in self._callers.values())
+
+    def health(self, service: ServiceName) -> tuple[HealthShare, ...]:
+        """What the sidecars that are connected to each peer know of the health of a service."""
+        return tuple(shares[service] for shares in self._health.values() if service in shares)
 
     def tell(self, arrived: Callable[[Mapping[str, float]], None]) -> None:
         """Has `arrived` called with the sidecars that connect to peers, and the seconds since they did."""
@@ -87,6 +93,7 @@ class Circle:
             log.info("replica gone", name=self._peers[name].replica.name)
             self._followers.pop(name).cancel()
             self._callers.pop(name, None)
+            self._health.pop(name, None)
             tasks.create_task(self._peers.pop(name).close(RELAY_SECONDS))
         for name in replicas.keys() - self._peers.keys():
             log.info("replica found", name=replicas[name].name, address=replicas[name].address)
@@ -104,15 +111,19 @@ class Circle:
                         await asyncio.sleep(_RETRY_SECONDS)
             log.debug("replica is silent", name=peer.replica.name)
             self._callers.pop(peer.replica.id, None)
+            self._health.pop(peer.replica.id, None)
 
     async def _listen(self, peer: Peer, heard: asyncio.Timeout) -> None:
         """Takes news until the connection breaks; the first of them are all that there is to know."""
         loop, counts = asyncio.get_running_loop(), dict[ServiceName, int]()
+        health = dict[ServiceName, HealthShare]()
         with suppress(PeerError):
             async for news in peer.follow():
                 heard.reschedule(loop.time() + SILENCE_SECONDS)
                 counts.update(news.callers)
                 self._callers[peer.replica.id] = counts
+                health.update(news.health)
+                self._health[peer.replica.id] = health
                 self._arrived(news.arrivals)
 
 

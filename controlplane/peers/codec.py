@@ -1,9 +1,10 @@
 """Messages of PeerService to and from the values inside."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controlplane.model.document import ObjectKey
+from controlplane.model.health import EndpointPort, HealthShare, Votes
 from controlplane.model.replica import ConvergenceShare, Standing
 from controlplane.model.sidecar import PolicyConvergence, Refusal
 from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
@@ -14,6 +15,7 @@ from controlplane.wire.codec import (
     decode_service_name,
     encode_key,
     encode_seconds,
+    encode_votes,
 )
 from mesh.v1 import peer_pb2 as pb
 from registry.model import ServiceName
@@ -21,10 +23,11 @@ from registry.model import ServiceName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What a replica says unasked: new counts of live callers, and who connected, so many seconds ago."""
+    """What a replica says unasked: new counts of live callers, who connected, seconds ago, and health."""
 
     callers: Mapping[ServiceName, int]
     arrivals: Mapping[str, float]
+    health: Mapping[ServiceName, HealthShare] = field(default_factory=dict)
 
 
 def encode_standing(standing: Standing) -> pb.GetShareResponse:
@@ -63,6 +66,7 @@ def encode_news(news: News) -> pb.FollowResponse:
         arrivals=[
             pb.Arrival(instance=instance, age=encode_seconds(age)) for instance, age in news.arrivals.items()
         ],
+        health=[_encode_share(service, share) for service, share in news.health.items()],
     )
 
 
@@ -71,7 +75,24 @@ def decode_news(message: pb.FollowResponse) -> News:
     return News(
         callers={decode_service_name(one.service): one.live_callers for one in message.callers},
         arrivals={one.instance: decode_seconds(one.age) for one in message.arrivals},
+        health={decode_service_name(one.service): _decode_share(one) for one in message.health},
     )
+
+
+def _encode_share(service: ServiceName, share: HealthShare) -> pb.ShareHealth:
+    return pb.ShareHealth(
+        service=encode_service_name(service),
+        checkers=sorted(share.checkers),
+        votes=encode_votes(share.votes),
+    )
+
+
+def _decode_share(message: pb.ShareHealth) -> HealthShare:
+    votes = {
+        EndpointPort(one.endpoint, one.port): Votes(healthy=one.healthy, unhealthy=one.unhealthy)
+        for one in message.votes
+    }
+    return HealthShare(checkers=frozenset(message.checkers), votes=votes)
 
 
 def encode_convergence(share: ConvergenceShare) -> pb.ListShareConvergenceResponse:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from controlplane.model.document import ObjectKey
     from controlplane.model.event import Event
+    from controlplane.model.health import HealthShare
     from controlplane.model.replica import ConvergenceShare, Standing
     from controlplane.model.resource import ResourceName
     from controlplane.model.sidecar import Attached, PolicyConvergence, SidecarState, SidecarStatus
@@ -72,6 +73,14 @@ class Readings(Protocol):
 
     def live_callers(self) -> Mapping[ServiceName, int]:
         """The services that were called of late, each with how many sidecars called it."""
+        ...
+
+    def checked(self) -> Mapping[ServiceName, int]:
+        """The services that are checked, each with a number that grows when its health changes."""
+        ...
+
+    def health(self, service: ServiceName) -> HealthShare:
+        """What the sidecars that report here know of the health of a service."""
         ...
 
 

@@ -16,9 +16,11 @@ from mesh.v1 import peer_pb2 as pb
 from mesh.v1.peer_pb2_grpc import PeerServiceServicer, add_PeerServiceServicer_to_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from controlplane.model.health import HealthShare
     from controlplane.peers.local import Local
+    from registry.model import ServiceName
 
     Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -51,15 +53,25 @@ class PeerServer(PeerServiceServicer):
         del request
         await self._admit(context)
         told: dict[Any, int] = {}
+        checked: dict[ServiceName, int] = {}
         within_seconds = _ARRIVAL_SECONDS
         while True:
             counts = dict(self._local.readings.live_callers())
             changed = {service: count for service, count in counts.items() if told.get(service) != count}
             gone = dict.fromkeys(told.keys() - counts.keys(), 0)
             arrivals = self._local.fleet.arrivals(within_seconds)
-            yield codec.encode_news(News(callers=changed | gone, arrivals=arrivals))
-            told, within_seconds = counts, 2 * NEWS_SECONDS
+            now_checked = dict(self._local.readings.checked())
+            health = self._health_since(checked, now_checked)
+            yield codec.encode_news(News(callers=changed | gone, arrivals=arrivals, health=health))
+            told, checked, within_seconds = counts, now_checked, 2 * NEWS_SECONDS
             await asyncio.sleep(NEWS_SECONDS)
+
+    def _health_since(
+        self, before: Mapping[ServiceName, int], now: Mapping[ServiceName, int]
+    ) -> dict[ServiceName, HealthShare]:
+        """What is known of services of which something else was known before, or nothing is any more."""
+        changed = (one for one in before.keys() | now.keys() if before.get(one) != now.get(one))
+        return {service: self._local.readings.health(service) for service in changed}
 
     async def ListShareSidecars(
         self, request: pb.ListShareSidecarsRequest, context: Context

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from controlplane.model.event import Event
+from controlplane.model.health import Checked, EndpointPort, OthersHealth
+from controlplane.snapshot.codec import encode_service_name
 from controlplane.telemetry.report import Baseline, Family, MetricType, Point, Report, Shape
-from controlplane.wire.codec import decode_event, decode_service_name
-from mesh.v1 import registry_pb2, telemetry_pb2
+from controlplane.wire.codec import decode_event, decode_service_name, encode_votes
+from mesh.v1 import telemetry_pb2
 from registry.model import ServiceName
 
 _TYPES = {
@@ -30,6 +32,8 @@ def decode_report(request: telemetry_pb2.ReportRequest, arrived_ns: int) -> Repo
         families=_families(request.families),
         baseline=_baseline(request.baseline) if request.HasField("baseline") else None,
         called=tuple(map(decode_service_name, request.called[:MAX_CALLED])),
+        checker=request.checker,
+        checked=tuple(map(_checked, request.checked[:MAX_CALLED])),
         resident_bytes=request.resident_bytes,
     )
 
@@ -40,20 +44,38 @@ def decode_events(request: telemetry_pb2.ReportRequest) -> tuple[Event, ...]:
 
 
 def encode_response(
-    interval_seconds: float, callers: Mapping[ServiceName, int]
+    interval_seconds: float, callers: Mapping[ServiceName, int], health: Iterable[OthersHealth] = ()
 ) -> telemetry_pb2.ReportResponse:
-    """When to report next, and the live callers of each service."""
+    """When to report next, the live callers of each service, and what others found of those it checks."""
     response = telemetry_pb2.ReportResponse(
         callers=[
             telemetry_pb2.CallerCount(
-                service=registry_pb2.ServiceName(namespace=service.namespace, name=service.name),
+                service=encode_service_name(service),
                 live_callers=count,
             )
             for service, count in callers.items()
-        ]
+        ],
+        health=map(_others, health),
     )
     response.interval.FromMilliseconds(round(interval_seconds * 1000))
     return response
+
+
+def _checked(message: telemetry_pb2.CheckedService) -> Checked:
+    return Checked(
+        service=decode_service_name(message.service),
+        version=message.version,
+        verdicts={EndpointPort(one.endpoint, one.port): one.healthy for one in message.verdicts},
+    )
+
+
+def _others(health: OthersHealth) -> telemetry_pb2.OthersHealth:
+    return telemetry_pb2.OthersHealth(
+        service=encode_service_name(health.service),
+        version=health.version,
+        checkers=health.checkers,
+        votes=encode_votes(health.votes),
+    )
 
 
 def _baseline(message: telemetry_pb2.Baseline) -> Baseline:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from controlplane.model.event import Event
+from controlplane.model.health import HealthShare
 from controlplane.model.traffic import Question, TrafficShare
 from controlplane.telemetry.callers import Callers
+from controlplane.telemetry.checks import Checks
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.pace import Pace
@@ -19,6 +21,7 @@ class Readings:
 
     merge: Merge
     callers: Callers
+    checks: Checks
     events: Events
     pace: Pace
     now_ns: Callable[[], int]
@@ -39,3 +42,11 @@ class Readings:
     def live_callers(self) -> Mapping[ServiceName, int]:
         """The services that were called of late, each with how many sidecars called it."""
         return self.callers.counts(self.now_ns())
+
+    def checked(self) -> Mapping[ServiceName, int]:
+        """The services that are checked, each with a number that grows when its health changes."""
+        return self.checks.revisions()
+
+    def health(self, service: ServiceName) -> HealthShare:
+        """What the sidecars that report here know of the health of a service."""
+        return self.checks.share(service)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
+from controlplane.model.health import Checked
 from registry.model import ServiceName
 
 LabelValues: TypeAlias = tuple[str, ...]
@@ -75,4 +76,6 @@ class Report:
     families: tuple[Family, ...] = ()
     baseline: Baseline | None = None
     called: tuple[ServiceName, ...] = ()
+    checker: int = 0
+    checked: tuple[Checked, ...] = ()
     resident_bytes: int = 0

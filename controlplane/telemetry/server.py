@@ -1,14 +1,15 @@
 """TelemetryService: takes the reports of sidecars, and tells each when to report next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc.aio
 
 from controlplane.caller import check_instance
 from controlplane.errors import ImpersonationError
+from controlplane.model.health import Checked, HealthShare, OthersHealth
 from controlplane.telemetry.codec import decode_events, decode_report, encode_response
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.transit import LATE_SECONDS, Transit
@@ -33,19 +34,31 @@ class _Reporter:
     transit: Transit = field(default_factory=Transit)
     instance: str = ""
     called: tuple[ServiceName, ...] = ()
+    checked: tuple[ServiceName, ...] = ()
     taken_ns: int = 0
 
 
-class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
-    """Adds up what sidecars report; `callers_elsewhere` are a service's that report to other replicas."""
+class Elsewhere(Protocol):
+    """What is known of the sidecars that report to other replicas."""
 
-    def __init__(self, readings: Readings, callers_elsewhere: Callable[[ServiceName], int]) -> None:
+    def live_callers(self, service: ServiceName) -> int:
+        """How many of them call a service."""
+
+    def health(self, service: ServiceName) -> Iterable[HealthShare]:
+        """Who of them checks a service, and what they found, by replica."""
+
+
+class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
+    """Adds up what sidecars report; `elsewhere` tells of those that report to other replicas."""
+
+    def __init__(self, readings: Readings, elsewhere: Elsewhere) -> None:
         self._merge = readings.merge
         self._callers = readings.callers
+        self._checks = readings.checks
         self._events = readings.events
         self._pace = readings.pace
         self._now_ns = readings.now_ns
-        self._callers_elsewhere = callers_elsewhere
+        self._elsewhere = elsewhere
         self._turns = Turns()
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -68,6 +81,7 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
             self._pace.leave()
             self._merge.leave(reporter.instance, reporter.taken_ns)
             self._callers.leave(reporter.instance, reporter.called, reporter.taken_ns)
+            self._checks.leave(reporter.instance, reporter.checked, reporter.taken_ns)
 
     async def _take(
         self, request: telemetry_pb2.ReportRequest, reporter: "_Reporter", context: "Context"
@@ -83,15 +97,21 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
         if reporter.transit.is_late(report.at_ns, now_ns):
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, _LATE)
         reporter.instance, reporter.called, reporter.taken_ns = report.instance, report.called, now_ns
+        reporter.checked = tuple(each.service for each in report.checked)
         self._events.add(decode_events(request))
         self._merge.take(report, now_ns)
         self._callers.take(report.instance, report.called, now_ns)
+        self._checks.take(report.instance, report.checker, report.checked, now_ns)
         counts = {service: self._live_callers(service, now_ns) for service in report.called}
-        return encode_response(self._pace.tell(now_ns), counts)
+        health = [self._others(report.checker, checked) for checked in report.checked]
+        return encode_response(self._pace.tell(now_ns), counts, health)
+
+    def _others(self, checker: int, checked: Checked) -> OthersHealth:
+        return self._checks.answer(checker, checked, self._elsewhere.health(checked.service))
 
     def _live_callers(self, service: ServiceName, now_ns: int) -> int:
         """Callers in the whole mesh, at least the one that reports now."""
-        return max(1, self._callers.count(service, now_ns) + self._callers_elsewhere(service))
+        return max(1, self._callers.count(service, now_ns) + self._elsewhere.live_callers(service))
 
 
 async def tidy(readings: Readings) -> None:
@@ -100,3 +120,4 @@ async def tidy(readings: Readings) -> None:
         await asyncio.sleep(TIDY_SECONDS)
         readings.merge.forget(readings.now_ns())
         readings.callers.forget(readings.now_ns())
+        readings.checks.forget(readings.now_ns())

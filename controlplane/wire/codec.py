@@ -1,12 +1,13 @@
 """Values that several edges speak of, to and from messages of the contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 
 from google.protobuf.duration_pb2 import Duration
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.event import BreakerState, Event
+from controlplane.model.health import EndpointPort, Votes
 from controlplane.model.resource import PolicyRef, ResourceName, ResourceType, Version
 from controlplane.model.sidecar import (
     Attached,
@@ -196,3 +197,13 @@ def _decode_convergence(messages: Iterable[admin_pb2.ResourceConvergence]) -> It
         for one in messages
         if one.id.type in _TYPES
     )
+
+
+def encode_votes(votes: Mapping[EndpointPort, Votes]) -> list[telemetry_pb2.EndpointVotes]:
+    """What sidecars found of endpoints, sorted."""
+    return [
+        telemetry_pb2.EndpointVotes(
+            endpoint=endpoint.instance, port=endpoint.port, healthy=each.healthy, unhealthy=each.unhealthy
+        )
+        for endpoint, each in sorted(votes.items())
+    ]

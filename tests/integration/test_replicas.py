@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from controlplane.peers.presence import encode
-from mesh.v1 import admin_pb2, peer_pb2, sidecar_admin_pb2, telemetry_pb2
+from mesh.v1 import admin_pb2, peer_pb2, registry_pb2, sidecar_admin_pb2, telemetry_pb2
 from mesh.v1.peer_pb2_grpc import PeerServiceStub
 from registry.codec import encode_registration
 from registry.config import SqliteLocation
@@ -217,6 +217,28 @@ async def test_live_callers_are_counted_over_all_replicas(replicas: Replicas) ->
             return [one.live_callers for answer in answers for one in answer.callers] == [2, 2]
 
         await until(both_know)
+
+
+async def test_health_is_shared_over_all_replicas(replicas: Replicas) -> None:
+    one, two = replicas.planes
+    async with reporting(one.sidecars) as web_0, reporting(two.sidecars) as web_1:
+
+        async def both_know() -> bool:
+            [told_0] = (await web_0(checked("web-0", 1, healthy=True))).health
+            [told_1] = (await web_1(checked("web-1", 2, healthy=False))).health
+            checkers = [list(told_0.checkers), list(told_1.checkers)]
+            votes = [(each.healthy, each.unhealthy) for told in (told_0, told_1) for each in told.votes]
+            return checkers == [[1, 2], [1, 2]] and votes == [(0, 1), (1, 0)]
+
+        await until(both_know)
+
+
+def checked(instance: str, checker: int, *, healthy: bool) -> telemetry_pb2.ReportRequest:
+    """Report on one endpoint of a service."""
+    name = registry_pb2.ServiceName(namespace="shop", name="cart")
+    verdict = telemetry_pb2.EndpointVerdict(endpoint="cart-0", port=80, healthy=healthy)
+    service = telemetry_pb2.CheckedService(service=name, verdicts=[verdict])
+    return telemetry_pb2.ReportRequest(instance=instance, checker=checker, checked=[service])
 
 
 async def test_events_of_all_replicas_are_shown_in_order(replicas: Replicas) -> None:

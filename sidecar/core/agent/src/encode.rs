@@ -148,6 +148,8 @@ pub(crate) fn limit(status: &report::LimitStatus) -> mesh::LimitStatus {
 }
 
 pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus {
+    let health = status.health;
+    let others = health.map(|health| health.others).unwrap_or_default();
     mesh::EndpointStatus {
         service: Some(service(&status.service)),
         instance: status.instance.to_string(),
@@ -159,6 +161,14 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         outlier: status.outlier.map_or("", Cause::as_str).to_owned(),
         returns_in: status.returns_in.and_then(duration),
         share: f64::from(status.share.millionths()) / 10_000.0,
+        health: health
+            .map_or("", |health| health.verdict.as_str())
+            .to_owned(),
+        probed_here: health.is_some_and(|health| health.is_probed_here),
+        others_healthy: others.healthy,
+        others_unhealthy: others.unhealthy,
+        breaker: status.breaker.map(|(at, _)| state(at).into()),
+        breaker_remaining: status.breaker.and_then(|(_, left)| duration(left?)),
     }
 }
 

@@ -49,6 +49,7 @@ mod saver;
 mod search;
 mod secure;
 mod settings;
+mod shared_health;
 mod signals;
 mod snapshot;
 mod status;

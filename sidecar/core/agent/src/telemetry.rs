@@ -21,12 +21,16 @@ use crate::mesh::{ReportRequest, ReportResponse};
 use crate::metrics::Metrics;
 use crate::process;
 use crate::record::Record;
+use crate::shared_health;
 use crate::status::Status;
 
 /// Pace when the control plane names none, and the bounds of what it may name.
 const PACE: Duration = Duration::from_secs(2);
 const FASTEST: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(60);
+
+/// Paces without an answer after which nothing that others found is believed any more.
+const HOLDS_PACES: u32 = 5;
 
 /// What reports are made of.
 #[derive(Debug)]
@@ -126,6 +130,9 @@ impl Reporter {
         self.is_settled.send_replace(true);
         self.sources.events.confirm();
         self.pace = pace(&response);
+        let others = shared_health::decode(&response.health);
+        let holds = HOLDS_PACES * self.pace.max(PACE);
+        self.sources.proxy.share_health(others, holds).await?;
         self.sources.take_shares(response).await
     }
 
@@ -144,6 +151,7 @@ impl Sources {
     async fn read(&self) -> Result<ReportRequest, Ended> {
         let stats = self.proxy.stats().await?;
         let (breakers, limits) = (self.proxy.breakers().await?, self.proxy.limits().await?);
+        let checked = self.proxy.health().await?;
         let families = self.metrics.join(stats.families);
         Ok(ReportRequest {
             instance: self.instance.clone(),
@@ -153,6 +161,8 @@ impl Sources {
             events: self.events.unconfirmed(),
             called: stats.called.iter().map(encode::service).collect(),
             resident_bytes: process::resident_bytes(),
+            checked: checked.iter().map(shared_health::encode).collect(),
+            checker: policy::health_check::checker(&self.instance),
             ..ReportRequest::default()
         })
     }

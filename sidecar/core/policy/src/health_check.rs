@@ -35,6 +35,18 @@ pub enum Verdict {
     Unhealthy,
 }
 
+impl Verdict {
+    /// The word for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
 /// The probes of one endpoint by this sidecar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Probes {
@@ -51,6 +63,15 @@ impl Probes {
             verdict: Verdict::Unknown,
             against: 0,
             due_ns: now_ns.saturating_add(draw::up_to(draw, params.interval_ns)),
+        }
+    }
+
+    /// Leaves the endpoint to others for now: what was found is forgotten, unless it is all that is known of an
+    /// unhealthy one.
+    pub fn stand_back(&mut self, params: &Params, others: Votes, now_ns: u64, draw: u64) {
+        self.wait(params, now_ns, draw);
+        if self.verdict != Verdict::Unhealthy || !others.is_empty() {
+            (self.verdict, self.against) = (Verdict::Unknown, 0);
         }
     }
 
@@ -74,12 +95,7 @@ impl Probes {
         now_ns: u64,
         draw: u64,
     ) -> Option<Verdict> {
-        let swing_ns = JITTER.of(params.interval_ns);
-        let (least_ns, most_ns) = (
-            params.interval_ns - swing_ns,
-            params.interval_ns.saturating_add(swing_ns),
-        );
-        self.due_ns = now_ns.saturating_add(draw::between(draw, least_ns, most_ns));
+        self.wait(params, now_ns, draw);
         let (found, needed) = if has_passed {
             (Verdict::Healthy, params.healthy_after)
         } else {
@@ -100,27 +116,66 @@ impl Probes {
     }
 }
 
-/// Whether `own` is one of the `probers` sidecars that probe an endpoint; `sidecars` are all that could.
+impl Probes {
+    /// The next probe is due an interval from now, a fifth more or less.
+    fn wait(&mut self, params: &Params, now_ns: u64, draw: u64) {
+        let swing_ns = JITTER.of(params.interval_ns);
+        let least_ns = params.interval_ns - swing_ns;
+        let most_ns = params.interval_ns.saturating_add(swing_ns);
+        self.due_ns = now_ns.saturating_add(draw::between(draw, least_ns, most_ns));
+    }
+}
+
+/// Names a sidecar among those that check a service.
+#[must_use]
+pub fn checker(instance: &str) -> u64 {
+    hash(instance.as_bytes(), 0)
+}
+
+/// Whether `own` is one of the `probers` sidecars that probe an endpoint; `checkers` are all that could.
 ///
 /// When a sidecar comes or goes, only what it probes changes hands.
 #[must_use]
-pub fn is_prober<'a>(
-    own: &str,
-    sidecars: impl IntoIterator<Item = &'a str>,
-    endpoint: &str,
-    probers: u32,
-) -> bool {
-    let rank = |sidecar: &str| {
-        (
-            hash(endpoint.as_bytes(), hash(sidecar.as_bytes(), 0)),
-            sidecar.to_owned(),
-        )
-    };
+pub fn is_prober(own: u64, checkers: &[u64], endpoint: &str, probers: u32) -> bool {
+    let rank = |checker: u64| (hash(endpoint.as_bytes(), checker), checker);
     let own_rank = rank(own);
-    let before = sidecars
-        .into_iter()
-        .filter(|&sidecar| sidecar != own && rank(sidecar) > own_rank);
+    let others = checkers.iter().filter(|checker| **checker != own);
+    let before = others.filter(|checker| rank(**checker) > own_rank);
     before.take(probers as usize).count() < probers as usize
+}
+
+/// How many of an endpoint's other probers found it so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Votes {
+    /// Those that it answers as expected.
+    pub healthy: u32,
+    /// Those that it does not.
+    pub unhealthy: u32,
+}
+
+impl Votes {
+    /// Whether nobody else has found anything.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.healthy == 0 && self.unhealthy == 0
+    }
+}
+
+/// What all probers of an endpoint say together: it is unhealthy where most of those say so that know. The first of
+/// them decides at once, and no single one among several that disagree.
+#[must_use]
+pub fn together(own: Verdict, others: Votes) -> Verdict {
+    let healthy = others
+        .healthy
+        .saturating_add((own == Verdict::Healthy).into());
+    let unhealthy = others
+        .unhealthy
+        .saturating_add((own == Verdict::Unhealthy).into());
+    match (healthy, unhealthy) {
+        (0, 0) => Verdict::Unknown,
+        _ if unhealthy > healthy => Verdict::Unhealthy,
+        _ => Verdict::Healthy,
+    }
 }
 
 #[cfg(test)]

@@ -131,6 +131,8 @@ pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
                     outlier: endpoint.record.cause(now_ns).filter(|_| !ready),
                     returns_in: endpoint.record.ejected(now_ns).map(left),
                     share: endpoint.record.share(now_ns),
+                    health: endpoint.health(),
+                    breaker: endpoint.guard.as_ref().map(|guard| guard.standing(now_ns)),
                 });
             });
         }

@@ -312,6 +312,8 @@ pub struct HealthCheck {
     pub params: health_check::Params,
     /// Time for one answer.
     pub timeout: Duration,
+    /// How many sidecars probe each endpoint.
+    pub probers: u32,
     /// The question.
     pub probe: Probe,
 }

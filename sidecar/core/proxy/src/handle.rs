@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, ServiceName};
 use crate::report::{
-    BreakerStatus, Decision, EndpointStatus, Explanation, LimitStatus, Question, Stats,
+    BreakerStatus, Decision, EndpointStatus, Explanation, LimitStatus, OthersHealth, OwnHealth,
+    Question, Stats,
 };
 use crate::settings::{Settings, StartError};
 use crate::worker;
@@ -119,6 +120,8 @@ pub(crate) enum Order {
     Explain(Question, oneshot::Sender<Explanation>),
     Force(Force, oneshot::Sender<Option<BreakerStatus>>),
     LiveCallers(Vec<(ServiceName, u32)>, oneshot::Sender<()>),
+    Health(oneshot::Sender<Vec<OwnHealth>>),
+    ShareHealth(Vec<OthersHealth>, Duration, oneshot::Sender<()>),
     Drain(Duration, oneshot::Sender<()>),
 }
 
@@ -225,6 +228,27 @@ impl Handle {
     /// The worker has ended.
     pub async fn set_live_callers(&self, callers: Vec<(ServiceName, u32)>) -> Result<(), Ended> {
         self.ask(|reply| Order::LiveCallers(callers, reply)).await
+    }
+
+    /// What this sidecar's probes found, and which checkers it knows, of each service with health checks.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn health(&self) -> Result<Vec<OwnHealth>, Ended> {
+        self.ask(Order::Health).await
+    }
+
+    /// Tells what other sidecars found, which holds for so long.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn share_health(
+        &self,
+        health: Vec<OthersHealth>,
+        holds: Duration,
+    ) -> Result<(), Ended> {
+        self.ask(|reply| Order::ShareHealth(health, holds, reply))
+            .await
     }
 
     /// Accepts nothing more, ends connections as they become idle, and resolves when none is left or the time is

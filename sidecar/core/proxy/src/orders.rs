@@ -10,6 +10,7 @@ use crate::config::ServiceName;
 use crate::handle::{Force, Order};
 use crate::report::{BreakerStatus, Event, EventKind};
 use crate::stages::breaker::Guard;
+use crate::stages::endpoint::shared_health;
 use crate::worker::Worker;
 use crate::{census, explain};
 
@@ -35,6 +36,11 @@ fn obey(worker: &Rc<Worker>, order: Order) {
         Order::Force(force, reply) => answer(reply, carry_out(worker, &force)),
         Order::LiveCallers(callers, done) => {
             set_live_callers(worker, callers);
+            answer(done, ());
+        }
+        Order::Health(reply) => answer(reply, shared_health::own(worker)),
+        Order::ShareHealth(health, holds, done) => {
+            shared_health::take(worker, health, holds);
             answer(done, ());
         }
         Order::Drain(deadline, done) => {

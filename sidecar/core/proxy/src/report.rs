@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use policy::breaker::{Counts, State};
+use policy::health_check::{Verdict, Votes};
 use policy::outlier::Cause;
 use policy::{Percent, Reason, rate_limit};
 
@@ -150,6 +151,67 @@ pub struct EndpointStatus {
     pub returns_in: Option<Duration>,
     /// Part of a fair share of the calls that it may have.
     pub share: Percent,
+    /// What its probers say; `None` without a health check.
+    pub health: Option<EndpointHealth>,
+    /// The state of its breaker, and the time until that ends by itself.
+    pub breaker: Option<(State, Option<Duration>)>,
+}
+
+/// What the probers of an endpoint say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointHealth {
+    /// All of them together.
+    pub verdict: Verdict,
+    /// Whether this sidecar is one of them.
+    pub is_probed_here: bool,
+    /// The others, where any of them found it unhealthy.
+    pub others: Votes,
+}
+
+/// How the endpoints of a service are that this sidecar probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnHealth {
+    /// The service.
+    pub service: ServiceName,
+    /// Names the set of checkers that it knows; zero: none.
+    pub version: u64,
+    /// What it found.
+    pub verdicts: Vec<EndpointVerdict>,
+}
+
+/// What the probes of one endpoint say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointVerdict {
+    /// Instance behind it.
+    pub instance: Arc<str>,
+    /// Port of the service.
+    pub port: u16,
+    /// Whether it answers as expected.
+    pub is_healthy: bool,
+}
+
+/// What other sidecars found of a service's endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OthersHealth {
+    /// The service.
+    pub service: ServiceName,
+    /// Names the set of checkers.
+    pub version: u64,
+    /// All sidecars that check it; empty: those that are known under this version.
+    pub checkers: Vec<u64>,
+    /// What they found, where any of them found an endpoint unhealthy.
+    pub votes: Vec<EndpointVotes>,
+}
+
+/// What other sidecars found of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointVotes {
+    /// Instance behind it.
+    pub instance: Arc<str>,
+    /// Port of the service.
+    pub port: u16,
+    /// How many found it so.
+    pub votes: Votes,
 }
 
 /// One refusal; no path, header or address of the request is kept.

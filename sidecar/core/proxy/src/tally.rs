@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) durations: RefCell<Histogram>,
     attempts: [Cell<u64>; AttemptResult::COUNT],
     hedges: [Cell<u64>; HedgeResult::ALL.len()],
+    /// Probes that failed, and that passed.
+    probes: [Cell<u64>; 2],
     pub(crate) in_flight: Cell<u32>,
     /// Failures that something else answered: always the same, or another service.
     pub(crate) answered_instead: Cell<u64>,
@@ -146,6 +148,14 @@ impl Tally {
 
     pub(crate) fn count_hedge(&self, result: HedgeResult) {
         increment(&self.hedges[result as usize]);
+    }
+
+    pub(crate) fn count_probe(&self, has_passed: bool) {
+        increment(&self.probes[usize::from(has_passed)]);
+    }
+
+    pub(crate) fn probes(&self, has_passed: bool) -> u64 {
+        self.probes[usize::from(has_passed)].get()
     }
 
     pub(crate) fn hedges(&self, result: HedgeResult) -> u64 {

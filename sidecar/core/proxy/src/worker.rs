@@ -34,6 +34,7 @@ use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
 use crate::settings::{InboundListener, Settings, StartError};
+use crate::stages::endpoint::Checks;
 use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
@@ -63,6 +64,7 @@ pub(crate) struct Worker {
     /// Addresses of the application at which somebody was led here.
     pub(crate) applications: RefCell<BTreeSet<SocketAddr>>,
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
+    pub(crate) checks: Checks,
     pub(crate) connections: Rc<Connections>,
     pub(crate) descriptors: Descriptors,
     pub(crate) gauges: Arc<Gauges>,
@@ -238,6 +240,7 @@ impl Worker {
             clock,
             calendar: Cell::new(WallClock::new(clock.read())),
             chance: Chance::from_system(),
+            checks: Checks::of(&start.instance),
             instance: start.instance,
             namespace: start.namespace,
             peer: start.peer,

@@ -15,6 +15,7 @@ pub(super) fn decode(wire: mesh::HealthCheck) -> Result<HealthCheck, Fault> {
             healthy_after: positive("healthyAfter", wire.healthy_after)?,
         },
         timeout: duration("timeout", wire.timeout)?,
+        probers: positive("probers", wire.probers)?,
         probe: probe(wire.http, wire.grpc, wire.tcp)?,
     })
 }

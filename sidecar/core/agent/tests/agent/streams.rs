@@ -91,6 +91,7 @@ async fn shares_are_kept_for_the_next_start() {
         .send(ReportResponse {
             interval: soon(),
             callers,
+            health: Vec::new(),
         })
         .await;
     stream.next().await;

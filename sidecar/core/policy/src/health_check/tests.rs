@@ -44,32 +44,36 @@ fn probes_lie_an_interval_apart_a_fifth_more_or_less() {
     assert_eq!(probes.due_ns(), 42 * SECOND);
 }
 
+/// Names of so many sidecars.
+fn checkers(count: u32) -> Vec<u64> {
+    (0..count).map(|at| checker(&format!("web-{at}"))).collect()
+}
+
 #[test]
 fn every_endpoint_has_its_probers_and_the_work_is_shared() {
-    let sidecars: Vec<String> = (0..20).map(|at| format!("web-{at}")).collect();
-    let all = || sidecars.iter().map(String::as_str);
-    let mut work = vec![0; sidecars.len()];
+    let sidecars = checkers(20);
+    let mut work = [0; 20];
     for endpoint in 0..200 {
         let endpoint = format!("cart-{endpoint}");
-        let probers: Vec<usize> = (0..sidecars.len())
-            .filter(|&at| is_prober(&sidecars[at], all(), &endpoint, 3))
+        let probers: Vec<usize> = (0..20)
+            .filter(|&at| is_prober(sidecars[at], &sidecars, &endpoint, 3))
             .collect();
         assert_eq!(probers.len(), 3);
         probers.into_iter().for_each(|at| work[at] += 1);
     }
     assert!(
-        work.iter().all(|&count| (15..=50).contains(&count)),
+        work.iter().all(|count| (15..=50).contains(count)),
         "{work:?}"
     );
 }
 
 #[test]
 fn what_others_probe_stays_when_one_leaves() {
-    let sidecars = ["a", "b", "c", "d", "e"];
+    let sidecars = checkers(5);
     for endpoint in ["x", "y", "z"] {
-        for own in &sidecars[..4] {
-            if is_prober(own, sidecars, endpoint, 2) {
-                assert!(is_prober(own, sidecars[..4].iter().copied(), endpoint, 2));
+        for &own in &sidecars[..4] {
+            if is_prober(own, &sidecars, endpoint, 2) {
+                assert!(is_prober(own, &sidecars[..4], endpoint, 2));
             }
         }
     }
@@ -77,6 +81,50 @@ fn what_others_probe_stays_when_one_leaves() {
 
 #[test]
 fn few_sidecars_all_probe() {
-    assert!(is_prober("a", ["a"], "x", 3));
-    assert!(!is_prober("a", ["a"], "x", 0));
+    let own = checker("a");
+    assert!(is_prober(own, &[own], "x", 3));
+    assert!(is_prober(own, &[], "x", 1));
+    assert!(!is_prober(own, &[own], "x", 0));
+}
+
+#[test]
+fn most_of_those_that_know_decide() {
+    let votes = |healthy, unhealthy| Votes { healthy, unhealthy };
+    for (own, others, expected) in [
+        (Verdict::Unknown, votes(0, 0), Verdict::Unknown),
+        (Verdict::Unhealthy, votes(0, 0), Verdict::Unhealthy),
+        (Verdict::Unknown, votes(0, 1), Verdict::Unhealthy),
+        (Verdict::Healthy, votes(0, 1), Verdict::Healthy),
+        (Verdict::Unhealthy, votes(1, 0), Verdict::Healthy),
+        (Verdict::Healthy, votes(0, 2), Verdict::Unhealthy),
+        (Verdict::Unhealthy, votes(2, 0), Verdict::Healthy),
+        (Verdict::Unhealthy, votes(1, 1), Verdict::Unhealthy),
+    ] {
+        assert_eq!(together(own, others), expected, "{own:?} {others:?}");
+    }
+}
+
+#[test]
+fn whoever_stands_back_forgets_unless_nobody_else_knows_of_an_unhealthy_endpoint() {
+    let unhealthy = || {
+        let mut probes = Probes::default();
+        probes.on_result(&PARAMS, false, 0, 0);
+        probes
+    };
+    let mut probes = unhealthy();
+    probes.stand_back(&PARAMS, Votes::default(), 10 * SECOND, 0);
+    assert_eq!(
+        (probes.verdict(), probes.due_ns()),
+        (Verdict::Unhealthy, 18 * SECOND)
+    );
+    let healthy = Votes {
+        healthy: 1,
+        unhealthy: 0,
+    };
+    probes.stand_back(&PARAMS, healthy, 20 * SECOND, 0);
+    assert_eq!(probes.verdict(), Verdict::Unknown);
+    let mut probes = Probes::default();
+    probes.on_result(&PARAMS, true, 0, 0);
+    probes.stand_back(&PARAMS, Votes::default(), 0, 0);
+    assert_eq!(probes.verdict(), Verdict::Unknown);
 }

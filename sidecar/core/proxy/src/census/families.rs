@@ -54,6 +54,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         hedges(worker),
         fallbacks(worker),
         faults::faults(worker),
+        probes(worker),
         in_flight(worker),
         limits::decisions(worker),
         limits::keys(worker),
@@ -229,6 +230,19 @@ fn hedges(worker: &Worker) -> Family {
             if count > 0 {
                 let [_, service, peer] = way(worker, direction, service);
                 family.push([service, peer, word(result.as_str())], count as f64);
+            }
+        }
+    });
+    family
+}
+
+fn probes(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_health_probes_total", &["service", "result"]);
+    worker.visit_tallies(|_, service, tally| {
+        for (has_passed, result) in [(true, "passed"), (false, "failed")] {
+            let count = tally.probes(has_passed);
+            if let (Some(service), 1..) = (service, count) {
+                family.push([text(service), word(result)], count as f64);
             }
         }
     });

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::Outcome;
 use policy::breaker::{Breaker, Params, Permit, State, Transition};
@@ -68,6 +69,12 @@ impl Guard {
         }
     }
 
+    /// The state, and the time until it ends by itself.
+    pub(crate) fn standing(&self, now_ns: u64) -> (State, Option<Duration>) {
+        let left = |until_ns: u64| Duration::from_nanos(until_ns.saturating_sub(now_ns));
+        (self.machine.state(), self.machine.until_ns().map(left))
+    }
+
     /// Transitions into each of [`STATES`].
     pub(crate) const fn entered(&self) -> &[u64; STATES.len()] {
         &self.entered
@@ -80,14 +87,13 @@ impl Guard {
         endpoint: Option<&Arc<str>>,
     ) -> BreakerStatus {
         let now_ns = worker.clock.now_ns();
-        let left_ns =
-            |until_ns: u64| std::time::Duration::from_nanos(until_ns.saturating_sub(now_ns));
+        let (state, remaining) = self.standing(now_ns);
         BreakerStatus {
             service: cluster.config.service.clone(),
             endpoint: endpoint.cloned(),
-            state: self.machine.state(),
+            state,
             counts: self.machine.counts(now_ns),
-            remaining: self.machine.until_ns().map(left_ns),
+            remaining,
             changed_at: self.changed_ns.map(|at_ns| worker.clock.wall(at_ns)),
             policy: policy_of(cluster, endpoint.is_some()),
         }

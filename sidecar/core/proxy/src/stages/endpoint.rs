@@ -5,10 +5,12 @@ mod affinity;
 mod groups;
 mod health;
 mod outliers;
+pub(crate) mod shared_health;
 
 pub(crate) use affinity::Affinity;
 pub(crate) use health::watch;
 pub(crate) use outliers::signal;
+pub(crate) use shared_health::Checks;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -108,7 +110,7 @@ impl Member for Endpoint {
     fn is_unhealthy(&self) -> bool {
         self.probed
             .as_ref()
-            .is_some_and(|probed| probed.probes.verdict() == Health::Unhealthy)
+            .is_some_and(|probed| probed.verdict() == Health::Unhealthy)
     }
 
     fn is_near(&self) -> bool {

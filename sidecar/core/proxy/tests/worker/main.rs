@@ -11,6 +11,7 @@ mod backpressure;
 mod bodies;
 mod breakers;
 mod bulkheads;
+mod checks;
 mod deadlines;
 mod forward;
 mod hedges;

@@ -1,9 +1,9 @@
-//! Active health checks: when each endpoint is asked, and what becomes of its answer.
+//! Active health checks: when each endpoint is asked, and what becomes of its answer and of others' answers.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use policy::health_check::{Probes, Verdict};
+use policy::health_check::{Probes, Verdict, Votes, together};
 use tokio::task::spawn_local;
 use tokio::time::{sleep_until, timeout};
 
@@ -12,7 +12,7 @@ use crate::chance::Chance;
 use crate::config::{self, HealthCheck};
 use crate::live::Cluster;
 use crate::probe;
-use crate::report::{Event, EventKind};
+use crate::report::{EndpointHealth, Event, EventKind};
 use crate::worker::Worker;
 
 /// The longest time until a new health check is noticed.
@@ -21,11 +21,54 @@ const LOOK_NS: u64 = 1_000_000_000;
 /// The probes of one endpoint.
 #[derive(Debug)]
 pub(crate) struct Probed {
-    pub(super) probes: Probes,
+    probes: Probes,
+    /// What other sidecars found.
+    pub(super) votes: Votes,
+    /// What people were told last.
+    told: Verdict,
     is_asked: bool,
 }
 
+impl Probed {
+    fn new(probes: Probes) -> Self {
+        Self {
+            probes,
+            votes: Votes::default(),
+            told: Verdict::Unknown,
+            is_asked: false,
+        }
+    }
+
+    /// What this sidecar's own probes say.
+    pub(crate) const fn own_verdict(&self) -> Verdict {
+        self.probes.verdict()
+    }
+
+    /// The verdict, if it has become another one that matters: that the first answer is good does not.
+    fn news(&mut self) -> Option<Verdict> {
+        let verdict = self.verdict();
+        let before = std::mem::replace(&mut self.told, verdict);
+        let is_news = (verdict == Verdict::Unhealthy) != (before == Verdict::Unhealthy);
+        is_news.then_some(verdict)
+    }
+
+    /// What everybody who probes it says together.
+    pub(crate) fn verdict(&self) -> Verdict {
+        together(self.probes.verdict(), self.votes)
+    }
+}
+
 impl Endpoint {
+    /// What its probers say.
+    pub(crate) fn health(&self) -> Option<EndpointHealth> {
+        let probed = self.probed.as_ref()?;
+        Some(EndpointHealth {
+            verdict: probed.verdict(),
+            is_probed_here: probed.own_verdict() != Verdict::Unknown,
+            others: probed.votes,
+        })
+    }
+
     /// Begins to be probed, goes on with what is known, or ends.
     pub(super) fn reconfigure_probes(
         &mut self,
@@ -36,10 +79,8 @@ impl Endpoint {
         let check = config.health_check.as_ref().map(|block| &block.params);
         match (&self.probed, check) {
             (None, Some(check)) => {
-                self.probed = Some(Probed {
-                    probes: Probes::new(&check.params, now_ns, chance.draw()),
-                    is_asked: false,
-                });
+                let probes = Probes::new(&check.params, now_ns, chance.draw());
+                self.probed = Some(Probed::new(probes));
             }
             (Some(_), None) => self.probed = None,
             _ => {}
@@ -55,7 +96,11 @@ pub(crate) async fn watch(worker: Rc<Worker>) {
         let mut next_ns = now_ns + LOOK_NS;
         for cluster in live.clusters.values() {
             if let Some(block) = &cluster.config.health_check {
+                let has_lapsed = worker.checks.lapse(&cluster.config.service, now_ns);
                 for set in &cluster.ports {
+                    if has_lapsed {
+                        set.take_votes(&worker, cluster, &[]);
+                    }
                     let due_ns = set.ask_due(&worker, cluster, &block.params, now_ns);
                     next_ns = next_ns.min(due_ns);
                 }
@@ -74,13 +119,24 @@ impl EndpointSet {
         check: &HealthCheck,
         now_ns: u64,
     ) -> u64 {
-        let mut next_ns = u64::MAX;
+        let (mut next_ns, mut has_stood_back) = (u64::MAX, false);
         for endpoint in self.endpoints.borrow_mut().iter_mut() {
             let Some(probed) = endpoint.probed.as_mut().filter(|probed| !probed.is_asked) else {
                 continue;
             };
             if probed.probes.due_ns() > now_ns {
                 next_ns = next_ns.min(probed.probes.due_ns());
+                continue;
+            }
+            let service = &cluster.config.service;
+            if !worker
+                .checks
+                .are_ours(service, &endpoint.instance, check.probers)
+            {
+                let (votes, draw) = (probed.votes, worker.chance.draw());
+                probed.probes.stand_back(&check.params, votes, now_ns, draw);
+                next_ns = next_ns.min(probed.probes.due_ns());
+                has_stood_back = true;
                 continue;
             }
             probed.is_asked = true;
@@ -92,10 +148,13 @@ impl EndpointSet {
                 check.clone(),
             ));
         }
+        if has_stood_back {
+            self.tell_health(worker, cluster);
+        }
         next_ns
     }
 
-    /// Takes an answer; tells when it changes the verdict.
+    /// Takes an answer.
     fn note_answer(
         &self,
         worker: &Worker,
@@ -103,23 +162,36 @@ impl EndpointSet {
         (id, check): (u64, &HealthCheck),
         has_passed: bool,
     ) {
-        let now_ns = worker.clock.now_ns();
-        let draw = worker.chance.draw();
-        let event = self.with(id, 0, |endpoint| {
+        cluster.tally.count_probe(has_passed);
+        let (now_ns, draw) = (worker.clock.now_ns(), worker.chance.draw());
+        let verdict = self.with(id, 0, |endpoint| {
             let probed = endpoint.probed.as_mut()?;
             probed.is_asked = false;
-            let before = probed.probes.verdict();
-            let verdict = probed
-                .probes
-                .on_result(&check.params, has_passed, now_ns, draw)?;
-            let is_healthy = verdict == Verdict::Healthy;
-            let is_news = !(is_healthy && before == Verdict::Unknown);
-            is_news.then(|| event(worker, cluster, endpoint, is_healthy, now_ns))
+            let probes = &mut probed.probes;
+            probes.on_result(&check.params, has_passed, now_ns, draw)
         });
-        if let Some(event) = event.flatten() {
+        if verdict.flatten().is_some() {
+            self.tell_health(worker, cluster);
+        }
+    }
+
+    /// Acts on verdicts that have changed, and tells of them.
+    pub(super) fn tell_health(&self, worker: &Worker, cluster: &Cluster) {
+        let now_ns = worker.clock.now_ns();
+        let endpoints = &mut self.endpoints.borrow_mut();
+        let mut has_changed = false;
+        for endpoint in endpoints.iter_mut() {
+            let Some(verdict) = endpoint.probed.as_mut().and_then(Probed::news) else {
+                continue;
+            };
+            has_changed = true;
+            let is_healthy = verdict != Verdict::Unhealthy;
+            let event = event(worker, cluster, endpoint, is_healthy, now_ns);
             worker.journal.tell(event);
+        }
+        if has_changed {
             self.readiness.borrow_mut().invalidate();
-            self.refresh(worker, cluster, &mut self.endpoints.borrow_mut(), now_ns);
+            self.refresh(worker, cluster, endpoints, now_ns);
         }
     }
 }

@@ -1,0 +1,161 @@
+//! Health checks shared among callers: which of them probes an endpoint, and what the others found.
+//!
+//! The control plane tells who checks a service and what they found. While it tells nothing, every sidecar probes
+//! every endpoint and believes itself alone, as it does from its start until it is told for the first time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use policy::health_check::{Verdict, Votes, checker, is_prober};
+
+use super::EndpointSet;
+use super::health::Probed;
+use crate::clock::nanoseconds;
+use crate::config::ServiceName;
+use crate::live::Cluster;
+use crate::report::{EndpointVerdict, EndpointVotes, OthersHealth, OwnHealth};
+use crate::worker::Worker;
+
+/// Who checks each service.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    /// This sidecar among them.
+    own: u64,
+    told: RefCell<HashMap<ServiceName, Checkers>>,
+}
+
+/// The sidecars that check one service.
+#[derive(Debug)]
+struct Checkers {
+    version: u64,
+    all: Vec<u64>,
+    until_ns: u64,
+}
+
+impl Checks {
+    pub(crate) fn of(instance: &str) -> Self {
+        Self {
+            own: checker(instance),
+            told: RefCell::default(),
+        }
+    }
+
+    /// Whether this sidecar is one of those that probe an endpoint.
+    pub(super) fn are_ours(&self, service: &ServiceName, instance: &str, probers: u32) -> bool {
+        let told = self.told.borrow();
+        told.get(service)
+            .is_none_or(|checkers| is_prober(self.own, &checkers.all, instance, probers))
+    }
+
+    fn version(&self, service: &ServiceName) -> u64 {
+        let told = self.told.borrow();
+        told.get(service).map_or(0, |checkers| checkers.version)
+    }
+
+    fn take(&self, health: &OthersHealth, until_ns: u64) {
+        let mut told = self.told.borrow_mut();
+        match told.get_mut(&health.service) {
+            Some(known) if known.version == health.version => known.until_ns = until_ns,
+            _ if health.checkers.is_empty() => {}
+            _ => {
+                let checkers = Checkers {
+                    version: health.version,
+                    all: health.checkers.clone(),
+                    until_ns,
+                };
+                told.insert(health.service.clone(), checkers);
+            }
+        }
+    }
+
+    /// Forgets who checks a service when nobody has said so for long; whether it did.
+    pub(super) fn lapse(&self, service: &ServiceName, now_ns: u64) -> bool {
+        let mut told = self.told.borrow_mut();
+        let is_over = told
+            .get(service)
+            .is_some_and(|checkers| checkers.until_ns <= now_ns);
+        if is_over {
+            told.remove(service);
+        }
+        is_over
+    }
+}
+
+/// What this sidecar's probes found, of each service with health checks.
+pub(crate) fn own(worker: &Worker) -> Vec<OwnHealth> {
+    let live = Rc::clone(&worker.live.borrow());
+    let checked = live.clusters.values().filter(|cluster| is_checked(cluster));
+    let mut all: Vec<_> = checked.map(|cluster| own_of(worker, cluster)).collect();
+    all.sort_by(|one, other| one.service.cmp(&other.service));
+    all
+}
+
+fn is_checked(cluster: &Cluster) -> bool {
+    cluster.config.health_check.is_some()
+}
+
+fn own_of(worker: &Worker, cluster: &Cluster) -> OwnHealth {
+    let service = cluster.config.service.clone();
+    let mut verdicts = Vec::new();
+    for set in &cluster.ports {
+        set.visit_probed(|instance, probed| match probed.own_verdict() {
+            Verdict::Unknown => {}
+            verdict => verdicts.push(EndpointVerdict {
+                instance: std::sync::Arc::clone(instance),
+                port: set.port(),
+                is_healthy: verdict == Verdict::Healthy,
+            }),
+        });
+    }
+    OwnHealth {
+        version: worker.checks.version(&service),
+        service,
+        verdicts,
+    }
+}
+
+/// Takes what others found.
+pub(crate) fn take(worker: &Worker, health: Vec<OthersHealth>, holds: Duration) {
+    let live = Rc::clone(&worker.live.borrow());
+    let until_ns = worker.clock.now_ns().saturating_add(nanoseconds(holds));
+    for told in health {
+        worker.checks.take(&told, until_ns);
+        if let Some(cluster) = live.clusters.get(&told.service) {
+            for set in &cluster.ports {
+                set.take_votes(worker, cluster, &told.votes);
+            }
+        }
+    }
+}
+
+impl EndpointSet {
+    /// Takes what others found of each endpoint; those that are not named, nobody found unhealthy.
+    pub(super) fn take_votes(&self, worker: &Worker, cluster: &Cluster, votes: &[EndpointVotes]) {
+        let of = |instance: &str| {
+            let is_it =
+                |told: &&EndpointVotes| told.port == self.port && *told.instance == *instance;
+            votes.iter().find(is_it).map(|told| told.votes)
+        };
+        self.vote(worker, cluster, |instance| of(instance).unwrap_or_default());
+    }
+
+    fn vote(&self, worker: &Worker, cluster: &Cluster, of: impl Fn(&str) -> Votes) {
+        for endpoint in self.endpoints.borrow_mut().iter_mut() {
+            let votes = of(&endpoint.instance);
+            if let Some(probed) = &mut endpoint.probed {
+                probed.votes = votes;
+            }
+        }
+        self.tell_health(worker, cluster);
+    }
+
+    fn visit_probed(&self, mut each: impl FnMut(&std::sync::Arc<str>, &Probed)) {
+        for endpoint in self.endpoints.borrow().iter() {
+            if let Some(probed) = &endpoint.probed {
+                each(&endpoint.instance, probed);
+            }
+        }
+    }
+}
