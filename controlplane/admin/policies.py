@@ -124,6 +124,7 @@ class Policies:
         if all(problem.warning for problem in problems):
             units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
             problems += preview(self.desired, admin.NAME, units)
+        if all(problem.warning for problem in problems):
             problems += self._foresee(documents)
         return Checked(documents=documents, problems=problems)
 
@@ -137,6 +138,7 @@ class Policies:
         found = parsed.problems
         if parsed.is_valid:
             found += preview(self.desired, CLUSTER, units)
+        if all(problem.warning for problem in found):
             found += self._foresee(parsed.documents)
         return tuple(replace(problem, file="", line=0) for problem in found)
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TRIES = {"timeouts": {"request": "1s", "perTry": "600ms"}, "retry": {"attempts": 1}}
 LOST = resilience("lost", service("nobody"), **TRIES)
+OTHER = resilience("other", service("nobody"), **TRIES)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
@@ -51,7 +52,9 @@ async def test_files_alone_need_no_control_plane(tmp_path: Path) -> None:
 
 
 async def test_validate_finds_the_same_of_what_would_be_applied(caller: Caller, tmp_path: Path) -> None:
-    found = await breakwater("policy", "validate", "-f", file(tmp_path, LOST), admin=caller.fleet.plane.admin)
+    found = await breakwater(
+        "policy", "validate", "-f", file(tmp_path, OTHER), admin=caller.fleet.plane.admin
+    )
     assert found.code == 0
     assert "warning: " in found.talk
     assert "Service test/nobody is not there (BW0101)" in found.talk

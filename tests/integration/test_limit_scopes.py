@@ -209,11 +209,50 @@ async def test_members_divide_what_is_the_fleets(caller: Caller) -> None:
         await until(shares(caller, 3, 3))
 
 
-def shares(caller: Caller, *expected: int) -> Condition:
-    """Return the condition that the members have these shares of the limit, by their names."""
+async def test_callers_divide_what_is_the_fleets_where_they_enforce_it(caller: Caller) -> None:
+    limits = [{"name": "all", "requests": 1, "per": "1h", "burst": 6, "scope": "Divided"}]
+    async with ScriptedUpstream() as upstream, AsyncExitStack() as callers:
+        await caller.may_call("outside", upstream.port)
+        other = await callers.enter_async_context(
+            sidecar(
+                caller.fleet.scratch,
+                "test/other-caller",
+                app_port=upstream.port,
+                discovery=caller.fleet.plane.discovery,
+            )
+        )
+        await other.ready()
+        await caller.fleet.put("outside-limits", rate_limit("outside", external("outside"), limits=limits))
+        for port in (caller.sidecar.outbound, other.outbound):
+            assert (await fetch(port, host="outside")).status == 200
+        await until(shares(caller, 3, 3, service="test/outside"), timeout_seconds=30)
+        for port in (caller.sidecar.outbound, other.outbound):
+            statuses = [(await fetch(port, host="outside")).status for _ in range(4)]
+            assert statuses.count(200) <= 3
+            assert statuses[-1] == 429
+
+
+async def test_what_a_later_stage_refuses_stays_charged(limited: Limited) -> None:
+    place = backpressure("place", service("limited"), concurrency={"limit": 1})
+    await limited.caller.fleet.put("place", place)
+    await limited.by({"name": "all", **HOUR, "burst": 5})
+    gate = asyncio.Event()
+    with limited.held(gate):
+        async with asyncio.TaskGroup() as tasks:
+            served = tasks.create_task(in_line(limited))
+            await until(limited.arrived(1))
+            refused = refusal(await limited.get())
+            gate.set()
+    assert (served.result(), refused.reason) == (200, "shed.concurrency")
+    await until(limited.left(all=3))
+    await limited.caller.fleet.remove("place")
+
+
+def shares(caller: Caller, *expected: int, service: str = "test/divided") -> Condition:
+    """Return the condition that sidecars have these shares of the limit, by their names."""
 
     async def holds() -> bool:
-        answer = await caller.fleet.ask("ListLimits", {"service": named("test/divided")})
+        answer = await caller.fleet.ask("ListLimits", {"service": named(service)})
         found = {one["instance"]: one["limit"] for one in answer["limits"] if one["limit"]["limit"] == "all"}
         return [int(found[instance]["capacity"]) for instance in sorted(found)] == list(expected)
 
