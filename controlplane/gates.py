@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from controlplane.admin.guard import TokenGuard
 from controlplane.admin.statuses import ErrorStatuses
+from controlplane.authority.expiry import Shown
 from controlplane.authority.guard import CallerGuard
 from controlplane.authority.publishing import publishing
 from controlplane.credentials import FileCredentials
@@ -57,6 +58,18 @@ async def opening(settings: Settings) -> AsyncIterator[Gates]:
             sidecars=Access(keyring=trust.keyring, guards=callers),
             people=Access(keyring=trust.keyring, guards=tuple(_for_people(settings.security))),
         )
+
+
+def shown(settings: Settings, gates: Gates) -> Iterator[Shown]:
+    """The certificates that are shown at the gates and by the webhooks."""
+    keyring, injection = gates.people.keyring, settings.injection
+    issuer = "given" if settings.security.certificate else "own"
+    if keyring:
+        yield Shown("server", issuer, keyring)
+    if injection and injection.certificate and injection.key:
+        yield Shown("webhook", "given", FileCredentials(injection.certificate, injection.key))
+    elif injection and keyring:
+        yield Shown("webhook", issuer, keyring)
 
 
 def _for_people(security: Security) -> Iterator[grpc.aio.ServerInterceptor]:

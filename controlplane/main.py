@@ -20,6 +20,7 @@ from controlplane.admin.http import serving_http
 from controlplane.admin.parts import About
 from controlplane.admin.policies import Policies
 from controlplane.admin.server import AdminServer
+from controlplane.authority.expiry import ExpiryCollector
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
 from controlplane.credentials import FileCredentials, Keyring
@@ -36,7 +37,7 @@ from controlplane.errors import (
 )
 from controlplane.flags import find_answer
 from controlplane.garbage import keep_what_there_is
-from controlplane.gates import opening
+from controlplane.gates import opening, shown
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
 from controlplane.injector.server import Questions, serving_webhooks
@@ -199,6 +200,8 @@ async def replica(
         inputs = _Inputs(live=live, mirror=policies, journal=journal, cluster=cluster)
         parts = await _construct(settings, inputs, start)
         circle.tell(parts.fleet.supersede)
+        certificates = ExpiryCollector(tuple(shown(settings, gates)), partial(datetime.now, UTC))
+        parts.metrics.registry.register(certificates)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
             listening(

@@ -71,6 +71,12 @@ def latency() -> Series:
     }
 
 
+def webhook(issuer: str, *, calm: int, bad: int) -> Series:
+    """The certificate of the webhooks, with so many days left."""
+    name = f'breakwater_controlplane_certificate_expiry_seconds{{certificate="webhook", issuer="{issuer}"}}'
+    return {name: gauge(str(calm * 86400), str(bad * 86400))}
+
+
 CASES: Final = (
     Case("MeshErrorRateHigh", requests(60)),
     Case("MeshErrorRateHigh", requests(200), severity="critical"),
@@ -127,6 +133,8 @@ CASES: Final = (
         {'breakwater_controlplane_policy_revision{pod="a"}': gauge("7", ABSENT)},
         severity="critical",
     ),
+    Case("MeshWebhookCertExpiring", webhook("given", calm=30, bad=13)),
+    Case("MeshWebhookCertExpiring", webhook("own", calm=4, bad=1)),
     Case(
         "MeshRegistryDegraded",
         {

@@ -1,0 +1,54 @@
+"""How long the certificates that are shown will hold: one that nobody replaces stops everything at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from controlplane.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from controlplane.credentials import Keyring
+
+
+class Shown(NamedTuple):
+    """A certificate: where it is shown, to whom it is owed (`own` or `given`), and what gives the newest."""
+
+    certificate: str
+    issuer: str
+    keyring: Keyring
+
+
+class ExpiryCollector(Collector):
+    """One gauge for each certificate, read whenever somebody asks."""
+
+    def __init__(self, shown: Sequence[Shown], now: Callable[[], datetime]) -> None:
+        self._shown = tuple(shown)
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The seconds that each has left, negative once it is over; one that cannot be read is left out."""
+        family = GaugeMetricFamily(
+            "breakwater_controlplane_certificate_expiry_seconds",
+            "Time until a certificate ends that is shown to sidecars and people, or to the API server.",
+            labels=("certificate", "issuer"),
+        )
+        now = self._now()
+        for each in self._shown:
+            try:
+                left = _ends_at(each.keyring().certificate) - now
+            except (CredentialsError, ValueError):
+                continue
+            family.add_metric((each.certificate, each.issuer), left.total_seconds())
+        yield family
+
+
+def _ends_at(certificate: bytes) -> datetime:
+    from cryptography import x509  # noqa: PLC0415  # 10 MB, for who shows certificates
+
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
