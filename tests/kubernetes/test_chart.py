@@ -8,6 +8,7 @@ import pytest
 
 from controlplane.flags import FLAGS
 from controlplane.sources.codec import load_schema
+from tests.support.charts import golden
 from tests.support.charts.render import CHART, CHARTS, NAMESPACE, VALUES, Object, find, pods, rendered
 from tests.support.helm import Helm, HelmError
 from tests.support.kube import ApiServer
@@ -32,6 +33,11 @@ async def test_the_chart_passes_lint(offline: Helm, values: Path) -> None:
 
 async def test_the_chart_of_the_kinds_passes_lint(offline: Helm) -> None:
     await offline("lint", "--strict", CHARTS / "breakwater-crds")
+
+
+async def test_what_is_rendered_is_what_was_reviewed() -> None:
+    for path, text in (await golden.files()).items():
+        assert path.read_text(encoding="utf-8") == text, "see `make chart`"
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
