@@ -80,18 +80,19 @@ async def controlplane(  # noqa: PLR0913 (a program's flags are its parameters)
 
 
 @asynccontextmanager
-async def cluster_controlplane(
+async def cluster_controlplane(  # noqa: PLR0913 (a program's flags are its parameters)
     scratch: Path,
     kubeconfig: Path,
     *,
     name: str = "controlplane",
     store: str = "sqlite::memory:",
     flags: Sequence[str] = ("--insecure",),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane that watches the cluster of a kubeconfig, and believes everybody unless told."""
     command = (sys.executable, "-m", "controlplane.main", "--store", store, "--kubernetes", *flags)
-    environment = {"KUBECONFIG": str(kubeconfig)}
-    async with _running(command, scratch / f"{name}.log", environment) as plane:
+    whole = {**(environment or {}), "KUBECONFIG": str(kubeconfig)}
+    async with _running(command, scratch / f"{name}.log", whole) as plane:
         yield plane
 
 

@@ -1,14 +1,11 @@
-"""promtool, which judges rules of Prometheus: the one on PATH, or Debian's, fetched once into the cache."""
+"""promtool, which judges rules of Prometheus: the one on PATH, or Debian's."""
 
-import os
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
-from tests.support.cached import build_once
-
-PACKAGE = "prometheus"
+from tests.support.debian import unpacked
 
 
 @cache
@@ -19,7 +16,7 @@ def promtool() -> Path:
         subprocess.CalledProcessError: It is not there, and Debian's package could not be fetched.
     """
     found = shutil.which("promtool")
-    return Path(found) if found else build_once("promtool", (Path(__file__),), _fetch) / "usr/bin/promtool"
+    return Path(found) if found else unpacked("prometheus") / "usr/bin/promtool"
 
 
 def judge(*words: str | Path) -> str:
@@ -31,21 +28,3 @@ def judge(*words: str | Path) -> str:
     done = subprocess.run((promtool(), *words), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def _fetch(home: Path) -> None:
-    """Unpack the package into a folder; nothing is installed."""
-    home.mkdir(parents=True)
-    as_root = () if os.geteuid() == 0 else ("sudo",)
-    try:
-        _run(home, "apt-get", "download", PACKAGE)
-    except subprocess.CalledProcessError:
-        _run(home, *as_root, "apt-get", "update", "-qq")
-        _run(home, "apt-get", "download", PACKAGE)
-    [package] = home.glob("*.deb")
-    _run(home, "dpkg-deb", "--extract", str(package), ".")
-    package.unlink()
-
-
-def _run(home: Path, *command: str) -> None:
-    subprocess.run(command, cwd=home, check=True, capture_output=True)

@@ -3,9 +3,10 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import aiohttp
@@ -52,6 +53,7 @@ Fault = Refuse | Drop | Silence | Delay
 class ScriptedApi:
     """What is done with the next requests, in order; each that has no fault goes through.
 
+    What is `endless` goes on: for a sort of requests, `list`, `watch` or `write`, the fault of each, or none.
     Ports of pods are forwarded to those on this machine that `pod_ports` has for them.
     """
 
@@ -60,7 +62,14 @@ class ScriptedApi:
     pod_ports: dict[int, int] = field(default_factory=dict)
     lists: deque[Fault] = field(default_factory=deque)
     watches: deque[Fault] = field(default_factory=deque)
+    endless: dict[str, Iterator[Fault | None]] = field(default_factory=dict)
     requests: list[tuple[str, float]] = field(default_factory=list)
+    live: set[asyncio.BaseTransport] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """End every connection."""
+        for transport in tuple(self.live):
+            transport.close()
 
     def asked(self, what: str) -> list[float]:
         """When there was a request of a sort, `list` or `watch`."""
@@ -71,7 +80,10 @@ class ScriptedApi:
         is_watch = request.query.get("watch") == "true"
         script = self.watches if is_watch else self.lists
         self.requests.append(("watch" if is_watch else "list", asyncio.get_running_loop().time()))
-        return script.popleft() if script else None
+        if script:
+            return script.popleft()
+        sort = "write" if request.method != "GET" else "watch" if is_watch else "list"
+        return next(self.endless.get(sort, repeat(None)))
 
 
 @asynccontextmanager
@@ -83,7 +95,8 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             if request.path.endswith("/portforward"):
                 return await forwarded(request, api.pod_ports)
-            return await _relay(request, api.take(request), session, server.url)
+            with _noted(request, api.live):
+                return await _relay(request, api.take(request), session, server.url)
 
         runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.1)
         await runner.setup()
@@ -96,6 +109,20 @@ async def scripted(server: ApiServer, folder: Path) -> AsyncIterator[ScriptedApi
             yield api
         finally:
             await runner.cleanup()
+
+
+@contextmanager
+def _noted(request: web.BaseRequest, live: set[asyncio.BaseTransport]) -> Iterator[None]:
+    """Keeps the connection of a request among those that are live, while the request is."""
+    transport = request.transport
+    if transport is None:
+        yield
+        return
+    live.add(transport)
+    try:
+        yield
+    finally:
+        live.discard(transport)
 
 
 async def _relay(
