@@ -34,6 +34,9 @@ _PROTOCOLS: Final = {
     pb.PROTOCOL_HTTP: Protocol.HTTP,
     pb.PROTOCOL_HTTP2: Protocol.HTTP2,
     pb.PROTOCOL_GRPC: Protocol.GRPC,
+    pb.PROTOCOL_TLS: Protocol.TLS,
+    pb.PROTOCOL_TCP: Protocol.TCP,
+    pb.PROTOCOL_DETECT: Protocol.DETECT,
 }
 _HEALTHS: Final = {
     pb.HEALTH_UNSPECIFIED: Health.HEALTHY,

@@ -36,11 +36,14 @@ class ServiceName:
 
 
 class Protocol(Enum):
-    """What is spoken on a port."""
+    """What is spoken on a port; with `DETECT`, whatever the first bytes say."""
 
     HTTP = "HTTP"
     HTTP2 = "HTTP2"
     GRPC = "GRPC"
+    TLS = "TLS"
+    TCP = "TCP"
+    DETECT = "Detect"
 
 
 class Health(Enum):

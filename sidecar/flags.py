@@ -89,6 +89,12 @@ FLAGS = (
         "how traffic gets here: sent, or led by the rules of breakwater-capture",
         default="explicit",
     ),
+    Flag(
+        "opaque-ports",
+        "PORT[,PORT...]",
+        "ports on which servers speak first, unless somebody declares what is spoken there",
+        default="25,587,3306,4444,5432,6379,9300,11211",
+    ),
     Flag("admin", "unix:PATH", "socket of SidecarAdminService", computed="admin.sock in the state directory"),
     Flag("http", "ADDR:PORT", "/metrics, /ready and /live", default="127.0.0.1:15090"),
     Flag(

@@ -16,13 +16,21 @@ _WORDS: Final = {
     "h2c": Protocol.HTTP2,
     "kubernetes.io/h2c": Protocol.HTTP2,
     "grpc": Protocol.GRPC,
+    "https": Protocol.TLS,
+    "tls": Protocol.TLS,
+    "kubernetes.io/wss": Protocol.TLS,
+    "tcp": Protocol.TCP,
+    "mongo": Protocol.TCP,
+    "mysql": Protocol.TCP,
+    "postgres": Protocol.TCP,
+    "redis": Protocol.TCP,
 }
 
 
 def protocol_of(port: ServicePort) -> Protocol | None:
-    """What is spoken; HTTP if nobody says, and `None` if it is nothing that the mesh speaks."""
+    """What is spoken; `None` if that is not over TCP. An `appProtocol` that nobody knows is not HTTP."""
     if port.protocol != "TCP":
         return None
     if port.app_protocol:
-        return _WORDS.get(port.app_protocol.lower())
-    return _WORDS.get(port.name.partition("-")[0], Protocol.HTTP)
+        return _WORDS.get(port.app_protocol.lower(), Protocol.TCP)
+    return _WORDS.get(port.name.partition("-")[0], Protocol.DETECT)

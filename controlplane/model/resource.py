@@ -177,11 +177,15 @@ class Inbound:
 
 
 class Member(NamedTuple):
-    """A port at which a workload is reached, a service that it stands behind there, and its zone if known."""
+    """A port at which a workload is reached, a service that it stands behind there, and what is spoken.
+
+    The zone is empty when nobody knows it; the protocol is named as in the contract, so that members sort.
+    """
 
     port: int
     service: ServiceName
     zone: str = ""
+    protocol: str = "HTTP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

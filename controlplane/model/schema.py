@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from controlplane.model.value import Value
 
 API_VERSION: Final = "breakwater.dev/v1alpha1"
-_ACRONYMS: Final = frozenset({"HTTP", "HTTP2", "GRPC", "DNS"})
+_ACRONYMS: Final = frozenset({"HTTP", "HTTP2", "GRPC", "TLS", "TCP", "DNS"})
 
 
 class Shape(Enum):

@@ -84,7 +84,10 @@ def encode_service_name(name: ServiceName) -> registry_pb2.ServiceName:
 
 def _member(member: Member) -> resource_pb2.WorkloadMember:
     return resource_pb2.WorkloadMember(
-        port=member.port, service=encode_service_name(member.service), zone=member.zone
+        port=member.port,
+        service=encode_service_name(member.service),
+        zone=member.zone,
+        protocol=registry_pb2.Protocol.Value(f"PROTOCOL_{member.protocol}"),
     )
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import Member, ResourceName, ResourceType, Workload
-from registry.model import ZONE_LABEL
+from registry.model import ZONE_LABEL, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -55,9 +55,11 @@ def _members(service: Service | None) -> Iterator[tuple[ResourceName, Member]]:
     """Every port of every workload with a sidecar behind a service that a cluster declares."""
     if service is None or not service.is_declared:
         return
+    spoken = {port.name: port.protocol for port in service.ports}
     for endpoint in service.endpoints:
         if endpoint.has_sidecar:
             workload = workload_name(service.name.namespace, endpoint.instance)
             zone = endpoint.labels.get(ZONE_LABEL, "")
-            for port in endpoint.ports.values():
-                yield workload, Member(port=port, service=service.name, zone=zone)
+            for name, number in endpoint.ports.items():
+                protocol = spoken.get(name, Protocol.DETECT).name
+                yield workload, Member(port=number, service=service.name, zone=zone, protocol=protocol)

@@ -1,64 +1,251 @@
 """Connections that the rules lead to a sidecar: pods are namespaces, everything else is real."""
 
+import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
+import grpc.aio
 import pytest
 import pytest_asyncio
 
-from tests.support.capture.mesh import captured, get, mesh
-from tests.support.capture.net import Pod, net
-from tests.support.upstream import ScriptedUpstream, slow
+from tests.support.capture.mesh import Mesh, captured, get, mesh
+from tests.support.capture.net import NODE, NODE_V6, Pod, net
+from tests.support.capture.servers import GREETING, greeting, relaying, summing
+from tests.support.grpcapp import ECHO, grpc_app
+from tests.support.pki import Authority
+from tests.support.rawclient import RawClient
+from tests.support.readiness import Condition, no_longer, until
+from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, slow
 
-POLICIES = """
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WEB, LINES, SUM, SECRET, CALLS = 8080, 9000, 9001, 9002, 9003
+"""Ports of the pod that is called: HTTP, a server that speaks first, one that needs half-close, TLS, gRPC."""
+
+SPOKEN = {WEB: "HTTP", LINES: "TCP", SUM: "Detect", SECRET: "Detect", CALLS: "GRPC"}
+SERVICE = """
 apiVersion: breakwater.dev/v1alpha1
 kind: ExternalService
-metadata: {name: cart, namespace: shop}
+metadata: {{name: cart-{port}, namespace: shop}}
 spec:
-  hosts: [cart.shop]
-  ports: [{name: http, port: 80}]
-  endpoints: [{address: 10.77.0.11, port: 8080}, {address: "fd77::11", port: 8080}]
+  hosts: [cart-{port}.shop]
+  ports: [{{name: main, port: {port}, protocol: {protocol}}}]
+  endpoints: [{{address: 10.77.0.11, port: {port}}}, {{address: "fd77::11", port: {port}}}]
 ---
 apiVersion: breakwater.dev/v1alpha1
 kind: ResiliencePolicy
-metadata: {name: cart, namespace: shop}
+metadata: {{name: cart-{port}, namespace: shop}}
 spec:
-  targetRefs: [{group: breakwater.dev, kind: ExternalService, name: cart}]
-  timeouts: {request: 200ms}
+  targetRefs: [{{group: breakwater.dev, kind: ExternalService, name: cart-{port}}}]
+  timeouts: {{request: 500ms}}
+  connectionPool: {{maxConnections: 3}}
+---
+"""
+LIMIT = """
+apiVersion: breakwater.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: till, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: till}]
+  limits: [{name: few, requests: 3, per: 1h, burst: 3}]
+"""
+
+REFUSING = """
+apiVersion: breakwater.dev/v1alpha1
+kind: Mesh
+metadata: {name: default}
+spec: {unknownDestinations: Refuse}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A captured pod that calls, and one that is called, with the application in it at either address."""
+    """A captured pod that calls, one that is called, and a captured one that is called; apps by address."""
 
+    mesh: Mesh
     caller: Pod
     cart: Pod
-    app: ScriptedUpstream
-    app_v6: ScriptedUpstream
+    till: Pod
+    apps: dict[str, ScriptedUpstream]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     scratch = tmp_path_factory.mktemp("capture")
-    with net(2) as on:
-        caller, cart = on.pods
-        v4, v6 = (cart.namespace.listen(each, 8080) for each in (cart.address, cart.address_v6))
-        async with (
-            mesh(scratch, on, POLICIES) as running,
-            captured(running, caller, "shop/web"),
-            ScriptedUpstream(listener=v4) as app,
-            ScriptedUpstream(listener=v6) as app_v6,
-        ):
-            yield Shop(caller, cart, app, app_v6)
+    policies = "".join(SERVICE.format(port=port, protocol=protocol) for port, protocol in SPOKEN.items())
+    async with AsyncExitStack() as stack:
+        on = stack.enter_context(net(3))
+        caller, cart, till = on.pods
+        running = await stack.enter_async_context(mesh(scratch, on, policies + LIMIT))
+        app = ("--app", f"127.0.0.1:{WEB}")
+        await stack.enter_async_context(captured(running, caller, "shop/web"))
+        await stack.enter_async_context(captured(running, till, "shop/till", flags=app))
+        apps = {}
+        for pod in (cart, till):
+            for address in (pod.address, pod.address_v6):
+                listener = pod.namespace.listen(address, WEB)
+                apps[address] = await stack.enter_async_context(ScriptedUpstream(listener=listener))
+                if pod is cart:
+                    await stack.enter_async_context(greeting(pod.namespace.listen(address, LINES)))
+                    await stack.enter_async_context(summing(pod.namespace.listen(address, SUM)))
+        yield Shop(running, caller, cart, till, apps)
 
 
-@pytest.mark.asyncio(loop_scope="module")
+async def opened(shop: Shop, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection of the caller's application."""
+    return await asyncio.open_connection(sock=await shop.caller.namespace.connect(address, port))
+
+
 async def test_policies_act_on_what_an_application_sends_to_an_address(shop: Shop) -> None:
-    answer = await get(shop.caller.namespace, shop.cart.address, 8080)
-    assert answer.status == 200
-    [request] = shop.app.requests
-    assert request.values(b"breakwater-via")
-    shop.app.answer = lambda _: slow(5)
-    late = await get(shop.caller.namespace, shop.cart.address, 8080)
-    assert (late.status, b"timeout.request" in late.body) == (504, True)
+    for address in (shop.cart.address, shop.cart.address_v6):
+        app = shop.apps[address]
+        assert (await get(shop.caller.namespace, address, WEB)).status == 200
+        assert app.requests[-1].values(b"breakwater-via")
+        app.answer = lambda _: slow(5)
+        late = await get(shop.caller.namespace, address, WEB)
+        assert (late.status, b"timeout.request" in late.body) == (504, True)
+        app.answer = lambda _: OK
+
+
+async def test_policies_act_on_what_others_send_to_an_application(shop: Shop) -> None:
+    v4, v6 = shop.till.address, shop.till.address_v6
+    statuses = [(await get(shop.mesh.net.node, address, WEB)).status for address in (v4, v6, v4, v6, v4)]
+    assert statuses == [200, 200, 200, 429, 429]
+    for address, peer in ((v4, NODE), (v6, NODE_V6)):
+        assert shop.apps[address].requests[0].text("x-forwarded-for") == peer
+
+
+async def test_a_server_may_speak_first_and_a_client_may_end_first(shop: Shop) -> None:
+    for address in (shop.cart.address, shop.cart.address_v6):
+        reader, writer = await opened(shop, address, LINES)
+        assert await reader.readline() == GREETING
+        writer.write(b"HELO\r\n")
+        assert await reader.readline() == b"HELO\r\n"
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_first_bytes_tell_what_nobody_has_declared(shop: Shop) -> None:
+    reader, writer = await opened(shop, shop.cart.address, SUM)
+    writer.write(b"\x00" * 1_000_000)
+    writer.write_eof()
+    assert await reader.read() == b"1000000"
+    writer.close()
+
+
+async def test_a_server_that_speaks_first_is_heard_where_nobody_has_declared_that(shop: Shop) -> None:
+    """The application behind this port is captured, and its protocol never declared."""
+    async with greeting(shop.till.namespace.listen(shop.till.address, LINES)):
+        reader, writer = await opened(shop, shop.till.address, LINES)
+        assert await reader.readline() == GREETING
+        writer.close()
+
+
+async def test_a_client_that_takes_its_time_is_still_held_to_policies(shop: Shop) -> None:
+    shop.apps[shop.till.address].forget()
+    client = RawClient(connected=await shop.mesh.net.node.connect(shop.till.address, WEB))
+    async with client:
+        await asyncio.sleep(0.3)  # longer than the sidecar waits for first bytes
+        await client.ask(host="till")
+        assert (await client.response()).status == 429
+
+
+async def test_tls_is_passed_on_as_it_is(shop: Shop, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    leaf = authority.leaf("cart", addresses=(shop.cart.address,))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+
+    listener = shop.cart.namespace.listen(shop.cart.address, SECRET)
+    async with await asyncio.start_server(serve, sock=listener, ssl=context):
+        trusting = ssl.create_default_context(cafile=str(authority.certificate))
+        connected = await shop.caller.namespace.connect(shop.cart.address, SECRET)
+        reader, writer = await asyncio.open_connection(
+            sock=connected, ssl=trusting, server_hostname=shop.cart.address
+        )
+        writer.write(b"hidden\n")
+        assert await reader.readline() == b"hidden\n"
+        writer.close()
+
+
+async def test_grpc_is_called_at_an_address(shop: Shop) -> None:
+    pod, caller = shop.cart, shop.caller.namespace
+    async with (
+        grpc_app() as app,
+        relaying(pod.namespace.listen(pod.address, CALLS), lambda: loopback(app.port)),
+        relaying(here := socket.create_server(("127.0.0.1", 0)), lambda: caller.connect(pod.address, CALLS)),
+        grpc.aio.insecure_channel(f"127.0.0.1:{here.getsockname()[1]}") as channel,
+    ):
+        echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ECHO)
+        assert await echo(b"hello", timeout=5) == b"hello"
+        assert app.seconds_left == [pytest.approx(0.5, abs=0.5)]
+
+
+async def test_a_web_socket_becomes_a_tunnel(shop: Shop) -> None:
+    app = shop.apps[shop.cart.address]
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nframe"
+    app.answer = lambda _: (Send(switching), Pause(None))
+    reader, writer = await opened(shop, shop.cart.address, WEB)
+    writer.write(b"GET / HTTP/1.1\r\nhost: cart\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+    assert (await reader.readuntil(b"frame")).startswith(b"HTTP/1.1 101")
+    writer.write(b"word")
+    writer.write_eof()
+    assert await reader.read() == b""
+    assert app.received.endswith(b"word")
+    writer.close()
+    app.answer = lambda _: OK
+
+
+async def test_connections_of_any_protocol_are_counted(shop: Shop) -> None:
+    held = [await opened(shop, shop.cart.address, LINES) for _ in range(3)]
+    for reader, _ in held:
+        assert await reader.readline() == GREETING
+    reader, writer = await opened(shop, shop.cart.address, LINES)
+    _, first = held.pop()
+    first.close()
+    assert await reader.readline() == GREETING
+    for other in (writer, *(writer for _, writer in held)):
+        other.close()
+
+
+async def test_what_is_no_service_gets_through_unless_the_mesh_refuses(shop: Shop) -> None:
+    caller, node = shop.caller.namespace, shop.mesh.net.node
+    nobody = ScriptedUpstream(listener=node.listen(NODE, WEB))
+    async with nobody:
+        assert (await get(caller, NODE, WEB)).status == 200
+        assert not nobody.requests[0].values(b"breakwater-via")
+        refusing = shop.mesh.policies / "mesh.yaml"
+        refusing.write_text(REFUSING)
+        await until(refused(shop, NODE))
+        assert (await get(caller, shop.cart.address, WEB)).status == 200
+        refusing.unlink()
+        await until(no_longer(refused(shop, NODE)))
+
+
+def refused(shop: Shop, address: str) -> Condition:
+    """The condition that the caller's application reaches nobody at an address."""
+
+    async def holds() -> bool:
+        try:
+            return not await get(shop.caller.namespace, address, WEB)
+        except (EOFError, ConnectionError):
+            return True
+
+    return holds
+
+
+async def loopback(port: int) -> socket.socket:
+    """Return a socket that is connected outside of every pod."""
+    found = socket.socket()
+    found.setblocking(False)  # noqa: FBT003 (the socket's own signature)
+    await asyncio.get_running_loop().sock_connect(found, ("127.0.0.1", port))
+    return found

@@ -114,6 +114,7 @@ pub(crate) fn workload_in(zone: &str, name: &str, members: &[(u32, &str)]) -> Re
         port,
         service: service(name),
         zone: zone.to_owned(),
+        protocol: 0,
     });
     let body = mesh::Workload {
         members: members.collect(),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use proxy::config::{
-    AccessLog, AccessLogMode, Cluster, Inbound, Meaning, ServiceName, UnknownDestinations,
+    AccessLog, AccessLogMode, Cluster, Inbound, Meaning, Protocol, ServiceName, UnknownDestinations,
 };
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,8 @@ pub(crate) struct Member {
     pub(crate) service: ServiceName,
     /// Where that service says that it runs.
     pub(crate) zone: Option<String>,
+    /// What is spoken there.
+    pub(crate) protocol: Protocol,
 }
 
 /// What is wrong with a body: the path of the field, empty for the whole, and what was expected and found.
@@ -214,6 +216,18 @@ fn workload(wire: mesh::Workload) -> Result<Arc<[Member]>, Fault> {
         .collect()
 }
 
+/// What is spoken on a port, as far as it matters to whoever passes it on.
+fn protocol(field: &str, wire: i32) -> Result<Protocol, Fault> {
+    Ok(match enumeration(field, wire)? {
+        mesh::Protocol::Unspecified
+        | mesh::Protocol::Http
+        | mesh::Protocol::Http2
+        | mesh::Protocol::Grpc => Protocol::Http,
+        mesh::Protocol::Tls | mesh::Protocol::Tcp => Protocol::Opaque,
+        mesh::Protocol::Detect => Protocol::Any,
+    })
+}
+
 fn member(wire: mesh::WorkloadMember) -> Result<Member, Fault> {
     let port = u16::try_from(wire.port).ok().filter(|port| *port > 0);
     let port =
@@ -221,6 +235,7 @@ fn member(wire: mesh::WorkloadMember) -> Result<Member, Fault> {
     Ok(Member {
         port,
         service: service(wire.service)?,
+        protocol: protocol("protocol", wire.protocol)?,
         zone: Some(wire.zone).filter(|zone| !zone.is_empty()),
     })
 }

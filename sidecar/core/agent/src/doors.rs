@@ -116,6 +116,7 @@ fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Se
         peer: settings.peer().into(),
         inbound: settings.inbound(),
         captured: settings.captured,
+        opaque_ports: settings.opaque_ports.clone(),
         outbound: Some(settings.outbound),
         upstreams: settings.upstreams.clone(),
         own_addresses: vec![settings.http],

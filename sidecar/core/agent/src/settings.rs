@@ -31,6 +31,8 @@ pub struct Settings {
     /// Where rules of the system lead what others send to the application, where they do, and to `outbound` what it
     /// sends.
     pub captured: Option<SocketAddr>,
+    /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
+    pub opaque_ports: Vec<u16>,
     /// Where the workload sends its calls.
     pub outbound: SocketAddr,
     /// Ports of their own for single services.

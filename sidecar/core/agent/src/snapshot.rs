@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use proxy::config::{Cluster, Config, Inbound, ServiceName};
+use proxy::config::{Application, Cluster, Config, Inbound, Protocol, ServiceName};
 
 use crate::decode::{Address, Decoded, Member, decode, endpoints_of};
 use crate::identity::{Identity, WorkloadPort};
@@ -262,7 +262,7 @@ impl Snapshot {
     }
 
     /// What is enforced at each port of the application to which connections are led here on their way.
-    fn applications(&self, identity: &Identity) -> HashMap<u16, Arc<Inbound>> {
+    fn applications(&self, identity: &Identity) -> HashMap<u16, Application> {
         let Some(ports) = identity.captured_ports() else {
             return HashMap::new();
         };
@@ -270,12 +270,24 @@ impl Snapshot {
             let members = self
                 .stood_behind(&workload.id())
                 .map_or(&[][..], |found| found);
-            let behind = |member: &Member| Some((member.port, self.at(&[member.port], members)?));
+            let behind = |member: &Member| {
+                let application = Application {
+                    protocol: member.protocol,
+                    inbound: self.at(&[member.port], members)?,
+                };
+                Some((member.port, application))
+            };
             return members.iter().filter_map(behind).collect();
         }
         ports
             .iter()
-            .filter_map(|(port, service)| Some((*port, self.inbound_of(service)?)))
+            .filter_map(|(port, service)| {
+                let application = Application {
+                    protocol: Protocol::Any,
+                    inbound: self.inbound_of(service)?,
+                };
+                Some((*port, application))
+            })
             .collect()
     }
 

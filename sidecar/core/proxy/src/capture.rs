@@ -10,14 +10,14 @@ use policy::Reason;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::config::UnknownDestinations;
+use crate::config::{Protocol, UnknownDestinations};
 use crate::connections::Place;
 use crate::handle::{Supply, Wanted};
 use crate::listen;
 use crate::report::Direction;
-use crate::tcp;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
+use crate::{downstream, speech, tcp};
 
 /// What becomes of a connection.
 enum Lead {
@@ -36,7 +36,8 @@ pub(crate) async fn serve(
     (direction, meant): (Direction, Option<Rc<Entry>>),
     place: Place,
 ) {
-    let lead = match (original(&stream), direction) {
+    let address = original(&stream);
+    let lead = match (address, direction) {
         (None, _) => meant.map_or(Lead::Refused(Reason::ProxyLoop), Lead::To),
         (Some(address), _) if worker.is_own(address) || worker.leads_here(address) => {
             Lead::Refused(Reason::ProxyLoop)
@@ -47,7 +48,8 @@ pub(crate) async fn serve(
     match lead {
         Lead::To(entry) => {
             if let Ok(_charges) = listen::charge(&worker, peer, &entry) {
-                crate::downstream::serve(worker, stream, peer, entry, place).await;
+                let protocol = protocol(&worker, &entry, address);
+                downstream::serve(protocol, worker, stream, (peer, entry), place).await;
             }
         }
         Lead::Through(address) => tcp::pass_through(&worker, stream, address).await,
@@ -55,6 +57,15 @@ pub(crate) async fn serve(
             worker.remember_refused(direction, reason);
             Wire::new(stream).reset_on_close();
         }
+    }
+}
+
+/// What is declared to be spoken; where nobody has, some ports are not looked at.
+fn protocol(worker: &Worker, entry: &Entry, address: Option<SocketAddr>) -> Protocol {
+    let is_opaque = address.is_some_and(|address| worker.opaque_ports.contains(&address.port()));
+    match speech::declared(&worker.live.borrow(), entry) {
+        Protocol::Any if is_opaque => Protocol::Opaque,
+        protocol => protocol,
     }
 }
 

@@ -41,8 +41,8 @@ pub struct Config {
     pub clusters: HashMap<ServiceName, Arc<Cluster>>,
     /// What this sidecar enforces at its listeners, by what their settings name.
     pub inbound: HashMap<ServiceName, Arc<Inbound>>,
-    /// What it enforces for each port of the application whose connections are led here.
-    pub applications: HashMap<u16, Arc<Inbound>>,
+    /// The ports of the application whose connections are led here.
+    pub applications: HashMap<u16, Application>,
     /// What is meant by an address to which the workload's connections, led here, were going.
     pub addresses: HashMap<SocketAddr, Meaning>,
     /// What becomes of those to an address that means nothing.
@@ -51,6 +51,27 @@ pub struct Config {
     pub members: HashMap<ServiceName, u32>,
     /// The workload's own service as metrics of its calls name it, where its settings do not know.
     pub peer: Option<ServiceName>,
+}
+
+/// A port of the application whose connections are led here.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// What is enforced.
+    pub inbound: Arc<Inbound>,
+}
+
+/// What is spoken on a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP, whatever its version.
+    #[default]
+    Http,
+    /// Something else.
+    Opaque,
+    /// Whatever the first bytes say.
+    Any,
 }
 
 /// What an address means.
@@ -164,6 +185,8 @@ pub struct Port {
     pub name: Box<str>,
     /// Number.
     pub number: u16,
+    /// What is spoken there.
+    pub protocol: Protocol,
 }
 
 /// One address of a service.

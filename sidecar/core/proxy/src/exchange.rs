@@ -224,6 +224,20 @@ impl Exchange {
         Ok(())
     }
 
+    /// Takes a connection, of whatever protocol, through the stages that are not about requests.
+    pub(crate) async fn admit_connection(
+        &mut self,
+        entry: &Entry,
+        request: &dyn Request,
+    ) -> Result<(), Refusal> {
+        let bounds = deadline::read(request, None, 0)?;
+        let cluster = self.find_route(entry, request, &bounds).await?;
+        if let Some(budget) = &cluster.budget {
+            budget.borrow_mut().deposit(self.now_ns);
+        }
+        Ok(())
+    }
+
     /// What is left of the inbound request that an outbound one serves.
     fn inherited_ns(&self) -> Option<u64> {
         let at_ns = self.worker.across.deadline_ns(self.key?)?;

@@ -13,6 +13,7 @@ mod upload;
 mod view;
 
 pub(crate) use client::Client;
+pub(crate) use connect::take_place;
 pub(crate) use kit::Kits;
 pub(crate) use pool::Pool;
 

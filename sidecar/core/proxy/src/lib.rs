@@ -38,6 +38,7 @@ pub mod report;
 mod request;
 mod rules;
 mod settings;
+mod speech;
 mod stages;
 mod tally;
 mod tcp;

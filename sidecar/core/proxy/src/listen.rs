@@ -15,7 +15,7 @@ use crate::settings::StartError;
 use crate::stages::Refusal;
 use crate::stages::rate_limit::Charges;
 use crate::worker::{Entry, Worker};
-use crate::{capture, downstream};
+use crate::{capture, downstream, speech};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -95,8 +95,9 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, purpose: &Purp
                 return;
             };
             tune(&stream);
+            let protocol = speech::declared(&worker.live.borrow(), &entry);
             spawn_local(async move {
-                downstream::serve(own, stream, peer, entry, place).await;
+                downstream::serve(protocol, own, stream, (peer, entry), place).await;
                 drop(charges);
             })
         }

@@ -43,8 +43,8 @@ pub(crate) struct Live {
     pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
     pub(crate) inbound: Vec<Rc<Cluster>>,
-    /// The application at each of its addresses at which somebody was led here.
-    pub(crate) applications: BTreeMap<SocketAddr, Rc<Cluster>>,
+    /// The application at each of its ports at which somebody was led here.
+    pub(crate) applications: BTreeMap<u16, Rc<Cluster>>,
     /// What stands in front of the workload, one per service that it is of.
     pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
@@ -113,18 +113,19 @@ impl Live {
             let limits = config.inbound.get(&listener.service);
             let old = self.inbound.get(place);
             let service = limits.map_or(&listener.service, |inbound| &inbound.service);
-            let cluster = application(worker, listener.app, service, limits);
+            let cluster = application(worker, &[listener.app], service, limits);
             let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
             next.inbound.push(live);
         }
-        for &address in &*worker.applications.borrow() {
-            let Some(inbound) = config.applications.get(&address.port()) else {
+        for (&port, addresses) in &*worker.applications.borrow() {
+            let Some(captured) = config.applications.get(&port) else {
                 continue;
             };
-            let old = self.applications.get(&address);
-            let cluster = application(worker, address, &inbound.service, Some(inbound));
+            let inbound = &captured.inbound;
+            let old = self.applications.get(&port);
+            let cluster = application(worker, addresses, &inbound.service, Some(inbound));
             let live = next.build(worker, Direction::Inbound, &cluster, old, &self.shared);
-            next.applications.insert(address, live);
+            next.applications.insert(port, live);
         }
         next
     }
@@ -133,7 +134,7 @@ impl Live {
     pub(crate) fn entered(&self, entry: &Entry) -> Option<&Rc<Cluster>> {
         match entry {
             Entry::Inbound { place } => self.inbound.get(*place),
-            Entry::Application { address } => self.applications.get(address),
+            Entry::Application { address } => self.applications.get(&address.port()),
             Entry::Outbound | Entry::Upstream { .. } => None,
         }
     }
@@ -289,7 +290,11 @@ fn fronts(
     old: &HashMap<ServiceName, Rc<Front>>,
     rules_of: impl Fn(&config::Inbound) -> &Option<config::Backpressure>,
 ) -> HashMap<ServiceName, Rc<Front>> {
-    let inbound = config.inbound.values().chain(config.applications.values());
+    let captured = config
+        .applications
+        .values()
+        .map(|application| &application.inbound);
+    let inbound = config.inbound.values().chain(captured);
     let rules = inbound.filter_map(|inbound| Some((&inbound.service, rules_of(inbound).clone()?)));
     let build = |(service, rules): (&ServiceName, config::Backpressure)| {
         let front = match old.get(service) {
@@ -407,10 +412,10 @@ fn wanted<'a>(
     (wanted, has_own)
 }
 
-/// The workload as a cluster: one port, one endpoint, the limits of its service.
+/// The workload as a cluster: one port, an endpoint for each address, the limits of its service.
 fn application(
     worker: &Worker,
-    app: SocketAddr,
+    apps: &[SocketAddr],
     service: &ServiceName,
     inbound: Option<&Arc<config::Inbound>>,
 ) -> Arc<config::Cluster> {
@@ -418,11 +423,19 @@ fn application(
         connect: config::APPLICATION_CONNECT,
         ..Default::default()
     };
+    let endpoint = |app: &SocketAddr| config::Endpoint {
+        instance: Arc::clone(&worker.instance),
+        addresses: vec![Some(*app)],
+        has_sidecar: false,
+        is_near: false,
+        group: None,
+    };
     Arc::new(config::Cluster {
         service: service.clone(),
         ports: vec![config::Port {
             name: "app".into(),
-            number: app.port(),
+            number: apps.first().map_or(0, SocketAddr::port),
+            protocol: config::Protocol::Http,
         }],
         idempotent_methods: Vec::new(),
         timeouts: Some(Block {
@@ -446,12 +459,6 @@ fn application(
             .unwrap_or_default(),
         faults: Vec::new(),
         routes: Vec::new(),
-        endpoints: vec![config::Endpoint {
-            instance: Arc::clone(&worker.instance),
-            addresses: vec![Some(app)],
-            has_sidecar: false,
-            is_near: false,
-            group: None,
-        }],
+        endpoints: apps.iter().map(endpoint).collect(),
     })
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http1::Known;
+use policy::method::Method;
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,11 @@ pub(crate) trait Request {
     /// The address it came from.
     fn peer(&self) -> IpAddr {
         self.sender().address
+    }
+
+    /// Whether its answer streams whatever it says, as a tunnel's does.
+    fn is_open_ended(&self) -> bool {
+        Method::from_bytes(self.method()) == Method::Connect
     }
 
     /// Whether it is a gRPC call.

@@ -22,6 +22,8 @@ pub struct Settings {
     /// Where rules of the system lead what others send to the application, if they do; what the application sends is
     /// then led to `outbound`.
     pub captured: Option<SocketAddr>,
+    /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
+    pub opaque_ports: Vec<u16>,
     /// Where the workload sends its calls, by name of service.
     pub outbound: Option<SocketAddr>,
     /// Where the workload reaches one service each.

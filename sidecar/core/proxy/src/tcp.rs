@@ -1,51 +1,284 @@
-//! Bytes of whatever protocol, passed on both ways.
+//! Connections of whatever protocol: bytes are passed on both ways, and each end of either side with them.
+//!
+//! To a service, a connection is one call: it meets the stages that are not about requests, and holds one of the
+//! service's connections. Where it is not known yet what is spoken, either side may say it: some servers speak first.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http1::Known;
+use policy::Reason;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::alarm::Alarm;
-use crate::tunnel::Tunnel;
-use crate::upstream::dial;
+use crate::connections::Place;
+use crate::downstream::TELL_NS;
+use crate::exchange::{Course, Destination, End, Exchange};
+use crate::h1::take_place;
+use crate::request::{Request, Sender};
+use crate::speech::{self, Speech};
+use crate::stages::Refusal;
+use crate::stages::timeout::BodyBounds;
+use crate::tunnel::{Established, Tunnel};
+use crate::upstream::{NoConnection, dial, make_room};
 use crate::wire::Wire;
-use crate::worker::Worker;
+use crate::worker::{Entry, Worker};
 
 /// Time to connect to what is no service.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time without a byte after which a connection ends, where no policy says another.
 const IDLE_NS: u64 = 3_600_000_000_000;
 
-/// Passes a connection on to where it was going.
+/// What became of a connection that was undecided.
+pub(crate) enum Turned {
+    /// It has ended.
+    Over,
+    /// It is HTTP after all, and not served yet.
+    Http(Speech, Wire),
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(worker: &Rc<Worker>, client: Wire, (sender, entry): (Sender, &Entry)) {
+    if let Some(call) = Call::begin(worker, client, (sender, entry)).await {
+        call.relay(worker).await;
+    }
+}
+
+/// Serves a connection on which nobody has said anything, once somebody does.
+pub(crate) async fn serve_undecided(
+    worker: &Rc<Worker>,
+    client: Wire,
+    (sender, entry): (Sender, &Entry),
+    place: &Place,
+) -> Turned {
+    let Some(mut call) = Call::begin(worker, client, (sender, entry)).await else {
+        return Turned::Over;
+    };
+    match call.first_word(worker, place).await {
+        Speech::Opaque => call.relay(worker).await,
+        speech => return Turned::Http(speech, call.give_up()),
+    }
+    Turned::Over
+}
+
+/// Passes a connection on to where it was going, which is no service.
 pub(crate) async fn pass_through(worker: &Worker, stream: TcpStream, address: SocketAddr) {
     let mut client = Wire::new(stream);
     let Ok(upstream) = dial(worker, address, CONNECT).await else {
         return client.reset_on_close();
     };
-    let mut upstream = Wire::new(upstream);
-    if !relay(worker, &mut client, &mut upstream).await {
+    let (mut upstream, mut tunnel) = (Wire::new(upstream), Tunnel::default());
+    let bounds = BodyBounds::default();
+    let end = relay(worker, (&mut client, &mut upstream), &mut tunnel, bounds).await;
+    reset_unless_complete(end, &client, &upstream);
+}
+
+/// A connection to a service, with both sides there.
+struct Call {
+    exchange: Exchange,
+    client: Wire,
+    upstream: Wire,
+}
+
+impl Call {
+    /// Connects to the service; `None` when that is refused or fails, and the client's side has ended.
+    async fn begin(
+        worker: &Rc<Worker>,
+        client: Wire,
+        (sender, entry): (Sender, &Entry),
+    ) -> Option<Self> {
+        let request = Opaque(sender);
+        let mut exchange = Exchange::begin(worker, entry, &request);
+        match connect(worker, &mut exchange, entry, &request).await {
+            Ok(upstream) => {
+                exchange.answered(&Established);
+                Some(Self {
+                    exchange,
+                    client,
+                    upstream,
+                })
+            }
+            Err(refusal) => {
+                exchange.refuse(&refusal, &request);
+                exchange.finish(End::Complete { code: None }, 0);
+                client.reset_on_close();
+                None
+            }
+        }
+    }
+
+    /// Waits until either side says something; a client that begins like HTTP, and says no more, speaks HTTP.
+    async fn first_word(&mut self, worker: &Worker, place: &Place) -> Speech {
+        let (mut alarm, mut until_ns) = (Alarm::default(), None);
+        let idle_ns = worker.clock.now_ns().saturating_add(IDLE_NS);
+        std::future::poll_fn(|cx| {
+            loop {
+                match self.client.poll_fill(cx, &worker.memory, 16 * 1024) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(_) => return Poll::Ready(Speech::Opaque),
+                    Poll::Pending => break,
+                }
+                match speech::judge(&self.client.input) {
+                    Speech::Undecided => {
+                        until_ns = Some(worker.clock.now_ns().saturating_add(TELL_NS));
+                    }
+                    speech => return Poll::Ready(speech),
+                }
+            }
+            if self.client.input.is_empty()
+                && self
+                    .upstream
+                    .poll_fill(cx, &worker.memory, 16 * 1024)
+                    .is_ready()
+            {
+                return Poll::Ready(Speech::Opaque);
+            }
+            if worker.connections.is_draining() {
+                return Poll::Ready(Speech::Opaque);
+            }
+            place.watch(cx.waker());
+            let over = alarm.poll(cx, &worker.clock, Some(until_ns.unwrap_or(idle_ns)));
+            over.map(|()| until_ns.map_or(Speech::Opaque, |_| Speech::Http1))
+        })
+        .await
+    }
+
+    async fn relay(mut self, worker: &Worker) {
+        let bounds = self.exchange.body_bounds();
+        let (both, mut tunnel) = ((&mut self.client, &mut self.upstream), Tunnel::default());
+        let end = relay(worker, both, &mut tunnel, bounds).await;
+        self.exchange.note_body(tunnel.up.bytes);
+        self.exchange.finish(end, tunnel.down.bytes);
+        reset_unless_complete(end, &self.client, &self.upstream);
+    }
+
+    /// It was no such call after all.
+    fn give_up(self) -> Wire {
+        self.exchange.forget();
+        self.client
+    }
+}
+
+/// A connection to one of the service's endpoints, tried again as its policy has it.
+async fn connect(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    entry: &Entry,
+    request: &Opaque,
+) -> Result<Wire, Refusal> {
+    exchange.admit_connection(entry, request).await?;
+    let mut to = exchange.attempt()?;
+    loop {
+        let course = match try_connect(worker, exchange, &to).await {
+            Ok(upstream) => return Ok(upstream),
+            Err(NoConnection::NoPlace) => return Err(exchange.withdraw()),
+            Err(NoConnection::Failed(ending, reason)) => exchange.failed(ending, reason),
+        };
+        match course {
+            Course::Retry { delay_ns } => {
+                sleep(Duration::from_nanos(delay_ns)).await;
+                to = exchange.retry()?;
+            }
+            Course::Refuse(refusal) => return Err(refusal),
+            Course::Deliver => return Err(Refusal::new(Reason::UpstreamConnect)),
+        }
+    }
+}
+
+async fn try_connect(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    to: &Destination,
+) -> Result<Wire, NoConnection> {
+    take_place(&mut exchange.connection, &to.cluster).await?;
+    make_room(worker, &to.cluster);
+    let stream = dial(worker, to.address, to.cluster.timeouts.connect).await?;
+    Ok(Wire::new(stream))
+}
+
+/// Passes bytes both ways until both sides have ended, or for too long neither has sent any.
+async fn relay(
+    worker: &Worker,
+    (client, upstream): (&mut Wire, &mut Wire),
+    tunnel: &mut Tunnel,
+    bounds: BodyBounds,
+) -> End {
+    let mut alarm = Alarm::default();
+    let mut moved_ns = worker.clock.now_ns();
+    std::future::poll_fn(|cx| {
+        let (over, has_moved) = tunnel.poll(cx, client, upstream, &worker.memory);
+        if let Poll::Ready(over) = over {
+            return Poll::Ready(over.map_or(End::ClientLeft, |()| End::Complete { code: None }));
+        }
+        if has_moved {
+            moved_ns = worker.clock.now_ns();
+        }
+        let idle_ns = moved_ns.saturating_add(bounds.idle_ns.unwrap_or(IDLE_NS));
+        let (at_ns, reason) = match bounds.until {
+            Some(until) if until.0 <= idle_ns => until,
+            _ => (idle_ns, Reason::TimeoutIdle),
+        };
+        let over = alarm.poll(cx, &worker.clock, Some(at_ns));
+        over.map(|()| End::TimedOut(reason))
+    })
+    .await
+}
+
+/// What was cut off must not look like a whole.
+fn reset_unless_complete(end: End, client: &Wire, upstream: &Wire) {
+    if !matches!(end, End::Complete { .. }) {
         client.reset_on_close();
         upstream.reset_on_close();
     }
 }
 
-/// Passes bytes both ways until both sides have ended; whether that is how it ended.
-async fn relay(worker: &Worker, client: &mut Wire, upstream: &mut Wire) -> bool {
-    let (mut tunnel, mut alarm) = (Tunnel::default(), Alarm::default());
-    let mut moved_ns = worker.clock.now_ns();
-    std::future::poll_fn(|cx| {
-        let (over, has_moved) = tunnel.poll(cx, client, upstream, &worker.memory);
-        if let Poll::Ready(over) = over {
-            return Poll::Ready(over.is_ok());
-        }
-        if has_moved {
-            moved_ns = worker.clock.now_ns();
-        }
-        let until_ns = moved_ns.saturating_add(IDLE_NS);
-        alarm
-            .poll(cx, &worker.clock, Some(until_ns))
-            .map(|()| false)
-    })
-    .await
+/// A connection of whatever protocol, in the place of a request: all that is known is where it came from.
+#[derive(Debug)]
+struct Opaque(Sender);
+
+impl Request for Opaque {
+    fn method(&self) -> &[u8] {
+        b""
+    }
+
+    fn host(&self) -> &[u8] {
+        b""
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    fn path(&self) -> &[u8] {
+        b""
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn known(&self, _: Known) -> Option<&[u8]> {
+        None
+    }
+
+    fn visit(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn protocol(&self) -> &'static str {
+        "TCP"
+    }
+
+    fn sender(&self) -> Sender {
+        self.0
+    }
+
+    fn head_bytes(&self) -> u64 {
+        0
+    }
+
+    fn is_open_ended(&self) -> bool {
+        true
+    }
 }

@@ -4,8 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http1::Known;
 use tokio::io::AsyncWrite;
 
+use crate::request::Response;
 use crate::wire::{Memory, Wire};
 
 /// One way through a tunnel.
@@ -68,5 +70,22 @@ impl Way {
             self.bytes += passed as u64;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A tunnel's other side is there, which is all the answer there is.
+pub(crate) struct Established;
+
+impl Response for Established {
+    fn status(&self) -> u16 {
+        200
+    }
+
+    fn known(&self, _: Known) -> Option<&[u8]> {
+        None
+    }
+
+    fn find(&self, _: &str) -> Option<&[u8]> {
+        None
     }
 }

@@ -1,7 +1,7 @@
 //! A worker: one thread, one event loop, and all the state that requests meet.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
@@ -58,11 +58,13 @@ pub(crate) struct Worker {
     /// The workload's own service, in metrics of its calls.
     pub(crate) peer: Arc<str>,
     pub(crate) inbound: Vec<InboundListener>,
+    /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
+    pub(crate) opaque_ports: Vec<u16>,
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
     pub(crate) live: RefCell<Rc<Live>>,
-    /// Addresses of the application at which somebody was led here.
-    pub(crate) applications: RefCell<BTreeSet<SocketAddr>>,
+    /// Addresses of the application at which somebody was led here, by port.
+    pub(crate) applications: RefCell<BTreeMap<u16, Vec<SocketAddr>>>,
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
     pub(crate) checks: Checks,
     pub(crate) connections: Rc<Connections>,
@@ -99,10 +101,11 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// The endpoint that the workload chose itself.
+    /// The only endpoint that will do: the caller chose it by its address.
     pub(crate) const fn only(&self) -> Option<SocketAddr> {
         match self {
             Self::Upstream { only, .. } => *only,
+            Self::Application { address } => Some(*address),
             _ => None,
         }
     }
@@ -129,6 +132,7 @@ pub(crate) fn spawn(
         namespace: settings.namespace,
         peer: settings.peer,
         inbound: settings.inbound,
+        opaque_ports: settings.opaque_ports,
         bounds: settings.bounds,
         gauges: settings.gauges,
         demands: outlets.demands,
@@ -172,6 +176,7 @@ struct Start {
     namespace: Arc<str>,
     peer: Arc<str>,
     inbound: Vec<InboundListener>,
+    opaque_ports: Vec<u16>,
     bounds: crate::settings::Bounds,
     gauges: Arc<Gauges>,
     demands: mpsc::Sender<crate::handle::Demand>,
@@ -245,6 +250,7 @@ impl Worker {
             namespace: start.namespace,
             peer: start.peer,
             inbound: start.inbound,
+            opaque_ports: start.opaque_ports,
             own: start.own,
             live: RefCell::default(),
             applications: RefCell::default(),
@@ -274,13 +280,24 @@ impl Worker {
 
     /// Knows the application at `address` from now on; false if that is no address of this host.
     pub(crate) fn meet_application(&self, address: SocketAddr) -> bool {
-        if self.applications.borrow().contains(&address) {
+        let known = |addresses: &Vec<SocketAddr>| addresses.contains(&address);
+        if self
+            .applications
+            .borrow()
+            .get(&address.port())
+            .is_some_and(known)
+        {
             return true;
         }
         if !is_of_this_host(address) {
             return false;
         }
-        self.applications.borrow_mut().insert(address);
+        let mut applications = self.applications.borrow_mut();
+        applications
+            .entry(address.port())
+            .or_default()
+            .push(address);
+        drop(applications);
         let config = Arc::clone(&self.live.borrow().config);
         self.apply(config);
         true

@@ -71,7 +71,7 @@ def test_an_endpoint_has_the_labels_of_its_pod_and_the_zone_that_its_slice_says(
     }
 
 
-def test_ports_are_those_that_the_mesh_speaks_sorted_by_number() -> None:
+def test_ports_are_those_of_tcp_sorted_by_number() -> None:
     found = described(
         service(
             {"name": "grpc-api", "port": 90},
@@ -81,7 +81,8 @@ def test_ports_are_those_that_the_mesh_speaks_sorted_by_number() -> None:
         )
     )
     assert [(port.name, port.port, port.protocol) for port in found.ports] == [
-        ("web", 80, Protocol.HTTP),
+        ("db", 70, Protocol.TCP),
+        ("web", 80, Protocol.DETECT),
         ("grpc-api", 90, Protocol.GRPC),
     ]
 
@@ -89,11 +90,13 @@ def test_ports_are_those_that_the_mesh_speaks_sorted_by_number() -> None:
 @pytest.mark.parametrize(
     ("port", "protocol"),
     [
-        (ServicePort(name="anything"), Protocol.HTTP),
+        (ServicePort(name="anything"), Protocol.DETECT),
         (ServicePort(name="h2c"), Protocol.HTTP2),
         (ServicePort(name="x", app_protocol="kubernetes.io/h2c"), Protocol.HTTP2),
         (ServicePort(name="grpc", app_protocol="http"), Protocol.HTTP),
-        (ServicePort(name="http", app_protocol="redis"), None),
+        (ServicePort(name="mysql-main"), Protocol.TCP),
+        (ServicePort(name="https"), Protocol.TLS),
+        (ServicePort(name="http", app_protocol="example.com/own"), Protocol.TCP),
         (ServicePort(name="http", protocol="SCTP"), None),
     ],
 )

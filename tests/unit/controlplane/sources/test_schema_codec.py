@@ -31,7 +31,14 @@ def test_names_are_those_of_json() -> None:
 
 def test_words_are_camel_case_but_for_names_of_protocols() -> None:
     assert SCHEMA.blocks["Retry"].fields["strategy"].words[-2:] == ("FullJitter", "Decorrelated")
-    assert SCHEMA.blocks["ExternalPort"].fields["protocol"].words == ("HTTP", "HTTP2", "GRPC")
+    assert SCHEMA.blocks["ExternalPort"].fields["protocol"].words == (
+        "HTTP",
+        "HTTP2",
+        "GRPC",
+        "TLS",
+        "TCP",
+        "Detect",
+    )
 
 
 def test_defaults_are_read_as_their_fields_read_values() -> None:

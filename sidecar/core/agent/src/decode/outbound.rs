@@ -7,7 +7,7 @@ use proxy::config::{Block, Cluster, PolicyRef, Port};
 use super::read::{Under, each, port};
 use super::{
     Fault, balancing, breaker, fallback, fault, groups, health_check, hedge, limits, outliers,
-    resilience, routes, service,
+    protocol, resilience, routes, service,
 };
 use crate::identity::Identity;
 use crate::mesh;
@@ -71,6 +71,7 @@ fn service_port(wire: mesh::ServicePort) -> Result<Port, Fault> {
     Ok(Port {
         name: wire.name.into(),
         number: port("port", wire.port)?,
+        protocol: protocol("protocol", wire.protocol)?,
     })
 }
 

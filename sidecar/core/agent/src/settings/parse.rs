@@ -63,6 +63,7 @@ impl Reader<'_> {
             controlplane: self.controlplane(),
             advertise: self.each("advertise", ip).pop(),
             captured: self.captured(),
+            opaque_ports: self.opaque_ports(),
             upstreams: self.each("upstream", upstream),
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
@@ -80,6 +81,11 @@ impl Reader<'_> {
         let is_captured = self.each("capture", capture).pop()?;
         let inbound = self.any("inbound").first()?.parse().ok()?;
         is_captured.then_some(inbound)
+    }
+
+    fn opaque_ports(&mut self) -> Vec<u16> {
+        let lists = self.each("opaque-ports", numbers);
+        lists.into_iter().flatten().collect()
     }
 
     fn services(&mut self) -> Option<Vec<OwnService>> {
@@ -312,6 +318,11 @@ fn is_label(text: &str) -> bool {
         && text.bytes().all(fits)
         && !text.starts_with('-')
         && !text.ends_with('-')
+}
+
+fn numbers(text: &str) -> Result<Vec<u16>, String> {
+    let found: Option<Vec<u16>> = text.split(',').map(|item| number(item.trim())).collect();
+    found.ok_or_else(|| format!("expected PORT[,PORT...], found {text:?}"))
 }
 
 fn number(text: &str) -> Option<u16> {

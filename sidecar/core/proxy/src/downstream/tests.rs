@@ -3,6 +3,7 @@ use std::rc::Rc;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::serve;
+use crate::config::Protocol;
 use crate::worker::Entry;
 use crate::worker::tests::worker;
 
@@ -16,7 +17,13 @@ async fn a_resting_connection_costs_little_memory() {
     let stream = TcpStream::connect(address).await.unwrap();
     let worker = worker();
     let place = worker.connections.enter().unwrap();
-    let serving = serve(worker, stream, address, Rc::new(Entry::Outbound), place);
+    let serving = serve(
+        Protocol::Http,
+        worker,
+        stream,
+        (address, Rc::new(Entry::Outbound)),
+        place,
+    );
     let bytes = size_of_val(&serving);
     assert!(bytes <= RESTING_BYTES, "{bytes}");
 }

@@ -21,6 +21,10 @@ impl Exchange {
         if self.record.direction == Direction::Outbound {
             route::sign(&self.worker, request, edit);
             self.hand_on_criticality(edit);
+        } else if self.affinity.is_chosen() {
+            // The application was called itself, and would see us in the caller's place.
+            let peer = request.peer().to_canonical().to_string();
+            edit.add(Known::XForwardedFor.as_str(), peer.as_bytes());
         }
         if self.record.trace.is_begun {
             edit.set(Known::Traceparent, &self.record.trace.header());

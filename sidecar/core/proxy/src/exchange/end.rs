@@ -25,6 +25,11 @@ impl Exchange {
         self.now_ns
     }
 
+    /// It was no exchange after all: what it holds is given back, and nothing counted.
+    pub(crate) fn forget(mut self) {
+        self.is_recorded = true;
+    }
+
     /// Counts what became of a call; one that no attempt was made for is none.
     fn record_admission(&self) {
         if let (Some(is_success), Some(route)) = (self.has_succeeded, &self.route) {

@@ -37,7 +37,10 @@ pub(super) async fn connect(
 }
 
 /// Takes one of the cluster's places, waiting in line for it as long as connecting may take.
-async fn take_place(place: &mut Option<Permit>, cluster: &Cluster) -> Result<(), NoConnection> {
+pub(crate) async fn take_place(
+    place: &mut Option<Permit>,
+    cluster: &Cluster,
+) -> Result<(), NoConnection> {
     let Some(gate) = &cluster.connections else {
         return Ok(());
     };

@@ -11,6 +11,7 @@ use policy::method::Method;
 
 use super::Refusal;
 use super::endpoint::EndpointSet;
+use crate::config::Protocol;
 use crate::handle::{Supply, Wanted};
 use crate::host;
 use crate::live::{Cluster, Live};
@@ -119,7 +120,7 @@ fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
         Entry::Application { address } => live
             .applications
-            .get(address)
+            .get(&address.port())
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
         Entry::Upstream { service, port, .. } => match live.clusters.get(service) {
             Some(cluster) => at_port(cluster, *port),
@@ -141,14 +142,12 @@ fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {
     }
 }
 
-/// The port that was named; where none was, 80, else the only one.
+/// The port that was named; where none was, 80, else the only one for HTTP.
 fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
-    let ports = &cluster.ports;
-    let numbered = |number: u16| ports.iter().find(|endpoints| endpoints.port() == number);
-    let endpoints = match (port, &ports[..]) {
-        (Some(number), _) => numbered(number),
-        (None, [only]) => Some(only),
-        (None, _) => numbered(80),
+    let numbered = |number: u16| cluster.ports.iter().find(|found| found.port() == number);
+    let endpoints = match port {
+        Some(number) => numbered(number),
+        None => numbered(80).or_else(|| numbered(the_only(cluster)?)),
     };
     endpoints.map_or(Found::Nowhere, |endpoints| {
         Found::Here(Route {
@@ -157,6 +156,14 @@ fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
             rule: None,
         })
     })
+}
+
+/// The only port on which HTTP may be spoken.
+fn the_only(cluster: &Cluster) -> Option<u16> {
+    let ports = cluster.config.ports.iter();
+    let mut ports = ports.filter(|port| port.protocol != Protocol::Opaque);
+    let only = ports.next()?;
+    ports.next().is_none().then_some(only.number)
 }
 
 fn missing(worker: &Worker, wanted: Wanted) -> Found {

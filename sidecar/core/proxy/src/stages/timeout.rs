@@ -4,7 +4,6 @@ use http1::Known;
 use policy::Reason;
 use policy::deadline::Deadline;
 use policy::ending::Ending;
-use policy::method::Method;
 
 use crate::clock::nanoseconds;
 use crate::config::Timeouts;
@@ -97,10 +96,9 @@ impl Traits {
     pub(crate) fn of(request: &dyn Request) -> Self {
         let is_grpc = request.is_grpc();
         let has_timeout = request.known(Known::GrpcTimeout).is_some();
-        let is_tunnel = Method::from_bytes(request.method()) == Method::Connect;
         Self {
             is_grpc,
-            is_open_ended: is_tunnel || (is_grpc && !has_timeout),
+            is_open_ended: request.is_open_ended() || (is_grpc && !has_timeout),
         }
     }
 }

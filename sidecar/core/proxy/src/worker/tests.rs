@@ -11,7 +11,7 @@ use policy::ending::default_failures;
 use tokio::sync::mpsc;
 
 use super::{Start, Worker, is_among};
-use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port};
+use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port, Protocol};
 use crate::journal::Journal;
 use crate::name::ServiceName;
 use crate::settings::{Bounds, LogSink};
@@ -30,6 +30,7 @@ fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
         namespace: "shop".into(),
         peer: "shop/web".into(),
         inbound: Vec::new(),
+        opaque_ports: Vec::new(),
         bounds: Bounds::default(),
         gauges: Arc::default(),
         demands,
@@ -56,6 +57,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         ports: vec![Port {
             name: "http".into(),
             number: 80,
+            protocol: Protocol::Http,
         }],
         idempotent_methods: Vec::new(),
         routes: Vec::new(),

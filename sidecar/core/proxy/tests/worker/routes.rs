@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use proxy::config::{Config, Port};
+use proxy::config::{Config, Port, Protocol};
 use proxy::{Settings, Supply, Wanted};
 
 use crate::support::build::{cart, cluster, config, question};
@@ -49,6 +49,7 @@ async fn without_a_port_80_is_meant_or_the_only_one() {
     only.ports = vec![Port {
         name: "http".into(),
         number: 8080,
+        protocol: Protocol::Http,
     }];
     let running = Running::with(config(only.clone())).await;
     let mut client = running.client().await;
@@ -61,6 +62,7 @@ async fn without_a_port_80_is_meant_or_the_only_one() {
     only.ports.push(Port {
         name: "admin".into(),
         number: 9090,
+        protocol: Protocol::Http,
     });
     only.endpoints[0].addresses.push(None);
     running.handle.apply(config(only)).await.unwrap();

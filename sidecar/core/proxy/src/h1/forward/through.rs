@@ -2,15 +2,14 @@
 
 use std::task::Poll;
 
-use http1::{Framing, Known};
+use http1::Framing;
 
 use super::{Forward, Unanswered};
 use crate::exchange::{Course, Destination, End};
 use crate::h1::client::{Client, Next};
 use crate::h1::peer::Peer;
 
-use crate::request::Response;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Established, Tunnel};
 
 impl Forward<'_> {
     /// A 101: from here on, both sides speak another protocol.
@@ -73,22 +72,5 @@ impl Forward<'_> {
         self.exchange.note_body(tunnel.up.bytes);
         self.exchange.finish(end, tunnel.down.bytes);
         Next::Close
-    }
-}
-
-/// The answer to a CONNECT that the sidecar itself gives.
-struct Established;
-
-impl Response for Established {
-    fn status(&self) -> u16 {
-        200
-    }
-
-    fn known(&self, _: Known) -> Option<&[u8]> {
-        None
-    }
-
-    fn find(&self, _: &str) -> Option<&[u8]> {
-        None
     }
 }

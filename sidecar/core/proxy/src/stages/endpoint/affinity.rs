@@ -35,6 +35,11 @@ impl Affinity {
         Self { only, ..self }
     }
 
+    /// Whether the caller chose an endpoint itself.
+    pub(crate) const fn is_chosen(&self) -> bool {
+        self.only.is_some()
+    }
+
     /// The name of the group that the request is assigned to.
     pub(crate) fn group_name<'a>(&self, config: &'a Cluster) -> Option<&'a str> {
         let groups = &config.groups.as_ref()?.params.groups;

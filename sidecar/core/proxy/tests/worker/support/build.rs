@@ -50,6 +50,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         ports: vec![Port {
             name: "http".into(),
             number: 80,
+            protocol: Protocol::Http,
         }],
         idempotent_methods: Vec::new(),
         routes: Vec::new(),

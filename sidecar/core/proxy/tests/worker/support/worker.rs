@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         peer: "shop/web".into(),
         inbound: Vec::new(),
         captured: None,
+        opaque_ports: Vec::new(),
         outbound: Some(any()),
         upstreams: Vec::new(),
         own_addresses: Vec::new(),
