@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from controlplane.model.document import ObjectKey
@@ -134,6 +135,13 @@ class Outbound:
     rate_limits: tuple[RateLimitRules, ...]
     faults: tuple[FaultRules, ...] = ()
     routes: tuple[RouteRule, ...] = ()
+
+    @property
+    def origins(self) -> Iterator[FieldOrigin]:
+        """Where the fields of all variants come from, those of rules included."""
+        backends = (backend for rule in self.routes for backend in rule.backends)
+        of_rules = (variant for backend in backends for variant in backend.variants)
+        yield from (origin for variant in (*self.variants, *of_rules) for origin in variant.origins)
 
 
 class Resolution(Enum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from controlplane.model.resource import PolicyRef
+    from controlplane.model.resource import OutboundVariant, PolicyRef
     from controlplane.model.value import Tree
     from registry.model import ServiceName
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 class RouteBackend:
     """Where a rule sends requests; a `port` of zero is the port that was called.
 
-    `service` is `None` for a reference that leads nowhere, or may not be followed.
+    `service` is `None` for a reference that leads nowhere, or may not be followed. `variants` are the
+    settings of the rule's requests to it, by callers; none: those of the service itself.
     """
 
     service: ServiceName | None
     port: int
     weight: int
+    variants: tuple[OutboundVariant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from controlplane.model.value import (
     Tree,
     Value,
     blocks,
+    find,
     find_block,
     find_duration,
     find_number,
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from controlplane.model.schema import Block
 
 KIND: Final = "ResiliencePolicy"
+_OF_ENDPOINTS: Final = (
+    "breaker.endpoint",
+    "outlierDetection",
+    "connectionPool",
+    "instanceGroups",
+    "loadBalancing",
+    "healthCheck",
+)
 BLOCKS: Final = (
     "timeouts",
     "retry",
@@ -48,7 +57,7 @@ _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
     "External": {"maxConnections": 10},
 }
 _SERVICE_BREAKER: Final = "breaker.service"
-_OVERLOAD: Final = ("overloadTrips", "overloadOpen")
+_OF_SERVICE: Final = ("overloadTrips", "overloadOpen", "key")
 _DETECTORS: Final = (
     "consecutiveFailures",
     "consecutiveGatewayFailures",
@@ -68,9 +77,20 @@ _DEFAULT_ATTEMPTS: Final = 2
 def validate(document: Document) -> Iterator[Problem]:
     """What is wrong between the fields of a ResiliencePolicy."""
     yield from target.validate(document)
+    yield from _validate_routed(document)
     yield from validate_blocks(document, document.spec, "spec")
     if not any(name in document.spec for name in BLOCKS):
         yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", code=Code.IDLE)
+
+
+def _validate_routed(document: Document) -> Iterator[Problem]:
+    """Routes of one service lead to the same endpoints, about which there is one verdict."""
+    if not any(place.is_route for place in target.targets(document)):
+        return
+    for path in _OF_ENDPOINTS:
+        if find(document.spec, path) is not None:
+            message = "is of endpoints, which all routes of a service share; target the service"
+            yield document.problem(f"spec.{path}", message)
 
 
 def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
@@ -117,7 +137,7 @@ def complete(merged: Tree, block: Block) -> Tree:
         tree["outlierDetection"] = {**outliers, "consecutiveFailures": _DEFAULT_STREAK}
     endpoint = find_block(tree, "breaker.endpoint")
     if endpoint is not None:
-        own = {name: value for name, value in endpoint.items() if name not in _OVERLOAD}
+        own = {name: value for name, value in endpoint.items() if name not in _OF_SERVICE}
         tree["breaker"] = {**(find_block(tree, "breaker") or {}), "endpoint": own}
     return tree
 
@@ -205,7 +225,7 @@ def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> 
 def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
     yield from _validate_ordered(document, tree, path, f"{name}.open")
     yield from _validate_window(document, tree, path, name)
-    yield from _validate_overload(document, tree, path, name)
+    yield from _validate_service_only(document, tree, path, name)
     trip = find_block(tree, f"{name}.trip")
     if trip is None:
         return
@@ -235,9 +255,9 @@ def _validate_balancing(document: Document, tree: Tree, path: str) -> Iterator[P
         yield document.problem(f"{place}.hashOn", "expected one of header, cookie and sourceIp")
 
 
-def _validate_overload(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
+def _validate_service_only(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:
     rules = find_block(tree, name) or {}
-    for member in _OVERLOAD:
+    for member in _OF_SERVICE:
         if member in rules and name != _SERVICE_BREAKER:
             yield document.problem(f"{path}.{name}.{member}", "only the service's breaker has it")
 

@@ -9,9 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from controlplane.model.value import Tree, blocks, find_number, find_text
+from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
 from controlplane.policy.reference_grant import Subject
-from controlplane.policy.target import OUR_GROUP, Target
+from controlplane.policy.target import (
+    GATEWAY_GROUP,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    OUR_GROUP,
+    ROUTE_KINDS,
+    Target,
+)
 from sidecar.machines import expression_fault
 
 if TYPE_CHECKING:
@@ -20,10 +27,9 @@ if TYPE_CHECKING:
     from controlplane.model.document import Document, Problem
     from controlplane.policy.reference_grant import Grants
 
-HTTP: Final = "HTTPRoute"
-GRPC: Final = "GRPCRoute"
-KINDS: Final = frozenset({HTTP, GRPC})
-GROUP: Final = "gateway.networking.k8s.io"
+HTTP: Final = HTTP_ROUTE
+GRPC: Final = GRPC_ROUTE
+KINDS: Final = ROUTE_KINDS
 MATCHES_MAX: Final = 128
 """Matches of all rules of a route together, as the Gateway API has it."""
 
@@ -73,6 +79,20 @@ def backends(document: Document, rule: Tree) -> tuple[Backend, ...]:
     )
 
 
+def timeouts(rule: Tree) -> Tree:
+    """What a rule says of waiting, in the words of a ResiliencePolicy; nothing where it says nothing."""
+    words = {"request": "request", "backendRequest": "perTry"}
+    said = find_block(rule, "timeouts") or {}
+    found = {words[name]: value for name, value in said.items()}
+    return {"timeouts": found} if found else {}
+
+
+def target_of(document: Document, rule: Tree | None = None) -> Target:
+    """The route, or one of its rules, as policies name it."""
+    section = find_text(rule, "name") if rule else ""
+    return Target(document.key.kind, document.key.namespace, document.key.name, section)
+
+
 def all_backends(document: Document) -> Iterator[Target]:
     """Every service that rules of a route send requests to, as often as named; none of another kind."""
     if document.key.kind in KINDS:
@@ -101,7 +121,7 @@ def crosses(document: Document) -> bool:
 def may_follow(document: Document, backend: Target, root_namespace: str, grants: Grants) -> bool:
     """Whether a route may send requests to a service."""
     key, group = document.key, _GROUPS[backend.kind][-1]
-    source = Subject(GROUP, key.kind, key.namespace)
+    source = Subject(GATEWAY_GROUP, key.kind, key.namespace)
     named = Subject(group, backend.kind, backend.namespace, backend.name)
     return key.namespace == root_namespace or grants.permit(source, named)
 
@@ -118,6 +138,7 @@ def validate(document: Document) -> Iterator[Problem]:
         path = f"spec.rules[{place}]"
         for index, ref in enumerate(blocks(rule, "backendRefs")):
             yield from _validate_group(document, ref, f"{path}.backendRefs[{index}]")
+        yield from _validate_timeouts(document, rule, f"{path}.timeouts")
         for index, match in enumerate(blocks(rule, "matches")):
             yield from _validate_match(document, match, f"{path}.matches[{index}]")
 
@@ -148,6 +169,14 @@ def _validate_group(document: Document, ref: Tree, path: str) -> Iterator[Proble
     if group not in groups:
         expected = " or ".join(f"'{each}'" for each in groups)
         yield document.problem(f"{path}.group", f"expected {expected} for kind {kind}, found '{group}'")
+
+
+def _validate_timeouts(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
+    one, all_of_it = (find_duration(rule, f"timeouts.{name}") for name in ("backendRequest", "request"))
+    if one and all_of_it and one.nanoseconds > all_of_it.nanoseconds:
+        yield document.problem(
+            f"{path}.backendRequest", f"expected at most request, {all_of_it}, found {one}"
+        )
 
 
 def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:

@@ -24,13 +24,20 @@ if TYPE_CHECKING:
     from controlplane.policy.reference_grant import Grants
 
 OUR_GROUP: Final = "breakwater.dev"
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+HTTP_ROUTE: Final = "HTTPRoute"
+GRPC_ROUTE: Final = "GRPCRoute"
+ROUTE_KINDS: Final = frozenset({HTTP_ROUTE, GRPC_ROUTE})
 _GROUPS: Final = {
     "Service": ("",),
     "Namespace": ("",),
     "ExternalService": ("", OUR_GROUP),
     "Mesh": ("", OUR_GROUP),
+    HTTP_ROUTE: (GATEWAY_GROUP,),
+    GRPC_ROUTE: (GATEWAY_GROUP,),
 }
 _SHADOW_KINDS: Final = frozenset({"RateLimitPolicy", "BackpressurePolicy", "FaultPolicy"})
+_ROUTED_KINDS: Final = frozenset({"ResiliencePolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy", "FaultPolicy"})
 
 
@@ -41,6 +48,8 @@ class Level(IntEnum):
     MESH = 1
     NAMESPACE = 2
     SERVICE = 3
+    ROUTE = 4
+    RULE = 5
 
     @property
     def text(self) -> str:
@@ -49,19 +58,31 @@ class Level(IntEnum):
 
 
 class Target(NamedTuple):
-    """One object that policies attach to; a Namespace and the Mesh have an empty `namespace`."""
+    """One object that policies attach to; a Namespace and the Mesh have an empty `namespace`.
+
+    `section` is the name of a rule of a route, or empty for the whole of it.
+    """
 
     kind: str
     namespace: str
     name: str
+    section: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {name}" + (f" rule {self.section}" if self.section else "")
 
     @property
     def level(self) -> Level:
         """The level of what attaches to it."""
+        if self.is_route:
+            return Level.RULE if self.section else Level.ROUTE
         return {"Mesh": Level.MESH, "Namespace": Level.NAMESPACE}.get(self.kind, Level.SERVICE)
+
+    @property
+    def is_route(self) -> bool:
+        """Whether it is a route, or a rule of one."""
+        return self.kind in ROUTE_KINDS
 
     @property
     def home(self) -> str:
@@ -184,6 +205,10 @@ def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]
     if kind in {"Namespace", "Mesh"} and "namespace" in ref:
         message = f"a {kind} lies in no namespace; leave it out"
         yield document.problem(f"{path}.namespace", message, code=Code.BAD_TARGET)
+    if kind in ROUTE_KINDS and document.key.kind not in _ROUTED_KINDS:
+        yield document.problem(f"{path}.kind", f"a {document.key.kind} knows no routes; target the service")
+    if "sectionName" in ref and kind not in ROUTE_KINDS:
+        yield document.problem(f"{path}.sectionName", f"a {kind} has no rules; leave it out")
     if kind == "Mesh" and find_text(ref, "name") not in {"", "default"}:
         yield document.problem(f"{path}.name", "the only Mesh is named default", code=Code.BAD_TARGET)
 
@@ -191,7 +216,7 @@ def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]
 def _target(ref: Tree, namespace: str) -> Target:
     kind = find_text(ref, "kind")
     lies_in = "" if kind in {"Namespace", "Mesh"} else find_text(ref, "namespace") or namespace
-    return Target(kind, lies_in, find_text(ref, "name"))
+    return Target(kind, lies_in, find_text(ref, "name"), find_text(ref, "sectionName"))
 
 
 def _caller(ref: Tree, namespace: str) -> Caller:

@@ -66,10 +66,14 @@ class Attachments:
 
     def of(self, name: ServiceName, *, is_external: bool) -> Iterator[Attached]:
         """The policies that govern a service, each once, at its most specific attachment."""
-        seen: set[ObjectKey] = set()
         kind = "ExternalService" if is_external else "Service"
         own, namespace = Target(kind, name.namespace, name.name), Target("Namespace", "", name.namespace)
-        for place in (own, namespace, MESH):
+        return self.at((own, namespace, MESH))
+
+    def at(self, places: Iterable[Target]) -> Iterator[Attached]:
+        """The policies that are attached to some of `places`, each once, at the first that has it."""
+        seen: set[ObjectKey] = set()
+        for place in places:
             for document in self.by_target.get(place, ()):
                 if document.key not in seen:
                     seen.add(document.key)

@@ -62,7 +62,7 @@ class Snapshot:
     @property
     def reach(self) -> Reach:
         """What references of routes lead to."""
-        return _reach(self.inputs, self.attachments)
+        return Reach(inputs=self.inputs, attachments=self.attachments)
 
     @cached_property
     def sidecar_namespaces(self) -> frozenset[str]:
@@ -174,7 +174,7 @@ def _bodies(
     service: KnownService, inputs: Inputs, indexes: tuple[Attachments, Routes], schema: Schema
 ) -> dict[ResourceType, Body]:
     attachments, routes = indexes
-    rules = build_rules(service, routes, _reach(inputs, attachments), schema)
+    rules = build_rules(service, routes, Reach(inputs=inputs, attachments=attachments), schema)
     bodies: dict[ResourceType, Body] = {
         ResourceType.OUTBOUND: build_outbound(service, attachments, inputs.mesh, schema, rules),
         ResourceType.ENDPOINTS: _endpoints(service),
@@ -184,21 +184,12 @@ def _bodies(
     return bodies
 
 
-def _reach(inputs: Inputs, attachments: Attachments) -> Reach:
-    return Reach(
-        find_service=inputs.find_service,
-        root_namespace=attachments.root_namespace,
-        grants=attachments.grants,
-    )
-
-
 def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     """The objects that a resource of a service is made of."""
     if service.document is not None:
         yield service.document.key
     if isinstance(body, Outbound):
-        origins = (origin for variant in body.variants for origin in variant.origins)
-        yield from (origin.policy.key for origin in origins if origin.policy)
+        yield from (origin.policy.key for origin in body.origins if origin.policy)
         yield from (rules.policy.key for rules in body.faults)
         yield from (rule.route.key for rule in body.routes)
     if isinstance(body, Inbound):

@@ -227,7 +227,9 @@ def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
 
 def _route_backend(backend: RouteBackend) -> resource_pb2.RouteBackend:
     service = encode_service_name(backend.service) if backend.service else None
-    return resource_pb2.RouteBackend(service=service, port=backend.port, weight=backend.weight)
+    return resource_pb2.RouteBackend(
+        service=service, port=backend.port, weight=backend.weight, variants=map(_variant, backend.variants)
+    )
 
 
 def _endpoints(body: Endpoints) -> resource_pb2.Endpoints:

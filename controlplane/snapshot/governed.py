@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controlplane.model.document import ObjectKey
+from controlplane.model.value import blocks, find_text
 from controlplane.policy import backpressure, rate_limit, target
 from registry.model import ServiceName
 
@@ -21,7 +23,7 @@ def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownServi
     places = target.targets(document)
     for name in sorted(inputs.names_at(places)):
         service = inputs.find_service(name)
-        if service and any(_is_at(place, service) for place in places):
+        if service and any(_is_at(inputs, place, service) for place in places):
             yield service
 
 
@@ -29,8 +31,10 @@ def exists(inputs: Inputs, place: target.Target) -> bool:
     """Whether the target is there; a namespace, and the Mesh, always are."""
     if not place.namespace:
         return True
+    if place.is_route:
+        return _has_rule(inputs, place)
     service = inputs.find_service(ServiceName(namespace=place.namespace, name=place.name))
-    return service is not None and _is_at(place, service)
+    return service is not None and _is_at(inputs, place, service)
 
 
 def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService) -> bool:
@@ -55,9 +59,19 @@ def _caller_namespaces(snapshot: Snapshot, document: Document) -> set[str]:
     return named
 
 
-def _is_at(place: target.Target, service: KnownService) -> bool:
+def _has_rule(inputs: Inputs, place: target.Target) -> bool:
+    document = inputs.documents.get(ObjectKey(place.kind, place.namespace, place.name))
+    if document is None:
+        return False
+    names = {find_text(rule, "name") for rule in blocks(document.spec, "rules")}
+    return not place.section or place.section in names
+
+
+def _is_at(inputs: Inputs, place: target.Target, service: KnownService) -> bool:
     name = service.name
     match place.kind:
+        case target.HTTP_ROUTE | target.GRPC_ROUTE:
+            return name in inputs.names_at([place])
         case "Mesh":
             return True
         case "Namespace":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import Document, ObjectKey
-from controlplane.policy import external_service, mesh
+from controlplane.policy import external_service, mesh, route
 from controlplane.snapshot.attachments import MESH
 from controlplane.snapshot.services import KnownService, find_service, service_of
 from registry.model import ServiceName
@@ -44,11 +44,19 @@ class Inputs:
 
     def names_at(self, places: Collection[Target]) -> set[ServiceName]:
         """The names of services that lie at some of the places, be they there or not."""
-        names = {ServiceName(namespace=each.namespace, name=each.name) for each in places if each.namespace}
+        found = [place for each in places for place in self._services_of(each)]
+        names = {ServiceName(namespace=each.namespace, name=each.name) for each in found if each.namespace}
         namespaces = {place.name for place in places if place.kind == "Namespace"}
         if MESH in places or namespaces:
             names.update(name for name in self.names() if MESH in places or name.namespace in namespaces)
         return names
+
+    def _services_of(self, place: Target) -> tuple[Target, ...]:
+        """The services that a route governs; of any other place, itself."""
+        if not place.is_route:
+            return (place,)
+        document = self.documents.get(ObjectKey(place.kind, place.namespace, place.name))
+        return tuple(parent.target for parent in route.parents(document)) if document else ()
 
     def names(self) -> Iterator[ServiceName]:
         """The names of all services; one that is registered and described comes twice."""

@@ -13,7 +13,7 @@ from controlplane.snapshot import callers
 from controlplane.snapshot.attachments import shared_bulkhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from controlplane.model.document import Document
     from controlplane.model.resource import FaultRules, RateLimitRules
@@ -32,16 +32,21 @@ def build_outbound(
 ) -> Outbound:
     """The resource for callers of `service`, whose calls go where `rules` say."""
     attached = list(attachments.of(service.name, is_external=service.document is not None))
-    settings = [each for each in attached if each.document.key.kind == resilience.KIND]
+    settings = resilience_of(attached)
     return Outbound(
         service=service.name,
         ports=service.ports,
         idempotent_methods=service.idempotent_methods,
-        variants=_variants(settings, attachments, mesh_document, schema),
+        variants=variants(settings, attachments, mesh_document, schema),
         rate_limits=limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
         faults=_faults(attached, schema),
         routes=rules,
     )
+
+
+def resilience_of(attached: Iterable[Attached]) -> list[Attached]:
+    """Those that are resilience policies."""
+    return [each for each in attached if each.document.key.kind == resilience.KIND]
 
 
 def limits(
@@ -67,14 +72,22 @@ def _faults(attached: Sequence[Attached], schema: Schema) -> tuple[FaultRules, .
     return tuple(sorted(filter(None, found), key=lambda rules: rules.policy.key))
 
 
-def _variants(
-    attached: Sequence[Attached], attachments: Attachments, mesh_document: Document | None, schema: Schema
+def variants(
+    attached: Sequence[Attached],
+    attachments: Attachments,
+    mesh_document: Document | None,
+    schema: Schema,
+    said: Sequence[Contribution] = (),
 ) -> tuple[OutboundVariant, ...]:
-    """One variant per class of callers that differs from the next more general one."""
+    """One variant per class of callers that differs from the next more general one.
+
+    `attached` are resilience policies; `said` is what else is said for everybody.
+    """
+    defaults = [*_mesh_defaults(mesh_document), *said]
     kept: list[OutboundVariant] = []
     mentioned = {caller for each in attached for caller in each.callers}
     for match in reversed(callers.classes(mentioned)):
-        variant = _variant(match, attached, attachments, mesh_document, schema)
+        variant = _variant(match, attached, attachments, defaults, schema)
         general = next((each for each in kept if callers.covers(each.caller or callers.ANY, match)), None)
         if general is None or (variant.resilience, variant.origins) != (general.resilience, general.origins):
             kept.insert(0, variant)
@@ -85,11 +98,11 @@ def _variant(
     match: CallerMatch,
     attached: Sequence[Attached],
     attachments: Attachments,
-    mesh_document: Document | None,
+    said: Sequence[Contribution],
     schema: Schema,
 ) -> OutboundVariant:
     block = schema.blocks["Resilience"]
-    contributions = list(_mesh_defaults(mesh_document))
+    contributions = list(said)
     for each in attached:
         rank = callers.rank(each.callers, match)
         if rank is not None:

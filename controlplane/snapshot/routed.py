@@ -20,7 +20,7 @@ def parent_verdict(snapshot: Snapshot, document: Document, parent: Parent) -> tu
     refused = next(route.refusals(document, snapshot.routes.root_namespace), None)
     if refused is not None:
         return "RefNotPermitted", f"{refused.path}: {refused.message}"
-    if not snapshot.reach.finds(parent.target, parent.port):
+    if not snapshot.reach.find(parent.target, parent.port):
         return "TargetNotFound", f"{parent.target} is not there, or has no such port"
     if document not in snapshot.routes.of(parent.target):
         return "Conflicted", f"a GRPCRoute governs {parent.target}, and hides every HTTPRoute of it"
@@ -35,7 +35,7 @@ def unresolved(snapshot: Snapshot, document: Document) -> Iterator[tuple[str, st
             if not snapshot.reach.permits(document, backend.target):
                 text = f"{path}: {backend.target} is of another namespace, and no ReferenceGrant permits it"
                 yield "RefNotPermitted", text
-            elif not snapshot.reach.finds(backend.target, backend.port):
+            elif not snapshot.reach.find(backend.target, backend.port):
                 yield (
                     "BackendNotFound",
                     f"{path}: {backend.target} is not there, or has no port {backend.port}",

@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from controlplane.model.resource import PolicyRef
 from controlplane.model.route import RouteBackend, RouteRule
-from controlplane.model.value import blocks
+from controlplane.model.value import blocks, find_text
 from controlplane.policy import route
 from controlplane.policy.defaults import fill
-from controlplane.policy.target import Target
+from controlplane.policy.merge import Contribution, Strategy
+from controlplane.policy.target import Level, Target
+from controlplane.snapshot import outbound
 from controlplane.snapshot.index import add, remove
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document
+    from controlplane.model.resource import OutboundVariant
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
-    from controlplane.policy.reference_grant import Grants
+    from controlplane.snapshot.attachments import Attachments
+    from controlplane.snapshot.inputs import Inputs
     from controlplane.snapshot.services import KnownService
 
+Variants: TypeAlias = "tuple[OutboundVariant, ...]"
+_BREAKER_KEY: Final = "breaker.service.key"
 _Index: TypeAlias = "dict[Target, tuple[Document, ...]]"
 _PARENTS: Final = ("Service", "ExternalService")
 
@@ -71,22 +77,50 @@ class Routes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What references of routes lead to, and which of them may be followed."""
+    """What references of routes lead to, which of them may be followed, and what policies say of that."""
 
-    find_service: Callable[[ServiceName], KnownService | None]
-    root_namespace: str
-    grants: Grants
+    inputs: Inputs
+    attachments: Attachments
 
-    def finds(self, target: Target, port: int) -> bool:
-        """Whether a service is there, and has a port; zero is any."""
-        known = self.find_service(ServiceName(namespace=target.namespace, name=target.name))
+    def find(self, target: Target, port: int) -> KnownService | None:
+        """The service, if it is there and has a port; zero is any."""
+        known = self.inputs.find_service(ServiceName(namespace=target.namespace, name=target.name))
         if known is None or target_of(known) != target:
-            return False
-        return not port or any(each.port == port for each in known.ports)
+            return None
+        has_port = not port or any(each.port == port for each in known.ports)
+        return known if has_port else None
 
     def permits(self, document: Document, backend: Target) -> bool:
         """Whether a route may send requests to a service."""
-        return route.may_follow(document, backend, self.root_namespace, self.grants)
+        index = self.attachments
+        return route.may_follow(document, backend, index.root_namespace, index.grants)
+
+    def variants(self, document: Document, rule: Tree, service: KnownService, schema: Schema) -> Variants:
+        """The settings of a rule's requests to a service; none where they are those of the service itself."""
+        places = (route.target_of(document, rule), route.target_of(document))
+        own = outbound.resilience_of(self.attachments.at(places))
+        timeouts = route.timeouts(rule)
+        others = outbound.resilience_of(
+            self.attachments.of(service.name, is_external=service.document is not None)
+        )
+        said = [_said(document, timeouts)] if timeouts else []
+        taken = {each.document.key for each in own}
+        attached = [*own, *(each for each in others if each.document.key not in taken)]
+        found = outbound.variants(attached, self.attachments, self.inputs.mesh, schema, said)
+        has_own_breaker = any(find_text(each.resilience, _BREAKER_KEY) == "Route" for each in found)
+        return found if own or said or has_own_breaker else ()
+
+
+def _said(document: Document, timeouts: Tree) -> Contribution:
+    """What a rule itself says: the least that is said at its level."""
+    return Contribution(
+        policy=PolicyRef(key=document.key, generation=document.generation),
+        level=Level.RULE.text,
+        strategy=Strategy.PATCH_DEFAULTS,
+        specificity=(False, Level.RULE, -1),
+        age=document.age,
+        settings=timeouts,
+    )
 
 
 def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Schema) -> tuple[RouteRule, ...]:
@@ -104,28 +138,30 @@ def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Sch
                     created_at=document.created_at,
                     ports=() if 0 in ports else tuple(sorted(ports)),
                     matches=blocks(rule, "matches"),
-                    backends=_backends(document, rule, service, reach),
+                    backends=tuple(_backends(document, rule, service, reach, schema)),
                 )
             )
     return tuple(found)
+
+
+def _backends(
+    document: Document, rule: Tree, called: KnownService, reach: Reach, schema: Schema
+) -> Iterator[RouteBackend]:
+    refs = route.backends(document, rule) or (route.Backend(target_of(called), 0, 1),)
+    for ref in refs:
+        known = reach.find(ref.target, ref.port) if reach.permits(document, ref.target) else None
+        yield RouteBackend(
+            service=known.name if known else None,
+            port=ref.port,
+            weight=ref.weight,
+            variants=reach.variants(document, rule, known, schema) if known else (),
+        )
 
 
 def target_of(service: KnownService) -> Target:
     """The service as what routes and policies attach to."""
     kind = "ExternalService" if service.document else "Service"
     return Target(kind, service.name.namespace, service.name.name)
-
-
-def _backends(document: Document, rule: Tree, called: KnownService, reach: Reach) -> tuple[RouteBackend, ...]:
-    def backend(ref: route.Backend) -> RouteBackend:
-        name = ServiceName(namespace=ref.target.namespace, name=ref.target.name)
-        leads = reach.permits(document, ref.target) and reach.finds(ref.target, ref.port)
-        return RouteBackend(service=name if leads else None, port=ref.port, weight=ref.weight)
-
-    refs = route.backends(document, rule)
-    if not refs:
-        return (RouteBackend(service=called.name, port=0, weight=1),)
-    return tuple(map(backend, refs))
 
 
 def _places(document: Document, by_parent: _Index, by_backend: _Index) -> Iterator[tuple[Target, _Index]]:

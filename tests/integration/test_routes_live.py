@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.documents import backend, external, http_route
+from tests.support.documents import backend, external, http_route, resilience
 from tests.support.refusal import reason
-from tests.support.upstream import Answer, ScriptedUpstream, Send, response
+from tests.support.upstream import Answer, ScriptedUpstream, Send, response, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,3 +65,72 @@ async def test_what_no_rule_is_for_is_refused_and_comes_nowhere(caller: Caller) 
         assert (answer.status, reason(answer)) == (404, "route.none")
         assert one.requests == ()
         await caller.fleet.remove("only-api")
+
+
+async def test_a_rule_has_its_own_timeouts_and_the_rest_those_of_the_service(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        [one] = await services(caller, stack, "waits")
+        one.answer = lambda _: slow(0.6)
+        await caller.fleet.put(
+            "waits-policy", resilience("waits", external("waits"), timeouts={"request": "5s"})
+        )
+        quick = {"matches": [prefix("/quick")], "timeouts": {"request": "100ms"}}
+        await route(caller, "waits-route", "waits", quick, {})
+
+        answer = await caller.get("waits", "/quick")
+        assert (answer.status, reason(answer)) == (504, "timeout.request")
+        assert (await caller.get("waits")).status == 200
+
+
+async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        [one] = await services(caller, stack, "merged")
+        one.answer = lambda _: (Send(response(503)),)
+        retry = {"when": ["503"], "strategy": "Immediate", "budget": {"minRetryRate": {"count": 1000}}}
+        await caller.fleet.put(
+            "m1", resilience("m-service", external("merged"), retry={**retry, "attempts": 1})
+        )
+        target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "merged-route"}
+        await caller.fleet.put("m2", resilience("m-route", target, retry={"attempts": 2}))
+        named = {**target, "sectionName": "eager"}
+        await caller.fleet.put("m3", resilience("m-rule", named, retry={"attempts": 4}))
+        eager = {"name": "eager", "matches": [prefix("/eager")]}
+        await route(caller, "merged-route", "merged", eager, {"name": "rest"})
+
+        for path, calls in (("/", 3), ("/eager", 5)):
+            one.forget()
+            await caller.get("merged", path)
+            assert len(one.requests) == calls, path
+        await caller.fleet.remove("m3")
+        one.forget()
+        await caller.get("merged", "/eager")
+        assert len(one.requests) == 3
+
+
+async def test_a_breaker_by_route_opens_for_its_route_alone(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        one, other = await services(caller, stack, "keyed", "keyed-to")
+        trip = {"consecutiveFailures": 2}
+        breaker = {"service": {"trip": trip, "key": "Route"}}
+        await caller.fleet.put("keyed-policy", resilience("keyed", external("keyed"), breaker=breaker))
+        await route(caller, "keyed-a", "keyed", {"matches": [prefix("/a")]})
+        await route(caller, "keyed-b", "keyed", {"matches": [prefix("/b")]})
+
+        one.answer = lambda _: (Send(response(500)),)
+        assert [(await caller.get("keyed", "/a")).status for _ in range(3)] == [500, 500, 503]
+        one.answer = saying("well")
+        assert (await caller.get("keyed", "/b")).body == b"well"
+        refused = await caller.get("keyed", "/a")
+        assert (refused.status, reason(refused)) == (503, "breaker.open")
+        assert other.requests == ()
+
+
+async def test_a_share_that_leads_nowhere_is_refused_and_the_rest_is_served(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        await services(caller, stack, "partly")
+        rule = {"backendRefs": [backend("partly", 3), backend("nobody", 1)]}
+        await route(caller, "partly-route", "partly", rule)
+
+        answers = [await caller.get("partly") for _ in range(8)]
+        assert sorted(one.status for one in answers) == [200] * 6 + [500] * 2
+        assert {reason(one) for one in answers if one.status == 500} == {"upstream.no_endpoints"}

@@ -33,18 +33,33 @@ _NO_SHADOW: Final = Check(
 _UNIQUE_TARGETS: Final = Check(
     "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
     " && (has(o.__namespace__) ? o.__namespace__ : '')"
-    " == (has(t.__namespace__) ? t.__namespace__ : '')))",
+    " == (has(t.__namespace__) ? t.__namespace__ : '')"
+    " && (has(o.sectionName) ? o.sectionName : '') == (has(t.sectionName) ? t.sectionName : '')))",
     "expected each target once",
+    "targetRefs",
+)
+
+_NO_ROUTES: Final = Check(
+    "self.targetRefs.all(t, !(t.kind in ['HTTPRoute', 'GRPCRoute']))",
+    "this kind knows no routes; target the service",
     "targetRefs",
 )
 
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "TargetRef": (
         Check(
-            "!has(self.group) || self.group == ''"
+            "self.kind in ['HTTPRoute', 'GRPCRoute']"
+            " ? has(self.group) && self.group == 'gateway.networking.k8s.io'"
+            " : !has(self.group) || self.group == ''"
             " || (self.group == 'breakwater.dev' && self.kind in ['ExternalService', 'Mesh'])",
-            "expected '', or 'breakwater.dev' for an ExternalService or the Mesh",
+            "expected '', or 'breakwater.dev' for an ExternalService or the Mesh,"
+            " or 'gateway.networking.k8s.io' for a route",
             "group",
+        ),
+        Check(
+            "!has(self.sectionName) || self.kind in ['HTTPRoute', 'GRPCRoute']",
+            "only routes have rules; leave it out",
+            "sectionName",
         ),
         Check(
             "!has(self.__namespace__) || !(self.kind in ['Namespace', 'Mesh'])",
@@ -92,8 +107,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     ),
     "Breaker": (
         Check(
-            "!has(self.endpoint) || !(has(self.endpoint.overloadTrips) || has(self.endpoint.overloadOpen))",
-            "only the service's breaker has overloadTrips and overloadOpen",
+            "!has(self.endpoint) || !(has(self.endpoint.overloadTrips) || has(self.endpoint.overloadOpen)"
+            " || has(self.endpoint.key))",
+            "only the service's breaker has overloadTrips, overloadOpen and key",
             "endpoint",
         ),
     ),
@@ -178,4 +194,6 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
 
 def checks_of(block: Block) -> tuple[Check, ...]:
     """Return the checks of a block; whatever has targets has each once."""
-    return (*((_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()), *CHECKS.get(block.name, ()))
+    attached = (_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()
+    routed = () if block.name == "ResiliencePolicySpec" or not attached else (_NO_ROUTES,)
+    return (*attached, *routed, *CHECKS.get(block.name, ()))

@@ -27,7 +27,7 @@ pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
 pub use fallback::{Fallback, Instead};
 pub use fault::Fault;
-pub use routes::{RouteBackend, RouteRule};
+pub use routes::{RouteBackend, RouteRule, RouteSettings};
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]
@@ -260,6 +260,8 @@ pub struct Breaker {
     pub params: breaker::Params,
     /// What counts as a failure; `policy::ending::default_failures` where the policy does not say.
     pub failures: Conditions,
+    /// Whether each route that leads to the service has one of its own.
+    pub is_per_route: bool,
 }
 
 /// Outlier detection.

@@ -3,6 +3,8 @@
 //! A [`Live`] is one configuration; requests hold on to what they began with. The machines below it are shared from one
 //! configuration to the next, as long as their block, endpoint or cluster stays, and take new figures in place.
 
+mod overlay;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use crate::stages::rate_limit::{Limits, Rule};
 use crate::stages::retry::share_of;
 use crate::tally::Tally;
 use crate::worker::{Entry, Worker};
+pub(crate) use overlay::Overlay;
 
 /// Requests that may wait for a connection: whoever waits holds a downstream connection, which is bounded.
 const CONNECTION_QUEUE: u32 = 65_536;
@@ -49,6 +52,8 @@ pub(crate) struct Live {
     pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
     pub(crate) shadows: HashMap<ServiceName, Rc<Front>>,
+    /// Services as rules of routes with settings of their own meet them.
+    pub(crate) ruled: Vec<Rc<Cluster>>,
     /// Bulkheads that several clusters share.
     shared: HashMap<Arc<str>, Rc<Gate>>,
 }
@@ -100,6 +105,7 @@ impl Live {
             next.keep_shared(&live);
             next.clusters.insert(name.clone(), live);
         }
+        next.lay_over(worker, &self.shared);
         for (host, service) in &config.hosts {
             if let Some(cluster) = next.clusters.get(service) {
                 next.hosts.insert(host.clone(), Rc::clone(cluster));

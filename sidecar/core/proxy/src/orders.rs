@@ -58,7 +58,8 @@ fn set_live_callers(worker: &Worker, callers: Vec<(ServiceName, u32)>) {
     let live = Rc::clone(&worker.live.borrow());
     let at = worker.moment(worker.clock.now_ns());
     for (service, count) in callers {
-        if let Some(cluster) = live.clusters.get(&service) {
+        let ruled = live.ruled.iter().filter(|it| it.config.service == service);
+        for cluster in live.clusters.get(&service).into_iter().chain(ruled) {
             cluster.set_live_callers(count, at);
         }
         worker.live_callers.borrow_mut().insert(service, count);

@@ -9,7 +9,8 @@ use http1::canonical_path;
 use policy::route::{self, Table};
 use policy::split::Turns;
 
-use crate::config::{RouteBackend, RouteRule};
+use crate::config::RouteRule;
+use crate::live::{Cluster, Overlay};
 use crate::request::Request;
 use crate::stages::rate_limit::subject;
 
@@ -27,6 +28,8 @@ pub(crate) struct Rules {
 pub(crate) struct Rule {
     pub(crate) config: RouteRule,
     turns: Rc<RefCell<Turns>>,
+    /// In the order of its backends: these as its requests meet them, where it has settings of its own.
+    pub(crate) overlays: RefCell<Vec<Option<Overlay>>>,
 }
 
 /// Writes a rule as people name it: `route/rule`.
@@ -64,6 +67,11 @@ impl Rules {
         self.ports.iter().all(|(number, ..)| *number != port)
     }
 
+    /// Every rule.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rc<Rule>> {
+        self.rules.iter()
+    }
+
     /// The rule that a request to that port falls under.
     pub(crate) fn find(&self, port: u16, request: &dyn Request) -> Option<&Rc<Rule>> {
         let (_, table, places) = self.ports.iter().find(|(number, ..)| *number == port)?;
@@ -79,23 +87,41 @@ impl Rule {
     fn new(config: &RouteRule, old: &[Rc<Self>]) -> Rc<Self> {
         let same = |rule: &&Rc<Self>| {
             let known = &rule.config;
-            known.route.is_same_object(&config.route)
-                && known.name == config.name
-                && known.backends == config.backends
+            known.route.is_same_object(&config.route) && known.name == config.name
         };
-        let turns = old.iter().find(same).map(|rule| Rc::clone(&rule.turns));
+        let old = old
+            .iter()
+            .find(same)
+            .filter(|old| old.has_backends_of(config));
+        let overlays = old.map(|old| old.overlays.borrow().clone());
         Rc::new(Self {
             config: config.clone(),
-            turns: turns.unwrap_or_default(),
+            turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
+            overlays: RefCell::new(overlays.unwrap_or_default()),
         })
     }
 
-    /// Whose turn it is; none when nobody has a weight.
-    pub(crate) fn next(&self) -> Option<&RouteBackend> {
+    fn has_backends_of(&self, config: &RouteRule) -> bool {
+        let (own, others) = (&self.config.backends, &config.backends);
+        own.len() == others.len()
+            && own
+                .iter()
+                .zip(others)
+                .all(|(one, other)| one.has_turns_of(other))
+    }
+
+    /// The place of the backend whose turn it is; none when nobody has a weight.
+    pub(crate) fn next(&self) -> Option<usize> {
         let backends = &self.config.backends;
         let weight = |place: usize| backends.get(place).map_or(0, |backend| backend.weight);
-        let place = self.turns.borrow_mut().next(backends.len(), weight)?;
-        backends.get(place)
+        self.turns.borrow_mut().next(backends.len(), weight)
+    }
+
+    /// The backend at a place as requests of the rule meet it, if the rule has settings of its own.
+    pub(crate) fn overlay(&self, place: usize) -> Option<Rc<Cluster>> {
+        let overlays = self.overlays.borrow();
+        let overlay = overlays.get(place)?.as_ref()?;
+        Some(Rc::clone(&overlay.cluster))
     }
 }
 

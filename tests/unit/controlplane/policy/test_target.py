@@ -103,8 +103,11 @@ def test_limits_do_not_cross() -> None:
         ),
         ("{kind: Mesh, name: other}", "name: the only Mesh is named default"),
         (
-            "{kind: HTTPRoute, name: cart}",
-            "kind: expected one of Service, ExternalService, Namespace, Mesh, found 'HTTPRoute'",
+            "{kind: Gateway, name: cart}",
+            (
+                "kind: expected one of Service, ExternalService, Namespace, Mesh, HTTPRoute, GRPCRoute, "
+                "found 'Gateway'"
+            ),
         ),
     ],
 )

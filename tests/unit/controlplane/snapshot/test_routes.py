@@ -6,7 +6,7 @@ from controlplane.model.document import Document
 from controlplane.model.resource import Outbound, ResourceType
 from controlplane.snapshot.build import Snapshot, build
 from controlplane.snapshot.status import conditions
-from tests.support.builders import COMPILER, body, documents, inputs, service, snapshot
+from tests.support.builders import COMPILER, body, documents, inputs, policy, service, snapshot
 
 CART, NEXT = service("shop/cart"), service("shop/next")
 
@@ -125,3 +125,63 @@ def test_deleting_a_route_restores_what_was_before() -> None:
     before = inputs([], [CART, NEXT])
     with_route = build(inputs([route("[{backendRefs: [{name: next, port: 80}]}]")], [CART, NEXT]), COMPILER)
     assert build(before, COMPILER, with_route).resources == build(before, COMPILER).resources
+
+
+def policy_for(spec: str, name: str, target: str) -> Document:
+    return policy(spec, name=name, target=target)
+
+
+ROUTE = "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: api"
+
+
+def origins(built: Snapshot, rule: int) -> dict[str, tuple[str, str]]:
+    """Where the fields of a rule's requests come from: level and name, of what somebody said."""
+    found = body(built, ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    [backend] = found.routes[rule].backends
+    said = (origin for variant in backend.variants for origin in variant.origins)
+    return {each.path: (each.level, each.policy.key.name) for each in said if each.policy}
+
+
+def test_a_rule_is_more_specific_than_its_route_and_this_than_the_service() -> None:
+    documents = [
+        route("[{name: get, timeouts: {backendRequest: 90ms}}, {name: rest}]"),
+        policy_for(
+            "timeouts: {request: 3s, connect: 2s}\nretry: {attempts: 1}", "a", "{kind: Service, name: cart}"
+        ),
+        policy_for("timeouts: {request: 2s}\nretry: {attempts: 2}", "b", ROUTE + "}"),
+        policy_for("timeouts: {request: 1s}", "c", ROUTE + ", sectionName: get}"),
+    ]
+    built = snapshot(documents, [CART])
+    assert origins(built, 0) == {
+        "timeouts.request": ("Rule", "c"),
+        "timeouts.perTry": ("Rule", "api"),
+        "timeouts.connect": ("Service", "a"),
+        "retry.attempts": ("Route", "b"),
+    }
+    assert origins(built, 1) == {
+        "timeouts.request": ("Route", "b"),
+        "timeouts.connect": ("Service", "a"),
+        "retry.attempts": ("Route", "b"),
+    }
+
+
+def test_without_a_word_of_its_own_a_rule_has_the_settings_of_the_service() -> None:
+    own = policy_for("retry: {attempts: 1}", "a", "{kind: Service, name: cart}")
+    assert origins(snapshot([route("[{}]"), own], [CART]), 0) == {}
+
+
+def test_a_policy_for_what_is_no_rule_has_no_target() -> None:
+    lost = policy_for("retry: {attempts: 1}", "a", ROUTE + ", sectionName: gone}")
+    built = snapshot([route("[{name: get}]"), lost], [CART])
+    assert verdict(built, lost)[0] == "TargetNotFound"
+
+
+def test_a_policy_of_a_route_that_comes_and_goes_leaves_nothing_behind() -> None:
+    before = inputs([route("[{name: get}]")], [CART])
+    own = policy_for("retry: {attempts: 1}", "a", ROUTE + "}")
+    after = inputs([route("[{name: get}]"), own], [CART])
+    built = build(after, COMPILER, build(before, COMPILER))
+    assert origins(built, 0) == {"retry.attempts": ("Route", "a")}
+    assert verdict(built, own) == ("Accepted", "")
+    assert build(before, COMPILER, built).resources == build(before, COMPILER).resources

@@ -19,8 +19,10 @@ pub(super) fn decode(wire: mesh::BreakerRules) -> Result<Breaker, Fault> {
         [] => default_failures(),
         words => conditions("failureOn", words)?,
     };
+    let key: mesh::BreakerKey = enumeration("key", wire.key)?;
     Ok(Breaker {
         failures,
+        is_per_route: key == mesh::BreakerKey::Route,
         params: Params {
             minimum_requests: counted.minimum_requests,
             window: window(counted).under("window")?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proxy::config::{Block, Cluster, PolicyRef, Port};
+use proxy::config::{Block, Cluster, PolicyRef, Port, RouteSettings};
 
 use super::read::{Under, each, port};
 use super::{
@@ -13,23 +13,11 @@ use crate::identity::Identity;
 use crate::mesh;
 
 /// Levels of attachment, the most specific first.
-const LEVELS: [&str; 3] = ["Service", "Namespace", "Mesh"];
+const LEVELS: [&str; 5] = ["Rule", "Route", "Service", "Namespace", "Mesh"];
 
 pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluster, Fault> {
     let service = service(wire.service)?;
     let ports = each("ports", wire.ports, service_port)?;
-    let matches = |variant: &mesh::OutboundVariant| {
-        variant
-            .caller
-            .as_ref()
-            .is_none_or(|caller| identity.is(caller))
-    };
-    let (index, variant) = wire
-        .variants
-        .into_iter()
-        .enumerate()
-        .find(|(_, variant)| matches(variant))
-        .ok_or_else(nobody)?;
     let mut cluster = Cluster {
         service,
         ports,
@@ -53,10 +41,47 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         fallback: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
         faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
-        routes: each("routes", wire.routes, routes::decode)?,
+        routes: Vec::new(),
         endpoints: Vec::new(),
     };
-    fill(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
+    let bare = cluster.clone();
+    cluster.routes = each("routes", wire.routes, |rule| {
+        routes::decode(rule, |variants| {
+            Ok(settings(fill(bare.clone(), variants, identity)?))
+        })
+    })?;
+    fill(cluster, wire.variants, identity)
+}
+
+/// What of a cluster a rule of a route may say.
+fn settings(cluster: Cluster) -> RouteSettings {
+    RouteSettings {
+        timeouts: cluster.timeouts,
+        retry: cluster.retry,
+        hedge: cluster.hedge,
+        service_breaker: cluster.service_breaker,
+        admission: cluster.admission,
+        bulkhead: cluster.bulkhead,
+        fallback: cluster.fallback,
+    }
+}
+
+/// A cluster with the first variant for this sidecar's identity.
+fn fill(
+    mut cluster: Cluster,
+    variants: Vec<mesh::OutboundVariant>,
+    identity: &Identity,
+) -> Result<Cluster, Fault> {
+    let matches = |variant: &mesh::OutboundVariant| {
+        variant
+            .caller
+            .as_ref()
+            .is_none_or(|caller| identity.is(caller))
+    };
+    let mut variants = variants.into_iter().enumerate();
+    let found = variants.find(|(_, variant)| matches(variant));
+    let (index, variant) = found.ok_or_else(nobody)?;
+    fill_in(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
     Ok(cluster)
 }
 
@@ -91,7 +116,7 @@ fn own<T>(
         .filter(move |(_, rules)| counts(rules))
 }
 
-fn fill(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fault> {
+fn fill_in(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fault> {
     let origins = Origins(&variant.origins);
     let Some(wire) = variant.resilience else {
         return Ok(());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::route::{Field, Matcher, Path, Rule, Text};
-use proxy::config::{RouteBackend, RouteRule};
+use proxy::config::{RouteBackend, RouteRule, RouteSettings};
 
 use super::outbound::policy_ref;
 use super::read::{Under, each, enumeration, port, required};
@@ -13,7 +13,11 @@ use crate::mesh;
 /// The kind of routes whose matches are of gRPC calls.
 const GRPC: &str = "GRPCRoute";
 
-pub(super) fn decode(wire: mesh::RouteRule) -> Result<RouteRule, Fault> {
+/// One rule; `settings` reads what holds for the requests that it sends to a backend.
+pub(super) fn decode(
+    wire: mesh::RouteRule,
+    settings: impl Fn(Vec<mesh::OutboundVariant>) -> Result<RouteSettings, Fault>,
+) -> Result<RouteRule, Fault> {
     let route = policy_ref(&required("route", wire.route)?);
     let matches = if &*route.kind == GRPC {
         calls(wire.grpc_matches)?
@@ -30,7 +34,7 @@ pub(super) fn decode(wire: mesh::RouteRule) -> Result<RouteRule, Fault> {
         route: Arc::new(route),
         name: wire.name.into(),
         ports: each("ports", wire.ports, |number| port("", number))?,
-        backends: each("backends", wire.backends, backend)?,
+        backends: each("backends", wire.backends, |wire| backend(wire, &settings))?,
     })
 }
 
@@ -44,13 +48,20 @@ fn nanoseconds(at: prost_types::Timestamp) -> Result<u64, Fault> {
     read().ok_or_else(|| Fault::new("createdAt", format!("expected an instant, found {at}")))
 }
 
-fn backend(wire: mesh::RouteBackend) -> Result<RouteBackend, Fault> {
+fn backend(
+    wire: mesh::RouteBackend,
+    settings: impl Fn(Vec<mesh::OutboundVariant>) -> Result<RouteSettings, Fault>,
+) -> Result<RouteBackend, Fault> {
+    let variants = wire.variants;
     Ok(RouteBackend {
         service: wire.service.map(|name| service(Some(name))).transpose()?,
         port: (wire.port != 0)
             .then(|| port("port", wire.port))
             .transpose()?,
         weight: wire.weight,
+        settings: (!variants.is_empty())
+            .then(|| settings(variants).map(Arc::new))
+            .transpose()?,
     })
 }
 

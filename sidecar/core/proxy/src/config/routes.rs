@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use policy::admission;
 use policy::route::Rule;
 
+use super::{Block, Breaker, Bulkhead, Cluster, Fallback, Hedge, Retry, Timeouts};
 use crate::name::{PolicyRef, ServiceName};
 
 /// One rule of a route of a service.
@@ -30,7 +32,7 @@ impl RouteRule {
 }
 
 /// Where a rule sends requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RouteBackend {
     /// The service; `None` for a reference that leads nowhere.
     pub service: Option<ServiceName>,
@@ -38,4 +40,51 @@ pub struct RouteBackend {
     pub port: Option<u16>,
     /// Its share of the requests, over the sum of all.
     pub weight: u32,
+    /// How the rule's requests to it are treated; `None`: as the service itself says.
+    pub settings: Option<Arc<RouteSettings>>,
+}
+
+/// How requests of a rule are treated, where that is not what the service says; its endpoints are those of all.
+#[derive(Clone, Debug)]
+pub struct RouteSettings {
+    /// Bounds on waiting.
+    pub timeouts: Option<Block<Timeouts>>,
+    /// Retries.
+    pub retry: Option<Block<Retry>>,
+    /// Second requests beside slow ones.
+    pub hedge: Option<Block<Hedge>>,
+    /// The breaker of the service.
+    pub service_breaker: Option<Block<Breaker>>,
+    /// Which calls are kept back while many fail.
+    pub admission: Option<Block<admission::Params>>,
+    /// Cap on requests in flight.
+    pub bulkhead: Option<Block<Bulkhead>>,
+    /// What callers get instead of failures.
+    pub fallback: Option<Block<Fallback>>,
+}
+
+impl RouteBackend {
+    /// Whether it has the same share of the same requests.
+    pub(crate) fn has_turns_of(&self, other: &Self) -> bool {
+        (&self.service, self.port, self.weight) == (&other.service, other.port, other.weight)
+    }
+}
+
+impl RouteSettings {
+    /// A service as requests of the rule meet it, but for its endpoints.
+    pub(crate) fn over(&self, cluster: &Cluster) -> Cluster {
+        let rule = self.clone();
+        Cluster {
+            timeouts: rule.timeouts,
+            retry: rule.retry,
+            hedge: rule.hedge,
+            service_breaker: rule.service_breaker,
+            admission: rule.admission,
+            bulkhead: rule.bulkhead,
+            fallback: rule.fallback,
+            routes: Vec::new(),
+            endpoints: Vec::new(),
+            ..cluster.clone()
+        }
+    }
 }

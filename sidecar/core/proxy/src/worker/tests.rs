@@ -99,6 +99,7 @@ pub(crate) fn block<T>(params: T) -> Option<Block<T>> {
 /// Opens after one failure, for a second; one success closes it.
 pub(crate) fn breaker() -> Option<Block<Breaker>> {
     block(Breaker {
+        is_per_route: false,
         params: Params {
             window: Window::Count { size: 10 },
             minimum_requests: 10,

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use policy::Reason;
 
 use super::{Found, Refusal, Route, at_port, missing, reach};
-use crate::config::RouteBackend;
 use crate::handle::Wanted;
 use crate::request::Request;
 use crate::rules::Rule;
@@ -30,20 +29,25 @@ pub(crate) async fn follow(
     let rule = rules
         .find(called.endpoints.port(), request)
         .ok_or(Refusal::new(Reason::RouteNone))?;
-    let backend = rule.next().ok_or_else(|| nowhere(rule))?;
-    let look = || look(worker, called, backend);
+    let place = rule.next().ok_or_else(|| nowhere(rule))?;
+    let look = || look(worker, called, rule, place);
     let (route, has_waited) = reach(worker, left_ns, look, || nowhere(rule)).await?;
     let rule = Some(Rc::clone(rule));
     Ok((Route { rule, ..route }, has_waited))
 }
 
-fn look(worker: &Worker, called: &Route, backend: &RouteBackend) -> Found {
-    let Some(service) = &backend.service else {
+fn look(worker: &Worker, called: &Route, rule: &Rule, place: usize) -> Found {
+    let backend = rule.config.backends.get(place);
+    let Some((backend, service)) = backend.and_then(|it| Some((it, it.service.as_ref()?))) else {
         return Found::Nowhere;
     };
     let port = backend.port.or(Some(called.endpoints.port()));
-    match worker.live.borrow().clusters.get(service) {
-        Some(cluster) => at_port(cluster, port),
+    let cluster = match backend.settings {
+        Some(_) => rule.overlay(place),
+        None => worker.live.borrow().clusters.get(service).cloned(),
+    };
+    match cluster {
+        Some(cluster) => at_port(&cluster, port),
         None => missing(worker, Wanted::Service(service.clone())),
     }
 }

@@ -130,6 +130,7 @@ pub(crate) fn budget(percent: u32) -> budget::Params {
 /// A breaker that opens after so many failures in a row.
 pub(crate) fn breaker(consecutive: u32, open: Duration) -> Breaker {
     Breaker {
+        is_per_route: false,
         params: breaker::Params {
             window: Window::Count { size: 100 },
             minimum_requests: 100,

@@ -1,0 +1,207 @@
+//! A service as the requests of one rule of a route meet it: its endpoints, and what the rule says otherwise.
+//!
+//! A block that says the same for both has one machine for both; so have the rules of one route among each other. Only
+//! what is said otherwise has a machine of its own, and a breaker that each route has for itself.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Cluster, Gate, Live, admission, breaker, budget, recent};
+use crate::config::{self, RouteSettings};
+use crate::report::Direction;
+use crate::rules::{Rule, Rules};
+use crate::stages::fault::Faults;
+use crate::stages::rate_limit::Limits;
+use crate::worker::Worker;
+
+/// A service under the settings of a rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Overlay {
+    pub(crate) cluster: Rc<Cluster>,
+    settings: Arc<RouteSettings>,
+    /// Whose machines it shares where they say the same: the service, and what other rules of the route make of it.
+    beneath: Vec<Rc<Cluster>>,
+}
+
+/// Bulkheads that several clusters share.
+type Shared = HashMap<Arc<str>, Rc<Gate>>;
+
+impl Live {
+    /// Lays the settings of every rule over the services that it leads to.
+    pub(super) fn lay_over(&mut self, worker: &Worker, shared: &Shared) {
+        let called: Vec<_> = self.clusters.values().cloned().collect();
+        for cluster in called {
+            let mut laid: Vec<(Rc<Rule>, Rc<Cluster>)> = Vec::new();
+            for rule in cluster.rules.iter() {
+                for cluster in self.lay_rule(worker, rule, &laid, shared) {
+                    self.keep_shared(&cluster);
+                    self.ruled.push(Rc::clone(&cluster));
+                    laid.push((Rc::clone(rule), cluster));
+                }
+            }
+        }
+    }
+
+    /// Lays the settings of one rule; `laid` is what those before it made.
+    fn lay_rule(
+        &self,
+        worker: &Worker,
+        rule: &Rc<Rule>,
+        laid: &[(Rc<Rule>, Rc<Cluster>)],
+        shared: &Shared,
+    ) -> Vec<Rc<Cluster>> {
+        let old = rule.overlays.take();
+        let lay = |(place, backend): (usize, &config::RouteBackend)| {
+            let settings = backend.settings.as_ref()?;
+            let service = self.clusters.get(backend.service.as_ref()?)?;
+            let others = laid.iter().filter(|(other, cluster)| {
+                other.config.route.is_same_object(&rule.config.route)
+                    && cluster.config.service == service.config.service
+            });
+            let others = others.map(|(_, cluster)| Rc::clone(cluster));
+            let beneath: Vec<_> = [Rc::clone(service)].into_iter().chain(others).collect();
+            let old = old.get(place).and_then(Option::as_ref);
+            Some(self.lay(worker, settings, beneath, old, shared))
+        };
+        let overlays: Vec<_> = rule.config.backends.iter().enumerate().map(lay).collect();
+        let made = overlays.iter().flatten();
+        let made = made.map(|overlay| Rc::clone(&overlay.cluster)).collect();
+        rule.overlays.replace(overlays);
+        made
+    }
+
+    fn lay(
+        &self,
+        worker: &Worker,
+        settings: &Arc<RouteSettings>,
+        beneath: Vec<Rc<Cluster>>,
+        old: Option<&Overlay>,
+        shared: &Shared,
+    ) -> Overlay {
+        if let Some(old) = old.filter(|old| old.is_of(settings, &beneath)) {
+            return old.clone();
+        }
+        let config = Arc::new(settings.over(&beneath[0].config));
+        let heirs = Heirs {
+            config: &config,
+            beneath: &beneath,
+            old,
+        };
+        let cluster = Cluster {
+            admission: admission(&config, heirs.of_admission()),
+            bulkhead: self.bulkhead(&config, heirs.of_bulkhead(), shared),
+            budget: budget(worker, &config, heirs.of_budget()),
+            breaker: breaker(&config, heirs.of_breaker()),
+            recent: recent(&config, heirs.of_budget()),
+            ..self.sharing(worker, &config, &beneath[0])
+        };
+        Overlay {
+            cluster: Rc::new(cluster),
+            settings: Arc::clone(settings),
+            beneath,
+        }
+    }
+
+    /// `base` under other figures: all that a rule cannot say otherwise is one for both.
+    fn sharing(&self, worker: &Worker, config: &Arc<config::Cluster>, base: &Cluster) -> Cluster {
+        let at = worker.moment(worker.clock.now_ns());
+        let limits = &config.limits;
+        let members = self.members(worker, Direction::Outbound, &config.service);
+        let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
+        Cluster {
+            direction: Direction::Outbound,
+            timeouts: timeouts.unwrap_or_default(),
+            tally: Rc::clone(&base.tally),
+            limits: Limits::new(limits, members, Some(&base.limits), at),
+            faults: Faults::new(&config.faults, Some(&base.faults)),
+            doors: Limits::of_connections(limits, members, Some(&base.doors), at),
+            uploads: Limits::of_bytes(limits, |rules| &rules.uploads, Some(&base.uploads), at),
+            downloads: Limits::of_bytes(
+                limits,
+                |rules| &rules.downloads,
+                Some(&base.downloads),
+                at,
+            ),
+            front: None,
+            shadow: None,
+            admission: Rc::clone(&base.admission),
+            bulkhead: None,
+            connections: base.connections.clone(),
+            budget: None,
+            breaker: None,
+            recent: None,
+            ports: base.ports.clone(),
+            rules: Rules::default(),
+            config: Arc::clone(config),
+        }
+    }
+}
+
+impl Overlay {
+    /// Whether it is what these settings make of these clusters.
+    fn is_of(&self, settings: &Arc<RouteSettings>, beneath: &[Rc<Cluster>]) -> bool {
+        let is_same = |(one, other): (&Rc<Cluster>, &Rc<Cluster>)| Rc::ptr_eq(one, other);
+        Arc::ptr_eq(&self.settings, settings)
+            && self.beneath.len() == beneath.len()
+            && self.beneath.iter().zip(beneath).all(is_same)
+    }
+}
+
+/// Whose machines a new overlay goes on with.
+#[derive(Clone, Copy)]
+struct Heirs<'a> {
+    config: &'a config::Cluster,
+    beneath: &'a [Rc<Cluster>],
+    old: Option<&'a Overlay>,
+}
+
+impl<'a> Heirs<'a> {
+    fn of_admission(self) -> Option<&'a Cluster> {
+        let machine = |cluster: &Cluster| Some(Rc::as_ptr(&cluster.admission).cast());
+        self.find(|one, other| one.admission == other.admission, machine)
+    }
+
+    fn of_bulkhead(self) -> Option<&'a Cluster> {
+        let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.bulkhead.as_ref()?).cast());
+        self.find(|one, other| one.bulkhead == other.bulkhead, machine)
+    }
+
+    fn of_budget(self) -> Option<&'a Cluster> {
+        let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.budget.as_ref()?).cast());
+        let is_same = |one: &config::Cluster, other: &config::Cluster| {
+            (&one.retry, &one.hedge) == (&other.retry, &other.hedge)
+        };
+        self.find(is_same, machine)
+    }
+
+    fn of_breaker(self) -> Option<&'a Cluster> {
+        let block = self.config.service_breaker.as_ref();
+        let is_per_route = block.is_some_and(|block| block.params.is_per_route);
+        let heirs = Self {
+            beneath: self.beneath.get(usize::from(is_per_route)..).unwrap_or(&[]),
+            ..self
+        };
+        let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.breaker.as_ref()?).cast());
+        let is_same = |one: &config::Cluster, other: &config::Cluster| {
+            one.service_breaker == other.service_breaker
+        };
+        heirs.find(is_same, machine)
+    }
+
+    /// Whoever says the same beneath, or else the old overlay, if its machine was its own.
+    fn find(
+        self,
+        is_same: impl Fn(&config::Cluster, &config::Cluster) -> bool,
+        machine: impl Fn(&Cluster) -> Option<*const ()>,
+    ) -> Option<&'a Cluster> {
+        let mut beneath = self.beneath.iter();
+        let alike = beneath.find(|cluster| is_same(&cluster.config, self.config));
+        let is_own = |old: &&Overlay| {
+            let own = machine(&old.cluster);
+            own.is_some() && old.beneath.iter().all(|cluster| machine(cluster) != own)
+        };
+        let old = self.old.filter(is_own).map(|old| &old.cluster);
+        alike.or(old).map(Rc::as_ref)
+    }
+}
