@@ -108,8 +108,12 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     listen, admin, http = (
         _address(name, texts[name], is_allowed, problems) for name in ("listen", "admin", "http")
     )
-    if admin and not (admin.is_loopback or insecure or security.admin_token):
-        problems.append(f"--admin {admin}: off loopback people must show a token; give --admin-token-file")
+    is_guarded = security.admin_token or security.admin_roots
+    if admin and not (admin.is_loopback or insecure or is_guarded):
+        problems.append(
+            f"--admin {admin}: off loopback people must show a token or a certificate; "
+            "give --admin-token-file or --admin-client-ca"
+        )
     injection = read_injection(texts, is_possible=kubernetes and not insecure, problems=problems)
     webhook = _address("webhook", texts["webhook"], is_allowed, problems) if texts["webhook"] else None
     if not texts["trust-domain"]:

@@ -56,8 +56,10 @@ class FileCredentials:
         return self._held
 
 
-def server_credentials(keyring: Keyring) -> grpc.ServerCredentials:
+def server_credentials(keyring: Keyring, client_roots: bytes | None = None) -> grpc.ServerCredentials:
     """What makes a gRPC server encrypt; every new connection gets the certificate of its time.
+
+    With `client_roots`, in PEM, it takes connections only of whom these vouch for.
 
     Raises:
         CredentialsError: there are none.
@@ -70,10 +72,14 @@ def server_credentials(keyring: Keyring) -> grpc.ServerCredentials:
         if newest == shown:
             return None
         shown = newest
-        return _configuration(newest)
+        return _configuration(newest, client_roots)
 
     # the stubs do not know that nothing new is an answer, too
-    return grpc.dynamic_ssl_server_credentials(_configuration(shown), fetch)  # type: ignore[arg-type]
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(shown, client_roots),
+        fetch,  # type: ignore[arg-type]
+        require_client_authentication=client_roots is not None,
+    )
 
 
 def ssl_context(keyring: Keyring) -> ssl.SSLContext:
@@ -124,5 +130,8 @@ def first_name(credentials: Credentials) -> str:
         raise CredentialsError("expected a certificate for a DNS name, found none") from error
 
 
-def _configuration(credentials: Credentials) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(credentials.key, credentials.certificate)])
+def _configuration(
+    credentials: Credentials, client_roots: bytes | None
+) -> grpc.ServerCertificateConfiguration:
+    pairs = [(credentials.key, credentials.certificate)]
+    return grpc.ssl_server_certificate_configuration(pairs, client_roots)

@@ -80,6 +80,11 @@ FLAGS = (
         help="token that people must show at --admin; read for each call",
     ),
     Flag(
+        name="admin-client-ca",
+        metavar="FILE",
+        help="who signs the certificates that people must show at --admin, in PEM",
+    ),
+    Flag(
         name="insecure",
         metavar="",
         help="plain text where others can reach it, also to an etcd; with --kubernetes, believe everybody",

@@ -12,6 +12,7 @@ from controlplane.authority.expiry import Shown
 from controlplane.authority.guard import CallerGuard
 from controlplane.authority.publishing import publishing
 from controlplane.credentials import FileCredentials
+from controlplane.errors import CredentialsError
 from controlplane.injector.template import AUDIENCE
 from controlplane.listen import Access
 from registry.clock import MonotonicClock
@@ -56,8 +57,22 @@ async def opening(settings: Settings) -> AsyncIterator[Gates]:
         callers = (CallerGuard(trust.review, MonotonicClock()),) if trust.review else ()
         yield Gates(
             sidecars=Access(keyring=trust.keyring, guards=callers),
-            people=Access(keyring=trust.keyring, guards=tuple(_for_people(settings.security))),
+            people=Access(
+                keyring=trust.keyring,
+                client_roots=_client_roots(settings.security),
+                guards=tuple(_for_people(settings.security)),
+            ),
         )
+
+
+def _client_roots(security: Security) -> bytes | None:
+    """Who vouches for people, if they show certificates."""
+    if security.admin_roots is None:
+        return None
+    try:
+        return security.admin_roots.read_bytes()
+    except OSError as error:
+        raise CredentialsError(f"cannot read {security.admin_roots}: {error.strerror}") from error
 
 
 def shown(settings: Settings, gates: Gates) -> Iterator[Shown]:

@@ -81,9 +81,13 @@ def refusing(code: grpc.StatusCode, reason: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who gets in: encrypted when there is a `keyring`, and past every guard, the first of them first."""
+    """Who gets in: encrypted when there is a `keyring`, and past every guard, the first of them first.
+
+    `client_roots` vouch for all who may connect, unless that is anybody.
+    """
 
     keyring: Keyring | None = None
+    client_roots: bytes | None = None
     guards: tuple[grpc.aio.ServerInterceptor, ...] = ()
 
 
@@ -127,10 +131,10 @@ class Listener:
             await self._health.set(name, status)
 
 
-def _add_port(server: grpc.aio.Server, address: Address, keyring: Keyring | None) -> int:
-    if keyring is None:
+def _add_port(server: grpc.aio.Server, address: Address, access: Access) -> int:
+    if access.keyring is None:
         return server.add_insecure_port(str(address))
-    return server.add_secure_port(str(address), server_credentials(keyring))
+    return server.add_secure_port(str(address), server_credentials(access.keyring, access.client_roots))
 
 
 @asynccontextmanager
@@ -152,7 +156,7 @@ async def listening(
         service.add(server)
     names = [service.name for service in services]
     try:
-        port = _add_port(server, address, access.keyring)
+        port = _add_port(server, address, access)
     except RuntimeError as error:
         raise ListenError(flag, str(address), "it is taken, or not ours") from error
     listener = Listener(server, Address(host=address.host, port=port), names, lifetimes)

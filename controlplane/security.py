@@ -6,7 +6,7 @@ from pathlib import Path
 
 from controlplane.flags import unreadable
 
-_FILES = ("tls-cert", "tls-key", "tls-ca", "admin-token-file")
+_FILES = ("tls-cert", "tls-key", "tls-ca", "admin-token-file", "admin-client-ca")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Security:
 
     An authority that is `in_cluster` is kept there. `names` are further names and addresses that callers use,
     `webhooks` the configurations that are to trust our own authority; `admin_token` is the file with what
-    people show.
+    people show, `admin_roots` that of who signs the certificates that they show.
     """
 
     certificate: Path | None = None
@@ -28,6 +28,7 @@ class Security:
     names: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
     admin_token: Path | None = None
+    admin_roots: Path | None = None
 
     @property
     def is_encrypted(self) -> bool:
@@ -51,6 +52,7 @@ def read_security(texts: Mapping[str, str], *, in_cluster: bool, problems: list[
         names=_items(texts["tls-names"]),
         webhooks=_items(texts["webhook-configurations"]),
         admin_token=files["admin-token-file"],
+        admin_roots=files["admin-client-ca"],
     )
 
 
@@ -67,6 +69,8 @@ def _problems(texts: Mapping[str, str], *, in_cluster: bool) -> Iterator[str]:
         yield "--tls-ca: expected --tls-cert with it, which it is to have signed"
     if texts["tls-cert"] and texts["ca-dir"]:
         yield "--ca-dir: a certificate is given already, with --tls-cert"
+    if texts["admin-client-ca"] and not (texts["tls-cert"] or texts["ca-dir"] or in_cluster):
+        yield "--admin-client-ca: expected TLS, with --tls-cert, --ca-dir or --kubernetes"
     is_own = not texts["tls-cert"] and (texts["ca-dir"] or in_cluster)
     if texts["tls-names"] and not is_own:
         yield "--tls-names: expected an authority of our own, with --ca-dir or --kubernetes"

@@ -1,4 +1,4 @@
-"""How the command line gets to a control plane and is let in: whom it trusts, and the token that it shows.
+"""How the command line gets to a control plane and is let in: whom it trusts, and what it shows itself.
 
 An address that is given is asked. Without one it is the admin port on this machine if anything listens there,
 else the control plane of the kubeconfig's cluster. What is said before the verb is kept in the environment.
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CA = "BREAKWATER_ADMIN_CA"
 TOKEN_FILE = "BREAKWATER_ADMIN_TOKEN_FILE"  # noqa: S105  # the name of a variable with the name of a file
+CERTIFICATE = "BREAKWATER_ADMIN_CERT"
+KEY = "BREAKWATER_ADMIN_KEY"
 CONTEXT = "BREAKWATER_CONTEXT"
 KUBECONFIG = "BREAKWATER_KUBECONFIG"
 HERE: Final = "127.0.0.1:15020"
@@ -128,7 +130,7 @@ def _through(cluster: Cluster) -> Access:
     if not found.roots:
         return Access(place=place, channel=grpc.insecure_channel(target, options=_OPTIONS), tunnel=tunnel)
     options = (*_OPTIONS, ("grpc.ssl_target_name_override", found.name))
-    channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(found.roots), options=options)
+    channel = grpc.secure_channel(target, _credentials(found.roots), options=options)
     return Access(place=place, channel=channel, tunnel=tunnel)
 
 
@@ -136,10 +138,20 @@ def _straight(address: str) -> grpc.Channel:
     """A connection that is made when it is needed, encrypted when it is known whom to trust."""
     ca = os.environ.get(CA, "")
     if ca:
-        return grpc.secure_channel(address, grpc.ssl_channel_credentials(_read(ca)), options=_OPTIONS)
+        return grpc.secure_channel(address, _credentials(_read(ca)), options=_OPTIONS)
     if os.environ.get(TOKEN_FILE) and not is_loopback(address.rpartition(":")[0].strip("[]")):
         raise UsageError("a token leaves this machine over TLS alone; say whom to trust with --admin-ca FILE")
     return grpc.insecure_channel(address, options=_OPTIONS)
+
+
+def _credentials(roots: bytes) -> grpc.ChannelCredentials:
+    """What encrypts, and shows the certificate of who asks, if one is given."""
+    certificate, key = os.environ.get(CERTIFICATE, ""), os.environ.get(KEY, "")
+    if bool(certificate) != bool(key):
+        raise UsageError("a certificate goes with its key; give both --admin-cert FILE and --admin-key FILE")
+    if not certificate:
+        return grpc.ssl_channel_credentials(roots)
+    return grpc.ssl_channel_credentials(roots, _read(key), _read(certificate))
 
 
 def _token() -> str:

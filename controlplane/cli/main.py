@@ -43,6 +43,12 @@ def _options(
     admin_token_file: Annotated[
         str, typer.Option(metavar="FILE", help=f"The token to show; or {access.TOKEN_FILE}.")
     ] = "",
+    admin_cert: Annotated[
+        str, typer.Option(metavar="FILE", help=f"The certificate to show, in PEM; or {access.CERTIFICATE}.")
+    ] = "",
+    admin_key: Annotated[
+        str, typer.Option(metavar="FILE", help=f"The key of that certificate; or {access.KEY}.")
+    ] = "",
     context: Annotated[
         str, typer.Option(metavar="NAME", help="The context of the kubeconfig to ask through.")
     ] = "",
@@ -54,6 +60,8 @@ def _options(
         {
             access.CA: admin_ca,
             access.TOKEN_FILE: admin_token_file,
+            access.CERTIFICATE: admin_cert,
+            access.KEY: admin_key,
             access.CONTEXT: context,
             access.KUBECONFIG: kubeconfig,
         }

@@ -12,7 +12,7 @@ import pytest
 
 from controlplane.cli import access
 from controlplane.cli.client import AdminClient
-from controlplane.cli.errors import RefusedError, UnreachableError
+from controlplane.cli.errors import RefusedError, UnreachableError, UsageError
 from tests.support.mesh import SIDECAR, ControlPlane, controlplane, sidecar
 from tests.support.pki import Authority, Leaf
 from tests.support.process import Process
@@ -116,6 +116,29 @@ async def test_people_must_show_the_token(
         monkeypatch.delenv(access.CA)
         with pytest.raises(UnreachableError):
             await asyncio.to_thread(_ask_in_plain_text, plane)
+
+
+async def test_people_may_show_a_certificate_instead(
+    tmp_path: Path, policies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, strangers = Authority(tmp_path / "people"), Authority(tmp_path / "strangers")
+    flags = ("--ca-dir", str(tmp_path / "ca"), "--admin-client-ca", str(people.certificate))
+    async with controlplane(tmp_path, policies, flags=flags) as plane:
+        monkeypatch.setenv(access.CA, str(tmp_path / "ca" / "ca.crt"))
+        with pytest.raises(UnreachableError):
+            await plane.ask("GetStatus")
+        for authority, is_admitted in ((strangers, False), (people, True)):
+            leaf = authority.leaf("anna")
+            monkeypatch.setenv(access.CERTIFICATE, str(leaf.certificate))
+            monkeypatch.setenv(access.KEY, str(leaf.key))
+            if is_admitted:
+                assert await plane.ask("GetStatus")
+            else:
+                with pytest.raises(UnreachableError):
+                    await plane.ask("GetStatus")
+        monkeypatch.delenv(access.KEY)
+        with pytest.raises(UsageError):
+            await plane.ask("GetStatus")
 
 
 def _ask_in_plain_text(plane: ControlPlane) -> None:

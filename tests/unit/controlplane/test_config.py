@@ -85,7 +85,10 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_plain_text_off_loopback_must_be_asked_for(address: str) -> None:
     assert problems("--admin", address) == [
         f"--admin {address}: plain text off loopback; give --tls-cert or --ca-dir, or say --insecure",
-        f"--admin {address}: off loopback people must show a token; give --admin-token-file",
+        (
+            f"--admin {address}: off loopback people must show a token or a certificate; "
+            "give --admin-token-file or --admin-client-ca"
+        ),
     ]
     assert str(read_settings(["--admin", address, "--insecure"], HOME).admin) == address
 
@@ -160,15 +163,22 @@ def test_insecure_in_a_file_is_a_boolean(tmp_path: Path) -> None:
     assert problems(BREAKWATER_INSECURE="maybe") == ["--insecure: expected true or false, found 'maybe'"]
 
 
-def test_off_loopback_people_must_show_a_token(tmp_path: Path) -> None:
+def test_off_loopback_people_must_show_a_token_or_a_certificate(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret")
     words = ("--ca-dir", str(tmp_path), "--admin", "0.0.0.0:1")
     assert problems(*words) == [
-        "--admin 0.0.0.0:1: off loopback people must show a token; give --admin-token-file"
+        (
+            "--admin 0.0.0.0:1: off loopback people must show a token or a certificate; "
+            "give --admin-token-file or --admin-client-ca"
+        )
     ]
     security = read_settings([*words, "--admin-token-file", str(token)], HOME).security
     assert (security.ca_dir, security.admin_token) == (tmp_path, token)
+    assert read_settings([*words, "--admin-client-ca", str(token)], HOME).security.admin_roots == token
+    assert problems("--admin-client-ca", str(token)) == [
+        "--admin-client-ca: expected TLS, with --tls-cert, --ca-dir or --kubernetes"
+    ]
 
 
 def test_a_certificate_comes_with_its_key_and_without_an_authority(tmp_path: Path) -> None:
