@@ -264,6 +264,35 @@ async fn an_event_stream_outlives_the_request_timeout_until_it_rests_too_long() 
 }
 
 #[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            .await;
+        connection.send(vec![b'x'; 64 << 20]).await; // more than every buffer on the way takes
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(Timeouts {
+        stream_idle: Some(100 * MS),
+        ..timeouts()
+    });
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: cart.shop\r\n\r\n")
+        .await;
+    until(async || {
+        running
+            .metric("breakwater_requests_total", &["timeout.idle"])
+            .await
+            == 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn connecting_that_takes_too_long_is_refused() {
     // A listener whose backlog is full takes no more connections.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

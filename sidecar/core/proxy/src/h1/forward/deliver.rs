@@ -94,7 +94,7 @@ impl Forward<'_> {
             *moved_ns = worker.clock.now_ns();
         }
         let idle_ns = if relay.is_blocked {
-            Some(STALL_NS)
+            Some(bounds.idle_ns.unwrap_or(STALL_NS))
         } else {
             bounds.idle_ns
         };
