@@ -22,6 +22,7 @@ from controlplane.policy.sidecar_profile import Capture, Native, Profile
 _MAX_ITEMS: Final = 64
 _MAX_PORT: Final = 65_535
 _MAX_DELAY_SECONDS: Final = 300
+_OF_REDIRECT: Final = (f"{PREFIX}skip-", f"{PREFIX}opaque-ports")
 Apply: TypeAlias = Callable[[Profile, str], Profile]
 """A profile with what an annotation says in place of its own; ValueError if it says nothing of the kind."""
 
@@ -54,7 +55,7 @@ def _suggestion(name: str) -> str:
 
 
 def _contradictions(annotations: Mapping[str, str], profile: Profile) -> list[Problem]:
-    skipped = [name for name in sorted(annotations) if name.startswith(f"{PREFIX}skip-")]
+    skipped = [name for name in sorted(annotations) if name.startswith(_OF_REDIRECT)]
     unused = skipped if profile.capture is Capture.EXPLICIT else []
     problems = [
         _problem(name, "nothing is redirected here; it needs breakwater.dev/capture: Redirect")
@@ -132,6 +133,10 @@ _TABLE: Final[Mapping[str, tuple[str, Apply]]] = {
     f"{PREFIX}skip-outbound-cidrs": (
         f"at most {_MAX_ITEMS} addresses or CIDR blocks with commas between them",
         lambda profile, text: replace(profile, exclude_outbound_cidrs=_cidrs(text)),
+    ),
+    f"{PREFIX}opaque-ports": (
+        _PORTS,
+        lambda profile, text: replace(profile, opaque_ports=_ports(text)),
     ),
     f"{PREFIX}drain-delay": (
         f"whole seconds up to {_MAX_DELAY_SECONDS}s, such as 5s",

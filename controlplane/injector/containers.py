@@ -105,6 +105,8 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
     yield f"--controlplane-ca={_IDENTITY}/ca.crt"
     yield f"--token-file={_IDENTITY}/token"
     yield f"--capture={profile.capture.value.lower()}"
+    if profile.opaque_ports:
+        yield f"--opaque-ports={_list(profile.opaque_ports)}"
     yield f"--inbound=0.0.0.0:{INBOUND_PORT}"
     yield f"--outbound=127.0.0.1:{OUTBOUND_PORT}"
     yield f"--http=0.0.0.0:{HTTP_PORT}"

@@ -46,12 +46,16 @@ class Native(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What one pod gets, every default filled in; quantities are as Kubernetes writes them."""
+    """What one pod gets, every default filled in; quantities are as Kubernetes writes them.
+
+    Without `opaque_ports`, which only a pod names, the sidecar has its own list.
+    """
 
     capture: Capture
     exclude_inbound_ports: tuple[int, ...] = ()
     exclude_outbound_ports: tuple[int, ...] = ()
     exclude_outbound_cidrs: tuple[str, ...] = ()
+    opaque_ports: tuple[int, ...] = ()
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     native: Native
@@ -60,7 +64,7 @@ class Profile:
 
 def validate(document: Document) -> Iterator[Problem]:
     """What is wrong between the fields of a SidecarProfile."""
-    if find_text(document.spec, "capture.mode") != Capture.REDIRECT.value:
+    if find_text(document.spec, "capture.mode") == Capture.EXPLICIT.value:
         for name in _EXCLUSIONS:
             if find(document.spec, f"capture.{name}"):
                 yield document.problem(

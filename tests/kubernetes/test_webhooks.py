@@ -128,7 +128,7 @@ async def test_pods_get_a_sidecar_or_none(hooks: Hooks, document: dict[str, Any]
         document["spec"]["containers"][0]["ports"] = ports
     found = await hooks.written(document)
     names = [one["name"] for one in found["spec"].get("initContainers", [])]
-    assert names == (["breakwater-sidecar"] if is_injected else [])
+    assert names == (["breakwater-capture", "breakwater-sidecar"] if is_injected else [])
     assert (INJECTED in found["metadata"].get("annotations", {})) is is_injected
 
 
@@ -146,13 +146,13 @@ async def test_every_problem_of_a_pod_is_told(hooks: Hooks) -> None:
 
 
 async def test_an_injected_pod_passes_pod_security_restricted(hooks: Hooks) -> None:
-    found = await hooks.written(pod(RESTRICTED, "explicit"))
+    found = await hooks.written(annotated(pod(RESTRICTED, "explicit"), capture="Explicit"))
     assert [one["name"] for one in found["spec"]["initContainers"]] == ["breakwater-sidecar"]
 
 
 async def test_with_redirect_only_the_init_container_does_not_pass(hooks: Hooks) -> None:
     with pytest.raises(KubectlError) as caught:
-        await hooks.written(annotated(pod(RESTRICTED, "redirected"), capture="Redirect"))
+        await hooks.written(pod(RESTRICTED, "redirected"))
     assert 'container "breakwater-capture"' in str(caught.value)
     assert '"breakwater-sidecar"' not in str(caught.value)
     assert '"app"' not in str(caught.value)
@@ -193,7 +193,7 @@ async def test_a_profile_holds_for_the_pods_of_its_namespace(hooks: Hooks) -> No
 
 
 async def test_the_sidecar_of_an_injected_pod_is_believed_and_enforces_policies(hooks: Hooks) -> None:
-    await hooks.server.apply(pod(HERE, "cart-0"))
+    await hooks.server.apply(annotated(pod(HERE, "cart-0"), capture="Explicit"))
     found = await hooks.server.get("pod", "cart-0", "-n", HERE)
     slice_of = endpoint_slice(HERE, "cart", "10.1.2.3", port=8080, pods=["cart-0"])
     limits = [{"name": "few", "requests": 1, "per": "1h", "burst": 1}]

@@ -124,7 +124,7 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     ),
     "SidecarCapture": (
         Check(
-            "(has(self.mode) && self.mode == 'Redirect') || !(has(self.excludeInboundPorts)"
+            "!has(self.mode) || self.mode == 'Redirect' || !(has(self.excludeInboundPorts)"
             " || has(self.excludeOutboundPorts) || has(self.excludeOutboundCidrs))",
             "nothing is redirected here; what is excluded needs mode: Redirect",
         ),

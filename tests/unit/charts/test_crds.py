@@ -82,8 +82,8 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
     ("LoadBalancing", {}, {"hashOn": {"header": "x"}}, "nothing else has it"),
     (
         "SidecarCapture",
-        {"mode": "Redirect", "excludeInboundPorts": [1]},
         {"excludeInboundPorts": [1]},
+        {"mode": "Explicit", "excludeInboundPorts": [1]},
         "needs mode: Redirect",
     ),
     ("BreakerTrip", {"slowRate": 5, "slowAfter": "1s"}, {"slowRate": 5}, "go together"),

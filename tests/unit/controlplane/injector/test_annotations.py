@@ -8,8 +8,8 @@ from controlplane.injector.annotations import read
 from controlplane.policy.sidecar_profile import Capture, Native, Profile, profile_of
 from tests.support.injection import BLOCK
 
-DEFAULTS = profile_of(None, BLOCK)
-REDIRECTED = replace(DEFAULTS, capture=Capture.REDIRECT)
+REDIRECTED = profile_of(None, BLOCK)
+EXPLICIT = replace(REDIRECTED, capture=Capture.EXPLICIT)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ REDIRECTED = replace(DEFAULTS, capture=Capture.REDIRECT)
         ("proxy-memory", "64Mi", replace(REDIRECTED, requests={"cpu": "20m", "memory": "64Mi"})),
         ("proxy-cpu-limit", "2", replace(REDIRECTED, limits={"memory": "128Mi", "cpu": "2"})),
         ("proxy-memory-limit", "1Gi", replace(REDIRECTED, limits={"memory": "1Gi"})),
-        ("capture", "Explicit", DEFAULTS),
+        ("capture", "Explicit", EXPLICIT),
         ("skip-inbound-ports", "9100,80", replace(REDIRECTED, exclude_inbound_ports=(80, 9100))),
         ("skip-outbound-ports", "5432", replace(REDIRECTED, exclude_outbound_ports=(5432,))),
         (
@@ -27,6 +27,7 @@ REDIRECTED = replace(DEFAULTS, capture=Capture.REDIRECT)
             "10.1.2.3/8, fd00::1",
             replace(REDIRECTED, exclude_outbound_cidrs=("10.0.0.0/8", "fd00::1/128")),
         ),
+        ("opaque-ports", "3307, 25", replace(REDIRECTED, opaque_ports=(25, 3307))),
         ("drain-delay", "1m30s", replace(REDIRECTED, drain_delay_seconds=90)),
         ("native-sidecar", "false", replace(REDIRECTED, native=Native.NEVER)),
     ],
@@ -79,13 +80,14 @@ def test_nothing_else_can_be_asked_for(name: str) -> None:
     assert "there is no such annotation" in problem.message
 
 
-def test_what_only_redirection_can_do_needs_it() -> None:
-    _, [problem] = read({"breakwater.dev/skip-inbound-ports": "80"}, DEFAULTS)
+@pytest.mark.parametrize("name", ["skip-inbound-ports", "opaque-ports"])
+def test_what_only_redirection_can_do_needs_it(name: str) -> None:
+    _, [problem] = read({f"breakwater.dev/{name}": "80"}, EXPLICIT)
     assert "needs breakwater.dev/capture: Redirect" in problem.message
 
 
 def test_a_request_lies_within_its_limit() -> None:
-    _, [problem] = read({"breakwater.dev/proxy-memory": "1Gi"}, DEFAULTS)
+    _, [problem] = read({"breakwater.dev/proxy-memory": "1Gi"}, REDIRECTED)
     assert str(problem) == (
         "metadata.annotations[breakwater.dev/proxy-memory]: expected at most the limit, 128Mi, found 1Gi"
     )

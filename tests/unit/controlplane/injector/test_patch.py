@@ -79,13 +79,14 @@ def test_another_template_takes_the_place_of_the_one_before() -> None:
     del found["metadata"]["annotations"]["breakwater.dev/native-sidecar"]
     again = injected(found)
     assert [one["name"] for one in again["spec"]["containers"]] == ["cart"]
-    assert [one["name"] for one in again["spec"]["initContainers"]] == ["breakwater-sidecar"]
+    ours = ["breakwater-capture", "breakwater-sidecar"]
+    assert [one["name"] for one in again["spec"]["initContainers"]] == ours
     assert [one["name"] for one in again["spec"]["volumes"]] == ["breakwater-identity", "breakwater-state"]
 
 
 def test_what_others_changed_in_the_sidecar_stays() -> None:
     found = injected(POD)
-    found["spec"]["initContainers"][0]["env"].append({"name": "ADDED", "value": "by another webhook"})
+    found["spec"]["initContainers"][1]["env"].append({"name": "ADDED", "value": "by another webhook"})
     assert inject(found).skip is Skip.INJECTED
 
 
@@ -109,7 +110,7 @@ def test_every_problem_of_a_pod_is_told_at_once() -> None:
 
 def test_our_user_is_taken_only_where_it_would_escape_redirection() -> None:
     found = pod(securityContext={"runAsUser": 15001})
-    assert inject(found).operations
-    found["metadata"]["annotations"] = {"breakwater.dev/capture": "Redirect"}
     [problem] = inject(found).problems
     assert problem.path == "spec.containers[0].securityContext.runAsUser"
+    found["metadata"]["annotations"] = {"breakwater.dev/capture": "Explicit"}
+    assert inject(found).operations

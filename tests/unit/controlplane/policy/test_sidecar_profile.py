@@ -22,7 +22,7 @@ def profile(name: str = "default", namespace: str = "shop", spec: str = "{}") ->
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ("{capture: {excludeInboundPorts: [80]}}", "spec.capture.excludeInboundPorts"),
+        ("{capture: {mode: Explicit, excludeInboundPorts: [80]}}", "spec.capture.excludeInboundPorts"),
         ("{capture: {mode: Redirect, excludeOutboundCidrs: [all]}}", "spec.capture.excludeOutboundCidrs[0]"),
         ("{capture: {mode: Redirect, excludeInboundPorts: [0]}}", "spec.capture.excludeInboundPorts[0]"),
         ("{resources: {requests: {cpu: lots}}}", "spec.resources.requests.cpu"),
