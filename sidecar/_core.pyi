@@ -16,6 +16,8 @@ from sidecar.machines import (
     Criticality,
     EjectionParams,
     Ending,
+    HealthCheckParams,
+    HealthVerdict,
     LimitParams,
     Outcome,
     OutlierParams,
@@ -45,6 +47,7 @@ __all__ = [
     "Deadline",
     "Endpoints",
     "GroupWatch",
+    "HealthProbes",
     "Held",
     "Histogram",
     "LimitView",
@@ -66,16 +69,22 @@ __all__ = [
     "Ticket",
     "Transition",
     "Wait",
+    "checker",
     "drain",
     "encode_grpc_timeout",
     "expression_fault",
     "fix_deadline",
+    "hedge_delay_ns",
+    "is_hedgeable",
     "is_overload",
+    "is_prober",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
     "parse_grpc_timeout",
     "parse_settings",
+    "pay_hedge",
+    "probers_verdict",
     "pushback_ms",
     "reach",
     "retry_after_seconds",
@@ -421,6 +430,23 @@ def parse_deadline_ms(field: bytes) -> int | None: ...
 def parse_grpc_timeout(field: bytes) -> int | None: ...
 def expression_fault(source: str) -> str | None: ...
 def encode_grpc_timeout(left_ns: int) -> str: ...
+
+@final
+class HealthProbes:
+    def __new__(cls, params: HealthCheckParams, now_ns: int, draw: int) -> HealthProbes: ...
+    def on_result(self, has_passed: bool, now_ns: int, draw: int) -> HealthVerdict | None: ...
+    def stand_back(self, healthy: int, unhealthy: int, now_ns: int, draw: int) -> None: ...
+    @property
+    def verdict(self) -> HealthVerdict: ...
+    @property
+    def due_ns(self) -> int: ...
+
+def checker(instance: str) -> int: ...
+def is_prober(own: int, checkers: Sequence[int], endpoint: str, probers: int) -> bool: ...
+def probers_verdict(own: HealthVerdict, healthy: int, unhealthy: int) -> HealthVerdict: ...
+def hedge_delay_ns(share: float, recent: RecentLatency, now_ns: int) -> int | None: ...
+def is_hedgeable(method: str, has_whole_body: bool) -> bool: ...
+def pay_hedge(breakers: Sequence[str], budget: Budget, now_ns: int) -> Spent | None: ...
 
 @final
 class Histogram:

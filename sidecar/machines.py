@@ -29,6 +29,7 @@ from sidecar._core import (
     Deadline,
     Endpoints,
     GroupWatch,
+    HealthProbes,
     Held,
     Histogram,
     Limited,
@@ -48,14 +49,20 @@ from sidecar._core import (
     Ticket,
     Transition,
     Wait,
+    checker,
     encode_grpc_timeout,
     expression_fault,
     fix_deadline,
+    hedge_delay_ns,
+    is_hedgeable,
     is_overload,
+    is_prober,
     may_succeed_elsewhere,
     outcome,
     parse_deadline_ms,
     parse_grpc_timeout,
+    pay_hedge,
+    probers_verdict,
     pushback_ms,
     reach,
     retry_after_seconds,
@@ -104,6 +111,9 @@ __all__ = [
     "FailurePercentage",
     "FixedWindow",
     "GroupWatch",
+    "HealthCheckParams",
+    "HealthProbes",
+    "HealthVerdict",
     "Held",
     "Histogram",
     "Lanes",
@@ -147,14 +157,20 @@ __all__ = [
     "Transition",
     "Wait",
     "WhenKeysFull",
+    "checker",
     "encode_grpc_timeout",
     "expression_fault",
     "fix_deadline",
+    "hedge_delay_ns",
+    "is_hedgeable",
     "is_overload",
+    "is_prober",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
     "parse_grpc_timeout",
+    "pay_hedge",
+    "probers_verdict",
     "pushback_ms",
     "reach",
     "retry_after_seconds",
@@ -289,6 +305,18 @@ class BudgetParams:
     interval_ns: int = 10 * SECOND_NS
     floor_count: int = 10
     floor_per_ns: int = SECOND_NS
+
+
+HealthVerdict = Literal["unknown", "healthy", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheckParams:
+    """Settings of active health checks, but for what is asked."""
+
+    interval_ns: int = 10 * SECOND_NS
+    unhealthy_after: int = 3
+    healthy_after: int = 2
 
 
 Criticality = Literal["critical", "default", "sheddable", "background"]

@@ -11,6 +11,8 @@ mod budget;
 mod bulkhead;
 mod deadline;
 mod ending;
+mod health_check;
+mod hedge;
 mod instance_groups;
 mod latency;
 mod numbers;
@@ -36,6 +38,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bulkhead::register(module)?;
     deadline::register(module)?;
     ending::register(module)?;
+    health_check::register(module)?;
+    hedge::register(module)?;
     instance_groups::register(module)?;
     latency::register(module)?;
     outlier::register(module)?;

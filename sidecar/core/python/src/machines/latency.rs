@@ -43,7 +43,7 @@ impl Histogram {
 
 /// The latencies of successful attempts over the last minute.
 #[pyclass(module = "sidecar._core")]
-struct RecentLatency(latency::RecentLatency);
+pub(super) struct RecentLatency(pub(super) latency::RecentLatency);
 
 #[pymethods]
 impl RecentLatency {
