@@ -131,7 +131,8 @@ async fn accompany(companions: &mut Companions, connection: &Connection) -> Infa
     }
 }
 
-/// Runs a stream again and again, with a rest after each end.
+/// Runs a stream again and again, with a rest after each end; what refuses it is the store, if it has no space left,
+/// and never a control plane that asks for less.
 async fn again(stream: &str, log: &Log, mut run: impl AsyncFnMut() -> Answer) -> Infallible {
     let mut backoff = Backoff::default();
     loop {
@@ -143,6 +144,6 @@ async fn again(stream: &str, log: &Log, mut run: impl AsyncFnMut() -> Answer) ->
             "stream ended",
             &[("stream", &stream), ("reason", &ended.message())],
         );
-        sleep(backoff.next(chance::draw(), ended.code() == Code::ResourceExhausted)).await;
+        sleep(backoff.next(chance::draw(), false)).await;
     }
 }
