@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controlplane.model.codes import Code
-from controlplane.policy import target
+from controlplane.model.value import find_text
+from controlplane.policy import route, target
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
 from registry.model import ServiceName
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def find(world: World) -> Iterator[Problem]:
-    """Targets and callers that are not there, and policies without an enforcer."""
+    """Targets, callers and backends that are not there, and policies without an enforcer."""
+    if world.has_catalogue:
+        for document in world.documents():
+            yield from _backends(world, document)
     for document in world.policies():
         yield from _targets(world, document)
         if world.has_catalogue:
@@ -27,10 +31,22 @@ def find(world: World) -> Iterator[Problem]:
 
 def _targets(world: World, document: Document) -> Iterator[Problem]:
     for index, place in enumerate(target.targets(document)):
-        is_known = world.has_catalogue or place.kind == "ExternalService"
+        is_known = world.has_catalogue or place.kind != "Service"
         if is_known and not exists(world.snapshot.inputs, place):
             path = f"spec.targetRefs[{index}]"
             yield document.problem(path, f"{place} is not there", code=Code.TARGET_MISSING)
+
+
+def _backends(world: World, document: Document) -> Iterator[Problem]:
+    """Services that a route sends calls to, or that answer in place of others."""
+    inputs = world.snapshot.inputs
+    for backend in route.all_backends(document):
+        if not exists(inputs, backend):
+            yield document.problem("spec.rules", f"{backend} is not there", code=Code.BACKEND_MISSING)
+    spare = find_text(document.spec, "fallback.service.name")
+    if spare and inputs.find_service(ServiceName(namespace=document.key.namespace, name=spare)) is None:
+        message = f"Service {document.key.namespace}/{spare} is not there"
+        yield document.problem("spec.fallback.service.name", message, code=Code.BACKEND_MISSING)
 
 
 def _callers(world: World, document: Document) -> Iterator[Problem]:

@@ -68,6 +68,12 @@ class Code(Enum):
         "is enforced by no sidecar",
         "inject sidecars into the namespace of whoever has to enforce it, and restart its pods",
     )
+    BACKEND_MISSING = (
+        "BW0106",
+        Level.WARNING,
+        "leads to a service that is not there",
+        "`breakwater registry services` lists what is; until then such calls find no endpoint",
+    )
     PER_TRY_TOO_LONG = (
         "BW0201",
         Level.ERROR,

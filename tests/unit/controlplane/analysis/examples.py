@@ -88,6 +88,7 @@ EXAMPLES: Final[Mapping[Code, Callable[[], Found]]] = {
     ),
     Code.CALLER_MISSING: world(policy("from: [{kind: Service, name: nobody}]\n" + REQUEST), services=[CART]),
     Code.UNENFORCED: world(policy(REQUEST), services=[service(has_sidecar=False)]),
+    Code.BACKEND_MISSING: world(policy("fallback: {when: [Open], service: {name: nobody}}"), services=[CART]),
     Code.PER_TRY_TOO_LONG: block("timeouts: {request: 1s, perTry: 2s}"),
     Code.BACKWARDS: block("retry: {backoff: {base: 2s, max: 1s}}"),
     Code.HEDGE_TOO_LATE: block("timeouts: {request: 1s}\n  hedge: {after: 1s}"),
