@@ -1,7 +1,6 @@
 """The rules themselves, in the kernel: whose connections are led where, by either program that makes them."""
 
 import asyncio
-import shutil
 import socket
 import struct
 import sys
@@ -13,12 +12,12 @@ import pytest
 
 from tests.support.capture.namespace import APPLICATION_USER
 from tests.support.capture.net import Pod, net
+from tests.support.capture.programs import IPTABLES, NFTABLES, place
 
 INBOUND, OUTBOUND, OPEN, SHUT = 15006, 15001, 7000, 7001
 ORIGINAL = 80
 """SO_ORIGINAL_DST, of both families."""
 SIDECAR_USER = 10002
-IPTABLES = ("iptables", "ip6tables", "iptables-restore", "ip6tables-restore")
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +27,16 @@ def pods() -> Iterator[tuple[Pod, Pod]]:
         yield first, second
 
 
-@pytest.fixture(params=["nftables", "iptables"])
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of every program that shows rules."""
+    return place(tmp_path_factory.mktemp("programs"), (*NFTABLES, *IPTABLES))
+
+
+@pytest.fixture(params=[NFTABLES, IPTABLES], ids=["nftables", "iptables"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The PATH on which there is one of the two programs."""
-    names = ("nft",) if request.param == "nftables" else IPTABLES
-    for name in names:
-        found = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
-        assert found, f"the rules need {name}: install nftables and iptables"
-        (tmp_path / name).symlink_to(found)
-    return str(tmp_path)
+    return str(place(tmp_path, request.param))
 
 
 def lead(pod: Pod, path: str, *flags: str) -> None:
@@ -45,10 +45,10 @@ def lead(pod: Pod, path: str, *flags: str) -> None:
     pod.namespace.run("env", f"PATH={path}", *program, *flags)
 
 
-def rules(pod: Pod) -> tuple[str, ...]:
+def rules(pod: Pod, programs: Path) -> tuple[str, ...]:
     """What the kernel holds, by either program, without its counters."""
     shown = (("nft", "list", "ruleset"), ("iptables-save", "-t", "nat"), ("ip6tables-save", "-t", "nat"))
-    lines = "\n".join(pod.namespace.run(*words) for words in shown).splitlines()
+    lines = "\n".join(pod.namespace.run(programs / name, *words) for name, *words in shown).splitlines()
     return tuple(line for line in lines if not line.startswith(("#", ":")) and "counter" not in line)
 
 
@@ -148,15 +148,15 @@ async def test_nothing_gets_around_a_sidecar_that_is_not_there_yet(pods: tuple[P
 
 
 def test_running_twice_leaves_what_running_once_does_and_removal_nothing(
-    pods: tuple[Pod, Pod], path: str
+    pods: tuple[Pod, Pod], path: str, programs: Path
 ) -> None:
     one, _ = pods
-    before = rules(one)
+    before = rules(one, programs)
     lead(one, path, "--exclude-outbound-ports=1")
     lead(one, path, "--exclude-outbound-ports=2")
-    once = rules(one)
+    once = rules(one, programs)
     lead(one, path, "--exclude-outbound-ports=2")
-    assert rules(one) == once != before
+    assert rules(one, programs) == once != before
     lead(one, path, "--remove")
     lead(one, path, "--remove")
-    assert rules(one) == before
+    assert rules(one, programs) == before

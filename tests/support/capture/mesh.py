@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.support.capture.namespace import Namespace
 from tests.support.capture.net import NODE, Net, Pod
+from tests.support.capture.programs import NFTABLES, place
 from tests.support.framing import Message
 from tests.support.process import Process
 from tests.support.rawclient import RawClient
@@ -21,18 +22,21 @@ SIDECAR_USER = "0"
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """The network, and the directory of the policies that hold on it."""
+    """The network, the directory of the policies that hold on it, and that of programs for its rules."""
 
     net: Net
     policies: Path
     scratch: Path
+    programs: Path
 
 
 @asynccontextmanager
 async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
     """Run a control plane on the node."""
-    directory = scratch / "policies"
+    directory, programs = scratch / "policies", scratch / "programs"
     directory.mkdir()
+    programs.mkdir()
+    place(programs, NFTABLES)
     (directory / "policies.yaml").write_text(policies)
     command: tuple[str | Path, ...] = (
         *(*on.node.prefix, sys.executable, "-m", "controlplane.main", "--insecure"),
@@ -41,7 +45,7 @@ async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
     )
     async with Process(command, log=scratch / "controlplane.log") as process:
         await process.ready(_answering(on.node, PAGES, "/readyz"), timeout_seconds=READY_TIMEOUT_SECONDS)
-        yield Mesh(on, directory, scratch)
+        yield Mesh(on, directory, scratch, programs)
 
 
 @asynccontextmanager
@@ -49,7 +53,7 @@ async def captured(
     within: Mesh, pod: Pod, service: str, *, capture: Sequence[str] = (), flags: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
     """Lead a pod's traffic to a sidecar there, and run it; `capture` and `flags` go to either program."""
-    lead(pod, *capture)
+    lead(pod, within.programs, *capture)
     name = service.replace("/", "-")
     program: tuple[str, ...] = (*pod.namespace.prefix, sys.executable, "-m", "sidecar.main")
     command: tuple[str | Path, ...] = (
@@ -64,10 +68,10 @@ async def captured(
         yield process
 
 
-def lead(pod: Pod, *flags: str) -> str:
-    """Return what breakwater-capture says in a pod."""
+def lead(pod: Pod, programs: Path, *flags: str) -> None:
+    """Run breakwater-capture in a pod, where there are these programs alone."""
     program = (sys.executable, "-m", "sidecar.capture", "--exclude-user", SIDECAR_USER)
-    return pod.namespace.run(*program, *flags)
+    pod.namespace.run("env", f"PATH={programs}", *program, *flags)
 
 
 async def get(namespace: Namespace, address: str, port: int, path: str = "/", host: str = "app") -> Message:

@@ -71,6 +71,17 @@ def test_an_endpoint_has_the_labels_of_its_pod_and_the_zone_that_its_slice_says(
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [(["10.96.0.5", "fd00::5"], ("10.96.0.5", "fd00::5")), (["None"], ()), ([], ())],
+    ids=["both families", "headless", "unknown"],
+)
+def test_a_service_has_the_addresses_that_the_cluster_gave_it(
+    given: list[str], addresses: tuple[str, ...]
+) -> None:
+    assert described(service(clusterIPs=given)).addresses == addresses
+
+
 def test_ports_are_those_of_tcp_sorted_by_number() -> None:
     found = described(
         service(
