@@ -36,10 +36,11 @@ async def create(
 
 
 def written(path: Path) -> list[dict[str, Any]]:
-    """The documents of a YAML file, or of the examples on a page, all in namespace default."""
+    """The documents of our kinds in a YAML file, or in the examples on a page, all in namespace default."""
     text = path.read_text(encoding="utf-8")
     texts = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if path.suffix == ".md" else [text]
-    found = [document for each in texts for document in yaml.safe_load_all(each) if document]
+    every = [document for each in texts for document in yaml.safe_load_all(each) if document]
+    found = [document for document in every if SCHEMA.kinds[document["kind"]].is_ours]
     for document in found:
         if not SCHEMA.kinds[document["kind"]].cluster_scoped:
             document["metadata"]["namespace"] = "default"
