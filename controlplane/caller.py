@@ -14,9 +14,13 @@ from controlplane.errors import ImpersonationError
 from controlplane.model.resource import ResourceName, ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
+    from typing import TypeAlias
 
     from controlplane.model.identity import Identity
+
+    Identify: TypeAlias = Callable[[str], Awaitable[Identity | None]]
+    """Says by its token who calls, or `None` where nobody vouches for anybody; raises what refuses it."""
 
 CALLER: Final[ContextVar[Identity | None]] = ContextVar("caller", default=None)
 

@@ -24,7 +24,7 @@ class Credentials:
 
 
 Keyring: TypeAlias = Callable[[], Credentials]
-"""Gives the credentials that hold now; asked whenever a connection begins."""
+"""Gives the credentials that hold now; asked whenever a connection begins, or every second."""
 
 
 class FileCredentials:

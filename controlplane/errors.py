@@ -6,6 +6,7 @@
     ├── CredentialsError            there is nothing to show to who connects
     ├── AuthorityError              roots that cannot be read, kept or published
     ├── ReviewError                 nobody can say now whose a token is
+    ├── TokenError                  a token that proves nothing
     ├── MalformedReviewError        a webhook was asked nothing that it could answer
     ├── DiscoveryError
     │   ├── ProtocolError           a sidecar said what it may not say here
@@ -77,6 +78,12 @@ class ReviewError(ControlPlaneError):
 
     origin = Origin.UPSTREAM
     retryable = True
+
+
+class TokenError(ControlPlaneError):
+    """A token that proves nothing."""
+
+    origin = Origin.DOWNSTREAM
 
 
 class MalformedReviewError(ControlPlaneError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from controlplane.authority.guard import Review
+    from controlplane.caller import Identify
     from controlplane.config import Settings
     from controlplane.credentials import Keyring
     from controlplane.security import Security
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """Those of `--listen` and `--admin`."""
+    """Those of `--listen` and `--admin`; `identify` says by its token who opens a stream of discovery."""
 
     sidecars: Access
     people: Access
+    identify: Identify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ async def opening(settings: Settings) -> AsyncIterator[Gates]:
     async with _trusting(settings) as trust:
         callers = (CallerGuard(trust.review, MonotonicClock()),) if trust.review else ()
         yield Gates(
+            identify=callers[0].identify if callers else _nobody,
             sidecars=Access(keyring=trust.keyring, guards=callers),
             people=Access(
                 keyring=trust.keyring,
@@ -85,6 +88,10 @@ def shown(settings: Settings, gates: Gates) -> Iterator[Shown]:
         yield Shown("webhook", "given", FileCredentials(injection.certificate, injection.key))
     elif injection and keyring:
         yield Shown("webhook", issuer, keyring)
+
+
+async def _nobody(_: str) -> None:
+    """Where nobody vouches for anybody."""
 
 
 def _for_people(security: Security) -> Iterator[grpc.aio.ServerInterceptor]:

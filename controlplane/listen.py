@@ -101,30 +101,29 @@ class Service(NamedTuple):
     add: Callable[[grpc.aio.Server], None]
 
 
-class Listener:
-    """A server that is bound, and serves once it is told to start."""
+class Servers:
+    """The services of one gRPC server, with health and reflection; `names` are served, too, before it."""
 
     def __init__(
-        self, server: grpc.aio.Server, address: Address, names: Iterable[str], lifetimes: Lifetimes
+        self,
+        services: Iterable[Service],
+        guards: Iterable[grpc.aio.ServerInterceptor],
+        options: Iterable[tuple[str, int]] = (),
+        names: Iterable[str] = (),
     ) -> None:
-        self.address = address
-        self._server = server
-        self._lifetimes = lifetimes
+        self.server = grpc.aio.server(options=(*_OPTIONS, *options), interceptors=tuple(guards))
+        services = tuple(services)
+        for service in services:
+            service.add(self.server)
+        names = [*names, *(service.name for service in services)]
         self._names = ("", *names)
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        shown = [*names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(shown, self.server)
 
-    async def start(self) -> None:
-        """Serves, and says so."""
-        await self._report(is_serving=True)
-        await self._server.start()
-
-    async def stop(self) -> None:
-        """Says that it leaves, asks every client to leave, and leaves."""
-        await self._report(is_serving=False)
-        await self._server.stop(self._lifetimes.stop_grace)
-
-    async def _report(self, *, is_serving: bool) -> None:
+    async def report(self, *, is_serving: bool) -> None:
+        """Says whether everything is served."""
         answers = health_pb2.HealthCheckResponse
         status = answers.SERVING if is_serving else answers.NOT_SERVING
         for name in self._names:
@@ -144,25 +143,38 @@ async def listening(
     services: Iterable[Service],
     access: Access = OPEN,
     lifetimes: Lifetimes = DEFAULT_LIFETIMES,
-) -> AsyncIterator[Listener]:
+) -> AsyncIterator[Address]:
     """A server of `services` with health and reflection, serving at `address` until the block ends.
 
     Raises:
         ListenError: the address cannot be listened on.
     """
-    server = grpc.aio.server(options=(*_OPTIONS, *lifetimes.options()), interceptors=access.guards)
-    services = tuple(services)
-    for service in services:
-        service.add(server)
-    names = [service.name for service in services]
+    servers = Servers(services, access.guards, lifetimes.options())
     try:
-        port = _add_port(server, address, access)
+        port = _add_port(servers.server, address, access)
     except RuntimeError as error:
         raise ListenError(flag, str(address), "it is taken, or not ours") from error
-    listener = Listener(server, Address(host=address.host, port=port), names, lifetimes)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    await listener.start()
+    await servers.report(is_serving=True)
+    await servers.server.start()
     try:
-        yield listener
+        yield Address(host=address.host, port=port)
     finally:
-        await listener.stop()
+        await servers.report(is_serving=False)
+        await servers.server.stop(lifetimes.stop_grace)
+
+
+@asynccontextmanager
+async def answering(
+    target: str,
+    services: Iterable[Service],
+    guards: Iterable[grpc.aio.ServerInterceptor],
+    names: Iterable[str],
+) -> AsyncIterator[Servers]:
+    """A server of `services` for what stands before it, which serves `names` itself, until the block ends."""
+    servers = Servers(services, guards, names=names)
+    servers.server.add_insecure_port(target)
+    await servers.server.start()
+    try:
+        yield servers
+    finally:
+        await servers.server.stop(None)

@@ -36,6 +36,7 @@ from controlplane.errors import (
     SettingsError,
 )
 from controlplane.flags import find_answer
+from controlplane.front import fronting
 from controlplane.garbage import keep_what_there_is
 from controlplane.gates import opening, shown
 from controlplane.history.gauges import HistoryCollector
@@ -204,14 +205,14 @@ async def replica(
         parts.metrics.registry.register(certificates)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
-            listening(
-                "--listen",
+            fronting(
                 settings.listen,
+                DiscoveryServer(parts.fleet, parts.revisions.saw, gates.identify),
                 _for_sidecars(parts, peers, store, own),
                 gates.sidecars,
                 lifetimes,
-            ) as listener,
-            present(store, await own.at(listener.address, settings.store), MonotonicClock()) as itself,
+            ) as listen,
+            present(store, await own.at(listen, settings.store), MonotonicClock()) as itself,
             listening(
                 "--admin",
                 settings.admin,
@@ -222,7 +223,7 @@ async def replica(
             _reviewing(settings, cluster, parts, gates.people.keyring),
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
-            bound = Bound(listen=listener.address, admin=admin.address, http=http)
+            bound = Bound(listen=listen, admin=admin, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
             start(tidy(parts.readings))
             handover = Handover(
@@ -406,7 +407,6 @@ def _local(parts: _Parts, election: Election) -> Local:
 def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
     telemetry = TelemetryServer(parts.readings, peers.circle)
     registry = RegistryService(Registrar(store), parts.live)
-    yield Service("mesh.v1.DiscoveryService", DiscoveryServer(parts.fleet, parts.revisions.saw).add_to)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
     yield Service("mesh.v1.TelemetryService", telemetry.add_to)
     yield Service("mesh.v1.RegistryService", registry.add_to)

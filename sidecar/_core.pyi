@@ -30,8 +30,11 @@ from sidecar.machines import (
 
 __all__ = [
     "BREAKER_TRANSITIONS",
+    "CLOSED",
     "HISTOGRAM_BOUNDS_NS",
+    "OPENED",
     "REASONS",
+    "RECEIVED",
     "VERSION",
     "Adaptive",
     "Admission",
@@ -46,6 +49,7 @@ __all__ = [
     "Counts",
     "Deadline",
     "Endpoints",
+    "Fanout",
     "GroupWatch",
     "HealthProbes",
     "Held",
@@ -483,3 +487,28 @@ def parse_settings(values: Mapping[str, Sequence[str]]) -> Settings | list[tuple
 def run(settings: Settings) -> None: ...
 def drain(deadline_seconds: float) -> None: ...
 def status() -> Status | None: ...
+
+OPENED: Final[int]
+RECEIVED: Final[int]
+CLOSED: Final[int]
+
+@final
+class Fanout:
+    def __new__(
+        cls,
+        address: str,
+        path: str,
+        backend: str,
+        age_seconds: float,
+        grace_seconds: float,
+        shown: tuple[bytes, bytes] | None,
+    ) -> Fanout: ...
+    @property
+    def port(self) -> int: ...
+    def fileno(self) -> int: ...
+    def take(self) -> list[tuple[int, int, bytes]]: ...
+    def accept(self, stream: int) -> None: ...
+    def send(self, streams: Sequence[int], message: bytes) -> None: ...
+    def end(self, stream: int, code: int, reason: str) -> None: ...
+    def show(self, certificate: bytes, key: bytes) -> None: ...
+    def stop(self, grace_seconds: float) -> None: ...

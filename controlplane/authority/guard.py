@@ -13,7 +13,7 @@ import grpc.aio
 import structlog
 
 from controlplane.caller import CALLER
-from controlplane.errors import ReviewError
+from controlplane.errors import ReviewError, TokenError
 from controlplane.listen import HEALTH, bearer, refusing
 
 if TYPE_CHECKING:
@@ -69,19 +69,34 @@ class CallerGuard(grpc.aio.ServerInterceptor):
         if method.startswith((HEALTH, _PEERS)):
             return await continuation(handler_call_details)
         try:
-            identity = await self._identify(bearer(handler_call_details))
+            identity = await self.identify(bearer(handler_call_details))
         except ReviewError as error:
-            log.warning("token not reviewed", reason=str(error))
-            return refusing(grpc.StatusCode.UNAVAILABLE, _AWAY)
-        if identity is None:
-            log.warning("token refused", method=method, audit=True)
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, _REFUSAL)
+            return refusing(grpc.StatusCode.UNAVAILABLE, str(error))
+        except TokenError as error:
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, str(error))
         if method in _ENTRIES:
             return refusing(grpc.StatusCode.PERMISSION_DENIED, _UNREGISTERED)
         CALLER.set(identity)
         return await continuation(handler_call_details)
 
-    async def _identify(self, token: str) -> Identity | None:
+    async def identify(self, token: str) -> Identity:
+        """The pod that a token was made for.
+
+        Raises:
+            ReviewError: nobody can say it now.
+            TokenError: none, or the token is wrong in any way.
+        """
+        try:
+            identity = await self._find(token)
+        except ReviewError as error:
+            log.warning("token not reviewed", reason=str(error))
+            raise ReviewError(_AWAY) from error
+        if identity is None:
+            log.warning("token refused", audit=True)
+            raise TokenError(_REFUSAL)
+        return identity
+
+    async def _find(self, token: str) -> Identity | None:
         if not 0 < len(token) <= _TOKEN_BYTES:
             return None
         key, now_ns = hashlib.sha256(token.encode()).digest(), self._clock.now_ns()

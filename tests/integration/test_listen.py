@@ -34,7 +34,7 @@ async def test_client_is_asked_to_leave_after_a_while_and_cut_after_a_grace() ->
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
         listening("--listen", LOOPBACK, (), lifetimes=SHORT) as listener,
-        grpc.aio.insecure_channel(str(listener.address)) as channel,
+        grpc.aio.insecure_channel(str(listener)) as channel,
     ):
         call = watch(channel)
         assert (await anext(aiter(call))).status == SERVING
@@ -48,7 +48,7 @@ async def test_client_is_told_that_the_server_leaves_before_it_is_cut() -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), AsyncExitStack() as block:
         lifetimes = Lifetimes(stop_grace=0.2)
         listener = await block.enter_async_context(listening("--listen", LOOPBACK, (), lifetimes=lifetimes))
-        async with grpc.aio.insecure_channel(str(listener.address)) as channel:
+        async with grpc.aio.insecure_channel(str(listener)) as channel:
             call = watch(channel)
             answers = aiter(call)
             assert (await anext(answers)).status == SERVING

@@ -1,0 +1,155 @@
+//! What all connections of a front share, and its orders.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use slab::Slab;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio_rustls::TlsAcceptor;
+
+use crate::backend::Backend;
+use crate::inbox::{Inbox, StreamId};
+use crate::orders::Order;
+use crate::outbox::{Outbox, Task};
+use crate::relay::relay;
+use crate::settings::{Lifetimes, Settings};
+use crate::stream::Stream;
+use crate::tls::Shown;
+
+/// What encrypts connections, and what it shows.
+pub(crate) struct Encryption {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) shown: Arc<Shown>,
+}
+
+/// One front.
+pub(crate) struct Hub {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) encryption: Option<Encryption>,
+    pub(crate) leaving: watch::Sender<bool>,
+    settings: Settings,
+    backend: Rc<Backend>,
+    streams: RefCell<Streams>,
+}
+
+/// The streams by their place; a place is taken anew, and its number is not.
+#[derive(Default)]
+struct Streams {
+    places: Slab<(StreamId, Rc<Outbox>)>,
+    begun: u64,
+    parked: Vec<Rc<Outbox>>,
+}
+
+/// Bits of an id that say where a stream is; the others say which one.
+const PLACE_BITS: u32 = 24;
+
+impl Streams {
+    fn find(&self, id: StreamId) -> Option<&Rc<Outbox>> {
+        let (known, outbox) = self.places.get(place(id))?;
+        (*known == id).then_some(outbox)
+    }
+}
+
+fn place(id: StreamId) -> usize {
+    usize::try_from(id & ((1 << PLACE_BITS) - 1)).unwrap_or(usize::MAX)
+}
+
+impl Hub {
+    pub(crate) fn new(
+        settings: Settings,
+        inbox: Arc<Inbox>,
+        encryption: Option<Encryption>,
+    ) -> Rc<Self> {
+        let backend = Rc::new(Backend::new(settings.backend.clone()));
+        Rc::new(Self {
+            inbox,
+            encryption,
+            leaving: watch::Sender::new(false),
+            settings,
+            backend,
+            streams: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn lifetimes(&self) -> Lifetimes {
+        self.settings.lifetimes
+    }
+
+    /// Begins with a call that a client made.
+    pub(crate) fn begin(
+        self: &Rc<Self>,
+        request: Request<RecvStream>,
+        respond: SendResponse<bytes::Bytes>,
+    ) {
+        if request.uri().path() == self.settings.path {
+            if let Some(stream) = Stream::open(self, request, respond) {
+                spawn_local(stream);
+            }
+        } else {
+            spawn_local(relay(Rc::clone(&self.backend), request, respond));
+        }
+    }
+
+    /// A place for one more stream.
+    pub(crate) fn enter(&self) -> (StreamId, Rc<Outbox>) {
+        let mut streams = self.streams.borrow_mut();
+        streams.begun += 1;
+        let begun = streams.begun;
+        let entry = streams.places.vacant_entry();
+        let place = u64::try_from(entry.key()).unwrap_or(u64::MAX);
+        let id = begun << PLACE_BITS | place;
+        let outbox = Rc::<Outbox>::default();
+        entry.insert((id, Rc::clone(&outbox)));
+        (id, outbox)
+    }
+
+    pub(crate) fn leave(&self, id: StreamId) {
+        self.streams.borrow_mut().places.try_remove(place(id));
+    }
+
+    /// Has a stream woken once the inbox was emptied.
+    pub(crate) fn park(&self, outbox: &Rc<Outbox>) {
+        self.inbox.wait();
+        self.streams.borrow_mut().parked.push(Rc::clone(outbox));
+    }
+
+    /// Obeys until told to stop; how long those who are connected have to leave.
+    pub(crate) async fn obey(&self, orders: &mut UnboundedReceiver<Order>) -> Duration {
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Accept(id) => self.put(id, Task::Accept),
+                Order::Send(ids, message) => {
+                    for id in ids {
+                        self.put(id, Task::Send(message.clone()));
+                    }
+                }
+                Order::End(id, status) => self.put(id, Task::End(status)),
+                Order::Taken => {
+                    for outbox in std::mem::take(&mut self.streams.borrow_mut().parked) {
+                        outbox.wake();
+                    }
+                }
+                Order::Show(key) => {
+                    if let Some(encryption) = &self.encryption {
+                        encryption.shown.replace(key);
+                    }
+                }
+                Order::Stop(grace) => return grace,
+            }
+        }
+        Duration::ZERO
+    }
+
+    fn put(&self, id: StreamId, task: Task) {
+        if let Some(outbox) = self.streams.borrow().find(id) {
+            outbox.put(task);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What happened on the streams of discovery, until the control plane takes it: all at once, after one bell.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// Names a stream for as long as the front runs.
+pub type StreamId = u64;
+
+/// Something happened on a stream.
+#[derive(Debug)]
+pub struct Event {
+    /// Where.
+    pub stream: StreamId,
+    /// What.
+    pub what: What,
+}
+
+/// What happens on a stream, in this order: it is the first, any number of the second, the last.
+#[derive(Debug)]
+pub enum What {
+    /// It was opened, with this in its `authorization`.
+    Opened(Bytes),
+    /// A whole message came.
+    Received(Bytes),
+    /// Nothing more will come, and nothing can be sent.
+    Closed,
+}
+
+/// Events on their way from the front's thread to the control plane's.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    events: Mutex<Vec<Event>>,
+    bell: UnixStream,
+    ear: UnixStream,
+    /// How often it was emptied.
+    emptied: AtomicU64,
+    /// Whether somebody waits for that.
+    is_awaited: AtomicBool,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (bell, ear) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ear.set_nonblocking(true)?;
+        Ok(Self {
+            events: Mutex::default(),
+            bell,
+            ear,
+            emptied: AtomicU64::new(0),
+            is_awaited: AtomicBool::new(false),
+        })
+    }
+
+    /// What becomes readable when there is something to take.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.ear.as_raw_fd()
+    }
+
+    pub(crate) fn put(&self, stream: StreamId, what: What) {
+        let mut events = self.events();
+        if events.is_empty() {
+            // A bell that is full already has been heard.
+            let _ = (&self.bell).write(&[1]);
+        }
+        events.push(Event { stream, what });
+    }
+
+    /// All that happened since, and whether somebody waited for room.
+    pub(crate) fn take(&self) -> (Vec<Event>, bool) {
+        let mut heard = [0; 64];
+        while matches!((&self.ear).read(&mut heard), Ok(count) if count == heard.len()) {}
+        let events = std::mem::take(&mut *self.events());
+        self.emptied.fetch_add(1, Ordering::AcqRel);
+        (events, self.is_awaited.swap(false, Ordering::AcqRel))
+    }
+
+    pub(crate) fn emptied(&self) -> u64 {
+        self.emptied.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn wait(&self) {
+        self.is_awaited.store(true, Ordering::Release);
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

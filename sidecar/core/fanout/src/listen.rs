@@ -1,0 +1,69 @@
+//! The socket that clients connect to.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::connection::serve;
+use crate::hub::Hub;
+
+/// Connections that wait to be taken: all sidecars of a replica may come back at once.
+const BACKLOG: i32 = 4_096;
+/// Connections at once; whoever comes then waits in the backlog.
+pub(crate) const MOST_CONNECTIONS: usize = 20_000;
+/// Before another try when there is nothing left to take one with.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that is bound to the first address that takes it; nobody else can have the same.
+pub(crate) fn bind(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in address.to_socket_addrs()? {
+        match bind_to(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Takes connections for as long as it is polled.
+pub(crate) async fn accept(
+    hub: &Rc<Hub>,
+    listener: &tokio::net::TcpListener,
+    places: &Arc<Semaphore>,
+) {
+    while let Ok(place) = Arc::clone(places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let hub = Rc::clone(hub);
+                spawn_local(async move {
+                    let _place = place;
+                    // Without it messages are late, and no less whole.
+                    let _ = stream.set_nodelay(true);
+                    serve(hub, stream).await;
+                });
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
