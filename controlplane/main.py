@@ -41,8 +41,6 @@ from controlplane.garbage import keep_what_there_is
 from controlplane.gates import opening, shown
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
-from controlplane.injector.server import Questions, serving_webhooks
-from controlplane.injector.template import Template
 from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
@@ -362,6 +360,8 @@ async def _reviewing(
     if not (webhook and injection and cluster and keyring):
         yield
         return
+    from controlplane.injector.server import Questions, serving_webhooks  # noqa: PLC0415  # with aiohttp, 10 MB
+    from controlplane.injector.template import Template  # noqa: PLC0415  # with that
     from controlplane.kubernetes.version import minor  # noqa: PLC0415  # as for `watching`
 
     namespace = cluster.api.namespace
@@ -455,7 +455,3 @@ async def _background() -> AsyncIterator[Start]:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-if __name__ == "__main__":
-    run()

@@ -1,9 +1,15 @@
-"""The HTTP side: measurements for Prometheus, and whether the control plane lives and is ready."""
+"""The HTTP side: measurements for Prometheus, and whether the control plane lives and is ready.
 
+Little enough to be answered by hand: no request has a body that matters, a connection ends with its answer.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -13,8 +19,40 @@ from controlplane.errors import ListenError
 Checks = Callable[[], Mapping[str, bool]]
 """What must hold for the control plane to be ready, by name."""
 
-_GRACE_SECONDS = 1.0
-_OK, _UNAVAILABLE = 200, 503
+_HEAD_BYTES = 16 << 10
+_AT_ONCE = 64
+"""Requests that are read or answered at a time; whoever comes then waits."""
+
+_SECONDS = 10
+"""Time to send a request, and again to take its answer."""
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The head of a request: names of fields are in lower case."""
+
+    method: str
+    target: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A status and a body."""
+
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = _TEXT
+    body: bytes
+
+    def encode(self, *, has_body: bool) -> bytes:
+        """The bytes to send, as the last on the connection."""
+        head = (
+            f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nContent-Type: {self.content_type}\r\n"
+            f"Content-Length: {len(self.body)}\r\nConnection: close\r\n\r\n"
+        )
+        return head.encode() + (self.body if has_body else b"")
 
 
 @asynccontextmanager
@@ -26,36 +64,75 @@ async def serving_http(
     Raises:
         ListenError: the address cannot be listened on.
     """
-    runner = web.AppRunner(_application(registry, checks), access_log=None, shutdown_timeout=_GRACE_SECONDS)
-    await runner.setup()
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError):  # whoever leaves needs no answer
+            async with turns:
+                await _exchange(reader, writer, lambda request: answer(request, registry, checks))
+        writer.close()
+
     try:
-        site = web.TCPSite(runner, address.host, address.port)
+        server = await asyncio.start_server(serve, address.host, address.port, limit=_HEAD_BYTES)
+    except OSError as error:
+        raise ListenError("--http", str(address), error.strerror or str(error)) from error
+    async with server:
+        yield Address(host=address.host, port=server.sockets[0].getsockname()[1])
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Callable[[Request], Answer]
+) -> None:
+    async with asyncio.timeout(_SECONDS):
         try:
-            await site.start()
-        except OSError as error:
-            raise ListenError("--http", str(address), error.strerror or str(error)) from error
-        yield Address(host=address.host, port=runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+            head = await reader.readuntil(b"\r\n\r\n")
+            request = parse(head)
+        except (asyncio.LimitOverrunError, asyncio.IncompleteReadError, ValueError):
+            request = None
+    found = respond(request) if request else Answer(status=HTTPStatus.BAD_REQUEST, body=b"")
+    writer.write(found.encode(has_body=request is None or request.method != "HEAD"))
+    async with asyncio.timeout(_SECONDS):
+        await writer.drain()
 
 
-def _application(registry: CollectorRegistry, checks: Checks) -> web.Application:
-    async def metrics(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+def parse(head: bytes) -> Request:
+    """The head of a request.
 
-    async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+    Raises:
+        ValueError: it is none.
+    """
+    first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    method, target, version = first.split(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError(f"expected HTTP/1.1, found {version!r}")
+    fields = (line.split(":", 1) for line in lines)
+    return Request(
+        method=method, target=target, fields={name.lower(): value.strip() for name, value in fields}
+    )
 
-    async def readyz(request: web.Request) -> web.Response:
-        found = checks()
-        is_ready = all(found.values())
-        text = "ready\n" if is_ready else "not ready\n"
-        if "verbose" in request.query:
-            text = "".join(f"{'ok' if holds else 'no'}: {name}\n" for name, holds in found.items()) + text
-        return web.Response(status=_OK if is_ready else _UNAVAILABLE, text=text)
 
-    application = web.Application()
-    routes = {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz}
-    application.add_routes([web.get(path, handler) for path, handler in routes.items()])
-    return application
+def answer(request: Request, registry: CollectorRegistry, checks: Checks) -> Answer:
+    """What a request asks for."""
+    if request.method not in ("GET", "HEAD"):
+        return Answer(status=HTTPStatus.METHOD_NOT_ALLOWED, body=b"expected GET or HEAD\n")
+    target = urlsplit(request.target)
+    match target.path:
+        case "/metrics":
+            encode, content_type = choose_encoder(request.fields.get("accept", ""))
+            return Answer(content_type=content_type, body=encode(registry))
+        case "/healthz":
+            return Answer(body=b"ok\n")
+        case "/readyz":
+            is_verbose = "verbose" in parse_qs(target.query, keep_blank_values=True)
+            return _readiness(checks(), is_verbose=is_verbose)
+        case _:
+            return Answer(status=HTTPStatus.NOT_FOUND, body=b"expected /metrics, /healthz or /readyz\n")
+
+
+def _readiness(found: Mapping[str, bool], *, is_verbose: bool) -> Answer:
+    is_ready = all(found.values())
+    text = "ready\n" if is_ready else "not ready\n"
+    if is_verbose:
+        text = "".join(f"{'ok' if holds else 'no'}: {name}\n" for name, holds in found.items()) + text
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(status=status, body=text.encode())

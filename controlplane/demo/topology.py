@@ -47,7 +47,7 @@ class ControlPlane:
 def control_plane_command(plane: ControlPlane, *, store: str, policies: Path) -> list[str]:
     """Return the command that starts the control plane on a store."""
     return [
-        sys.executable, "-m", "controlplane.main",
+        sys.executable, "-m", "controlplane",
         "--store", store,
         "--policies", str(policies),
         "--listen", f"{HOST}:{plane.listen}",

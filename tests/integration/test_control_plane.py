@@ -44,7 +44,7 @@ async def test_second_control_plane_on_one_file_is_refused_and_told_what_to_do(t
     store = f"sqlite:{tmp_path / 'registry.db'}"
     policies = tmp_path / "policies"
     policies.mkdir()
-    second = (sys.executable, "-m", "controlplane.main", "--store", store, "--listen", "127.0.0.1:0")
+    second = (sys.executable, "-m", "controlplane", "--store", store, "--listen", "127.0.0.1:0")
     async with (
         controlplane(tmp_path, policies, store=store),
         Process(second, log=tmp_path / "second.log") as process,

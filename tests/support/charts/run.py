@@ -36,7 +36,7 @@ async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPla
     words = [_here(word, scratch, ports) for word in container["args"]]
     token = await server.token(NAMESPACE, pod["serviceAccountName"])
     account = server.kubeconfig_with(token, name=NAME, namespace=NAMESPACE)
-    command = (sys.executable, "-m", "controlplane.main", *words)
+    command = (sys.executable, "-m", "controlplane", *words)
     log, environment = scratch / "controlplane.log", {"KUBECONFIG": str(account)}
     async with Process(command, log=log, environment=environment) as process:
         plane = ControlPlane(
