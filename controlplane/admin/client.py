@@ -51,6 +51,19 @@ class Sidecars:
         ]
         return sorted(found, key=_limit_order)
 
+    async def endpoints(
+        self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName | None
+    ) -> list[admin_pb2.CalledEndpoint]:
+        """Endpoints as the sidecars see them that answer, sorted by service, endpoint and sidecar."""
+        request = sidecar_admin_pb2.ListSidecarEndpointsRequest(service=service)
+        results = await self._mesh.command(where, command_pb2.Command(list_endpoints=request))
+        found = [
+            admin_pb2.CalledEndpoint(instance=result.instance, endpoint=endpoint)
+            for result in results.values()
+            for endpoint in result.list_endpoints.endpoints
+        ]
+        return sorted(found, key=_endpoint_order)
+
     async def hosts(
         self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName
     ) -> list[admin_pb2.SidecarHost]:
@@ -81,6 +94,12 @@ def _forced(results: Iterable[command_pb2.CommandResult]) -> Iterable[admin_pb2.
         for result in results
         if not result.error
     )
+
+
+def _endpoint_order(one: admin_pb2.CalledEndpoint) -> tuple[str, ...]:
+    endpoint = one.endpoint
+    service = endpoint.service
+    return service.namespace, service.name, endpoint.instance, endpoint.address, one.instance
 
 
 def _breaker_order(one: admin_pb2.SidecarBreaker) -> tuple[str, ...]:

@@ -265,6 +265,17 @@ class AdminServer(AdminServiceServicer):
         breakers = await self._sidecars.breakers(asked.value, request.service if service else None)
         return pb.ListBreakersResponse(breakers=breakers, unanswered=asked.unanswered)
 
+    async def ListCalledEndpoints(
+        self, request: pb.ListCalledEndpointsRequest, context: _Context
+    ) -> pb.ListCalledEndpointsResponse:
+        """Endpoints as the sidecars see them that answer."""
+        del context
+        service = codec.find_service(request.service)
+        asked = await self._asked(service, ResourceType.OUTBOUND)
+        where = {one: at for one, at in asked.value.items() if request.instance in {"", one}}
+        endpoints = await self._sidecars.endpoints(where, request.service if service else None)
+        return pb.ListCalledEndpointsResponse(endpoints=endpoints, unanswered=asked.unanswered)
+
     async def ListLimits(self, request: pb.ListLimitsRequest, context: _Context) -> pb.ListLimitsResponse:
         """Limits of the sidecars that answer."""
         del context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from controlplane.cli import figures, limit_figures, options
+from controlplane.cli import endpoint_figures, figures, limit_figures, options
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
@@ -35,8 +35,9 @@ def service(
     with AdminClient(admin) as client:
         answer = client.call("GetEffectivePolicy", request)
         breakers = client.call("ListBreakers", {"service": request["service"]})["breakers"]
+        called = client.call("ListCalledEndpoints", {"service": request["service"]})["endpoints"]
     if output in {Format.JSON, Format.YAML}:
-        show_document({"kind": "EffectivePolicy", **answer, "breakers": breakers}, output)
+        show_document({"kind": "EffectivePolicy", **answer, "breakers": breakers, "called": called}, output)
         return
     found = answer["service"]
     print_lines(_service(found))
@@ -45,6 +46,7 @@ def service(
         for origin, value in zip(answer["origins"], answer["values"], strict=True)
     ]
     rows += [_breaker(one) for one in breakers]
+    rows += [_left_out(one) for one in called if not one["endpoint"]["ready"]]
     rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
     rows += [row for rules in answer["outboundLimits"] for row in _limits(rules, 0)]
     rows += map(_fault, answer["faults"])
@@ -88,6 +90,14 @@ def _breaker(one: dict[str, Any]) -> list[str]:
     breaker = one["breaker"]
     scope = f"endpoint {breaker['endpoint']}" if breaker["endpoint"] else "service"
     return [f"breaker.{scope} (state)", figures.state(breaker["state"]), f"sidecar {one['instance']}"]
+
+
+def _left_out(one: dict[str, Any]) -> list[str]:
+    endpoint = one["endpoint"]
+    why = f"{endpoint_figures.state(endpoint)}: {endpoint_figures.cause(endpoint) or 'others go first'}"
+    if left := endpoint_figures.returns_in(endpoint):
+        why += f", returns in {figures.age(left)}"
+    return [f"endpoint {endpoint['instance']} (state)", why, f"sidecar {one['instance']}"]
 
 
 def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:

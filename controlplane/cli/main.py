@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import access, breakers, describe, output, policy, registry
+from controlplane.cli import access, breakers, describe, output, policy, proxy_config, registry
 from controlplane.cli.analyze import analyze
 from controlplane.cli.check import check
 from controlplane.cli.check_inject import check_inject
@@ -90,6 +90,7 @@ registry.app.command("watch")(watch)
 app.add_typer(describe.app, name="describe")
 app.add_typer(breakers.app, name="breakers")
 app.add_typer(policy.app, name="policy")
+app.add_typer(proxy_config.app, name="proxy-config")
 app.add_typer(registry.app, name="registry")
 
 

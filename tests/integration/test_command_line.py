@@ -32,6 +32,8 @@ LISTINGS = {
     ("stat", "--outbound"): "TrafficList",
     ("breakers",): "BreakerList",
     ("limits",): "LimitList",
+    ("proxy-config", "endpoints"): "EndpointList",
+    ("proxy-config", "endpoints", "--service", "test/cart"): "EndpointList",
     ("policy", "get"): "PolicyList",
     ("policy", "history"): "RevisionList",
     ("registry", "services"): "ServiceList",

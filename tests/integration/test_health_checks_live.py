@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -43,6 +44,12 @@ async def told(caller: Caller, name: str) -> list[str]:
     return [one["event"]["reason"] for one in answer["events"] if one["event"]["kind"] == "health"]
 
 
+async def endpoints(caller: Caller, name: str) -> list[dict[str, Any]]:
+    """The endpoints as the caller sees them, by the way that `breakwater proxy-config` takes."""
+    answer = await caller.fleet.ask("ListCalledEndpoints", {"service": named(f"test/{name}")})
+    return [one["endpoint"] for one in answer["endpoints"]]
+
+
 @asynccontextmanager
 async def grpc_health(service: str) -> AsyncIterator[tuple[int, health.aio.HealthServicer]]:
     """Serve gRPC health on a loopback port, where `service` serves."""
@@ -67,6 +74,9 @@ async def test_an_endpoint_that_answers_badly_is_left_out_and_taken_back(caller:
         before = len(served(bad))
         assert [(await caller.get("probed")).status for _ in range(20)] == [200] * 20
         assert len(served(bad)) == before
+        [left_out] = [one for one in await endpoints(caller, "probed") if not one["ready"]]
+        assert left_out["address"].endswith(f":{bad.port}")
+        assert (left_out["health"], left_out["probedHere"]) == ("unhealthy", True)
         bad.answer = answering(204)
         await until(are(caller, "probed", "ready", 2))
 
