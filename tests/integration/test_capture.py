@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.support.capture.mesh import Mesh, captured, get, mesh
 from tests.support.capture.net import NODE, NODE_V6, Pod, net
-from tests.support.capture.servers import GREETING, greeting, relaying, summing
+from tests.support.capture.servers import GREETING, greeting, loopback, relaying, summing
 from tests.support.grpcapp import ECHO, grpc_app
 from tests.support.pki import Authority
 from tests.support.rawclient import RawClient
@@ -241,11 +241,3 @@ def refused(shop: Shop, address: str) -> Condition:
             return True
 
     return holds
-
-
-async def loopback(port: int) -> socket.socket:
-    """Return a socket that is connected outside of every pod."""
-    found = socket.socket()
-    found.setblocking(False)  # noqa: FBT003 (the socket's own signature)
-    await asyncio.get_running_loop().sock_connect(found, ("127.0.0.1", port))
-    return found

@@ -50,14 +50,14 @@ async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
 
 @asynccontextmanager
 async def captured(
-    within: Mesh, pod: Pod, service: str, *, capture: Sequence[str] = (), flags: Sequence[str] = ()
+    within: Mesh, pod: Pod, name: str, *, of_cluster: bool = False, flags: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
-    """Lead a pod's traffic to a sidecar there, and run it; `capture` and `flags` go to either program."""
-    lead(pod, within.programs, *capture)
-    name = service.replace("/", "-")
+    """Lead a pod's traffic to a sidecar there, and run it; `name` is its service's, in a cluster its own."""
+    lead(pod, within.programs)
+    identity, name = ("--workload" if of_cluster else "--service", name), name.replace("/", "-")
     program: tuple[str, ...] = (*pod.namespace.prefix, sys.executable, "-m", "sidecar.main")
     command: tuple[str | Path, ...] = (
-        *(*program, "--service", service, "--insecure"),
+        *(*program, *identity, "--insecure"),
         *("--capture", "redirect", "--advertise", pod.address, "--controlplane", f"{NODE}:{DISCOVERY}"),
         *("--state-dir", str(within.scratch / name), "--instance", name, *flags),
     )

@@ -49,6 +49,14 @@ async def relaying(listener: socket.socket, connect: Connect) -> AsyncIterator[N
         yield
 
 
+async def loopback(port: int) -> socket.socket:
+    """Return a socket that is connected outside of every pod."""
+    found = socket.socket()
+    found.setblocking(False)  # noqa: FBT003 (the socket's own signature)
+    await asyncio.get_running_loop().sock_connect(found, ("127.0.0.1", port))
+    return found
+
+
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(65536):
