@@ -93,11 +93,16 @@ class FaultRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundVariant:
-    """Effective settings for `caller`, every default of a present block filled in; origins sorted by path."""
+    """Effective settings for `caller`, every default of a present block filled in; origins sorted by path.
+
+    What they would be if policies in shadow acted too is `shadow`; it only reports.
+    """
 
     caller: CallerMatch | None
     resilience: Tree
     origins: tuple[FieldOrigin, ...]
+    shadow: Tree | None = None
+    shadow_origins: tuple[FieldOrigin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +144,18 @@ class Outbound:
     @property
     def origins(self) -> Iterator[FieldOrigin]:
         """Where the fields of all variants come from, those of rules included."""
+        yield from (origin for variant in self._all_variants for origin in variant.origins)
+
+    @property
+    def shadow_origins(self) -> Iterator[FieldOrigin]:
+        """The same, if policies in shadow acted too."""
+        yield from (origin for variant in self._all_variants for origin in variant.shadow_origins)
+
+    @property
+    def _all_variants(self) -> Iterator[OutboundVariant]:
         backends = (backend for rule in self.routes for backend in rule.backends)
-        of_rules = (variant for backend in backends for variant in backend.variants)
-        yield from (origin for variant in (*self.variants, *of_rules) for origin in variant.origins)
+        yield from self.variants
+        yield from (variant for backend in backends for variant in backend.variants)
 
 
 class Resolution(Enum):

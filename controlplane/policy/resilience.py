@@ -50,6 +50,18 @@ BLOCKS: Final = (
     "fallback",
 )
 
+# What chooses among endpoints and connections; in shadow the calls of others are judged, wherever they went.
+_SILENT_IN_SHADOW: Final = (
+    "hedge",
+    "breaker.endpoint",
+    "outlierDetection",
+    "connectionPool",
+    "loadBalancing",
+    "instanceGroups",
+    "healthCheck",
+    "fallback",
+)
+
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
     "Database": {"maxConnections": 50},
@@ -79,6 +91,7 @@ def validate(document: Document) -> Iterator[Problem]:
     yield from target.validate(document)
     yield from _validate_routed(document)
     yield from validate_blocks(document, document.spec, "spec")
+    yield from _validate_shadow(document)
     if not any(name in document.spec for name in BLOCKS):
         yield document.problem("spec", f"says nothing; expected one of {', '.join(BLOCKS)}", code=Code.IDLE)
 
@@ -107,6 +120,18 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     yield from _validate_health_check(document, tree, path)
     yield from _validate_lanes(document, tree, path)
     yield from fallback.validate(document, tree, path)
+
+
+def _validate_shadow(document: Document) -> Iterator[Problem]:
+    """What tells nothing of itself before it acts."""
+    if target.is_in_shadow(document):
+        for path in _SILENT_IN_SHADOW:
+            if find(document.spec, path) is not None:
+                yield document.problem(
+                    f"spec.{path}",
+                    "decides no call by itself, so that in shadow it tells nothing",
+                    code=Code.IDLE,
+                )
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:

@@ -36,7 +36,6 @@ _GROUPS: Final = {
     HTTP_ROUTE: (GATEWAY_GROUP,),
     GRPC_ROUTE: (GATEWAY_GROUP,),
 }
-_SHADOW_KINDS: Final = frozenset({"RateLimitPolicy", "BackpressurePolicy", "FaultPolicy"})
 _ROUTED_KINDS: Final = frozenset({"ResiliencePolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy", "FaultPolicy"})
 
@@ -139,9 +138,7 @@ def _crosses(document: Document, target: Target, root_namespace: str) -> bool:
 
 
 def validate(document: Document) -> Iterator[Problem]:
-    """What is wrong with mode, targets and callers, as far as it does not depend on other documents."""
-    if is_in_shadow(document) and document.key.kind not in _SHADOW_KINDS:
-        yield document.problem("spec.mode", f"a {document.key.kind} cannot run in shadow")
+    """What is wrong with targets and callers, as far as it does not depend on other documents."""
     seen: dict[Target, int] = {}
     for index, ref in enumerate(blocks(document.spec, "targetRefs")):
         path = f"spec.targetRefs[{index}]"

@@ -94,6 +94,7 @@ class Attachments:
 
 
 def shared_bulkhead(document: Document) -> str:
-    """The qualified name of the bulkhead that the policy shares, or the empty string."""
-    name = find_text(document.spec, "bulkhead.sharedName") if document.key.kind == resilience.KIND else ""
+    """The qualified name of the bulkhead that the policy shares, or empty; in shadow it shares none."""
+    shares = document.key.kind == resilience.KIND and not target.is_in_shadow(document)
+    name = find_text(document.spec, "bulkhead.sharedName") if shares else ""
     return f"{document.key.namespace}/{name}" if name else ""

@@ -189,7 +189,7 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     if service.document is not None:
         yield service.document.key
     if isinstance(body, Outbound):
-        yield from (origin.policy.key for origin in body.origins if origin.policy)
+        yield from (origin.policy.key for origin in (*body.origins, *body.shadow_origins) if origin.policy)
         yield from (rules.policy.key for rules in body.faults)
         yield from (rule.route.key for rule in body.routes)
     if isinstance(body, Inbound):

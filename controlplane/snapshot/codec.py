@@ -264,6 +264,10 @@ def _variant(variant: OutboundVariant) -> resource_pb2.OutboundVariant:
     )
     message.resilience.SetInParent()
     fill_message(message.resilience, variant.resilience)
+    if variant.shadow is not None:
+        message.shadow.SetInParent()
+        fill_message(message.shadow, variant.shadow)
+        message.shadow_origins.extend(map(encode_origin, variant.shadow_origins))
     return message
 
 

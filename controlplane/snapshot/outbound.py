@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
 from controlplane.model.value import Tree, find_block, find_text
-from controlplane.policy import fault, mesh, rate_limit, resilience
+from controlplane.policy import fault, mesh, rate_limit, resilience, target
 from controlplane.policy.merge import Contribution, Strategy, merge, trace
 from controlplane.policy.target import Level
 from controlplane.snapshot import callers
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from controlplane.model.document import Document
-    from controlplane.model.resource import FaultRules, RateLimitRules
+    from controlplane.model.resource import FaultRules, FieldOrigin, RateLimitRules
     from controlplane.model.route import RouteRule
     from controlplane.model.schema import Schema
     from controlplane.snapshot.attachments import Attached, Attachments
@@ -89,7 +90,7 @@ def variants(
     for match in reversed(callers.classes(mentioned)):
         variant = _variant(match, attached, attachments, defaults, schema)
         general = next((each for each in kept if callers.covers(each.caller or callers.ANY, match)), None)
-        if general is None or (variant.resilience, variant.origins) != (general.resilience, general.origins):
+        if general is None or replace(variant, caller=general.caller) != general:
             kept.insert(0, variant)
     return tuple(kept)
 
@@ -101,17 +102,32 @@ def _variant(
     said: Sequence[Contribution],
     schema: Schema,
 ) -> OutboundVariant:
+    governing = [(each, rank) for each in attached if (rank := callers.rank(each.callers, match)) is not None]
+    acting = [(each, rank) for each, rank in governing if not target.is_in_shadow(each.document)]
+    settings, origins = _merged(acting, attachments, said, schema)
+    variant = OutboundVariant(
+        caller=None if match == callers.ANY else match, resilience=settings, origins=origins
+    )
+    if len(acting) == len(governing):
+        return variant
+    shadow, shadow_origins = _merged(governing, attachments, said, schema)
+    return replace(variant, shadow=shadow, shadow_origins=shadow_origins)
+
+
+def _merged(
+    governing: Sequence[tuple[Attached, int]],
+    attachments: Attachments,
+    said: Sequence[Contribution],
+    schema: Schema,
+) -> tuple[Tree, tuple[FieldOrigin, ...]]:
+    """What policies, each of a rank, say together with what else is said, and where each field came from."""
     block = schema.blocks["Resilience"]
     contributions = list(said)
-    for each in attached:
-        rank = callers.rank(each.callers, match)
-        if rank is not None:
-            contributions += _contributions(each, rank, attachments)
+    for each, rank in governing:
+        contributions += _contributions(each, rank, attachments)
     merged = merge(contributions, block)
     tree = resilience.complete(merged.tree, block)
-    return OutboundVariant(
-        caller=None if match == callers.ANY else match, resilience=tree, origins=trace(tree, merged.origins)
-    )
+    return tree, trace(tree, merged.origins)
 
 
 def _mesh_defaults(document: Document | None) -> Iterator[Contribution]:

@@ -27,9 +27,6 @@ def _ordered(first: str, second: str) -> Check:
     )
 
 
-_NO_SHADOW: Final = Check(
-    "!has(self.mode) || self.mode != 'Shadow'", "this kind cannot run in shadow", "mode"
-)
 _UNIQUE_TARGETS: Final = Check(
     "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
     " && (has(o.__namespace__) ? o.__namespace__ : '')"
@@ -75,7 +72,6 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "namespace",
         ),
     ),
-    "ResiliencePolicySpec": (_NO_SHADOW,),
     "FaultPolicySpec": (
         Check(
             "has(self.delay) || has(self.abort) || has(self.bandwidth)",

@@ -113,12 +113,6 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         "10000 at most",
     ),
     (
-        "ResiliencePolicySpec",
-        {"targetRefs": [{"kind": "Service", "name": "a"}], "mode": "Disabled"},
-        {"targetRefs": [{"kind": "Service", "name": "a"}], "mode": "Shadow"},
-        "cannot run in shadow",
-    ),
-    (
         "AdaptiveLimit",
         {"min": 1, "max": 2, "target": {"p99": "1s"}},
         {"min": 3, "max": 2, "target": {"p99": "1s"}},

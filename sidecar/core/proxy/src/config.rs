@@ -168,6 +168,8 @@ pub struct Cluster {
     pub pool: Option<Block<Pool>>,
     /// What answers instead of a failure.
     pub fallback: Option<Block<Fallback>>,
+    /// The same service if policies in shadow acted too, without ports; it only reports.
+    pub shadow: Option<Arc<Cluster>>,
     /// Limits that callers enforce; all that match must admit.
     pub limits: Vec<LimitRules>,
     /// Rehearsals, each of which acts by itself.

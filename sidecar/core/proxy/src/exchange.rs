@@ -31,6 +31,7 @@ mod attempts;
 mod edits;
 mod end;
 mod fall_back;
+mod foresee;
 mod hedging;
 mod peer;
 
@@ -59,6 +60,7 @@ use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::route::rule;
+use crate::stages::shadow::Foreseen;
 use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
@@ -109,6 +111,8 @@ pub(crate) struct Exchange {
     is_from_sidecar: bool,
     /// The failure that it is asked instead of.
     fallen: Option<Box<Fallen>>,
+    /// How it stands with the policies in shadow.
+    foreseen: Option<Box<Foreseen>>,
     /// Whether the last attempt says that the service serves, or does not.
     has_succeeded: Option<bool>,
     is_stream: bool,
@@ -195,6 +199,7 @@ impl Exchange {
                 .flatten(),
             is_from_sidecar: false,
             fallen: None,
+            foreseen: None,
             has_succeeded: None,
             is_stream: false,
             is_recorded: false,
@@ -221,6 +226,7 @@ impl Exchange {
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
         }
+        self.foresee(&cluster);
         Ok(())
     }
 

@@ -66,15 +66,45 @@ impl Telling<'_> {
         self.backpressure(cluster)?;
         self.shadow(cluster);
         if self.question.direction == Direction::Outbound {
-            self.admission(cluster);
-            self.bulkhead(cluster)?;
-            self.budget(cluster);
-            self.hedge(cluster);
-            self.breaker(cluster)?;
+            self.calls(cluster)?;
+            self.foreseen(cluster);
         }
         self.endpoint(cluster)?;
         self.timeout(cluster);
         Ok(())
+    }
+
+    /// What a call meets before an endpoint is picked.
+    fn calls(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+        self.admission(cluster);
+        self.bulkhead(cluster)?;
+        self.budget(cluster);
+        self.hedge(cluster);
+        self.breaker(cluster)
+    }
+
+    /// How a call stands with the policies in shadow.
+    fn foreseen(&mut self, cluster: &Cluster) {
+        let Some(shadow) = &cluster.foreseen else {
+            return;
+        };
+        let mut telling = Telling {
+            worker: self.worker,
+            question: self.question,
+            explanation: Explanation::default(),
+        };
+        // Whatever would refuse has told so.
+        let _ = telling.calls(shadow);
+        for step in telling.explanation.steps {
+            let mut text = format!("{}: {}", step.stage, step.text);
+            if let Some((reason, _)) = telling.explanation.refusal.filter(|_| step.refuses) {
+                let word = reason.as_str();
+                text.push_str(&format!(
+                    "; would be refused, {word}, were it not in shadow"
+                ));
+            }
+            self.pass("in shadow", text, step.policy);
+        }
     }
 
     /// What answers instead of a refusal, or would.

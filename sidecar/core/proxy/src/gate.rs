@@ -139,6 +139,14 @@ impl Drop for Permit {
     }
 }
 
+impl Wait {
+    /// Whether its turn has come.
+    pub(crate) fn is_called(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_none_or(|(_, waiter)| waiter.called.get())
+    }
+}
+
 impl Future for Wait {
     type Output = Permit;
 

@@ -29,6 +29,7 @@ use crate::stages::endpoint::{EndpointSet, Wanted};
 use crate::stages::fault::Faults;
 use crate::stages::rate_limit::{Limits, Rule};
 use crate::stages::retry::share_of;
+use crate::stages::shadow::Foretold;
 use crate::tally::Tally;
 use crate::worker::{Entry, Worker};
 pub(crate) use overlay::Overlay;
@@ -77,6 +78,12 @@ pub(crate) struct Cluster {
     pub(crate) front: Option<Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
     pub(crate) shadow: Option<Rc<Front>>,
+    /// The same service if policies in shadow acted too, with machines of its own.
+    pub(crate) foreseen: Option<Rc<Cluster>>,
+    /// What that told.
+    pub(crate) foretold: Rc<Foretold>,
+    /// Whether it is such a one.
+    pub(crate) is_shadow: bool,
     pub(crate) admission: Rc<RefCell<Restraint>>,
     pub(crate) bulkhead: Option<Rc<Gate>>,
     pub(crate) connections: Option<Rc<Gate>>,
@@ -168,6 +175,7 @@ impl Live {
         let old = old.map(Rc::as_ref);
         let members = self.members(worker, direction, &config.service);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
+        let foretold = old.map(|old| Rc::clone(&old.foretold)).unwrap_or_default();
         Rc::new(Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
@@ -189,6 +197,9 @@ impl Live {
             ),
             front: front(&self.fronts, direction, &config.service),
             shadow: front(&self.shadows, direction, &config.service),
+            foreseen: self.foreseen(worker, config, old, &foretold, shared),
+            foretold,
+            is_shadow: false,
             admission: admission(config, old),
             bulkhead: self.bulkhead(config, old, shared),
             connections: connections(config, old),
@@ -203,6 +214,25 @@ impl Live {
             ),
             config: Arc::clone(config),
         })
+    }
+
+    /// What would act if policies in shadow did, and tells so in `foretold`.
+    fn foreseen(
+        &self,
+        worker: &Worker,
+        config: &config::Cluster,
+        old: Option<&Cluster>,
+        foretold: &Rc<Foretold>,
+        shared: &HashMap<Arc<str>, Rc<Gate>>,
+    ) -> Option<Rc<Cluster>> {
+        let shadow = config.shadow.as_ref()?;
+        let old = old.and_then(|old| old.foreseen.as_ref());
+        let mut built = self.build(worker, Direction::Outbound, shadow, old, shared);
+        if let Some(cluster) = Rc::get_mut(&mut built) {
+            cluster.is_shadow = true;
+            cluster.foretold = Rc::clone(foretold);
+        }
+        Some(built)
     }
 
     /// How many share the divided limits of a service: its members, or where callers enforce them, its callers.
@@ -460,6 +490,7 @@ fn application(
         bulkhead: None,
         pool: None,
         fallback: None,
+        shadow: None,
         limits: inbound
             .map(|inbound| inbound.limits.clone())
             .unwrap_or_default(),

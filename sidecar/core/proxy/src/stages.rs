@@ -25,6 +25,8 @@ pub(crate) mod breaker;
 pub(crate) mod endpoint;
 // How long the attempt, and what follows it, may take.
 pub(crate) mod timeout;
+// What policies in shadow would do to a call; nothing of it is done.
+pub(crate) mod shadow;
 // What answers instead of a failure, if anything does.
 pub(crate) mod fallback;
 // Whatever refused: one answer that names the reason.

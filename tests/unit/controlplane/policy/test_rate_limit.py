@@ -290,13 +290,3 @@ def test_a_burst_that_nobody_wrote_moves_with_the_figure() -> None:
 def test_rules_say_whether_they_are_in_shadow(mode: str, is_shadow: bool) -> None:
     spec = f"mode: {mode}\nlimits: [{{name: a, concurrency: 1}}]"
     assert compile_rules(policy(spec, kind="RateLimitPolicy"), SCHEMA).is_shadow is is_shadow
-
-
-def test_other_kinds_cannot_run_in_shadow() -> None:
-    text = (
-        "apiVersion: breakwater.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {name: a, namespace: shop}\n"
-        "spec: {targetRefs: [{kind: Service, name: cart}], mode: Shadow, bulkhead: {}}\n"
-    )
-    assert [f"{each.path}: {each.message}" for each in read(text).problems] == [
-        "spec.mode: a ResiliencePolicy cannot run in shadow"
-    ]

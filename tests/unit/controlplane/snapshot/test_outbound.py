@@ -79,6 +79,35 @@ def test_a_disabled_policy_is_as_if_it_were_not_there() -> None:
     assert for_anyone([policy(request(2) + "\nmode: Disabled")]) is None
 
 
+def test_a_policy_in_shadow_changes_only_what_would_be() -> None:
+    quicker = policy(f"{request(1)}\nmode: Shadow\nmerge: PatchOverrides", name="quicker")
+    [variant] = outbound([policy(request(3)), quicker]).variants
+    assert seconds(variant) == 3
+    assert variant.shadow is not None
+    assert find(variant.shadow, "timeouts.request") == Duration(1_000_000_000)
+    told = {origin.policy.key.name for origin in variant.shadow_origins if origin.policy}
+    assert told == {"quicker"}
+    assert all(origin.policy is None or origin.policy.key.name == "cart" for origin in variant.origins)
+
+
+def test_callers_that_only_a_policy_in_shadow_tells_apart_have_a_variant_of_their_own() -> None:
+    some = policy(f"{request(1)}\nmode: Shadow\nfrom: [{{kind: Namespace, name: web}}]", name="some")
+    first, anyone = outbound([policy(request(3)), some]).variants
+    assert (first.caller, seconds(first)) == (CallerMatch(namespace="web"), 3)
+    assert first.shadow is not None
+    assert anyone.shadow is None
+
+
+def test_a_bulkhead_in_shadow_is_not_what_others_share() -> None:
+    def shared(name: str, places: int, mode: str) -> Document:
+        return policy(f"bulkhead: {{maxConcurrent: {places}, sharedName: all}}\nmode: {mode}", name=name)
+
+    [variant] = outbound([shared("a", 1, "Shadow"), shared("b", 2, "Enforce")]).variants
+    assert find(variant.resilience, "bulkhead.maxConcurrent") == 2
+    assert variant.shadow is not None
+    assert find(variant.shadow, "bulkhead.maxConcurrent") == 1
+
+
 def test_a_policy_that_may_not_name_its_target_is_not_in_force() -> None:
     assert for_anyone([policy(request(2), target="{kind: Mesh, name: default}")]) is None
 

@@ -37,6 +37,13 @@ def test_a_policy_in_force_is_accepted_and_programmed() -> None:
     assert reasons(mesh("{}")) == ["Accepted", "Programmed"]
 
 
+def test_a_policy_in_shadow_is_programmed_by_what_it_says_there() -> None:
+    shadow = policy("timeouts: {request: 1s}\nmode: Shadow", name="shadow")
+    assert reasons(shadow) == ["Accepted", "Programmed"]
+    older = policy("timeouts: {request: 3s}", name="a")
+    assert reasons(shadow, [older]) == ["Accepted", "Overridden"]
+
+
 def test_a_rehearsal_says_until_when_it_acts() -> None:
     drill = policy("percent: 5\ndelay: 1s\nexpiresAfter: 1h", kind="FaultPolicy")
     drill = replace(drill, created_at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -39,6 +39,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         bulkhead: None,
         pool: None,
         fallback: None,
+        shadow: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
         faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
         routes: Vec::new(),
@@ -63,6 +64,7 @@ fn settings(cluster: Cluster) -> RouteSettings {
         admission: cluster.admission,
         bulkhead: cluster.bulkhead,
         fallback: cluster.fallback,
+        shadow: cluster.shadow,
     }
 }
 
@@ -80,9 +82,38 @@ fn fill(
     };
     let mut variants = variants.into_iter().enumerate();
     let found = variants.find(|(_, variant)| matches(variant));
-    let (index, variant) = found.ok_or_else(nobody)?;
+    let (index, mut variant) = found.ok_or_else(nobody)?;
+    cluster.shadow = shadow(&cluster, &mut variant).under(format!("variants[{index}].shadow"))?;
     fill_in(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
     Ok(cluster)
+}
+
+/// The same service if policies in shadow acted too: what only counts calls, and shares no bulkhead.
+fn shadow(
+    bare: &Cluster,
+    variant: &mut mesh::OutboundVariant,
+) -> Result<Option<Arc<Cluster>>, Fault> {
+    let origins = std::mem::take(&mut variant.shadow_origins);
+    let Some(settings) = variant.shadow.take() else {
+        return Ok(None);
+    };
+    let mut cluster = Cluster {
+        ports: Vec::new(),
+        limits: Vec::new(),
+        faults: Vec::new(),
+        routes: Vec::new(),
+        ..bare.clone()
+    };
+    let wire = mesh::OutboundVariant {
+        resilience: Some(settings),
+        origins,
+        ..Default::default()
+    };
+    fill_in(&mut cluster, wire)?;
+    if let Some(block) = &mut cluster.bulkhead {
+        block.params.shared = None;
+    }
+    Ok(Some(Arc::new(cluster)))
 }
 
 fn nobody() -> Fault {

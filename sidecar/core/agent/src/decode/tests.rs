@@ -5,6 +5,7 @@ mod backpressure;
 mod fallback;
 mod fault;
 mod limits;
+mod shadow;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -74,7 +75,7 @@ fn variant(caller: Option<mesh::CallerMatch>, request: i64) -> mesh::OutboundVar
     mesh::OutboundVariant {
         caller,
         resilience: Some(resilience),
-        origins: Vec::new(),
+        ..Default::default()
     }
 }
 

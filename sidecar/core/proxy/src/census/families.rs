@@ -4,6 +4,7 @@ mod endpoints;
 mod faults;
 mod fronts;
 mod limits;
+mod shadows;
 
 use std::borrow::Cow;
 
@@ -65,6 +66,9 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         requests(worker),
         durations(worker),
         shadow_shed(worker),
+        shadows::refusals(worker),
+        shadows::retries(worker),
+        shadows::waits(worker),
         shadow_wait(worker),
         shed(worker),
         budgets(worker),

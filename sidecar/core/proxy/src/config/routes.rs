@@ -61,6 +61,8 @@ pub struct RouteSettings {
     pub bulkhead: Option<Block<Bulkhead>>,
     /// What callers get instead of failures.
     pub fallback: Option<Block<Fallback>>,
+    /// The same service if policies in shadow acted too, without ports; it only reports.
+    pub shadow: Option<Arc<Cluster>>,
 }
 
 impl RouteBackend {
@@ -82,6 +84,7 @@ impl RouteSettings {
             admission: rule.admission,
             bulkhead: rule.bulkhead,
             fallback: rule.fallback,
+            shadow: rule.shadow,
             routes: Vec::new(),
             endpoints: Vec::new(),
             ..cluster.clone()

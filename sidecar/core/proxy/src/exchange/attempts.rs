@@ -66,6 +66,7 @@ impl Exchange {
             ending: Ending::ClientLeft,
             is_overload: false,
         });
+        self.foresee_attempt();
         Ok(destination)
     }
 
@@ -159,7 +160,9 @@ impl Exchange {
         if let Some(call) = &attempt.call {
             call.on_headers(worker, cluster, self.now_ns);
         }
-        Some((attempt.ending, asked))
+        let ending = attempt.ending;
+        self.foresee_headers();
+        Some((ending, asked))
     }
 
     /// The attempt ended without an answer.
@@ -243,6 +246,10 @@ impl Exchange {
             }
             _ => None,
         };
+        if self.foreseen.is_some() {
+            let standing = self.standing(&cluster);
+            self.foresee_retry(ending, asked, standing, delay_ns.is_some());
+        }
         let is_given_up = self.tries.given_up.is_some() || asked.is_exhausted;
         if let Some(key) = self.key.filter(|_| is_given_up && has_failed(ending)) {
             self.worker.across.mark_exhausted(key);
@@ -263,9 +270,11 @@ impl Exchange {
 
     /// Ends the attempt with what it came to.
     pub(super) fn settle(&mut self) {
-        let (Some(mut attempt), Some(route)) = (self.current.take(), &self.route) else {
+        let Some(mut attempt) = self.current.take() else {
             return;
         };
+        self.foresee_end(&attempt);
+        let Some(route) = &self.route else { return };
         let (worker, cluster, now_ns) = (&self.worker, &route.cluster, self.now_ns);
         let latency_ns = now_ns.saturating_sub(attempt.began_ns);
         self.record.upstream_ns = latency_ns;

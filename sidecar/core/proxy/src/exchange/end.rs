@@ -15,6 +15,7 @@ impl Exchange {
         self.end_attempt(end);
         self.settle();
         self.record_admission();
+        self.end_foreseen();
         match end {
             End::Complete { .. } => {}
             End::Truncated => self.record.blame(&Refusal::new(Reason::UpstreamReset)),

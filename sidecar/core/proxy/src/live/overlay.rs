@@ -94,6 +94,13 @@ impl Live {
             budget: budget(worker, &config, heirs.of_budget()),
             breaker: breaker(&config, heirs.of_breaker()),
             recent: recent(&config, heirs.of_budget()),
+            foreseen: self.foreseen(
+                worker,
+                &config,
+                old.map(|old| &*old.cluster),
+                &beneath[0].foretold,
+                shared,
+            ),
             ..self.sharing(worker, &config, &beneath[0])
         };
         Overlay {
@@ -125,6 +132,9 @@ impl Live {
             ),
             front: None,
             shadow: None,
+            foreseen: None,
+            foretold: Rc::clone(&base.foretold),
+            is_shadow: false,
             admission: Rc::clone(&base.admission),
             bulkhead: None,
             connections: base.connections.clone(),

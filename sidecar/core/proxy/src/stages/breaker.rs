@@ -44,7 +44,7 @@ impl Guard {
         }
     }
 
-    /// Tells what the last calls moved, in order; whether anything moved.
+    /// Tells what the last calls moved, in order, unless in shadow; whether anything moved.
     pub(crate) fn tell(
         &mut self,
         worker: &Worker,
@@ -55,9 +55,10 @@ impl Guard {
         while let Some(transition) = self.machine.next_transition() {
             has_moved = true;
             self.note(&transition);
-            worker
-                .journal
-                .tell(event(worker, cluster, endpoint, &transition));
+            if !cluster.is_shadow {
+                let event = event(worker, cluster, endpoint, &transition);
+                worker.journal.tell(event);
+            }
         }
         has_moved
     }

@@ -72,6 +72,20 @@ impl Tries {
         }
     }
 
+    /// The same request, of which nothing was tried yet.
+    pub(crate) const fn afresh(&self) -> Self {
+        Self {
+            request: self.request,
+            begun: 0,
+            previous_delay_ns: None,
+            given_up: None,
+            spent: None,
+            had_free: false,
+            has_hedged: false,
+            is_passed_on: false,
+        }
+    }
+
     /// Takes in what the service's contract says of the method.
     pub(crate) fn read_contract(&mut self, cluster: &config::Cluster, request: &dyn Request) {
         let path = request.path().strip_prefix(b"/");

@@ -74,6 +74,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         bulkhead: None,
         pool: None,
         fallback: None,
+        shadow: None,
         limits: Vec::new(),
         faults: Vec::new(),
         endpoints: (0..endpoints).map(endpoint).collect(),

@@ -67,6 +67,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         bulkhead: None,
         pool: None,
         fallback: None,
+        shadow: None,
         limits: Vec::new(),
         faults: Vec::new(),
         endpoints: addresses.iter().enumerate().map(endpoint).collect(),

@@ -1,0 +1,42 @@
+//! What policies in shadow would have done to calls, by service.
+
+use super::{Family, counter, text, word};
+use crate::ServiceName;
+use crate::stages::shadow::Foretold;
+use crate::worker::Worker;
+
+fn visit(worker: &Worker, mut each: impl FnMut(&ServiceName, &Foretold)) {
+    for cluster in worker.live.borrow().clusters.values() {
+        each(&cluster.config.service, &cluster.foretold);
+    }
+}
+
+/// A counter with a value for each service that has one.
+fn per_service(name: &'static str, count_of: impl Fn(&Foretold) -> u64, worker: &Worker) -> Family {
+    let mut family = counter(name, &["service"]);
+    visit(worker, |service, foretold| match count_of(foretold) {
+        0 => {}
+        count => family.push([text(service)], count as f64),
+    });
+    family
+}
+
+pub(super) fn refusals(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_shadow_refusals_total", &["service", "reason"]);
+    visit(worker, |service, foretold| {
+        foretold.visit(|reason, count| {
+            family.push([text(service), word(reason.as_str())], count as f64);
+        });
+    });
+    family
+}
+
+pub(super) fn retries(worker: &Worker) -> Family {
+    let retries = |foretold: &Foretold| foretold.retries.get();
+    per_service("breakwater_shadow_retries_total", retries, worker)
+}
+
+pub(super) fn waits(worker: &Worker) -> Family {
+    let waits = |foretold: &Foretold| foretold.waits.get();
+    per_service("breakwater_shadow_waits_total", waits, worker)
+}
