@@ -24,6 +24,7 @@ from sidecar.machines import (
     Progress,
     Request,
     RetryParams,
+    RouteRule,
     Signal,
     State,
 )
@@ -66,8 +67,10 @@ __all__ = [
     "Reconnect",
     "Refusal",
     "Retry",
+    "RouteTable",
     "Settings",
     "Spent",
+    "SplitTurns",
     "Status",
     "Strain",
     "Ticket",
@@ -219,6 +222,18 @@ class Reconnect:
     def __new__(cls) -> Reconnect: ...
     def rest_ns(self, draw: float, *, is_pushed_back: bool = False) -> int: ...
     def reset(self) -> None: ...
+
+@final
+class RouteTable:
+    def __new__(cls, rules: Sequence[RouteRule]) -> RouteTable: ...
+    def find(
+        self, method: str, path: str, headers: Mapping[str, str], queries: Mapping[str, str]
+    ) -> int | None: ...
+
+@final
+class SplitTurns:
+    def __new__(cls) -> SplitTurns: ...
+    def next(self, weights: Sequence[int]) -> int | None: ...
 
 @final
 class Spent: ...

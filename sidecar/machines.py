@@ -44,7 +44,9 @@ from sidecar._core import (
     Reconnect,
     Refusal,
     Retry,
+    RouteTable,
     Spent,
+    SplitTurns,
     Strain,
     Ticket,
     Transition,
@@ -140,11 +142,15 @@ __all__ = [
     "Response",
     "Retry",
     "RetryParams",
+    "RouteMatch",
+    "RouteRule",
+    "RouteTable",
     "Signal",
     "SlidingLog",
     "SlidingWindow",
     "SlowerThanOthers",
     "Spent",
+    "SplitTurns",
     "State",
     "Strain",
     "Strategy",
@@ -621,3 +627,22 @@ class Progress:
     left_ns: int | None = None
     p50_ns: int | None = None
     has_another_endpoint: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMatch:
+    """What a request looks like: a path as its kind and value, a method, headers and query parameters."""
+
+    path: tuple[Literal["exact", "prefix", "expression"], str] | None = None
+    method: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    queries: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRule:
+    """A rule of a route, `namespace/name`; one without matches is for every request."""
+
+    route: str
+    created_ns: int | None = None
+    matches: Sequence[RouteMatch] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from controlplane.admin.policies import Kept
-from controlplane.admin.views import Effective, PolicyView
+from controlplane.admin.views import Effective, PolicyView, Ruled
 from controlplane.errors import InvalidRequestError
 from controlplane.model.document import Problem
 from controlplane.model.replica import Placed, Replica, Standing
@@ -118,6 +118,20 @@ def encode_effective(effective: Effective) -> admin_pb2.GetEffectivePolicyRespon
         faults=outbound.faults,
         backpressure=inbound.backpressure.settings if inbound.HasField("backpressure") else None,
         warnings=map(encode_problem, effective.warnings),
+        backends=map(_encode_ruled, effective.ruled),
+    )
+
+
+def _encode_ruled(ruled: Ruled) -> admin_pb2.EffectiveBackend:
+    backend = ruled.backend
+    return admin_pb2.EffectiveBackend(
+        route=encode_policy_ref(ruled.rule.route),
+        rule=ruled.rule.name,
+        service=encode_service_name(backend.service) if backend.service else None,
+        port=backend.port,
+        weight=backend.weight,
+        origins=[encode_origin(row.origin) for row in ruled.rows],
+        values=[row.value for row in ruled.rows],
     )
 
 

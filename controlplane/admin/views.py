@@ -15,6 +15,7 @@ from controlplane.model.resource import (
     ResourceName,
     ResourceType,
 )
+from controlplane.model.route import RouteBackend, RouteRule
 from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
@@ -54,20 +55,34 @@ def policy_view(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """A backend of a rule; `rows` is what holds for the requests to it, unless the service itself says it."""
+
+    rule: RouteRule
+    backend: RouteBackend
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
-    """What governs calls to a service: its resources, the variant for the caller, and both sides in rows."""
+    """What governs calls to a service: its resources, the variant for the caller, and both sides in rows.
+
+    `ruled` is where its calls go by rules of routes.
+    """
 
     outbound: Resource
     inbound: Resource | None
     variant: int
     rows: tuple[Row, ...]
     warnings: tuple[Problem, ...]
+    ruled: tuple[Ruled, ...] = ()
 
 
 def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, schema: Schema) -> Effective:
     """What governs the calls of `caller` to `service`, which the snapshot must know."""
     outbound = snapshot.resources[ResourceName(ResourceType.OUTBOUND, str(service))]
     variants = outbound.body.variants if isinstance(outbound.body, Outbound) else ()
+    rules = outbound.body.routes if isinstance(outbound.body, Outbound) else ()
     index = variant_for(variants, caller)
     variant = variants[index]
     inbound = snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service)))
@@ -78,7 +93,18 @@ def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, sch
         variant=index,
         rows=(*outbound_rows(variant, schema), *members),
         warnings=tuple(warnings(variant.resilience)),
+        ruled=tuple(
+            Ruled(rule=rule, backend=backend, rows=_rows_for(backend, caller, schema))
+            for rule in rules
+            for backend in rule.backends
+        ),
     )
+
+
+def _rows_for(backend: RouteBackend, caller: CallerMatch, schema: Schema) -> tuple[Row, ...]:
+    if not backend.variants:
+        return ()
+    return outbound_rows(backend.variants[variant_for(backend.variants, caller)], schema)
 
 
 def variant_for(variants: Sequence[OutboundVariant], caller: CallerMatch) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from controlplane.cli import endpoint_figures, figures, limit_figures, options
+from controlplane.cli import endpoint_figures, figures, limit_figures, options, route_figures
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
@@ -42,7 +42,7 @@ def service(
     found = answer["service"]
     print_lines(_service(found))
     rows = [
-        [origin["path"], value, _origin(origin)]
+        [origin["path"], value, figures.origin(origin)]
         for origin, value in zip(answer["origins"], answer["values"], strict=True)
     ]
     rows += [_breaker(one) for one in breakers]
@@ -50,6 +50,7 @@ def service(
     rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
     rows += [row for rules in answer["outboundLimits"] for row in _limits(rules, 0)]
     rows += map(_fault, answer["faults"])
+    rows += [row for backend in answer["backends"] for row in route_figures.rows(backend)]
     show(
         Listing(
             kind="Field",
@@ -79,11 +80,6 @@ def _service(found: dict[str, Any]) -> Iterator[str]:
     for conflict in found["conflicts"]:
         losers = ", ".join(conflict["losers"])
         yield f"CONFLICT  {conflict['field']}: {losers} disagree with {conflict['winner']}, the newest"
-
-
-def _origin(origin: dict[str, Any]) -> str:
-    policy = figures.policy(origin.get("policy"))
-    return "default" if policy == "-" else f"{policy} ({origin['level']})"
 
 
 def _breaker(one: dict[str, Any]) -> list[str]:
@@ -122,6 +118,44 @@ def _fault(rules: dict[str, Any]) -> list[str]:
     shadow = " in shadow" if rules["isShadow"] else ""
     figure = f"{rules['percent']:g} %{shadow}: {said}, until {rules['until']}"
     return [f"fault {policy['namespace']}/{policy['name']}", figure, figures.policy(policy)]
+
+
+@app.command("route")
+def route(
+    name: _Name,
+    *,
+    kind: Annotated[str, typer.Option("--kind", help="HTTPRoute or GRPCRoute.")] = "HTTPRoute",
+    namespace: options.Namespace = options.NAMESPACE,
+    output: options.Output = options.TABLE,
+    admin: options.Admin = options.ADMIN,
+) -> None:
+    """Show where the rules of a route lead, and what holds for their requests."""
+    place, _, bare = name.rpartition("/")
+    with AdminClient(admin) as client:
+        found = client.call("GetPolicy", {"kind": kind, "namespace": place or namespace, "name": bare})
+        answers = [
+            client.call("GetEffectivePolicy", {"service": parent})
+            for parent in route_figures.parents(found["policy"]["yaml"])
+        ]
+    own = [
+        (answer["service"]["name"], backend)
+        for answer in answers
+        for backend in answer["backends"]
+        if (backend["route"]["kind"], backend["route"]["name"]) == (kind, bare)
+        and backend["route"]["namespace"] == (place or namespace)
+    ]
+    if output in {Format.JSON, Format.YAML}:
+        items = [{"parent": parent, **backend} for parent, backend in own]
+        show_document({"kind": "RouteStatus", **found["policy"], "backends": items}, output)
+        return
+    accepted = next(one for one in found["policy"]["conditions"] if one["type"] == "Accepted")
+    parents = ", ".join(dict.fromkeys(figures.service(parent) for parent, _ in own)) or "-"
+    print_lines([f"{kind} {place or namespace}/{bare}  ->  Service {parents} ({accepted['reason']})"])
+    rows = [row for _, backend in own for row in route_figures.rows(backend)]
+    columns = ("FIELD", "VALUE", "FROM")
+    show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
+    if accepted["message"]:
+        print_lines([f"WARNING  {accepted['message']}"])
 
 
 @app.command("policy")

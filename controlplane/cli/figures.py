@@ -108,3 +108,9 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"expected a duration such as 10m or 1m30s, found {text!r}")
     return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def origin(found: dict[str, Any]) -> str:
+    """Where a field came from: the policy and the level it is attached at."""
+    name = policy(found.get("policy"))
+    return "default" if name == "-" else f"{name} ({found['level']})"

@@ -18,7 +18,6 @@ from controlplane.kubernetes.plan import Change, Plan
 from controlplane.kubernetes.reconcile import View
 from controlplane.kubernetes.resources import resource_of
 from controlplane.kubernetes.status import encode_status, news
-from controlplane.model.schema import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +103,7 @@ class Writer:
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             form=APPLY,
             body={
-                "apiVersion": API_VERSION,
+                "apiVersion": kind.api_version,
                 "kind": name.kind,
                 "metadata": {"name": name.name, **namespace, "uid": change.custom.metadata.uid},
                 "status": encode_status(change.after, has_ancestors="targetRefs" in kind.spec.fields),

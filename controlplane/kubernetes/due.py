@@ -25,4 +25,5 @@ def is_due(before: Status, after: Status, *, differs_seconds: float, written_sec
     if synced is not None and synced.reason == "Pending" and differs_seconds < PENDING_SECONDS:
         return False
     is_news = before.verdicts != after.verdicts or before.observed_generation != after.observed_generation
+    is_news = is_news or before.parents != after.parents
     return is_news or written_seconds >= COUNTS_SECONDS

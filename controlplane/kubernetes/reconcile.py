@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from controlplane.kubernetes import codec
+from controlplane.kubernetes import codec, routes
 from controlplane.kubernetes.status import (
     ANCESTORS_MAX,
     CONTROLLER,
@@ -21,7 +21,7 @@ from controlplane.kubernetes.status import (
     Status,
 )
 from controlplane.model.sidecar import PolicyConvergence
-from controlplane.policy import target
+from controlplane.policy import route, target
 from controlplane.snapshot import status as conditions
 from controlplane.sources.desired import Unit
 from controlplane.sources.source import CLUSTER
@@ -56,6 +56,8 @@ def reconcile(view: View, name: ObjectKey, custom: Custom) -> Status | None:
     unit = Unit(CLUSTER, codec.unit_of(name))
     in_force = _in_force(view, name, unit)
     faults = [each for each in view.desired.problems.get(unit, ()) if not each.warning]
+    if name.kind in route.KINDS:
+        return routes.reconcile(view.snapshot, custom, in_force, faults)
     if faults:
         found = _refused(view, name, unit, faults, in_force)
     elif in_force is None or in_force.generation != custom.metadata.generation:

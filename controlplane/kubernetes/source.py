@@ -43,7 +43,10 @@ class KubernetesSource:
     @property
     def objects(self) -> Mapping[ObjectKey, Custom]:
         """Every object whose status is ours to say, as the API server has it now, sound or not."""
-        return {name: one for name, one in self._objects.items() if self._schema.kinds[name.kind].is_ours}
+        kinds = self._schema.kinds
+        return {
+            name: one for name, one in self._objects.items() if codec.has_our_status(kinds[name.kind], one)
+        }
 
     @property
     def position(self) -> int:
@@ -89,7 +92,9 @@ class KubernetesSource:
     def _read(self, unread: Mapping[ObjectKey, tuple[Kind, Custom | None]]) -> dict[str, Parsed | None]:
         """Units by name; half a millisecond each, off the event loop."""
         return {
-            codec.unit_of(name): None if custom is None else codec.decode(kind, custom, self._schema)
+            codec.unit_of(name): codec.decode(kind, custom, self._schema)
+            if custom is not None and codec.concerns_us(kind, custom)
+            else None
             for name, (kind, custom) in unread.items()
         }
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CONTROLLER: Final = "breakwater.dev/controller"
 ANCESTORS_MAX: Final = 16
@@ -54,13 +54,49 @@ class Ancestor(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=
     sidecars: Sidecars | None = None
 
 
+class ParentRef(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """A parent of a route, as the route names it."""
+
+    group: str | None = None
+    kind: str | None = None
+    namespace: str | None = None
+    name: str = ""
+    section_name: str | None = None
+    port: int | None = None
+
+
+class Parent(Struct, frozen=True, rename="camel", kw_only=True):
+    """What one controller says of a route at one of its parents."""
+
+    parent_ref: ParentRef
+    controller_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    def after(self, before: Sequence[Parent], now: datetime) -> Parent:
+        """The same, each condition with the instant since when its status is what it is."""
+        known = (each.conditions for each in before if each.place == self.place)
+        old = {each.type: each for each in next(known, ())}
+        return msgspec.structs.replace(
+            self, conditions=tuple(_since(each, old.get(each.type), now) for each in self.conditions)
+        )
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Who says it, of which parent."""
+        return self.controller_name, *msgspec.structs.astuple(self.parent_ref)
+
+
 class Status(Struct, frozen=True, rename="camel", kw_only=True):
-    """What became of one generation of an object; `synced` counts sidecars, as in 41/41."""
+    """What became of one generation of an object; `synced` counts sidecars, as in 41/41.
+
+    A route has `parents`, and nothing else; those of other controllers are kept as they are.
+    """
 
     observed_generation: int = 0
     synced: str = ""
     conditions: tuple[Condition, ...] = ()
     ancestors: tuple[Ancestor, ...] = ()
+    parents: tuple[Parent, ...] = ()
 
     def find(self, kind: str) -> Condition | None:
         """The condition of a type, or `None`."""
@@ -68,8 +104,12 @@ class Status(Struct, frozen=True, rename="camel", kw_only=True):
 
     def after(self, before: Status, now: datetime) -> Status:
         """The same, each condition with the instant since when its status is what it is."""
+        others = tuple(each for each in before.parents if each.controller_name != CONTROLLER)
+        own = tuple(each.after(before.parents, now) for each in self.parents)
         return msgspec.structs.replace(
-            self, conditions=tuple(_since(each, before.find(each.type), now) for each in self.conditions)
+            self,
+            conditions=tuple(_since(each, before.find(each.type), now) for each in self.conditions),
+            parents=others + own if own else (),
         )
 
     @property
@@ -95,6 +135,9 @@ def decode_status(text: bytes | msgspec.Raw) -> Status:
 def encode_status(status: Status, *, has_ancestors: bool) -> object:
     """The status as plain values, for a request."""
     plain = msgspec.to_builtins(status)
+    parents = plain.pop("parents")
+    if parents:
+        return {"parents": parents}
     if not has_ancestors:
         del plain["ancestors"]
     return plain

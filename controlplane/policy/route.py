@@ -33,6 +33,9 @@ KINDS: Final = ROUTE_KINDS
 MATCHES_MAX: Final = 128
 """Matches of all rules of a route together, as the Gateway API has it."""
 
+PARENT_KINDS: Final = frozenset({"Service", "ExternalService"})
+"""What a route may govern; others, such as a Gateway, are not the mesh's."""
+
 _GROUPS: Final = {"Service": ("",), "ExternalService": ("", OUR_GROUP)}
 _REGULAR: Final = "RegularExpression"
 # What the Gateway API allows in no path: empty and dot segments, encoded slashes, what follows a path.

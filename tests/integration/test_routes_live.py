@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from tests.support.caller import Caller
-from tests.support.documents import backend, external, http_route, resilience
+from tests.support.commandline import breakwater
+from tests.support.documents import backend, external, grpc_route, http_route, resilience
+from tests.support.grpc_app import SERVICE, grpc_app
 from tests.support.refusal import reason
 from tests.support.upstream import Answer, ScriptedUpstream, Send, response, slow
 
@@ -101,6 +105,11 @@ async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: C
             one.forget()
             await caller.get("merged", path)
             assert len(one.requests) == calls, path
+        shown = await breakwater("describe", "route", "test/merged-route", admin=caller.fleet.plane.admin)
+        lines = [line.split() for line in shown.out.splitlines()]
+        assert ["rule", "merged-route/rest", "retry.attempts", "2"] in [line[:4] for line in lines]
+        assert ["rule", "merged-route/eager", "retry.attempts", "4"] in [line[:4] for line in lines]
+        assert "ResiliencePolicy test/m-rule (Rule)" in shown.out
         await caller.fleet.remove("m3")
         one.forget()
         await caller.get("merged", "/eager")
@@ -134,3 +143,25 @@ async def test_a_share_that_leads_nowhere_is_refused_and_the_rest_is_served(call
         answers = [await caller.get("partly") for _ in range(8)]
         assert sorted(one.status for one in answers) == [200] * 6 + [500] * 2
         assert {reason(one) for one in answers if one.status == 500} == {"upstream.no_endpoints"}
+
+
+async def test_calls_of_grpc_go_by_their_methods_over_http2(caller: Caller) -> None:
+    async with grpc_app() as old, grpc_app() as new:
+        await caller.may_call("calls-old", old.port, protocol="GRPC")
+        await caller.may_call("calls-new", new.port, protocol="GRPC")
+        by_method = {"matches": [{"method": {"service": SERVICE, "method": "echo"}}]}
+        by_header = {"matches": [{"headers": [{"name": "x-to", "value": "old"}]}]}
+        rules = ({**by_method, "backendRefs": [backend("calls-new")]}, by_header)
+        await caller.fleet.put("calls", grpc_route("calls", external("calls-old"), *rules))
+
+        options = (("grpc.default_authority", "calls-old.test"),)
+        address = f"127.0.0.1:{caller.sidecar.outbound}"
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/echo")
+            total: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(f"/{SERVICE}/total")
+            assert await echo(b"first") == b"first"
+            assert await total(iter([b"12", b"3"]), metadata=(("x-to", "old"),)) == b"3"
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await total(iter([b"1"]))
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert (len(old.metadata), len(new.metadata)) == (0, 1)

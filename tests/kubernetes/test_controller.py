@@ -207,3 +207,44 @@ async def test_what_a_reference_grant_permits_is_in_force_while_it_is_there(
         await until(here.says("crossing", "ratelimitpolicy", Accepted="TargetNotFound"))
         await kinds.kubectl("delete", "referencegrant", "limits.web", "-n", "elsewhere")
         await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
+
+
+async def test_a_route_of_the_cluster_says_at_each_parent_what_became_of_it(
+    kinds: ApiServer, tmp_path: Path
+) -> None:
+    await install_gateway_kind(kinds, "HTTPRoute", "v1", has_status=True)
+    refs = [{"kind": "Service", "name": "cart"}, {"kind": "Gateway", "name": "edge"}]
+    lost = {"backendRefs": [{"name": "gone", "port": 80}]}
+
+    def document(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "api", "namespace": "routed"},
+            "spec": {"parentRefs": refs, "rules": [rule]},
+        }
+
+    async with cluster(kinds, "routed", tmp_path) as here:
+
+        async def verdicts() -> list[tuple[str, str, str]]:
+            parents = (await here.status("api", "httproute")).get("parents", ())
+            return [
+                (parent["parentRef"]["name"], each["type"], each["reason"])
+                for parent in parents
+                for each in parent["conditions"]
+            ]
+
+        def says(*expected: tuple[str, str, str]) -> Condition:
+            async def holds() -> bool:
+                return await verdicts() == list(expected)
+
+            return holds
+
+        await kinds.apply(document(lost))
+        await until(
+            says(("cart", "Accepted", "NoMatchingParent"), ("cart", "ResolvedRefs", "BackendNotFound"))
+        )
+        await kinds.apply(service("routed", "cart"))
+        await until(says(("cart", "Accepted", "Accepted"), ("cart", "ResolvedRefs", "BackendNotFound")))
+        await kinds.apply(document({"filters": [{"type": "RequestRedirect"}]}))
+        await until(says(("cart", "Accepted", "UnsupportedValue")))

@@ -1,11 +1,13 @@
 """Custom resources as documents."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 
-from controlplane.kubernetes.codec import decode, key_of
+from controlplane.kubernetes.codec import concerns_us, decode, key_of
 from controlplane.kubernetes.objects import Custom, Key, Meta
 from controlplane.sources.reader import Parsed
 from tests.support.builders import SCHEMA, policy
@@ -57,3 +59,26 @@ def test_a_spec_of_any_shape_is_a_problem_and_no_failure(spec: object) -> None:
 def test_what_lies_in_no_namespace_has_none() -> None:
     assert str(key_of(SCHEMA.kinds["Mesh"], Key("", "default"))) == "Mesh default"
     assert str(key_of(KIND, Key("shop", "cart"))) == "ResiliencePolicy shop/cart"
+
+
+def route(**spec: Any) -> Custom:
+    return Custom(
+        metadata=Meta(name="api", namespace="shop", generation=1), spec=Raw(msgspec.json.encode(spec))
+    )
+
+
+GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+SERVICE = {"group": "", "kind": "Service", "name": "cart"}
+HTTP_ROUTE = SCHEMA.kinds["HTTPRoute"]
+
+
+def test_a_route_is_read_as_far_as_it_governs_services() -> None:
+    mixed = route(hostnames=["shop.example"], parentRefs=[GATEWAY, SERVICE], rules=[{"name": "all"}])
+    assert concerns_us(HTTP_ROUTE, mixed)
+    [document] = decode(HTTP_ROUTE, mixed, SCHEMA).documents
+    assert document.spec == {"parentRefs": (SERVICE,), "rules": ({"name": "all"},)}
+
+
+def test_routes_of_gateways_are_none_of_our_business() -> None:
+    assert not concerns_us(HTTP_ROUTE, route(parentRefs=[GATEWAY], rules=[{}]))
+    assert not concerns_us(HTTP_ROUTE, route(rules=[{}]))
