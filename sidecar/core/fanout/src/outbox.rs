@@ -61,6 +61,13 @@ impl Outbox {
         Poll::Ready(task)
     }
 
+    /// Whether one of the tasks is to end; whoever asks is woken for the next one.
+    pub(crate) fn is_ending(&self, cx: &Context<'_>) -> bool {
+        self.watch(cx);
+        let tasks = self.tasks.borrow();
+        tasks.iter().any(|task| matches!(task, Task::End(_)))
+    }
+
     /// Wakes whoever waits when there is something new.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();

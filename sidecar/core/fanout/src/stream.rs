@@ -130,7 +130,12 @@ impl Stream {
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Over> {
         loop {
             if !self.send(cx)? {
-                return Ok(());
+                // Who does not read is not told why.
+                return if self.outbox.is_ending(cx) {
+                    Err(Over)
+                } else {
+                    Ok(())
+                };
             }
             match self.outbox.poll(cx) {
                 Poll::Ready(Task::Accept) => self.accept()?,
