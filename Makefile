@@ -73,7 +73,7 @@ tools: $(VENV_READY) ## build the Go programs that tests run, once
 	@$(PYTHON) -m tests.support.gotools etcd porcupine
 
 test: $(CORE_READY) rust-test tools ## unit, property, contract and integration tests
-	@echo "Python tests: about 5 minutes"
+	@echo "Python tests: about 13 minutes"
 	@$(PYTHON) -m pytest $(ARGS)
 
 property: $(CORE_READY) ## property tests with many more examples
@@ -90,7 +90,7 @@ kube-tools: $(VENV_READY)
 	@$(PYTHON) -m tests.support.gotools etcd kube helm
 
 test-kubernetes: $(CORE_READY) kube-tools ## everything about Kubernetes, against a real kube-apiserver and Helm
-	@echo "Kubernetes tests: about 4 minutes"
+	@echo "Kubernetes tests: about 5 minutes"
 	@$(PYTHON) -m pytest tests/kubernetes $(ARGS)
 
 bench: $(CORE_READY) ## CPU per request beside HAProxy and Envoy; writes build/bench/dataplane.json
