@@ -63,6 +63,54 @@ pub(crate) trait Request {
     }
 }
 
+/// A connection of whatever protocol, in the place of a request: all that is known is where it came from.
+#[derive(Debug)]
+pub(crate) struct Opaque(pub(crate) Sender);
+
+impl Request for Opaque {
+    fn method(&self) -> &[u8] {
+        b""
+    }
+
+    fn host(&self) -> &[u8] {
+        b""
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+
+    fn path(&self) -> &[u8] {
+        b""
+    }
+
+    fn query(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn known(&self, _: Known) -> Option<&[u8]> {
+        None
+    }
+
+    fn visit(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
+
+    fn protocol(&self) -> &'static str {
+        "TCP"
+    }
+
+    fn sender(&self) -> Sender {
+        self.0
+    }
+
+    fn head_bytes(&self) -> u64 {
+        0
+    }
+
+    fn is_open_ended(&self) -> bool {
+        true
+    }
+}
+
 /// The head of a response.
 pub(crate) trait Response {
     /// The status.

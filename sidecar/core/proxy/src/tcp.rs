@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http1::Known;
 use policy::Reason;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -18,7 +17,7 @@ use crate::connections::Place;
 use crate::downstream::TELL_NS;
 use crate::exchange::{Course, Destination, End, Exchange};
 use crate::h1::take_place;
-use crate::request::{Request, Sender};
+use crate::request::{Opaque, Sender};
 use crate::speech::{self, Speech};
 use crate::stages::Refusal;
 use crate::stages::timeout::BodyBounds;
@@ -232,53 +231,5 @@ fn reset_unless_complete(end: End, client: &Wire, upstream: &Wire) {
     if !matches!(end, End::Complete { .. }) {
         client.reset_on_close();
         upstream.reset_on_close();
-    }
-}
-
-/// A connection of whatever protocol, in the place of a request: all that is known is where it came from.
-#[derive(Debug)]
-struct Opaque(Sender);
-
-impl Request for Opaque {
-    fn method(&self) -> &[u8] {
-        b""
-    }
-
-    fn host(&self) -> &[u8] {
-        b""
-    }
-
-    fn port(&self) -> Option<u16> {
-        None
-    }
-
-    fn path(&self) -> &[u8] {
-        b""
-    }
-
-    fn query(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn known(&self, _: Known) -> Option<&[u8]> {
-        None
-    }
-
-    fn visit(&self, _: &str, _: &mut dyn FnMut(&[u8])) {}
-
-    fn protocol(&self) -> &'static str {
-        "TCP"
-    }
-
-    fn sender(&self) -> Sender {
-        self.0
-    }
-
-    fn head_bytes(&self) -> u64 {
-        0
-    }
-
-    fn is_open_ended(&self) -> bool {
-        true
     }
 }

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http1::Known;
 use policy::Moment;
 
 use super::{Charges, Limits, Quota, Refusal};
 use crate::config::{Exemption, LimitHeaders, LimitResponse, LimitRules};
-use crate::request::{Request, Sender};
+use crate::request::{Opaque, Sender};
 use crate::worker::Worker;
 
 impl Limits {
@@ -30,7 +29,11 @@ impl Limits {
         peer: IpAddr,
     ) -> Result<Option<Charges>, Refusal> {
         let at = worker.moment(worker.clock.now_ns());
-        let admission = self.admit(worker, &Caller(peer), (at, None), &mut Quota::default())?;
+        let opened = Opaque(Sender {
+            address: peer,
+            connection: 0,
+        });
+        let admission = self.admit(worker, &opened, (at, None), &mut Quota::default())?;
         Ok(admission.charges)
     }
 }
@@ -51,51 +54,5 @@ fn of_connections(rules: &LimitRules) -> LimitRules {
             headers: LimitHeaders::None,
             ..rules.response
         },
-    }
-}
-
-/// Whoever opened a connection.
-struct Caller(IpAddr);
-
-impl Request for Caller {
-    fn method(&self) -> &[u8] {
-        b""
-    }
-
-    fn host(&self) -> &[u8] {
-        b""
-    }
-
-    fn port(&self) -> Option<u16> {
-        None
-    }
-
-    fn path(&self) -> &[u8] {
-        b""
-    }
-
-    fn query(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn known(&self, _name: Known) -> Option<&[u8]> {
-        None
-    }
-
-    fn visit(&self, _name: &str, _each: &mut dyn FnMut(&[u8])) {}
-
-    fn protocol(&self) -> &'static str {
-        "TCP"
-    }
-
-    fn sender(&self) -> Sender {
-        Sender {
-            address: self.0,
-            connection: 0,
-        }
-    }
-
-    fn head_bytes(&self) -> u64 {
-        0
     }
 }
