@@ -96,7 +96,7 @@ def _validate_endpoint(endpoint: Endpoint, names: set[str]) -> Iterator[Problem]
     if not _INSTANCE.fullmatch(endpoint.instance):
         message = f"expected up to 253 letters, digits and any of '._:-', found {endpoint.instance!r}"
         yield Problem(path="endpoint.instance", message=message)
-    if not _is_address(endpoint.address):
+    if not is_address(endpoint.address):
         message = f"expected an IPv4 or IPv6 address, found {endpoint.address!r}"
         yield Problem(path="endpoint.address", message=message)
     if not endpoint.ports:
@@ -112,7 +112,8 @@ def _validate_endpoint(endpoint: Endpoint, names: set[str]) -> Iterator[Problem]
     yield from _validate_texts("endpoint.labels", [*endpoint.labels, *endpoint.labels.values()])
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
     try:
         ip_address(text)
     except ValueError:

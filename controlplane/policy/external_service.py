@@ -7,13 +7,13 @@ callers use.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import Resolution
 from controlplane.model.value import Tree, blocks, find_number, find_text, texts
 from registry.model import Endpoint, InstanceId, Protocol, ServicePort
+from registry.validate import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -140,7 +140,7 @@ def _validate_addresses(document: Document) -> Iterator[Problem]:
 def _wrong_address(address: str, resolution: Resolution) -> str:
     """What is wrong with an address; empty when nothing is."""
     is_name = _HOST_NAME.fullmatch(address) is not None
-    if _is_address(address) or (is_name and resolution is Resolution.DNS):
+    if is_address(address) or (is_name and resolution is Resolution.DNS):
         return ""
     if is_name:
         return f"expected an IPv4 or IPv6 address, found '{address}'; resolution: DNS resolves host names"
@@ -156,11 +156,3 @@ def _validate_unique(document: Document, name: str, member: str) -> Iterator[Pro
         if value is not None and first != index:
             path = f"spec.{name}[{index}].{member}"
             yield document.problem(path, f"{value} is taken by {name}[{first}]")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -10,6 +10,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import HostBinding
+from registry.validate import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,18 +51,10 @@ def endpoint_addresses(
 
 def _places(endpoints: Iterable[Endpoint]) -> Iterator[tuple[str, str]]:
     for endpoint in endpoints:
-        if _is_address(endpoint.address):
+        if is_address(endpoint.address):
             for name, number in endpoint.ports.items():
                 yield _place(endpoint.address, number), name
 
 
 def _place(address: str, port: int) -> str:
     return f"[{ipaddress.ip_address(address)}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
