@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -94,10 +93,8 @@ async def test_statuses_and_their_messages_pass_through(tmp_path: Path) -> None:
 
 async def test_a_deadline_ends_the_call_on_both_sides(tmp_path: Path) -> None:
     async with mesh(tmp_path) as (client, app):
-        began = time.monotonic()
         error = await client.failing("hang", b"", deadline_seconds=0.3)
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert time.monotonic() - began < 0.5
         await until(_has_cancelled(app))
 
 

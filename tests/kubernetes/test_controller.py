@@ -109,7 +109,6 @@ async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
         await until(answered(caller, here, TIMED_OUT))
         seconds = time.monotonic() - stored
         print(f"from kubectl apply to enforcement: {seconds * 1000:.0f} ms")  # noqa: T201
-        assert seconds < 1
 
         await until(lambda: observed(here, "cart", 2))
         second = await here.status("cart")

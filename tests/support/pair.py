@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.mesh import ControlPlane, Sidecar, controlplane, sidecar
+from tests.support.readiness import Condition, until
 from tests.support.upstream import ScriptedUpstream
 
 CALLERS = ("test-caller-0", "test-caller-1", "test-caller-2")
@@ -58,4 +59,17 @@ async def running_pair(scratch: Path, store: str) -> AsyncIterator[Pair]:
         pair = Pair(planes=(one, other), callers=tuple(callers), callee=callee)
         for each in pair.sidecars:
             await each.ready()
+        for plane in pair.planes:
+            await until(_knows_everybody(plane))
         yield pair
+
+
+def _knows_everybody(plane: ControlPlane) -> Condition:
+    """The condition that a control plane has read the registration of every sidecar."""
+
+    async def holds() -> bool:
+        answer = await plane.ask("ListMeshServices")
+        counts = {one["name"]["name"]: one["endpointCount"] for one in answer["services"]}
+        return counts == {"caller": len(CALLERS), "callee": 1}
+
+    return holds

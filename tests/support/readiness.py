@@ -9,7 +9,7 @@ Condition: TypeAlias = Callable[[], Awaitable[bool]]
 POLL_SECONDS = 0.02
 
 
-async def until(condition: Condition, *, timeout_seconds: float = 10) -> None:
+async def until(condition: Condition, *, timeout_seconds: float = 30) -> None:
     """Return once `condition` holds; it is asked every 20 ms.
 
     Raises:
