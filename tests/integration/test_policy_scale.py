@@ -82,4 +82,4 @@ def test_one_change_costs_a_sliver_of_the_whole_set() -> None:
     after = replace(first, documents={**first.documents, edited.key: replace(edited, spec=spec)}, revision=2)
     encoded.bodies.clear()
     assert calls(lambda: build(after, compiler, before)) < whole / 500
-    assert len(encoded.bodies) == 2  # what its callers and what its own sidecars hold
+    assert len(encoded.bodies) == 1  # what callers of the service hold
