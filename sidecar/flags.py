@@ -95,8 +95,15 @@ FLAGS = (
         "ports on which servers speak first, unless somebody declares what is spoken there",
         default="25,587,3306,4444,5432,6379,9300,11211",
     ),
+    Flag(
+        "probe",
+        "PORT[/PATH]",
+        "how the application is asked whether it lives: nothing is enforced on that path; without one, "
+        "/probe/PORT of --http says whether somebody takes connections",
+        repeats=True,
+    ),
     Flag("admin", "unix:PATH", "socket of SidecarAdminService", computed="admin.sock in the state directory"),
-    Flag("http", "ADDR:PORT", "/metrics, /ready and /live", default="127.0.0.1:15090"),
+    Flag("http", "ADDR:PORT", "/metrics, /ready and /live, and what --probe says", default="127.0.0.1:15090"),
     Flag(
         "state-dir",
         "DIR",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from controlplane.injector import names
+from controlplane.injector import names, probes
 from controlplane.injector.pod import Pod, tcp_ports
 from controlplane.injector.template import (
     FIRST_FURTHER_PORT,
@@ -116,6 +116,7 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
         if number in places:
             label = f"{name}=" if name else ""
             yield f"--app={label}127.0.0.1:{number}@{places[number]}"
+    yield from probes.flags(pod, profile)
 
 
 def _capture_flags(profile: Profile) -> Iterator[str]:

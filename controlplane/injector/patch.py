@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from controlplane.injector import containers, names
+from controlplane.injector import containers, names, probes
 from controlplane.injector.annotations import read
 from controlplane.injector.operations import Operation, apply
 from controlplane.injector.overlay import lay_over
@@ -49,18 +49,20 @@ class _Parts:
 
     lists: Mapping[str, tuple[tuple[Literal["first", "last"], Mapping[str, Any]], ...]]
     listeners: Mapping[int, int]
+    probes: Mapping[str, int | str]
 
     @property
     def hash(self) -> str:
-        text = json.dumps([self.lists, list(self.listeners.items())], sort_keys=True)
+        text = json.dumps([self.lists, list(self.listeners.items()), self.probes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def status(self, annotations: Collection[str]) -> str:
-        """The annotation that says what is ours, and where the sidecar listens for each port."""
+        """The annotation that says what is ours, where the sidecar listens, and which probes it takes."""
         status = {
             "template": self.hash,
             "listeners": {str(port): listen for port, listen in self.listeners.items()},
             "annotations": list(annotations),
+            **({"probes": self.probes} if self.probes else {}),
         }
         return json.dumps(status, separators=(",", ":"))
 
@@ -133,6 +135,7 @@ def _parts(pod: Pod, template: Template, profile: Profile) -> _Parts:
             "volumes": tuple(("last", volume) for volume in containers.volumes(template)),
         },
         listeners=containers.listeners(pod, profile),
+        probes=probes.rewritten(pod, profile),
     )
 
 
@@ -157,12 +160,17 @@ def _removals(pod: Pod) -> Iterator[Operation]:
     else:
         for name in sorted(own & present.keys()):
             yield Operation("remove", ("metadata", "annotations", name))
+    yield from probes.removals(pod, _rewritten(pod))
     for name, ours in _OWN_NAMES.items():
         places = _places(pod, name, ours)
         if places and len(places) == len(entries(block(pod, "spec"), name)):
             yield Operation("remove", ("spec", name))
         else:
             yield from (Operation("remove", ("spec", name, index)) for index in places)
+
+
+def _rewritten(pod: Pod) -> Mapping[str, Any]:
+    return block(_status(pod), "probes")
 
 
 def _places(pod: Pod, name: str, own: set[str]) -> list[int]:
@@ -176,6 +184,7 @@ def _additions(pod: Pod, parts: _Parts) -> Iterator[Operation]:
     yield from _own_containers(pod)
     bare = _without_overlay(pod)
     yield from _annotations(bare, parts)
+    yield from probes.additions(bare, parts.probes)
     for name, additions in parts.lists.items():
         yield from _list_additions(bare, name, additions, overlay)
 

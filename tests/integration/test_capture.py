@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import pytest
 import pytest_asyncio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support.capture.mesh import Mesh, captured, get, mesh
+from tests.support.capture.mesh import SIDECAR_PAGES, Mesh, captured, get, mesh
 from tests.support.capture.net import NODE, NODE_V6, Pod, net
 from tests.support.capture.servers import GREETING, greeting, loopback, relaying, summing
-from tests.support.grpcapp import ECHO, grpc_app
+from tests.support.grpcapp import ECHO, grpc_app, grpc_health
 from tests.support.pki import Authority
 from tests.support.rawclient import RawClient
 from tests.support.readiness import Condition, no_longer, until
@@ -23,8 +25,8 @@ from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WEB, LINES, SUM, SECRET, CALLS = 8080, 9000, 9001, 9002, 9003
-"""Ports of the pod that is called: HTTP, a server that speaks first, one that needs half-close, TLS, gRPC."""
+WEB, LINES, SUM, SECRET, CALLS, BOX = 8080, 9000, 9001, 9002, 9003, 9004
+"""Ports of pods: HTTP, a server that speaks first, half-close, TLS, gRPC, one that takes one connection."""
 
 SPOKEN = {WEB: "HTTP", LINES: "TCP", SUM: "Detect", SECRET: "Detect", CALLS: "GRPC"}
 SERVICE = """
@@ -52,6 +54,13 @@ metadata: {name: till, namespace: shop}
 spec:
   targetRefs: [{kind: Service, name: till}]
   limits: [{name: few, requests: 3, per: 1h, burst: 3}]
+---
+apiVersion: breakwater.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: box, namespace: shop}
+spec:
+  targetRefs: [{kind: Service, name: box}]
+  limits: [{name: one, connections: {concurrent: 1}}]
 """
 
 REFUSING = """
@@ -81,9 +90,11 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         on = stack.enter_context(net(3))
         caller, cart, till = on.pods
         running = await stack.enter_async_context(mesh(scratch, on, policies + LIMIT))
-        app = ("--app", f"127.0.0.1:{WEB}")
+        served = (f"--app=127.0.0.1:{WEB}", "--service=shop/box", f"--app=127.0.0.1:{BOX}@15007")
+        probes = (f"{WEB}/healthz?full=1", f"{BOX}/healthz", f"{BOX}/grpc.health.v1.Health/Check", str(BOX))
+        flags = (*served, *(f"--probe={probe}" for probe in probes))
         await stack.enter_async_context(captured(running, caller, "shop/web"))
-        await stack.enter_async_context(captured(running, till, "shop/till", flags=app))
+        await stack.enter_async_context(captured(running, till, "shop/till", flags=flags))
         apps = {}
         for pod in (cart, till):
             for address in (pod.address, pod.address_v6):
@@ -117,6 +128,53 @@ async def test_policies_act_on_what_others_send_to_an_application(shop: Shop) ->
     assert statuses == [200, 200, 200, 429, 429]
     for address, peer in ((v4, NODE), (v6, NODE_V6)):
         assert shop.apps[address].requests[0].text("x-forwarded-for") == peer
+
+
+async def probed(shop: Shop, port: int, path: str) -> int:
+    """Return what the called pod answers to the node."""
+    return (await get(shop.mesh.net.node, shop.till.address, port, path)).status
+
+
+async def test_nothing_is_enforced_on_probes(shop: Shop) -> None:
+    """The limit is used up by now; what resembles the probe is held to it."""
+    paths = ["/healthz?full=1", "/healthz", "/healthz?full=2", "/", "/healthz?full=1"]
+    assert [await probed(shop, WEB, path) for path in paths] == [200, 429, 429, 429, 200]
+    assert shop.apps[shop.till.address].requests[-1].start_line.startswith(b"GET /healthz?full=1 ")
+
+
+async def test_a_probe_that_connects_is_told_of_the_application(shop: Shop) -> None:
+    assert await probed(shop, SIDECAR_PAGES, f"/probe/{BOX}") == 503
+    async with ScriptedUpstream(listener=shop.till.namespace.listen(shop.till.address, BOX)):
+        assert await probed(shop, SIDECAR_PAGES, f"/probe/{BOX}") == 200
+    assert await probed(shop, SIDECAR_PAGES, f"/probe/{WEB}") == 404
+
+
+async def test_probes_get_through_where_no_further_connection_does(shop: Shop) -> None:
+    async with ScriptedUpstream(listener=shop.till.namespace.listen(shop.till.address, BOX)):
+        client = RawClient(connected=await shop.mesh.net.node.connect(shop.till.address, BOX))
+        async with client:
+            await client.ask(host="box")
+            assert (await client.response()).status == 200
+            assert await probed(shop, BOX, "/healthz") == 200
+            assert await probed(shop, BOX, "/") == 429
+            await client.ask(host="box")
+            assert (await client.response()).status == 200
+
+
+async def test_health_of_grpc_is_asked_where_no_further_connection_gets_through(shop: Shop) -> None:
+    node, till = shop.mesh.net.node, shop.till
+    async with (
+        grpc_health("box") as (port, _),
+        relaying(till.namespace.listen(till.address, BOX), lambda: loopback(port)),
+        relaying(here := socket.create_server(("127.0.0.1", 0)), lambda: node.connect(till.address, BOX)),
+    ):
+        held = await node.connect(till.address, BOX)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{here.getsockname()[1]}") as channel:
+            request = health_pb2.HealthCheckRequest(service="box")
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            answer = await health.Check(request, timeout=30)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        held.close()
 
 
 async def test_a_server_may_speak_first_and_a_client_may_end_first(shop: Shop) -> None:

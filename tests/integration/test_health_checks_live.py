@@ -1,16 +1,15 @@
 """Active health checks on live traffic: who is asked, what decides, and who is called meanwhile."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import grpc.aio
 import pytest
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from tests.support.caller import Caller
 from tests.support.fleet import named
 from tests.support.framing import Message
+from tests.support.grpcapp import grpc_health
 from tests.support.metrics import measured
 from tests.support.readiness import Condition, until
 from tests.support.upstream import OK, Answer, Script, ScriptedUpstream, Send, response
@@ -48,21 +47,6 @@ async def endpoints(caller: Caller, name: str) -> list[dict[str, Any]]:
     """The endpoints as the caller sees them, by the way that `breakwater proxy-config` takes."""
     answer = await caller.fleet.ask("ListCalledEndpoints", {"service": named(f"test/{name}")})
     return [one["endpoint"] for one in answer["endpoints"]]
-
-
-@asynccontextmanager
-async def grpc_health(service: str) -> AsyncIterator[tuple[int, health.aio.HealthServicer]]:
-    """Serve gRPC health on a loopback port, where `service` serves."""
-    servicer = health.aio.HealthServicer()
-    await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
-    server = grpc.aio.server()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield port, servicer
-    finally:
-        await server.stop(None)
 
 
 async def test_an_endpoint_that_answers_badly_is_left_out_and_taken_back(caller: Caller) -> None:

@@ -133,7 +133,11 @@ async def test_pods_get_a_sidecar_or_none(hooks: Hooks, document: dict[str, Any]
 
 
 async def test_an_injected_pod_is_left_as_it_is(hooks: Hooks) -> None:
-    once = await hooks.written(pod(HERE, "twice"))
+    asking = pod(HERE, "twice")
+    asking["spec"]["containers"][0] |= {"livenessProbe": {"tcpSocket": {"port": 8080}}}
+    once = await hooks.written(asking)
+    page = once["spec"]["containers"][0]["livenessProbe"]["httpGet"]
+    assert (page["path"], page["port"]) == ("/probe/8080", 15090)
     again = await hooks.written({**once, "status": {}})
     assert again["spec"] == once["spec"]
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import grpc
 import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 SERVICE = "test.Probe"
 ECHO, FAIL, HOLD = (f"/{SERVICE}/{method}" for method in ("Echo", "Fail", "Hold"))
@@ -95,3 +96,18 @@ def _answer(code: grpc.StatusCode, metadata: dict[str, str | bytes]) -> Answer:
         error=error if any(one.Unpack(error) for one in details.details) else None,
         retry=retry if any(one.Unpack(retry) for one in details.details) else None,
     )
+
+
+@asynccontextmanager
+async def grpc_health(service: str) -> AsyncIterator[tuple[int, health.aio.HealthServicer]]:
+    """Serve gRPC health on a loopback port, where `service` serves."""
+    servicer = health.aio.HealthServicer()
+    await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield port, servicer
+    finally:
+        await server.stop(None)

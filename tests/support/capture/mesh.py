@@ -53,13 +53,14 @@ async def captured(
     within: Mesh, pod: Pod, name: str, *, of_cluster: bool = False, flags: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
     """Lead a pod's traffic to a sidecar there, and run it; `name` is its service's, in a cluster its own."""
-    lead(pod, within.programs)
+    lead(pod, within.programs, "--exclude-inbound-ports", str(SIDECAR_PAGES))
     identity, name = ("--workload" if of_cluster else "--service", name), name.replace("/", "-")
     program: tuple[str, ...] = (*pod.namespace.prefix, sys.executable, "-m", "sidecar.main")
     command: tuple[str | Path, ...] = (
         *(*program, *identity, "--insecure"),
         *("--capture", "redirect", "--advertise", pod.address, "--controlplane", f"{NODE}:{DISCOVERY}"),
-        *("--state-dir", str(within.scratch / name), "--instance", name, *flags),
+        *("--state-dir", str(within.scratch / name), "--instance", name),
+        *("--http", f"0.0.0.0:{SIDECAR_PAGES}", *flags),
     )
     async with Process(command, log=within.scratch / f"{name}.log") as process:
         await process.ready(

@@ -120,7 +120,11 @@ impl Assembly {
         let operator = &self.companions.operator;
         let mut tasks = JoinSet::new();
         tasks.spawn(self.events.collect(self.told, self.log.clone()));
-        tasks.spawn(http::serve(self.http, operator.clone()));
+        tasks.spawn(http::serve(
+            self.http,
+            operator.clone(),
+            self.settings.probed_ports.clone(),
+        ));
         if let Some(listener) = self.admin {
             tasks.spawn(admin::serve(listener, operator.clone()));
         }

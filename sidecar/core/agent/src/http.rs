@@ -1,5 +1,7 @@
-//! The pages for machines that look after the sidecar: `/metrics`, `/ready` and `/live`.
+//! The pages for machines that look after the sidecar: `/metrics`, `/ready` and `/live`, and `/probe/PORT` for those
+//! that ask whether somebody takes connections at a port of the application.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +30,9 @@ struct Page {
 }
 
 /// Answers until the process ends.
-pub(crate) async fn serve(listener: TcpListener, operator: Operator) {
+pub(crate) async fn serve(listener: TcpListener, operator: Operator, probed: Vec<u16>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let probed: Arc<[u16]> = probed.into();
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
@@ -38,17 +41,24 @@ pub(crate) async fn serve(listener: TcpListener, operator: Operator) {
             sleep(REST).await;
             continue;
         };
-        let operator = operator.clone();
+        let (operator, probed) = (operator.clone(), Arc::clone(&probed));
         tokio::spawn(async move {
-            let _ = timeout(EXCHANGE, exchange(connection, &operator)).await; // slow ones are cut
+            let _ = timeout(EXCHANGE, exchange(connection, &operator, &probed)).await; // slow ones are cut
             drop(place);
         });
     }
 }
 
-async fn exchange(mut connection: TcpStream, operator: &Operator) -> std::io::Result<()> {
+async fn exchange(
+    mut connection: TcpStream,
+    operator: &Operator,
+    probed: &[u16],
+) -> std::io::Result<()> {
     let head = read_head(&mut connection).await?;
-    let page = answer(&head, operator).await;
+    let page = match target(&head).and_then(|path| probed_port(path, probed)) {
+        Some(port) => probe_page(connection.local_addr()?.ip(), port).await,
+        None => answer(&head, operator).await,
+    };
     let Page {
         status,
         content_type,
@@ -106,6 +116,20 @@ fn target(head: &[u8]) -> Option<&str> {
 
 fn old(line: &str) -> Option<&str> {
     line.strip_prefix("GET ")?.strip_suffix(" HTTP/1.0")
+}
+
+/// The port of the application that a path asks about, if it is one of those that may be asked about.
+fn probed_port(path: &str, probed: &[u16]) -> Option<u16> {
+    let port = path.strip_prefix("/probe/")?.parse().ok()?;
+    probed.contains(&port).then_some(port)
+}
+
+/// Whether the application takes connections at the address that was asked.
+async fn probe_page(address: IpAddr, port: u16) -> Page {
+    match TcpStream::connect(SocketAddr::new(address, port)).await {
+        Ok(_) => text("200 OK", "connected\n"),
+        Err(error) => text("503 Service Unavailable", &format!("{error}\n")),
+    }
 }
 
 async fn metrics_page(operator: &Operator) -> Page {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use proxy::{InboundListener, ServiceName, UpstreamListener};
+use proxy::{InboundListener, ProbedPath, ServiceName, UpstreamListener};
 
 use crate::identity::{Identity, Workload, WorkloadPort};
 
@@ -33,6 +33,10 @@ pub struct Settings {
     pub captured: Option<SocketAddr>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub opaque_ports: Vec<u16>,
+    /// Where whoever runs the application asks whether it lives; nothing is enforced on that.
+    pub probed_paths: Vec<ProbedPath>,
+    /// Ports of the application of which the pages say whether anybody takes connections there.
+    pub probed_ports: Vec<u16>,
     /// Where the workload sends its calls.
     pub outbound: SocketAddr,
     /// Ports of their own for single services.

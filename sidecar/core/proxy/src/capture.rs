@@ -46,12 +46,18 @@ pub(crate) async fn serve(
         (Some(address), Direction::Outbound) => outbound(&worker, address).await,
     };
     match lead {
-        Lead::To(entry) => {
-            if let Ok(_charges) = listen::charge(&worker, peer, &entry) {
+        Lead::To(entry) => match listen::charge(&worker, peer, &entry) {
+            Ok(_charges) => {
                 let protocol = protocol(&worker, &entry, address);
                 downstream::serve(protocol, worker, stream, (peer, entry), place).await;
             }
-        }
+            Err(refusal) => {
+                if let Some((entry, _place)) = worker.spared.after(&entry, refusal) {
+                    let from = (peer, entry);
+                    downstream::serve(Protocol::Http, worker, stream, from, place).await;
+                }
+            }
+        },
         Lead::Through(address) => tcp::pass_through(&worker, stream, address).await,
         Lead::Refused(reason) => {
             worker.remember_refused(direction, reason);
@@ -91,7 +97,10 @@ fn inbound(worker: &Worker, address: SocketAddr) -> Lead {
         return Lead::Through(address);
     }
     if worker.meet_application(address) {
-        Lead::To(Rc::new(Entry::Application { address }))
+        Lead::To(Rc::new(Entry::Application {
+            address,
+            refused: None,
+        }))
     } else {
         Lead::Refused(Reason::ProxyLoop)
     }

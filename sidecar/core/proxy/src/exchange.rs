@@ -215,6 +215,10 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let bounds = deadline::read(request, self.inherited_ns(), self.elapsed_ns())?;
         let cluster = self.find_route(entry, request, &bounds).await?;
+        if self.worker.spared.holds(entry, request) {
+            return Ok(());
+        }
+        entry.admits()?;
         self.fault = cluster.faults.draw(&self.worker, request, self.now_ns);
         self.fix_deadline(bounds, &cluster)?;
         self.suffer_fault().await?;
@@ -236,6 +240,7 @@ impl Exchange {
         entry: &Entry,
         request: &dyn Request,
     ) -> Result<(), Refusal> {
+        entry.admits()?;
         let bounds = deadline::read(request, None, 0)?;
         let cluster = self.find_route(entry, request, &bounds).await?;
         if let Some(budget) = &cluster.budget {

@@ -38,6 +38,7 @@ pub mod report;
 mod request;
 mod rules;
 mod settings;
+mod spared;
 mod speech;
 mod stages;
 mod tally;
@@ -54,4 +55,6 @@ pub use handle::{
     Addresses, Demand, Ended, Force, ForceError, Handle, Outlets, Supply, Wanted, start,
 };
 pub use name::{PolicyRef, ServiceName};
-pub use settings::{Bounds, InboundListener, LogSink, Settings, StartError, UpstreamListener};
+pub use settings::{
+    Bounds, InboundListener, LogSink, ProbedPath, Settings, StartError, UpstreamListener,
+};

@@ -147,7 +147,7 @@ impl Live {
     pub(crate) fn entered(&self, entry: &Entry) -> Option<&Rc<Cluster>> {
         match entry {
             Entry::Inbound { place } => self.inbound.get(*place),
-            Entry::Application { address } => self.applications.get(&address.port()),
+            Entry::Application { address, .. } => self.applications.get(&address.port()),
             Entry::Outbound | Entry::Upstream { .. } => None,
         }
     }

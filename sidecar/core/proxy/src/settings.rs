@@ -24,6 +24,8 @@ pub struct Settings {
     pub captured: Option<SocketAddr>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub opaque_ports: Vec<u16>,
+    /// Where whoever runs the application asks whether it lives; nothing is enforced on that.
+    pub probed: Vec<ProbedPath>,
     /// Where the workload sends its calls, by name of service.
     pub outbound: Option<SocketAddr>,
     /// Where the workload reaches one service each.
@@ -47,6 +49,15 @@ pub struct InboundListener {
     pub app: SocketAddr,
     /// The service that is reached there.
     pub service: ServiceName,
+}
+
+/// A path at which the application is asked whether it lives: by `GET`, or how gRPC asks for its health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbedPath {
+    /// The port of the application.
+    pub port: u16,
+    /// The path, with its query if it has one.
+    pub path: Box<str>,
 }
 
 /// A port of its own for one service.

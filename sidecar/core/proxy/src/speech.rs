@@ -32,7 +32,7 @@ pub(crate) enum Speech {
 pub(crate) fn declared(live: &Live, entry: &Entry) -> Protocol {
     match entry {
         Entry::Inbound { .. } | Entry::Outbound => Protocol::Http,
-        Entry::Application { address } => live
+        Entry::Application { address, .. } => live
             .config
             .applications
             .get(&address.port())

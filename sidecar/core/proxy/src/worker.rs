@@ -33,7 +33,8 @@ use crate::journal::Journal;
 use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
-use crate::settings::{InboundListener, Settings, StartError};
+use crate::settings::{InboundListener, ProbedPath, Settings, StartError};
+use crate::spared::Spared;
 use crate::stages::endpoint::Checks;
 use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
@@ -60,6 +61,7 @@ pub(crate) struct Worker {
     pub(crate) inbound: Vec<InboundListener>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub(crate) opaque_ports: Vec<u16>,
+    pub(crate) spared: Spared,
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
     pub(crate) live: RefCell<Rc<Live>>,
@@ -97,7 +99,11 @@ pub(crate) enum Entry {
         only: Option<SocketAddr>,
     },
     /// From others, led here on their way to the application at this address.
-    Application { address: SocketAddr },
+    Application {
+        address: SocketAddr,
+        /// Why requests are refused over it, but for those on which nothing is enforced.
+        refused: Option<Arc<Refusal>>,
+    },
 }
 
 impl Entry {
@@ -105,8 +111,19 @@ impl Entry {
     pub(crate) const fn only(&self) -> Option<SocketAddr> {
         match self {
             Self::Upstream { only, .. } => *only,
-            Self::Application { address } => Some(*address),
+            Self::Application { address, .. } => Some(*address),
             _ => None,
+        }
+    }
+
+    /// What is served over it, if anything is.
+    pub(crate) fn admits(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Application {
+                refused: Some(refusal),
+                ..
+            } => Err((**refusal).clone()),
+            _ => Ok(()),
         }
     }
 
@@ -133,6 +150,7 @@ pub(crate) fn spawn(
         peer: settings.peer,
         inbound: settings.inbound,
         opaque_ports: settings.opaque_ports,
+        probed: settings.probed,
         bounds: settings.bounds,
         gauges: settings.gauges,
         demands: outlets.demands,
@@ -177,6 +195,7 @@ struct Start {
     peer: Arc<str>,
     inbound: Vec<InboundListener>,
     opaque_ports: Vec<u16>,
+    probed: Vec<ProbedPath>,
     bounds: crate::settings::Bounds,
     gauges: Arc<Gauges>,
     demands: mpsc::Sender<crate::handle::Demand>,
@@ -251,6 +270,7 @@ impl Worker {
             peer: start.peer,
             inbound: start.inbound,
             opaque_ports: start.opaque_ports,
+            spared: Spared::new(start.probed),
             own: start.own,
             live: RefCell::default(),
             applications: RefCell::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use proxy::{ServiceName, UpstreamListener};
+use proxy::{ProbedPath, ServiceName, UpstreamListener};
 
 use super::{Contract, OwnPort, OwnService, Settings, Trust};
 
@@ -55,6 +55,7 @@ impl Reader<'_> {
     fn settings(&mut self) -> Option<Settings> {
         self.only("workers", "1");
         let (instance, services) = (self.one("instance", instance), self.services());
+        let (probed_paths, probed_ports) = self.probed();
         let (outbound, http) = (self.one("outbound", address), self.one("http", address));
         let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
         Some(Settings {
@@ -64,6 +65,8 @@ impl Reader<'_> {
             advertise: self.each("advertise", ip).pop(),
             captured: self.captured(),
             opaque_ports: self.opaque_ports(),
+            probed_paths,
+            probed_ports,
             upstreams: self.each("upstream", upstream),
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
@@ -86,6 +89,15 @@ impl Reader<'_> {
     fn opaque_ports(&mut self) -> Vec<u16> {
         let lists = self.each("opaque-ports", numbers);
         lists.into_iter().flatten().collect()
+    }
+
+    /// The paths that are probed, and the ports.
+    fn probed(&mut self) -> (Vec<ProbedPath>, Vec<u16>) {
+        let (paths, ports): (Vec<_>, Vec<_>) = self
+            .each("probe", probe)
+            .into_iter()
+            .partition(|probed| !probed.path.is_empty());
+        (paths, ports.iter().map(|probed| probed.port).collect())
     }
 
     fn services(&mut self) -> Option<Vec<OwnService>> {
@@ -327,6 +339,16 @@ fn numbers(text: &str) -> Result<Vec<u16>, String> {
 
 fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|number| *number > 0)
+}
+
+/// A port of the application, and a path unless connecting is all there is to it.
+fn probe(text: &str) -> Result<ProbedPath, String> {
+    let (port, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let port = number(port).ok_or_else(|| format!("expected PORT[/PATH], found {text:?}"))?;
+    Ok(ProbedPath {
+        port,
+        path: path.into(),
+    })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -118,7 +118,7 @@ fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
             .inbound
             .get(*place)
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
-        Entry::Application { address } => live
+        Entry::Application { address, .. } => live
             .applications
             .get(&address.port())
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),

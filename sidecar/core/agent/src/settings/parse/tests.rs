@@ -52,6 +52,19 @@ fn the_first_app_is_reached_at_inbound_and_called_at_the_services_port() {
 }
 
 #[test]
+fn probes_are_of_a_path_or_of_a_port() {
+    let settings = settings(&[("probe", &["8080/healthz?full=1", "9000"])]);
+    let probed = |port, path: &str| ProbedPath {
+        port,
+        path: path.into(),
+    };
+    assert_eq!(settings.probed_paths, [probed(8080, "/healthz?full=1")]);
+    assert_eq!(settings.probed_ports, [9000]);
+    let wrong: &[&str] = &["/healthz", "0/a", "http/a", "70000"];
+    assert_eq!(problems(&[("probe", wrong)]), ["probe"; 4]);
+}
+
+#[test]
 fn further_apps_have_listeners_of_their_own() {
     let settings = settings(&[("app", &["127.0.0.1:9000", "grpc=127.0.0.1:9001@15007"])]);
     assert_eq!(

@@ -31,6 +31,7 @@ pub(crate) fn settings() -> Settings {
         inbound: Vec::new(),
         captured: None,
         opaque_ports: Vec::new(),
+        probed: Vec::new(),
         outbound: Some(any()),
         upstreams: Vec::new(),
         own_addresses: Vec::new(),

@@ -1,0 +1,117 @@
+"""How the kubelet asks an application behind redirected ports whether it lives.
+
+What it asks over HTTP and gRPC passes the sidecar with nothing enforced on it; nobody looks into TLS. A
+connection alone would be the sidecar's and tell nothing of the application, so that question is put to the
+sidecar, which connects itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote
+
+from controlplane.injector.operations import Operation
+from controlplane.injector.pod import Pod, block, containers, entries
+from controlplane.injector.template import HTTP_PORT, OWN_PORTS
+from controlplane.policy.sidecar_profile import Capture, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PROBES: Final = (("startupProbe",), ("readinessProbe",), ("livenessProbe",))
+_HOOKS: Final = (("lifecycle", "postStart"), ("lifecycle", "preStop"))
+_GRPC_CHECK: Final = "/grpc.health.v1.Health/Check"
+_IN_URLS: Final = "/?%:@!$&'()*+,;=~-._[]"
+_MAX_PORT: Final = 65_535
+
+
+class _Asked(NamedTuple):
+    """A question of the kubelet: where it stands, in what container, and how it asks."""
+
+    place: tuple[str | int, ...]
+    container: Mapping[str, Any]
+    action: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Names it among those of its pod."""
+        return f"{self.container.get('name')}/{self.place[-1]}"
+
+    def port(self, way: str) -> int | None:
+        """The port of the application that it asks in this way, if it does."""
+        asked = block(self.action, way)
+        number = _number(asked.get("port"), self.container)
+        return None if number is None or number in OWN_PORTS or asked.get("host") else number
+
+
+def flags(pod: Pod, profile: Profile) -> Iterator[str]:
+    """What the sidecar is told of them, each once."""
+    if profile.capture is Capture.REDIRECT:
+        found = {flag for asked in _asked(pod) for flag in _flags(asked, profile)}
+        yield from (f"--probe={flag}" for flag in sorted(found))
+
+
+def rewritten(pod: Pod, profile: Profile) -> Mapping[str, int | str]:
+    """The ports, as the pod names them, of the questions that are put to the sidecar."""
+    if profile.capture is not Capture.REDIRECT:
+        return {}
+    return {
+        asked.name: block(asked.action, "tcpSocket")["port"]
+        for asked in _asked(pod)
+        if _connected(asked, profile) is not None
+    }
+
+
+def additions(pod: Pod, names: Mapping[str, int | str]) -> Iterator[Operation]:
+    """Puts these questions to the sidecar."""
+    for asked in _asked(pod):
+        if asked.name in names:
+            page = {"path": f"/probe/{asked.port('tcpSocket')}", "port": HTTP_PORT}
+            yield Operation("remove", (*asked.place, "tcpSocket"))
+            yield Operation("add", (*asked.place, "httpGet"), page)
+
+
+def removals(pod: Pod, names: Mapping[str, int | str]) -> Iterator[Operation]:
+    """Puts them to the application again."""
+    for asked in _asked(pod):
+        if asked.name in names and block(asked.action, "httpGet").get("port") == HTTP_PORT:
+            yield Operation("remove", (*asked.place, "httpGet"))
+            yield Operation("add", (*asked.place, "tcpSocket"), {"port": names[asked.name]})
+
+
+def _asked(pod: Pod) -> Iterator[_Asked]:
+    for name, index, container in containers(pod):
+        for way in (*_PROBES, *_HOOKS):
+            action = block(container, *way)
+            if action:
+                yield _Asked(("spec", name, index, *way), container, action)
+
+
+def _flags(asked: _Asked, profile: Profile) -> Iterator[str]:
+    web, call, connected = asked.port("httpGet"), asked.port("grpc"), _connected(asked, profile)
+    if web is not None and block(asked.action, "httpGet").get("scheme") != "HTTPS":
+        yield f"{web}{_path(block(asked.action, 'httpGet').get('path'))}"
+    if call is not None:
+        yield f"{call}{_GRPC_CHECK}"
+    if connected is not None:
+        yield str(connected)
+
+
+def _connected(asked: _Asked, profile: Profile) -> int | None:
+    """The port that is connected to, and redirected; hooks connect to nothing."""
+    number = asked.port("tcpSocket")
+    is_redirected = number not in profile.exclude_inbound_ports
+    return number if is_redirected and asked.place[-2] != "lifecycle" else None
+
+
+def _path(path: object) -> str:
+    """As the kubelet writes it, and as no variable of the container's is meant by it."""
+    text = quote(str(path or "/").partition("#")[0], safe=_IN_URLS)
+    return ("" if text.startswith("/") else "/") + text.replace("$", "$$")
+
+
+def _number(port: object, container: Mapping[str, Any]) -> int | None:
+    if isinstance(port, str):
+        named = (one.get("containerPort") for one in entries(container, "ports") if one.get("name") == port)
+        port = next(named, int(port) if port.isascii() and port.isdecimal() else None)
+    return port if isinstance(port, int) and 0 < port <= _MAX_PORT else None
