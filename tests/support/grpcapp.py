@@ -24,24 +24,26 @@ class GrpcApp:
 
     port: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    requests: Counter[bytes] = field(default_factory=Counter)
     seconds_left: list[float | None] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def echo(self, request: bytes, context: Context) -> bytes:
-        self._count("Echo", context)
+        self._count("Echo", request, context)
         return request
 
-    async def fail(self, _: bytes, context: Context) -> bytes:
-        self._count("Fail", context)
+    async def fail(self, request: bytes, context: Context) -> bytes:
+        self._count("Fail", request, context)
         return await context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
 
     async def hold(self, request: bytes, context: Context) -> bytes:
-        self._count("Hold", context)
+        self._count("Hold", request, context)
         await self.release.wait()
         return request
 
-    def _count(self, method: str, context: Context) -> None:
+    def _count(self, method: str, request: bytes, context: Context) -> None:
         self.calls[method] += 1
+        self.requests[request] += 1
         self.seconds_left.append(context.time_remaining())
 
 
@@ -75,16 +77,29 @@ class Answer:
 
 
 async def call(port: int, method: str, *, host: str, timeout_seconds: float | None = 10) -> Answer:
-    """Return how one call through a loopback port ended; it is made once."""
+    """Return how one call through a loopback port ended; it is made once, on a connection of its own."""
     options = (("grpc.default_authority", host), ("grpc.enable_retries", 0))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
-        try:
-            running = ask(b"hello", timeout=timeout_seconds)
-            await running
-        except grpc.aio.AioRpcError as error:
-            return _answer(error.code(), dict(error.trailing_metadata() or ()))
-        return _answer(grpc.StatusCode.OK, dict(await running.trailing_metadata() or ()))
+        return await ask(channel, method, timeout_seconds=timeout_seconds)
+
+
+async def ask(
+    channel: grpc.aio.Channel,
+    method: str,
+    request: bytes = b"hello",
+    *,
+    timeout_seconds: float | None = 10,
+    **metadata: str,
+) -> Answer:
+    """Return how one call over a channel ended; `_` in the name of metadata stands for `-`."""
+    calling: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    fields = [(name.replace("_", "-"), value) for name, value in metadata.items()]
+    running = calling(request, timeout=timeout_seconds, metadata=fields)
+    try:
+        await running
+    except grpc.aio.AioRpcError as error:
+        return _answer(error.code(), dict(error.trailing_metadata() or ()))
+    return _answer(grpc.StatusCode.OK, dict(await running.trailing_metadata() or ()))
 
 
 def _answer(code: grpc.StatusCode, metadata: dict[str, str | bytes]) -> Answer:
