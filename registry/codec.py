@@ -1,8 +1,12 @@
-"""The wire form of registrations and services; a stored registration is the request that made it."""
+"""The wire form of registrations and services; a stored registration is the request that made it.
 
-from collections.abc import Iterable, Iterator
+What the instances of a service say alike is decoded to one object for all of them.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -28,6 +32,9 @@ from registry.model import (
     ServiceView,
 )
 from registry.store import Change, Delete, Entry
+
+_T = TypeVar("_T", bound=Hashable)
+_MAX_SHARED: Final = 4_096  # each a service's name, ports, contract or labels
 
 _PROTOCOLS: Final = {
     pb.PROTOCOL_UNSPECIFIED: Protocol.HTTP,
@@ -160,7 +167,7 @@ def encode_name(name: ServiceName) -> pb.ServiceName:
 
 def decode_name(message: pb.ServiceName) -> ServiceName:
     """The name in a message, not validated."""
-    return ServiceName(namespace=message.namespace, name=message.name)
+    return _shared(ServiceName(namespace=message.namespace, name=message.name))
 
 
 def encode_endpoint(endpoint: Endpoint) -> pb.Endpoint:
@@ -180,8 +187,8 @@ def decode_endpoint(message: pb.Endpoint) -> Endpoint:
     return Endpoint(
         instance=InstanceId(message.instance),
         address=message.address,
-        ports=dict(sorted(message.ports.items())),
-        labels=dict(sorted(message.labels.items())),
+        ports=_mapping(tuple(sorted(message.ports.items()))),
+        labels=_mapping(tuple(sorted(message.labels.items()))),
         has_sidecar=message.has_sidecar,
         health=_HEALTHS[message.health],
     )
@@ -230,9 +237,11 @@ def _encode_ports(ports: Iterable[ServicePort]) -> list[pb.ServicePort]:
 
 
 def _decode_ports(messages: Iterable[pb.ServicePort]) -> tuple[ServicePort, ...]:
-    return tuple(
-        ServicePort(name=message.name, port=message.port, protocol=_PROTOCOLS[message.protocol])
-        for message in messages
+    return _shared(
+        tuple(
+            ServicePort(name=message.name, port=message.port, protocol=_PROTOCOLS[message.protocol])
+            for message in messages
+        )
     )
 
 
@@ -246,12 +255,30 @@ def _encode_contract(contract: Contract) -> pb.Contract:
 
 
 def _decode_contract(message: pb.Contract) -> Contract:
-    return Contract(
-        owner=message.owner,
-        version=message.version,
-        idempotent_methods=tuple(sorted(set(message.idempotent_methods))),
-        documentation=message.documentation,
+    return _shared(
+        Contract(
+            owner=message.owner,
+            version=message.version,
+            idempotent_methods=tuple(sorted(set(message.idempotent_methods))),
+            documentation=message.documentation,
+        )
     )
+
+
+def _shared(value: _T) -> _T:
+    shared: _T = _first(value)
+    return shared
+
+
+@lru_cache(_MAX_SHARED)
+def _first(value: Hashable) -> Any:
+    """The first of equal values."""
+    return value
+
+
+@lru_cache(_MAX_SHARED)
+def _mapping(items: tuple[tuple[str, _T], ...]) -> Mapping[str, _T]:
+    return dict(items)
 
 
 def _unknown_numbers(request: pb.RegisterRequest) -> Iterator[Problem]:

@@ -1,11 +1,9 @@
-"""Opens the store that a location names."""
+"""Opens the store that a location names, and loads what that one needs: SQLite, or a client of etcd."""
 
 from contextlib import AbstractAsyncContextManager
 
 from registry.clock import Clock
 from registry.config import EtcdLocation, StoreLocation, StoreOptions
-from registry.etcd.store import open_etcd
-from registry.sqlite import open_sqlite
 from registry.store import Store
 
 
@@ -18,5 +16,9 @@ def open_store(
         StoreError: it cannot be opened.
     """
     if isinstance(location, EtcdLocation):
+        from registry.etcd.store import open_etcd  # noqa: PLC0415
+
         return open_etcd(location)
+    from registry.sqlite import open_sqlite  # noqa: PLC0415
+
     return open_sqlite(location, clock=clock, options=options)

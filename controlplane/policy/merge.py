@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from controlplane.model.resource import FieldOrigin
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[str, ...]
 DEFAULT_LEVEL: Final = "Default"
+_MAX_SHARED: Final = 4_096  # paths of a schema, of which there are hundreds
 
 
 class Strategy(Enum):
@@ -81,7 +83,7 @@ def merge(contributions: Iterable[Contribution], block: Block) -> Merged:
         else:
             _fill(said, leaves, origin, block, atomic=contribution.strategy.atomic)
     origins = {
-        path: FieldOrigin(path=".".join(path), policy=policy, level=level)
+        path: FieldOrigin(path=_dotted(path), policy=policy, level=level)
         for path, (_, (policy, level)) in said.items()
     }
     return Merged(tree=_tree(said), origins=origins)
@@ -92,17 +94,24 @@ def trace(tree: Tree, origins: Mapping[Path, FieldOrigin]) -> tuple[FieldOrigin,
 
     A block that somebody wrote as {} has an origin of its own: it is there for its defaults.
     """
-    defaults = (
-        FieldOrigin(path=".".join(path), policy=None, level=DEFAULT_LEVEL)
-        for path, value in _leaves(tree)
-        if path not in origins and value != {}
-    )
+    defaults = (_default_origin(path) for path, value in _leaves(tree) if path not in origins and value != {})
     return tuple(sorted([*origins.values(), *defaults], key=lambda origin: origin.path))
 
 
 def said_paths(tree: Tree) -> frozenset[str]:
     """The path of everything that `tree` says: values that are no blocks, and blocks written as {}."""
-    return frozenset(".".join(path) for path, _ in _leaves(tree))
+    return frozenset(_dotted(path) for path, _ in _leaves(tree))
+
+
+@lru_cache(_MAX_SHARED)
+def _default_origin(path: Path) -> FieldOrigin:
+    """The origin of what nobody said, one for all targets."""
+    return FieldOrigin(path=_dotted(path), policy=None, level=DEFAULT_LEVEL)
+
+
+@lru_cache(_MAX_SHARED)
+def _dotted(path: Path) -> str:
+    return ".".join(path)
 
 
 _Origin: TypeAlias = "tuple[PolicyRef, str]"

@@ -1,7 +1,11 @@
-"""Nodes to typed values, by the schema, noting every line and every fault on the way."""
+"""Nodes to typed values, by the schema, noting every line and every fault on the way.
+
+Names and paths are interned: thousands of documents write the same ones.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from controlplane.model.document import enclosing
@@ -49,14 +53,14 @@ class Reading:
         tree: dict[str, Value] = {}
         seen: dict[str, int] = {}
         for key, child in node.entries:
-            place = f"{path}.{key.text}" if path else key.text
+            place = sys.intern(f"{path}.{key.text}" if path else key.text)
             if key.text in seen:
                 self._fault(key.line, place, f"written before, at line {seen[key.text]}")
                 continue
             seen[key.text] = key.line
             value = self._member(block, key, child, place)
             if value is not None:
-                tree[key.text] = value
+                tree[sys.intern(key.text)] = value
         self._check_members(block, seen, node, path)
         return tree
 
