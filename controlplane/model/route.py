@@ -31,7 +31,8 @@ class RouteBackend:
 class RouteRule:
     """One rule of a route of a service, its matches with every default filled in.
 
-    `name` is the rule's own, or its place in the route; no `ports` means every port of the service.
+    `name` is the rule's own, or its place in the route; no `ports` means every port of the service. Changes
+    to the heads of requests and of answers are empty where there are none.
     """
 
     route: PolicyRef
@@ -40,3 +41,5 @@ class RouteRule:
     ports: tuple[int, ...]
     matches: tuple[Tree, ...]
     backends: tuple[RouteBackend, ...]
+    request_headers: Tree
+    response_headers: Tree

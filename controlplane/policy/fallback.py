@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.value import find_block, find_number, find_text
+from controlplane.policy.reserved import is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +18,6 @@ _INSTEAD: Final = ("response", "service")
 _BODILESS: Final = frozenset({204, 205, 304})
 _NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _VALUE: Final = re.compile(r"[!-~]([ -~]{0,1022}[!-~])?")
-# Fields that say how a message is sent, or what only sidecars say.
-_RESERVED: Final = re.compile(
-    r"connection|content-length|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|grpc-.*|breakwater-.*"
-)
 
 
 def validate(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
@@ -51,7 +48,7 @@ def _validate_headers(document: Document, fallback: Tree, path: str) -> Iterator
     for name, value in (find_block(fallback, "response.headers") or {}).items():
         if not _NAME.fullmatch(name.lower()):
             yield document.problem(path, f"expected names of fields, found {name!r}")
-        elif _RESERVED.fullmatch(name.lower()):
+        elif is_reserved(name):
             yield document.problem(path, f"{name} is the sidecar's own to say; leave it out")
         elif not _VALUE.fullmatch(str(value)):
             yield document.problem(path, f"expected printable ASCII, at most 1024 of it, as {name}")

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
+from controlplane.policy import route_filter
 from controlplane.policy.reference_grant import Subject
 from controlplane.policy.target import (
     GATEWAY_GROUP,
@@ -142,6 +143,7 @@ def validate(document: Document) -> Iterator[Problem]:
         for index, ref in enumerate(blocks(rule, "backendRefs")):
             yield from _validate_group(document, ref, f"{path}.backendRefs[{index}]")
         yield from _validate_timeouts(document, rule, f"{path}.timeouts")
+        yield from route_filter.validate(document, rule, f"{path}.filters")
         for index, match in enumerate(blocks(rule, "matches")):
             yield from _validate_match(document, match, f"{path}.matches[{index}]")
 

@@ -222,6 +222,12 @@ def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
     matches = message.grpc_matches if rule.route.key.kind == route.GRPC else message.http_matches
     for match in rule.matches:
         fill_message(matches.add(), match)
+    for filled, changes in (
+        (message.request_headers, rule.request_headers),
+        (message.response_headers, rule.response_headers),
+    ):
+        if changes:
+            fill_message(filled, changes)
     return message
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from controlplane.model.resource import PolicyRef
 from controlplane.model.route import RouteBackend, RouteRule
 from controlplane.model.value import blocks, find_text
-from controlplane.policy import route
+from controlplane.policy import route, route_filter
 from controlplane.policy.defaults import fill
 from controlplane.policy.merge import Contribution, Strategy
 from controlplane.policy.target import Level, Target
@@ -139,6 +139,8 @@ def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Sch
                     ports=() if 0 in ports else tuple(sorted(ports)),
                     matches=blocks(rule, "matches"),
                     backends=tuple(_backends(document, rule, service, reach, schema)),
+                    request_headers=route_filter.request_headers(rule),
+                    response_headers=route_filter.response_headers(rule),
                 )
             )
     return tuple(found)

@@ -40,9 +40,18 @@ impl HeadWriter {
         self.dropped |= fields.mask_of(known);
     }
 
-    /// Leaves out every field named `name` in any case: a search, for names that only configuration knows.
+    /// Leaves out every field named `name` in any case, added ones too: a search, for names that only
+    /// configuration knows.
     pub fn remove_named(&mut self, buf: &[u8], fields: &Fields, name: &[u8]) {
         self.dropped |= fields.mask_where(|field| field.name.of(buf).eq_ignore_ascii_case(name));
+        let mut lines = self.own.split_inclusive(|&byte| byte == b'\n');
+        if lines.any(|line| is_of(line, name)) {
+            let lines = self.own.split_inclusive(|&byte| byte == b'\n');
+            self.own = lines
+                .filter(|line| !is_of(line, name))
+                .collect::<Vec<_>>()
+                .concat();
+        }
     }
 
     /// Leaves out every `breakwater-*` field.
@@ -240,6 +249,12 @@ impl HeadWriter {
             }
         }
     }
+}
+
+/// Whether a line is that of a field named `name`.
+fn is_of(line: &[u8], name: &[u8]) -> bool {
+    let (start, rest) = line.split_at(name.len().min(line.len()));
+    start.eq_ignore_ascii_case(name) && rest.first() == Some(&b':')
 }
 
 /// What stands before what an absolute form has after its authority, which may have no path (RFC 9112 3.2).

@@ -128,6 +128,18 @@ fn a_field_set_replaces_every_one_of_its_name() {
 }
 
 #[test]
+fn a_field_left_out_by_name_is_gone_wherever_it_came_from() {
+    let read = b"HTTP/1.1 204 No\r\nX-A: 1\r\nX-AB: 2\r\n\r\n";
+    let sent = response_sent(read, |writer, head| {
+        writer.add("x-a", b"3");
+        writer.add("x-ab", b"x-a: 4");
+        writer.remove_named(read, &head.fields, b"x-a");
+        writer.finish_response(read, head, head.framing, false);
+    });
+    assert_eq!(sent, "HTTP/1.1 204 No\r\nX-AB: 2\r\nx-ab: x-a: 4\r\n\r\n");
+}
+
+#[test]
 fn end_to_end_fields_are_what_a_translation_passes_on() {
     let read = b"GET / HTTP/1.1\r\nHost: svc\r\nConnection: x-a\r\nX-A: 1\r\nX-B: 2\r\nTE: trailers\r\n\r\n";
     let head = request(read);

@@ -27,7 +27,7 @@ pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
 pub use fallback::{Fallback, Instead};
 pub use fault::Fault;
-pub use routes::{RouteBackend, RouteRule, RouteSettings};
+pub use routes::{HeaderEdits, RouteBackend, RouteRule, RouteSettings};
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use http::{HeaderName, HeaderValue};
 use http1::Known;
 use policy::method::Method;
 
@@ -131,4 +132,8 @@ pub(crate) trait Edit {
     fn remove(&mut self, name: Known);
     /// Leaves out every `breakwater-*` field.
     fn remove_internal(&mut self);
+    /// Adds a field that only configuration knows.
+    fn add_field(&mut self, name: &HeaderName, value: &HeaderValue);
+    /// Leaves out every field of a name that only configuration knows, added ones too.
+    fn remove_field(&mut self, name: &HeaderName);
 }

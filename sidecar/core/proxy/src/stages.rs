@@ -23,6 +23,8 @@ pub(crate) mod retry;
 pub(crate) mod breaker;
 // Which endpoint takes the attempt.
 pub(crate) mod endpoint;
+// What a rule of a route changes in the heads that are sent on, and in those that come back.
+pub(crate) mod header_edits;
 // How long the attempt, and what follows it, may take.
 pub(crate) mod timeout;
 // What policies in shadow would do to a call; nothing of it is done.

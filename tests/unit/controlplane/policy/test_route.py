@@ -6,11 +6,12 @@ import pytest
 
 from controlplane.model.document import Document
 from controlplane.model.value import blocks
-from controlplane.policy import route
+from controlplane.policy import route, route_filter
 from controlplane.policy.target import Target
 from tests.support.builders import documents, read
 
 PARENT = "parentRefs: [{kind: Service, name: cart}]"
+REQUEST = "requestHeaderModifier"
 
 
 def text(spec: str, kind: str = "HTTPRoute") -> str:
@@ -20,6 +21,14 @@ def text(spec: str, kind: str = "HTTPRoute") -> str:
 
 def match(written: str) -> str:
     return f"{PARENT}\nrules: [{{matches: [{written}]}}]"
+
+
+def filters(*written: str) -> str:
+    return f"{PARENT}\nrules: [{{filters: [{', '.join(written)}]}}]"
+
+
+def on_request(changes: str) -> str:
+    return f"{{type: RequestHeaderModifier, {REQUEST}: {changes}}}"
 
 
 def found(spec: str, kind: str = "HTTPRoute") -> Document:
@@ -115,6 +124,48 @@ def found(spec: str, kind: str = "HTTPRoute") -> Document:
             "name of gRPC",
         ),
         ("GRPCRoute", match("{path: {value: /a}}"), "spec.rules[0].matches[0].path", "unknown field"),
+        (
+            "HTTPRoute",
+            filters("{type: URLRewrite}"),
+            "spec.rules[0].filters[0].type",
+            "RequestHeaderModifier",
+        ),
+        (
+            "HTTPRoute",
+            filters("{type: RequestHeaderModifier}"),
+            "spec.rules[0].filters[0]",
+            "expected requestHeaderModifier",
+        ),
+        (
+            "GRPCRoute",
+            filters(f"{{type: ResponseHeaderModifier, responseHeaderModifier: {{}}, {REQUEST}: {{}}}}"),
+            "spec.rules[0].filters[0].requestHeaderModifier",
+            "expected responseHeaderModifier alone",
+        ),
+        (
+            "HTTPRoute",
+            filters(on_request("{}"), on_request("{}")),
+            "spec.rules[0].filters[1]",
+            "one requestHeaderModifier, which is [0]",
+        ),
+        (
+            "HTTPRoute",
+            filters(on_request("{add: [{name: x-a, value: '1'}, {name: x-a, value: '2'}]}")),
+            "spec.rules[0].filters[0].requestHeaderModifier.add[1].name",
+            "taken by [0]",
+        ),
+        (
+            "HTTPRoute",
+            filters(on_request("{add: [{name: x-a, value: '1 '}]}")),
+            "spec.rules[0].filters[0].requestHeaderModifier.add[0].value",
+            "expected",
+        ),
+        (
+            "HTTPRoute",
+            f"{PARENT}\nrules: [{{backendRefs: [{{name: a, port: 80, filters: []}}]}}]",
+            "spec.rules[0].backendRefs[0].filters",
+            "unknown field",
+        ),
     ],
 )
 def test_what_is_not_enforced_or_makes_no_sense_is_refused(
@@ -157,3 +208,35 @@ def test_a_route_governs_services_of_its_own_namespace_unless_it_is_the_roots() 
         "spec.parentRefs[0]"
     ]
     assert list(route.refusals(document, "shop")) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Connection",
+        "TE",
+        "transfer-encoding",
+        "Content-Length",
+        "Host",
+        "breakwater-via",
+        "Proxy-Status",
+        "grpc-timeout",
+    ],
+)
+@pytest.mark.parametrize(
+    "changes", ["set: [{{name: {0}, value: a}}]", "add: [{{name: {0}, value: a}}]", "remove: [{0}]"]
+)
+def test_no_filter_changes_what_only_sidecars_may_say(name: str, changes: str) -> None:
+    [problem] = read(text(filters(on_request(f"{{{changes.format(name)}}}")))).problems
+    assert f"{name} is the sidecar's own to say" in problem.message
+    assert problem.path.startswith("spec.rules[0].filters[0].requestHeaderModifier.")
+
+
+def test_of_fields_that_differ_in_case_alone_the_first_counts() -> None:
+    fields = "[{name: X-A, value: first}, {name: x-a, value: second}, {name: x-b, value: other}]"
+    document = found(filters(on_request(f"{{set: {fields}, remove: [x-c]}}")))
+    [rule] = blocks(document.spec, "rules")
+    changes = route_filter.request_headers(rule)
+    assert [each["value"] for each in blocks(changes, "set")] == ["first", "other"]
+    assert changes["remove"] == ("x-c",)
+    assert route_filter.response_headers(rule) == {}

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use policy::route::{Field, Matcher, Path, Rule, Text};
-use proxy::config::{RouteBackend, RouteRule, RouteSettings};
+use proxy::config::{HeaderEdits, RouteBackend, RouteRule, RouteSettings};
 
 use super::outbound::policy_ref;
 use super::read::{Under, each, enumeration, port, required};
@@ -35,6 +36,8 @@ pub(super) fn decode(
         name: wire.name.into(),
         ports: each("ports", wire.ports, |number| port("", number))?,
         backends: each("backends", wire.backends, |wire| backend(wire, &settings))?,
+        request_headers: edits("requestHeaders", wire.request_headers)?,
+        response_headers: edits("responseHeaders", wire.response_headers)?,
     })
 }
 
@@ -62,6 +65,36 @@ fn backend(
         settings: (!variants.is_empty())
             .then(|| settings(variants).map(Arc::new))
             .transpose()?,
+    })
+}
+
+fn edits(
+    field: &str,
+    wire: Option<mesh::HeaderModifier>,
+) -> Result<Option<Box<HeaderEdits>>, Fault> {
+    let read = |wire: mesh::HeaderModifier| {
+        Ok(Box::new(HeaderEdits {
+            remove: each("remove", wire.remove, |name| header_name("", &name))?,
+            set: each("set", wire.set, header_value)?,
+            add: each("add", wire.add, header_value)?,
+        }))
+    };
+    wire.map(read).transpose().under(field)
+}
+
+fn header_value(wire: mesh::HeaderValue) -> Result<(HeaderName, HeaderValue), Fault> {
+    let value = HeaderValue::from_str(&wire.value);
+    let value = value.map_err(|_| Fault::new("value", "expected printable ASCII"))?;
+    Ok((header_name("name", &wire.name)?, value))
+}
+
+fn header_name(field: &str, text: &str) -> Result<HeaderName, Fault> {
+    let name = text.parse();
+    name.map_err(|_| {
+        Fault::new(
+            field,
+            format!("expected the name of a header, found {text:?}"),
+        )
     })
 }
 

@@ -5,6 +5,7 @@ mod backpressure;
 mod fallback;
 mod fault;
 mod limits;
+mod routes;
 mod shadow;
 
 use std::net::{IpAddr, Ipv4Addr};

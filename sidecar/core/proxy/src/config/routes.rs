@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use policy::admission;
 use policy::route::Rule;
 
@@ -21,6 +22,21 @@ pub struct RouteRule {
     pub matches: Rule,
     /// Where they go, in turns by weight.
     pub backends: Vec<RouteBackend>,
+    /// Changes to heads of requests that are sent on.
+    pub request_headers: Option<Box<HeaderEdits>>,
+    /// Changes to heads of answers that are passed on.
+    pub response_headers: Option<Box<HeaderEdits>>,
+}
+
+/// Changes to a head: some fields are left out first, then some put in the place of others, then some added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Names that are left out.
+    pub remove: Vec<HeaderName>,
+    /// Fields in the place of all of their names.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Fields beside those that are there.
+    pub add: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl RouteRule {

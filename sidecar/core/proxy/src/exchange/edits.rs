@@ -10,7 +10,7 @@ use crate::report::Direction;
 use crate::request::{Edit, Request, Response};
 use crate::stages::rescue::{self, Answer};
 use crate::stages::retry::EXHAUSTED;
-use crate::stages::{Refusal, backpressure, deadline, fallback, fault, route};
+use crate::stages::{Refusal, backpressure, deadline, fallback, fault, header_edits, route};
 use crate::trace::hex;
 
 impl Exchange {
@@ -31,6 +31,9 @@ impl Exchange {
         }
         if let Some(id) = self.record.trace.new_request_id {
             edit.set(Known::XRequestId, &hex(id));
+        }
+        if let Some(rule) = &self.record.rule {
+            header_edits::apply(rule.config.request_headers.as_deref(), edit);
         }
     }
 
@@ -54,6 +57,9 @@ impl Exchange {
     pub(crate) fn edit_response(&mut self, response: &dyn Response, edit: &mut dyn Edit) {
         if !self.is_from_sidecar {
             remove_forged(response, edit);
+        }
+        if let Some(rule) = &self.record.rule {
+            header_edits::apply(rule.config.response_headers.as_deref(), edit);
         }
         if let Some(charges) = &mut self.charges {
             charges.note_answer(response);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use http::{HeaderName, HeaderValue};
 use http1::Known;
 
 use crate::request::Edit;
@@ -46,4 +47,13 @@ impl Edit for Answer {
     }
 
     fn remove_internal(&mut self) {}
+
+    fn add_field(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        self.fields.push((name.to_string().into(), value));
+    }
+
+    fn remove_field(&mut self, name: &HeaderName) {
+        self.fields.retain(|(field, _)| *field != name.as_str());
+    }
 }

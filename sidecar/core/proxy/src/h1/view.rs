@@ -1,5 +1,6 @@
 //! Heads of HTTP/1.1 as the stages see and edit them.
 
+use http::{HeaderName, HeaderValue};
 use http1::{Fields, HeadWriter, Known, RequestHead, ResponseHead, Version};
 
 use crate::request::{Edit, Request, Response, Sender};
@@ -103,6 +104,8 @@ impl Response for ResponseView<'_> {
 pub(super) struct Draft<'a> {
     pub(super) writer: &'a mut HeadWriter,
     pub(super) fields: &'a Fields,
+    /// What came.
+    pub(super) bytes: &'a [u8],
 }
 
 impl Edit for Draft<'_> {
@@ -120,5 +123,14 @@ impl Edit for Draft<'_> {
 
     fn remove_internal(&mut self) {
         self.writer.remove_internal(self.fields);
+    }
+
+    fn add_field(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.writer.add(name.as_str(), value.as_bytes());
+    }
+
+    fn remove_field(&mut self, name: &HeaderName) {
+        let name = name.as_str().as_bytes();
+        self.writer.remove_named(self.bytes, self.fields, name);
     }
 }

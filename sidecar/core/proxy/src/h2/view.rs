@@ -139,6 +139,14 @@ impl Edit for Draft<'_> {
             self.0.remove(name);
         }
     }
+
+    fn add_field(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.0.append(name, value.clone());
+    }
+
+    fn remove_field(&mut self, name: &HeaderName) {
+        self.0.remove(name);
+    }
 }
 
 /// Leaves out what no trailer may say.

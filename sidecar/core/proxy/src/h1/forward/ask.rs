@@ -78,6 +78,7 @@ impl Forward<'_> {
             &mut Draft {
                 writer,
                 fields: &request.fields,
+                bytes,
             },
         );
         writer.finish_request(bytes, request, request.framing);

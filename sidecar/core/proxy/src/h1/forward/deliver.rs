@@ -60,6 +60,7 @@ impl Forward<'_> {
             &mut Draft {
                 writer,
                 fields: &response.fields,
+                bytes: input,
             },
         );
         writer.finish_response(input, response, towards, close);

@@ -1,0 +1,62 @@
+//! Rules of routes, and what is wrong with some.
+
+use super::*;
+
+fn value(name: &str, value: &str) -> mesh::HeaderValue {
+    mesh::HeaderValue {
+        name: name.into(),
+        value: value.into(),
+    }
+}
+
+fn rule(request: mesh::HeaderModifier) -> mesh::Outbound {
+    let route = mesh::PolicyRef {
+        kind: "HTTPRoute".into(),
+        namespace: "shop".into(),
+        name: "cart-api".into(),
+        generation: 0,
+    };
+    mesh::Outbound {
+        service: cart(),
+        variants: vec![variant(None, 1)],
+        routes: vec![mesh::RouteRule {
+            route: Some(route),
+            request_headers: Some(request),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn changes_of_heads_are_read_with_names_in_lower_case() {
+    let found = cluster(&rule(mesh::HeaderModifier {
+        set: vec![value("X-A", "1")],
+        add: vec![value("x-b", "2, 3")],
+        remove: vec!["X-C".into()],
+    }));
+    let edits = found.routes[0].request_headers.as_deref().unwrap();
+    assert_eq!(edits.remove, ["x-c"]);
+    assert_eq!(
+        (edits.set[0].0.as_str(), edits.set[0].1.as_bytes()),
+        ("x-a", &b"1"[..])
+    );
+    assert_eq!(edits.add[0].1, "2, 3");
+    assert_eq!(found.routes[0].response_headers, None);
+}
+
+#[test]
+fn what_is_no_header_is_refused_with_its_place() {
+    let broken = mesh::HeaderModifier {
+        set: vec![value("x-a", "1\r\nx-b: 2")],
+        ..Default::default()
+    };
+    let path = "routes[0].requestHeaders.set[0].value";
+    assert_eq!(field(Kind::Outbound, &rule(broken)), path);
+    let nameless = mesh::HeaderModifier {
+        remove: vec!["x a".into()],
+        ..Default::default()
+    };
+    let path = "routes[0].requestHeaders.remove[0]";
+    assert_eq!(field(Kind::Outbound, &rule(nameless)), path);
+}
