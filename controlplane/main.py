@@ -24,7 +24,7 @@ from controlplane.authority.expiry import ExpiryCollector
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
 from controlplane.credentials import FileCredentials, Keyring
-from controlplane.discovery.feed import SWITCH_SECONDS, Feed
+from controlplane.discovery.feed import SWITCH_SECONDS, Feed, Ground
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
 from controlplane.discovery.server import DiscoveryServer
@@ -48,6 +48,7 @@ from controlplane.model.document import ObjectKey
 from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence
+from controlplane.newest import Newest
 from controlplane.peers.circle import Circle, meeting
 from controlplane.peers.handover import Handover
 from controlplane.peers.local import Health, Local
@@ -285,7 +286,10 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
     start(revisions.run())
     documents = revisions.watch()
     compiler = Compiler(schema=schema, encode=encode)
-    feed = Feed(await anext(documents), live, compiler, settings.trust_domain, metrics)
+    ground = Ground(
+        trust_domain=settings.trust_domain, namespaces=cluster.namespaces if cluster else Newest(None)
+    )
+    feed = Feed(await anext(documents), live, compiler, ground, metrics)
     fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
     start(fleet.run())
     start(feed.run(fleet, documents))

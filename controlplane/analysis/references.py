@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from controlplane.model.codes import Code
 from controlplane.model.value import find_text
 from controlplane.policy import route, target
-from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from controlplane.snapshot.governed import exists, governed_services, has_caller, is_enforced_at
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def _backends(world: World, document: Document) -> Iterator[Problem]:
 
 def _callers(world: World, document: Document) -> Iterator[Problem]:
     for caller in target.callers(document):
-        name = ServiceName(namespace=caller.namespace, name=caller.name)
-        if caller.kind == "Service" and world.snapshot.inputs.find_service(name) is None:
-            message = f"Service {name} is not there, so it calls nobody"
+        if not has_caller(world.snapshot.inputs, caller):
+            message = f"{caller} is not there, so it calls nobody"
             yield document.problem("spec.from", message, code=Code.CALLER_MISSING)
 
 

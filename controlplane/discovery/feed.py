@@ -10,12 +10,15 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from controlplane.discovery.desired import Published
 from controlplane.discovery.fleet import Fleet
 from controlplane.metrics import Metrics
 from controlplane.model.document import Document, ObjectKey
+from controlplane.model.namespaces import Namespaces
+from controlplane.newest import Newest
 from controlplane.snapshot.build import Compiler, Snapshot, build
 from controlplane.snapshot.diff import Difference, diff
 from controlplane.snapshot.inputs import Inputs
@@ -52,6 +55,14 @@ class Catalogue(Protocol):
         """What changes from now on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where the mesh is; the newest of `namespaces` is `None` where no cluster says which there are."""
+
+    trust_domain: str
+    namespaces: Newest[Namespaces | None]
+
+
 class Feed:
     """Compiles whenever documents or services have changed; begins with `documents`."""
 
@@ -60,13 +71,13 @@ class Feed:
         documents: Documents,
         catalogue: Catalogue,
         compiler: Compiler,
-        trust_domain: str,
+        ground: Ground,
         metrics: Metrics,
     ) -> None:
         self._documents = documents
         self._catalogue = catalogue
         self._compiler = compiler
-        self._trust_domain = trust_domain
+        self._ground = ground
         self._metrics = metrics
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compile")
@@ -83,6 +94,7 @@ class Feed:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_documents(documents))
                 tasks.create_task(self._follow_services(services))
+                tasks.create_task(self._follow_namespaces())
                 tasks.create_task(self._publish(fleet))
 
     async def _follow_documents(self, documents: AsyncIterator[Documents]) -> None:
@@ -91,6 +103,10 @@ class Feed:
 
     async def _follow_services(self, services: AsyncIterator[Changes]) -> None:
         async for _ in services:
+            self._changed.set()
+
+    async def _follow_namespaces(self) -> None:
+        async for _ in self._ground.namespaces.watch():
             self._changed.set()
 
     async def _publish(self, fleet: Fleet) -> None:
@@ -109,7 +125,8 @@ class Feed:
             documents=documents,
             services=remember(known, self._catalogue.catalog.services, documents),
             revision=self._documents.revision,
-            trust_domain=self._trust_domain,
+            trust_domain=self._ground.trust_domain,
+            namespaces=self._ground.namespaces.value,
         )
 
         def compile_all() -> tuple[Snapshot, Difference]:

@@ -1,83 +1,38 @@
-"""The services of a cluster, kept current from what the reflectors bring."""
+"""What a cluster has beside policies: its services, and its namespaces with the accounts in them."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING
 
 from controlplane.kubernetes import resources
+from controlplane.kubernetes.gathering import Gathering
 from controlplane.kubernetes.index import Index
-from controlplane.kubernetes.objects import Key, Object
-from controlplane.kubernetes.watch import Reflector
-from controlplane.newest import Newest
+from controlplane.kubernetes.namespaces import NamespaceIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from controlplane.kubernetes.api import Api
-    from controlplane.kubernetes.resources import Resource
-    from controlplane.kubernetes.watch import Take
+    from controlplane.model.namespaces import Namespaces
     from registry import catalog
     from registry.clock import Clock
     from registry.model import ServiceName
 
-REST_SECONDS: Final = 0.02
-"""How long changes are gathered: a rollout touches slices and pods many times a second."""
 
-T = TypeVar("T", bound=Object)
+def gather_services(api: Api, clock: Clock) -> Gathering[Mapping[ServiceName, catalog.Service]]:
+    """The cluster's Services by name, sorted."""
+    index = Index()
+    gathering: Gathering[Mapping[ServiceName, catalog.Service]] = Gathering(api, clock, index, {})
+    gathering.follow(resources.SERVICES, index.take_services)
+    gathering.follow(resources.SLICES, index.take_slices)
+    gathering.follow(resources.PODS, index.take_pods)
+    return gathering
 
 
-class ClusterServices:
-    """The cluster's Services by name, sorted, as followed by `run`; all of them once `synced`."""
-
-    def __init__(self, api: Api, clock: Clock) -> None:
-        self._api = api
-        self._clock = clock
-        self._index = Index()
-        self._changed = asyncio.Event()
-        self.newest: Newest[Mapping[ServiceName, catalog.Service]] = Newest({})
-        self._reflectors = (
-            self._reflector(resources.SERVICES, self._index.take_services),
-            self._reflector(resources.SLICES, self._index.take_slices),
-            self._reflector(resources.PODS, self._index.take_pods),
-        )
-
-    async def synced(self) -> None:
-        """Returns once all there is was read."""
-        for reflector in self._reflectors:
-            await reflector.synced()
-        self._update()
-
-    async def run(self) -> None:
-        """Follows the cluster until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for reflector in self._reflectors:
-                tasks.create_task(reflector.run())
-            tasks.create_task(self._update_forever())
-
-    async def show(self, where: Callable[[Mapping[ServiceName, catalog.Service]], None]) -> None:
-        """Hands the services on whenever they are others, until cancelled."""
-        async for services in self.newest.watch():
-            where(services)
-
-    async def _update_forever(self) -> None:
-        await self.synced()
-        while True:
-            await self._changed.wait()
-            await self._clock.sleep(REST_SECONDS)
-            self._update()
-
-    def _update(self) -> None:
-        self._changed.clear()
-        known = self.newest.value
-        found = self._index.update(known)
-        if found is not known:
-            self.newest.set(found)
-
-    def _reflector(self, resource: Resource[T], take: Take[T]) -> Reflector[T]:
-        def take_and_note(changes: Mapping[Key, T | None]) -> None:
-            take(changes)
-            if self._index.is_stale:
-                self._changed.set()
-
-        return Reflector(self._api, resource, take_and_note, self._clock)
+def gather_namespaces(api: Api, clock: Clock) -> Gathering[Namespaces | None]:
+    """The cluster's Namespaces, and the ServiceAccounts of each; `None` before they were read."""
+    index = NamespaceIndex()
+    gathering: Gathering[Namespaces | None] = Gathering(api, clock, index, None)
+    gathering.follow(resources.NAMESPACES, index.take_namespaces)
+    gathering.follow(resources.ACCOUNTS, index.take_accounts)
+    return gathering

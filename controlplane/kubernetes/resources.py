@@ -41,6 +41,8 @@ class Resource(Generic[T_co]):
 
 SERVICES: Final = Resource(name="services", version="v1", type=Service)
 SLICES: Final = Resource(name="endpointslices", version="discovery.k8s.io/v1", type=EndpointSlice)
+NAMESPACES: Final = Resource(name="namespaces", version="v1", type=Object, metadata_only=True)
+ACCOUNTS: Final = Resource(name="serviceaccounts", version="v1", type=Object, metadata_only=True)
 PODS: Final = Resource(name="pods", version="v1", type=Object, metadata_only=True)
 
 

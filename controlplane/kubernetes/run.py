@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controlplane.kubernetes.api import Api, reaching
-from controlplane.kubernetes.cluster import ClusterServices
+from controlplane.kubernetes.cluster import gather_namespaces, gather_services
 from controlplane.kubernetes.controller import Controller, Mesh, Writer
 from controlplane.kubernetes.events import Recorder
 from controlplane.kubernetes.leader import standing
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from controlplane.config import Cluster
+    from controlplane.model.namespaces import Namespaces
     from controlplane.model.schema import Schema
+    from controlplane.newest import Newest
     from registry.catalog import Service
     from registry.clock import Clock
     from registry.model import ServiceName
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A cluster that is watched: `source` brings its policies."""
+    """A cluster that is watched: `source` brings its policies, `namespaces` where they may reach."""
 
     api: Api
     source: KubernetesSource
+    namespaces: Newest[Namespaces | None]
     schema: Schema
     clock: Clock
 
@@ -45,13 +48,15 @@ async def watching(
         KubernetesError: nothing says where the cluster is.
     """
     async with reaching(cluster) as api, asyncio.TaskGroup() as tasks:
-        source, services = KubernetesSource(api, schema, clock), ClusterServices(api, clock)
-        running = [tasks.create_task(source.run()), tasks.create_task(services.run())]
+        source, services = KubernetesSource(api, schema, clock), gather_services(api, clock)
+        namespaces = gather_namespaces(api, clock)
+        running = [tasks.create_task(each.run()) for each in (source, services, namespaces)]
         try:
             await services.synced()
+            await namespaces.synced()
             show(services.newest.value)
             running.append(tasks.create_task(services.show(show)))
-            yield Watched(api=api, source=source, schema=schema, clock=clock)
+            yield Watched(api=api, source=source, namespaces=namespaces.newest, schema=schema, clock=clock)
         finally:
             for task in running:
                 task.cancel()

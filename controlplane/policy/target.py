@@ -96,6 +96,10 @@ class Caller(NamedTuple):
     namespace: str
     name: str
 
+    def __str__(self) -> str:
+        name = self.name if self.kind == "Namespace" else f"{self.namespace}/{self.name}"
+        return f"{self.kind} {name}"
+
 
 def is_enforced(document: Document) -> bool:
     """Whether the policy acts on traffic."""

@@ -28,13 +28,25 @@ def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownServi
 
 
 def exists(inputs: Inputs, place: target.Target) -> bool:
-    """Whether the target is there; a namespace, and the Mesh, always are."""
+    """Whether the target is there; the Mesh always is."""
     if not place.namespace:
-        return True
+        return place.kind != "Namespace" or inputs.has_namespace(place.name)
     if place.is_route:
         return _has_rule(inputs, place)
     service = inputs.find_service(ServiceName(namespace=place.namespace, name=place.name))
     return service is not None and _is_at(inputs, place, service)
+
+
+def has_caller(inputs: Inputs, caller: target.Caller) -> bool:
+    """Whether callers that a policy speaks of are there, as far as somebody says."""
+    match caller.kind:
+        case "Service":
+            name = ServiceName(namespace=caller.namespace, name=caller.name)
+            return inputs.find_service(name) is not None
+        case "ServiceAccount":
+            return inputs.has_account(caller.namespace, caller.name)
+        case _:
+            return inputs.has_namespace(caller.namespace)
 
 
 def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService) -> bool:

@@ -14,6 +14,7 @@ from registry.model import ServiceName
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from controlplane.model.namespaces import Namespaces
     from controlplane.policy.target import Target
     from registry.catalog import Service
 
@@ -22,12 +23,16 @@ MESH_KEY: Final = ObjectKey(kind=mesh.KIND, namespace="", name="default")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Documents and services; `revision` counts the changes of `documents`."""
+    """Documents and services; `revision` counts the changes of `documents`.
+
+    `namespaces` is `None` where no cluster says which there are.
+    """
 
     documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
     services: Mapping[ServiceName, Service] = field(default_factory=dict)
     revision: int = 0
     trust_domain: str = "cluster.local"
+    namespaces: Namespaces | None = None
 
     @property
     def mesh(self) -> Document | None:
@@ -41,6 +46,16 @@ class Inputs:
     def find_service(self, name: ServiceName) -> KnownService | None:
         """The service of that name, registered or outside the mesh, or `None`."""
         return find_service(name, self.services, self.documents)
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Whether a namespace is there, as a cluster says or as something that lies in it shows."""
+        if self.namespaces is None or namespace in self.namespaces:
+            return True
+        return any(name.namespace == namespace for name in self.names())
+
+    def has_account(self, namespace: str, account: str) -> bool:
+        """Whether a service account is there, as far as a cluster says."""
+        return self.namespaces is None or account in self.namespaces.get(namespace, ())
 
     def names_at(self, places: Collection[Target]) -> set[ServiceName]:
         """The names of services that lie at some of the places, be they there or not."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from controlplane.cli.errors import RefusedError
 from tests.support.app import App, Reply
 from tests.support.kube import ADMIN_TOKEN, ApiServer
+from tests.support.kube.calls import answers
 from tests.support.kube.gateway import install_gateway_kind
 from tests.support.kube.objects import endpoint_slice, policy, service
 from tests.support.mesh import ControlPlane, Sidecar, cluster_controlplane, sidecar
@@ -77,28 +77,11 @@ async def calling(cluster: Cluster, app: App) -> AsyncIterator[Sidecar]:
         yield started
 
 
-async def call(caller: Sidecar, cluster: Cluster) -> int:
-    """The status that a caller gets from the cart."""
-    headers = {"Host": f"cart.{cluster.namespace}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{caller.outbound}/", headers=headers) as answer,
-    ):
-        return answer.status
-
-
-def answered(caller: Sidecar, cluster: Cluster, status: int) -> Condition:
-    async def holds() -> bool:
-        return await call(caller, cluster) == status
-
-    return holds
-
-
 async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
     kinds: ApiServer, tmp_path: Path
 ) -> None:
     async with cluster(kinds, "life", tmp_path) as here, App(SLOW) as app, calling(here, app) as caller:
-        await until(answered(caller, here, OK))
+        await until(answers(caller, "cart.life", OK))
         await kinds.apply(policy("life", "cart", timeouts={"request": "1s"}))
         await until(here.says("cart", Accepted="Accepted", Programmed="Programmed", Synced="Synced"))
         first = await here.status("cart")
@@ -106,7 +89,7 @@ async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
 
         await kinds.apply(policy("life", "cart", timeouts={"request": "5ms"}))
         stored = time.monotonic()
-        await until(answered(caller, here, TIMED_OUT))
+        await until(answers(caller, "cart.life", TIMED_OUT))
         seconds = time.monotonic() - stored
         print(f"from kubectl apply to enforcement: {seconds * 1000:.0f} ms")  # noqa: T201
 
@@ -115,7 +98,7 @@ async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
         assert instants(second) == instants(first), "no condition changed, so no instant may"
 
         await kinds.kubectl("delete", "resiliencepolicy", "cart", "-n", "life")
-        await until(answered(caller, here, OK))
+        await until(answers(caller, "cart.life", OK))
 
 
 async def observed(here: Cluster, name: str, generation: int) -> bool:
@@ -183,6 +166,15 @@ async def test_a_policy_that_is_not_in_force_says_why(kinds: ApiServer, tmp_path
         found = await kinds.get("events.events.k8s.io", "-n", "refused")
         noted = {(each["regarding"]["name"], each["reason"]) for each in found["items"]}
         assert noted == {("broken", "Invalid"), ("crossing", "RefNotPermitted")}
+
+
+async def test_a_policy_for_a_namespace_waits_until_it_is_there(kinds: ApiServer, tmp_path: Path) -> None:
+    nowhere = policy("visitor", "all", targetRefs=[{"kind": "Namespace", "name": "nowhere"}], timeouts={})
+    async with cluster(kinds, "visitor", tmp_path) as here:
+        await kinds.apply(nowhere)
+        await until(here.says("all", Accepted="TargetNotFound", Programmed="TargetNotFound"))
+        await kinds.create_namespace("nowhere")
+        await until(here.says("all", Accepted="Accepted", Programmed="NoEnforcer"))
 
 
 async def test_what_a_reference_grant_permits_is_in_force_while_it_is_there(

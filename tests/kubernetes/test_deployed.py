@@ -6,15 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from tests.support.app import App, Reply
 from tests.support.charts.render import CHART, NAMESPACE
 from tests.support.charts.run import NAME, ROOTS, checked, deployed
 from tests.support.helm import Helm
 from tests.support.kube import ApiServer, api_server
 from tests.support.kube.audit import audit_flags, audited, refused
-from tests.support.kube.objects import policy
+from tests.support.kube.calls import answers
+from tests.support.kube.objects import external, policy
 from tests.support.kube.pods import bound_token, pod
 from tests.support.mesh import ControlPlane, Sidecar, sidecar
 from tests.support.readiness import that, until
@@ -36,20 +35,6 @@ async def installed(scratch: Path) -> AsyncIterator[ApiServer]:
 CART = {"group": "breakwater.dev", "kind": "ExternalService", "name": "cart"}
 
 
-def cart(port: int) -> dict[str, Any]:
-    """The application as the mesh knows it."""
-    return {
-        "apiVersion": "breakwater.dev/v1alpha1",
-        "kind": "ExternalService",
-        "metadata": {"name": "cart", "namespace": "shop"},
-        "spec": {
-            "hosts": ["cart.shop"],
-            "ports": [{"name": "http", "port": 80}],
-            "endpoints": [{"address": "127.0.0.1", "port": port}],
-        },
-    }
-
-
 @asynccontextmanager
 async def calling(server: ApiServer, plane: ControlPlane, scratch: Path) -> AsyncIterator[Sidecar]:
     """The sidecar of a caller, with the token of its pod."""
@@ -64,12 +49,6 @@ async def calling(server: ApiServer, plane: ControlPlane, scratch: Path) -> Asyn
         yield web
 
 
-async def status_of_a_call(caller: Sidecar) -> int:
-    url = f"http://127.0.0.1:{caller.outbound}/"
-    async with aiohttp.ClientSession() as session, session.get(url, headers={"Host": "cart.shop"}) as answer:
-        return answer.status
-
-
 async def test_a_policy_is_enforced_by_what_the_chart_installs(tmp_path: Path) -> None:
     async with installed(tmp_path) as server, App(SLOW) as app:
         await server.create_namespace("shop")
@@ -78,16 +57,13 @@ async def test_a_policy_is_enforced_by_what_the_chart_installs(tmp_path: Path) -
             calling(server, plane, tmp_path / "pod") as caller,
         ):
             timely = policy("shop", "cart", targetRefs=[CART], timeouts={"request": "10ms"})
-            await server.apply(cart(app.port), timely)
+            await server.apply(external("shop", "cart", app.port), timely)
 
             async def is_synced() -> bool:
                 found: dict[str, Any] = await server.get("resp", "cart", "-n", "shop")
                 return str(found.get("status", {}).get("synced")) == "1/1"
 
-            async def times_out() -> bool:
-                return await status_of_a_call(caller) == 504
-
-            await until(times_out)
+            await until(answers(caller, "cart.shop", 504))
             await until(is_synced)
             findings = await checked(server, plane, tmp_path / "check")
             assert findings

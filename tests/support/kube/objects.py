@@ -65,3 +65,17 @@ def policy(namespace: str, name: str, *targets: str, kind: str = "ResiliencePoli
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"targetRefs": refs} | spec,
     }
+
+
+def external(namespace: str, name: str, port: int) -> Document:
+    """Return an ExternalService, called `name.namespace`, of an application on loopback."""
+    return {
+        "apiVersion": "breakwater.dev/v1alpha1",
+        "kind": "ExternalService",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "hosts": [f"{name}.{namespace}"],
+            "ports": [{"name": "http", "port": 80}],
+            "endpoints": [{"address": "127.0.0.1", "port": port}],
+        },
+    }

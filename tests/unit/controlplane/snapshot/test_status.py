@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from controlplane.model.document import Document
+from controlplane.model.namespaces import Namespaces
 from controlplane.snapshot.build import build
 from controlplane.snapshot.status import conditions
 from registry.catalog import Service
-from tests.support.builders import COMPILER, documents, mesh, policy, service, snapshot
+from tests.support.builders import COMPILER, documents, inputs, mesh, policy, service, snapshot
 from tests.unit.controlplane.snapshot.test_build import EXTERNAL
 
 LIMITS = "limits: [{name: a, requests: 1, per: 1s}]"
@@ -48,6 +49,17 @@ def test_a_rehearsal_says_until_when_it_acts() -> None:
     drill = policy("percent: 5\ndelay: 1s\nexpiresAfter: 1h", kind="FaultPolicy")
     drill = replace(drill, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert status(drill)[1] == ("Programmed", True, "Programmed", "until 2026-01-01T01:00:00Z")
+
+
+def test_a_namespace_is_there_where_no_cluster_denies_it_or_something_lies_in_it() -> None:
+    document = policy("timeouts: {}", target="{kind: Namespace, name: shop}")
+
+    def accepted(namespaces: Namespaces | None, *services: Service) -> str:
+        built = build(replace(inputs([document], services), namespaces=namespaces), COMPILER)
+        return conditions(built, document)[0].reason
+
+    assert accepted(None) == accepted({"shop": frozenset()}) == accepted({}, service()) == "Accepted"
+    assert accepted({"bank": frozenset()}) == "TargetNotFound"
 
 
 def test_a_target_that_is_not_there_is_named() -> None:
