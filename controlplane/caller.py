@@ -38,6 +38,17 @@ def check_instance(instance: str) -> None:
         raise _refusal(caller, f"instance {instance!r}", caller.instance)
 
 
+def check_account(account: str) -> None:
+    """Refuses a service account that is not the caller's own; none is claimed by an empty one.
+
+    Raises:
+        ImpersonationError: it is another's.
+    """
+    caller = CALLER.get()
+    if caller is not None and account not in {"", caller.service_account}:
+        raise _refusal(caller, f"service account {account!r}", caller.service_account)
+
+
 def check_namespaces(namespaces: Iterable[str]) -> None:
     """Refuses services that cannot be the caller's own, since they lie elsewhere.
 

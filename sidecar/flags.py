@@ -55,6 +55,12 @@ FLAGS = (
         "NAMESPACE/POD",
         "in a cluster, instead of --service: the control plane knows the services",
     ),
+    Flag(
+        "service-account",
+        "NAME",
+        "account that the workload runs as, for rules that speak of one",
+        computed="none",
+    ),
     Flag("instance", "ID", "name of this sidecar in the mesh", computed="host name and --inbound port"),
     Flag("controlplane", "HOST:PORT[,HOST:PORT...]", "control planes, any one of which will do"),
     Flag(

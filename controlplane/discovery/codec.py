@@ -57,6 +57,7 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
             services=services,
             version=sys.intern(hello.version),
             revision=hello.revision,
+            service_account=sys.intern(hello.service_account),
         ),
         decode_held(hello.held),
     )

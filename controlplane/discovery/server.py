@@ -61,6 +61,7 @@ class DiscoveryServer:
         CALLER.set(session.identity)
         hello, held = decode_hello(_parse(await session.first()))
         caller.check_instance(hello.instance)
+        caller.check_account(hello.service_account)
         caller.check_namespaces(service.namespace for service in hello.services)
         await self._saw(hello.revision)
         session.stream = stream = self._fleet.join(hello, held)

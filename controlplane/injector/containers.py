@@ -52,7 +52,11 @@ def sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
         "image": template.sidecar_image,
         **native,
         "args": list(_flags(pod, template, profile)),
-        "env": [_field("POD_NAME", "metadata.name"), _field("POD_NAMESPACE", "metadata.namespace")],
+        "env": [
+            _field("POD_NAME", "metadata.name"),
+            _field("POD_NAMESPACE", "metadata.namespace"),
+            _field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
+        ],
         "ports": [{"name": "breakwater-http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": {"requests": dict(profile.requests), "limits": dict(profile.limits)},
         "securityContext": dict(_UNPRIVILEGED),
@@ -100,6 +104,7 @@ def listeners(pod: Pod, profile: Profile) -> Mapping[int, int]:
 
 def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
     yield "--workload=$(POD_NAMESPACE)/$(POD_NAME)"
+    yield "--service-account=$(POD_SERVICE_ACCOUNT)"
     yield "--instance=$(POD_NAME).$(POD_NAMESPACE)"
     yield f"--controlplane={template.controlplane}"
     yield f"--controlplane-ca={_IDENTITY}/ca.crt"

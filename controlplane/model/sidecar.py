@@ -48,6 +48,7 @@ class ResourceConvergence:
 class Hello:
     """Who a sidecar is: its name in the mesh, the services it belongs to, and its program's version.
 
+    `service_account` is the one that it takes itself for, in rules that speak of one; empty for none.
     `revision` is the newest at which it applied all that it held, zero when there is none.
     """
 
@@ -55,6 +56,7 @@ class Hello:
     services: tuple[ServiceName, ...]
     version: str
     revision: int = 0
+    service_account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,11 @@ from mesh.v1.command_pb2_grpc import CommandServiceStub
 from mesh.v1.discovery_pb2_grpc import DiscoveryServiceStub
 from mesh.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from registry.client import RegistryClient
+from tests.support.app import App, Reply
 from tests.support.desired import host, inbound
 from tests.support.kube import ADMIN_TOKEN, ApiServer
+from tests.support.kube.calls import answers
+from tests.support.kube.objects import Document, external, policy
 from tests.support.kube.pods import bound_token, expired, foreign, forged, new_key, pod
 from tests.support.light_sidecar import LightSidecar, light_sidecar
 from tests.support.mesh import ControlPlane, cluster_controlplane, sidecar
@@ -99,13 +102,13 @@ async def wrong_tokens(place: Place) -> Mapping[str, str]:
 
 
 async def refusal(
-    place: Place, token: str, instance: str = "", *wanted: ResourceName
+    place: Place, token: str, instance: str = "", *wanted: ResourceName, account: str = ""
 ) -> tuple[grpc.StatusCode, str | None]:
     """How the stream of a sidecar ends that is not to be served, at once or for what it says."""
     async with place.channel(token) as channel:
         one = LightSidecar(instance=instance, call=DiscoveryServiceStub(channel).Stream(), held={})
         if instance:
-            await one.hello([])
+            await one.hello([], account)
         if wanted:
             await one.subscribe(*wanted)
         async with asyncio.timeout(10):
@@ -137,6 +140,11 @@ async def test_another_name_is_denied_and_written_down(place: Place) -> None:
     assert (line["identity"], line["claim"]) == (f"pod {NAMESPACE}/cart-0", "instance 'other-0.elsewhere'")
 
 
+async def test_another_service_account_is_denied(place: Place) -> None:
+    code, words = await refusal(place, place.token, OWN, account="robot")
+    assert (code, words) == (DENIED, "expected 'default', as the token says, found service account 'robot'")
+
+
 async def test_what_members_of_another_namespace_see_is_denied(place: Place) -> None:
     code, _ = await refusal(place, place.token, OWN, inbound("elsewhere/bank"))
     assert code is DENIED
@@ -158,24 +166,40 @@ async def test_pods_are_not_registered_by_themselves(place: Place) -> None:
         await RegistryClient(channel).register(registration())
 
 
-async def test_a_real_sidecar_shows_the_token_of_its_pod(
+async def test_a_real_sidecar_shows_the_token_of_its_pod_and_obeys_what_is_for_its_account(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = tmp_path / "token"
     token.write_text(place.token)
-    flags = ("--controlplane-ca", str(place.roots), "--token-file", str(token))
+    trust = ("--controlplane-ca", str(place.roots), "--token-file", str(token))
     monkeypatch.setenv(access.CA, str(place.roots))
-    async with sidecar(
-        tmp_path,
-        f"{NAMESPACE}/cart",
-        name=OWN,
-        app_port=1,
-        discovery=place.plane.discovery,
-        flags=flags,
-    ) as cart:
+    async with (
+        App(Reply(delay_seconds=0.05)) as app,
+        sidecar(
+            tmp_path,
+            f"{NAMESPACE}/cart",
+            name=OWN,
+            app_port=1,
+            discovery=place.plane.discovery,
+            flags=(*trust, "--service-account", "default"),
+        ) as cart,
+    ):
         await cart.ready()
         answer = await place.plane.ask("ListSidecars")
         assert [one["instance"] for one in answer["sidecars"]] == [OWN]
+        await place.server.apply(external(NAMESPACE, "till", app.port), hasty("robot"))
+        await until(answers(cart, f"till.{NAMESPACE}", 200))
+        await place.server.apply(hasty("default"))
+        await until(answers(cart, f"till.{NAMESPACE}", 504))
+    await place.server.kubectl("delete", "resp,exs", "--all", "-n", NAMESPACE)
+
+
+def hasty(account: str) -> Document:
+    """A time-out for callers that run as a service account."""
+    till = {"group": "breakwater.dev", "kind": "ExternalService", "name": "till"}
+    callers = [{"kind": "ServiceAccount", "name": account}]
+    document = policy(NAMESPACE, "hasty", timeouts={"request": "10ms"})
+    return {**document, "spec": {**document["spec"], "targetRefs": [till], "from": callers}}
 
 
 async def test_the_roots_are_in_a_secret_and_survive_the_control_plane(place: Place, tmp_path: Path) -> None:

@@ -32,12 +32,13 @@ class LightSidecar:
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def hello(self, services: Iterable[str]) -> None:
+    async def hello(self, services: Iterable[str], account: str = "") -> None:
         names = (service.split("/") for service in services)
         await self._send(
             hello=discovery_pb2.Hello(
                 instance=self.instance,
                 services=[registry_pb2.ServiceName(namespace=ns, name=name) for ns, name in names],
+                service_account=account,
                 version="0.0.0-test",
                 revision=self.revision,
                 held=[

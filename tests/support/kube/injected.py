@@ -35,6 +35,7 @@ async def injected_sidecar(
     here = {
         "$(POD_NAMESPACE)": namespace,
         "$(POD_NAME)": name,
+        "$(POD_SERVICE_ACCOUNT)": pod["spec"]["serviceAccountName"],
         "/var/run/secrets/breakwater.dev/ca.crt": str(roots),
         "/var/run/secrets/breakwater.dev/token": str(scratch / "token"),
         "/var/lib/breakwater": str(scratch / "state"),

@@ -95,6 +95,7 @@ impl Discovery {
             version: crate::VERSION.to_owned(),
             held: Vec::new(),
             revision: 0,
+            service_account: settings.service_account.clone().unwrap_or_default(),
         };
         let grace = Instant::now()
             + if settings.controlplane.is_empty() {

@@ -15,6 +15,8 @@ pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 pub(crate) struct Identity {
     services: Vec<ServiceName>,
     workload: Option<Workload>,
+    /// The service account that it acts as.
+    account: Option<String>,
     /// The zone that a label of our own names, which nobody knows better.
     zone: Option<String>,
     /// The zone that the control plane found the workload in.
@@ -53,6 +55,7 @@ impl Identity {
         Self {
             services: services.into_iter().collect(),
             workload: None,
+            account: None,
             zone: None,
             found_zone: None,
             captured: None,
@@ -64,10 +67,16 @@ impl Identity {
         Self {
             services: Vec::new(),
             workload: Some(workload),
+            account: None,
             zone: None,
             found_zone: None,
             captured: None,
         }
+    }
+
+    /// The same, acting as a service account of its namespace, if as any.
+    pub(crate) fn acting_as(self, account: Option<String>) -> Self {
+        Self { account, ..self }
     }
 
     /// The same, in the zone that these labels name.
@@ -119,7 +128,7 @@ impl Identity {
         is_new
     }
 
-    /// Whether `caller` speaks of us. Nothing vouches for a service account here, so rules for one never do.
+    /// Whether `caller` speaks of us.
     pub(crate) fn is(&self, caller: &mesh::CallerMatch) -> bool {
         let holds = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
         let is_meant = |own: &ServiceName| {
@@ -128,7 +137,8 @@ impl Identity {
         let is_near = |workload: &Workload| {
             caller.service.is_empty() && holds(&caller.namespace, workload.name.namespace())
         };
-        caller.service_account.is_empty()
+        let account = self.account.as_deref().unwrap_or_default();
+        holds(&caller.service_account, account)
             && (self.services.iter().any(is_meant) || self.workload.as_ref().is_some_and(is_near))
     }
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub instance: String,
     /// The workload that it stands beside, where the control plane knows the services.
     pub workload: Option<ServiceName>,
+    /// The service account that the workload runs as, which control planes compare with what proves who this is.
+    pub service_account: Option<String>,
     /// Services it belongs to, at least one without a `workload`; the first says its namespace. With one, a service
     /// for each port, under a name of its own.
     pub services: Vec<OwnService>,
@@ -130,7 +132,7 @@ impl Settings {
 
     /// Who the sidecar is, as far as it is told.
     pub(crate) fn identity(&self) -> Identity {
-        let identity = self.bare_identity();
+        let identity = self.bare_identity().acting_as(self.service_account.clone());
         if self.captured.is_none() {
             return identity;
         }

@@ -306,6 +306,12 @@ fn the_first_variant_that_speaks_of_us_is_taken() {
         variant(None, 5),
     ];
     assert_eq!(request_seconds(&cluster(&outbound(variants.clone()))), 3);
+    let deployer = identity().acting_as(Some("deployer".to_owned()));
+    let of_account = decode(
+        &resource(Kind::Outbound, &outbound(variants.clone())),
+        &deployer,
+    );
+    assert!(matches!(of_account, Ok(Decoded::Outbound(cluster)) if request_seconds(&cluster) == 2));
     let elsewhere = Identity::new([ServiceName::new("bank", "storefront")]);
     let decoded = decode(&resource(Kind::Outbound, &outbound(variants)), &elsewhere);
     assert!(matches!(decoded, Ok(Decoded::Outbound(cluster)) if request_seconds(&cluster) == 5));

@@ -61,6 +61,7 @@ impl Reader<'_> {
         Some(Settings {
             trust: self.trust(),
             workload: self.each("workload", workload).pop(),
+            service_account: self.each("service-account", account).pop(),
             controlplane: self.controlplane(),
             advertise: self.each("advertise", ip).pop(),
             captured: self.captured(),
@@ -310,12 +311,20 @@ fn service(text: &str) -> Result<(ServiceName, u16), String> {
     Ok((service_name(name).ok_or_else(expected)?, port))
 }
 
-/// A pod's name may have dots, unlike a service's.
 fn workload(text: &str) -> Result<ServiceName, String> {
-    let is_name = |name: &str| name.len() <= 253 && name.split('.').all(is_label);
     ServiceName::parse(text)
-        .filter(|found| is_label(found.namespace()) && is_name(found.name()))
+        .filter(|found| is_label(found.namespace()) && is_dotted(found.name()))
         .ok_or_else(|| format!("expected NAMESPACE/POD, found {text:?}"))
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let found = is_dotted(text).then(|| text.to_owned());
+    found.ok_or_else(|| format!("expected the name of a service account, found {text:?}"))
+}
+
+/// Whether `text` is a name that may have dots, as those of pods and of accounts may, unlike a service's.
+fn is_dotted(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 fn service_name(text: &str) -> Option<ServiceName> {

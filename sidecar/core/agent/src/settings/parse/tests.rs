@@ -228,6 +228,16 @@ fn a_workload_has_its_ports_under_names_of_their_own_and_says_no_service() {
 }
 
 #[test]
+fn a_service_account_has_a_name_with_dots_perhaps() {
+    let settings = settings(&[("service-account", &["robot.web"])]);
+    assert_eq!(settings.service_account.as_deref(), Some("robot.web"));
+    assert_eq!(
+        problems(&[("service-account", &["Robot", ""])]),
+        ["service-account"; 2]
+    );
+}
+
+#[test]
 fn a_workload_excludes_services_and_one_of_both_is_needed() {
     assert_eq!(problems(&[("workload", &["shop/cart-a"])]), ["service"]);
     assert_eq!(beside_a_workload(&[]).unwrap_err(), ["service"]);
