@@ -87,7 +87,7 @@ test-faults: $(CORE_READY) tools ## break everything under traffic, as root; ARG
 	@$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 kube-tools: $(VENV_READY)
-	@$(PYTHON) -m tests.support.gotools etcd kube helm
+	@$(PYTHON) -m tests.support.gotools etcd kube helm gateway
 
 test-kubernetes: $(CORE_READY) kube-tools ## everything about Kubernetes, against a real kube-apiserver and Helm
 	@echo "Kubernetes tests: about 5 minutes"

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,62 +11,25 @@ import pytest
 
 from controlplane.cli.errors import RefusedError
 from tests.support.app import App, Reply
-from tests.support.kube import ADMIN_TOKEN, ApiServer
+from tests.support.kube import ApiServer
 from tests.support.kube.calls import answers
-from tests.support.kube.gateway import install_gateway_kind
+from tests.support.kube.cluster import LIMITS, Cluster, cluster
 from tests.support.kube.objects import endpoint_slice, policy, service
-from tests.support.mesh import ControlPlane, Sidecar, cluster_controlplane, sidecar
-from tests.support.readiness import Condition, until
+from tests.support.mesh import ControlPlane, Sidecar, sidecar
+from tests.support.readiness import until
 
 SLOW = Reply(delay_seconds=0.05)
 OK, TIMED_OUT = 200, 504
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """A namespace of its own on an API server, and a control plane that watches the whole."""
-
-    server: ApiServer
-    namespace: str
-    plane: ControlPlane
-    scratch: Path
-
-    async def status(self, name: str, kind: str = "resiliencepolicy") -> Mapping[str, Any]:
-        found = await self.server.get(kind, name, "-n", self.namespace)
-        status: Mapping[str, Any] = found.get("status", {})
-        return status
-
-    async def reasons(self, name: str, kind: str = "resiliencepolicy") -> dict[str, str]:
-        conditions = (await self.status(name, kind)).get("conditions", ())
-        return {each["type"]: each["reason"] for each in conditions}
-
-    def says(self, name: str, kind: str = "resiliencepolicy", **reasons: str) -> Condition:
-        """The condition that a policy's status has these reasons."""
-
-        async def holds() -> bool:
-            found = await self.reasons(name, kind)
-            return all(found.get(key) == value for key, value in reasons.items())
-
-        return holds
-
-
 @asynccontextmanager
-async def cluster(server: ApiServer, namespace: str, scratch: Path) -> AsyncIterator[Cluster]:
-    await server.create_namespace(namespace)
-    kubeconfig = server.kubeconfig_with(ADMIN_TOKEN, name=namespace, namespace=namespace)
-    async with cluster_controlplane(scratch, kubeconfig) as plane:
-        yield Cluster(server=server, namespace=namespace, plane=plane, scratch=scratch)
-    await server.kubectl("delete", "resiliencepolicies,ratelimitpolicies", "--all", "-n", namespace)
-
-
-@asynccontextmanager
-async def calling(cluster: Cluster, app: App) -> AsyncIterator[Sidecar]:
+async def calling(cluster: Cluster, app: App, scratch: Path) -> AsyncIterator[Sidecar]:
     """A sidecar of a caller, with one of the callee `cart` in front of `app`."""
     async with AsyncExitStack() as stack:
         for name, port in (("cart", app.port), ("web", app.port)):
             started = await stack.enter_async_context(
                 sidecar(
-                    cluster.scratch,
+                    scratch,
                     f"{cluster.namespace}/{name}",
                     app_port=port,
                     discovery=cluster.plane.discovery,
@@ -78,9 +40,13 @@ async def calling(cluster: Cluster, app: App) -> AsyncIterator[Sidecar]:
 
 
 async def test_a_policy_is_enforced_synced_and_gone_with_its_deletion(
-    kinds: ApiServer, tmp_path: Path
+    kinds: ApiServer, plane: ControlPlane, tmp_path: Path
 ) -> None:
-    async with cluster(kinds, "life", tmp_path) as here, App(SLOW) as app, calling(here, app) as caller:
+    async with (
+        cluster(kinds, plane, "life") as here,
+        App(SLOW) as app,
+        calling(here, app, tmp_path) as caller,
+    ):
         await until(answers(caller, "cart.life", OK))
         await kinds.apply(policy("life", "cart", timeouts={"request": "1s"}))
         await until(here.says("cart", Accepted="Accepted", Programmed="Programmed", Synced="Synced"))
@@ -110,9 +76,9 @@ def instants(status: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def test_services_are_in_the_catalogue_with_their_contract_and_endpoints(
-    kinds: ApiServer, tmp_path: Path
+    kinds: ApiServer, plane: ControlPlane
 ) -> None:
-    async with cluster(kinds, "services", tmp_path) as here:
+    async with cluster(kinds, plane, "services") as here:
         await kinds.apply(service("services", "till", owner="team-a"))
         await until(lambda: endpoints_are(here, "till", []))
         await kinds.apply(endpoint_slice("services", "till", "10.1.2.3", "10.1.2.4", port=8080))
@@ -133,9 +99,11 @@ async def endpoints_are(here: Cluster, name: str, addresses: list[str] | None) -
     return [each["address"] for each in listed] == addresses
 
 
-async def test_policies_are_changed_in_the_cluster_and_nowhere_else(kinds: ApiServer, tmp_path: Path) -> None:
+async def test_policies_are_changed_in_the_cluster_and_nowhere_else(
+    kinds: ApiServer, plane: ControlPlane
+) -> None:
     document = policy("readonly", "cart", timeouts={})
-    async with cluster(kinds, "readonly", tmp_path) as here:
+    async with cluster(kinds, plane, "readonly") as here:
         await kinds.apply(document)
         await until(here.says("cart", Accepted="TargetNotFound"))
         named = {"kind": "ResiliencePolicy", "namespace": "readonly", "name": "cart"}
@@ -155,22 +123,24 @@ def elsewhere(namespace: str) -> dict[str, Any]:
     return {**document, "spec": {**document["spec"], "targetRefs": [target]}}
 
 
-async def test_a_policy_that_is_not_in_force_says_why(kinds: ApiServer, tmp_path: Path) -> None:
+async def test_a_policy_that_is_not_in_force_says_why(kinds: ApiServer, plane: ControlPlane) -> None:
     same = [{"kind": "Service", "name": "cart"}, {"kind": "Service", "name": "cart", "namespace": "refused"}]
     broken = policy("refused", "broken", targetRefs=same)
-    async with cluster(kinds, "refused", tmp_path) as here:
+    async with cluster(kinds, plane, "refused") as here:
         await kinds.apply(policy("refused", "missing", timeouts={}), elsewhere("refused"), broken)
         await until(here.says("missing", Accepted="TargetNotFound", Programmed="TargetNotFound"))
         await until(here.says("broken", Accepted="Invalid", Programmed="Invalid"))
-        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
+        await until(here.says("crossing", LIMITS, Accepted="RefNotPermitted"))
         found = await kinds.get("events.events.k8s.io", "-n", "refused")
         noted = {(each["regarding"]["name"], each["reason"]) for each in found["items"]}
         assert noted == {("broken", "Invalid"), ("crossing", "RefNotPermitted")}
 
 
-async def test_a_policy_for_a_namespace_waits_until_it_is_there(kinds: ApiServer, tmp_path: Path) -> None:
+async def test_a_policy_for_a_namespace_waits_until_it_is_there(
+    kinds: ApiServer, plane: ControlPlane
+) -> None:
     nowhere = policy("visitor", "all", targetRefs=[{"kind": "Namespace", "name": "nowhere"}], timeouts={})
-    async with cluster(kinds, "visitor", tmp_path) as here:
+    async with cluster(kinds, plane, "visitor") as here:
         await kinds.apply(nowhere)
         await until(here.says("all", Accepted="TargetNotFound", Programmed="TargetNotFound"))
         await kinds.create_namespace("nowhere")
@@ -178,9 +148,8 @@ async def test_a_policy_for_a_namespace_waits_until_it_is_there(kinds: ApiServer
 
 
 async def test_what_a_reference_grant_permits_is_in_force_while_it_is_there(
-    kinds: ApiServer, tmp_path: Path
+    kinds: ApiServer, plane: ControlPlane
 ) -> None:
-    await install_gateway_kind(kinds, "ReferenceGrant", "v1beta1", has_status=False)
     await kinds.create_namespace("elsewhere")
     grant = {
         "apiVersion": "gateway.networking.k8s.io/v1beta1",
@@ -191,51 +160,10 @@ async def test_what_a_reference_grant_permits_is_in_force_while_it_is_there(
             "to": [{"group": "", "kind": "Service"}],
         },
     }
-    async with cluster(kinds, "granted", tmp_path) as here:
+    async with cluster(kinds, plane, "granted") as here:
         await kinds.apply(elsewhere("granted"))
-        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
+        await until(here.says("crossing", LIMITS, Accepted="RefNotPermitted"))
         await kinds.apply(grant)
-        await until(here.says("crossing", "ratelimitpolicy", Accepted="TargetNotFound"))
+        await until(here.says("crossing", LIMITS, Accepted="TargetNotFound"))
         await kinds.kubectl("delete", "referencegrant", "limits.web", "-n", "elsewhere")
-        await until(here.says("crossing", "ratelimitpolicy", Accepted="RefNotPermitted"))
-
-
-async def test_a_route_of_the_cluster_says_at_each_parent_what_became_of_it(
-    kinds: ApiServer, tmp_path: Path
-) -> None:
-    await install_gateway_kind(kinds, "HTTPRoute", "v1", has_status=True)
-    refs = [{"kind": "Service", "name": "cart"}, {"kind": "Gateway", "name": "edge"}]
-    lost = {"backendRefs": [{"name": "gone", "port": 80}]}
-
-    def document(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
-            "metadata": {"name": "api", "namespace": "routed"},
-            "spec": {"parentRefs": refs, "rules": [rule]},
-        }
-
-    async with cluster(kinds, "routed", tmp_path) as here:
-
-        async def verdicts() -> list[tuple[str, str, str]]:
-            parents = (await here.status("api", "httproute")).get("parents", ())
-            return [
-                (parent["parentRef"]["name"], each["type"], each["reason"])
-                for parent in parents
-                for each in parent["conditions"]
-            ]
-
-        def says(*expected: tuple[str, str, str]) -> Condition:
-            async def holds() -> bool:
-                return await verdicts() == list(expected)
-
-            return holds
-
-        await kinds.apply(document(lost))
-        await until(
-            says(("cart", "Accepted", "NoMatchingParent"), ("cart", "ResolvedRefs", "BackendNotFound"))
-        )
-        await kinds.apply(service("routed", "cart"))
-        await until(says(("cart", "Accepted", "Accepted"), ("cart", "ResolvedRefs", "BackendNotFound")))
-        await kinds.apply(document({"filters": [{"type": "RequestRedirect"}]}))
-        await until(says(("cart", "Accepted", "UnsupportedValue")))
+        await until(here.says("crossing", LIMITS, Accepted="RefNotPermitted"))

@@ -1,9 +1,11 @@
 """Go programs that tests run, built once per version; `python -m tests.support.gotools etcd` builds a set.
 
-Each set is a Go module of its own in a folder beside this file, its versions pinned by its `go.sum`. What is
-built lands outside the tree, in a folder named by the hash of both module files and of the module's own code.
+Each set is a Go module of its own in a folder beside this file, its versions pinned by its `go.sum`. A set
+may also have files of a module that it requires, such as definitions for an API server. What is built lands
+outside the tree, in a folder named by the hash of both module files and of the module's own code.
 """
 
+import json
 import os
 import re
 import shutil
@@ -26,12 +28,17 @@ class GoToolsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSet:
-    """One Go module: its folder, packages to build by the names of their programs, values to link in."""
+    """One Go module: its folder, packages to build by the names of their programs, values to link in.
+
+    `files` are taken out of the module `source`, by the names that they get.
+    """
 
     folder: str
-    programs: Mapping[str, str]
     minutes: str
+    programs: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 ETCD = ToolSet(
@@ -58,7 +65,16 @@ KUBE = ToolSet(
     },
 )
 HELM = ToolSet(folder="helm", programs={"helm": "helm.sh/helm/v4/cmd/helm"}, minutes="two or three minutes")
-SETS = {tools.folder: tools for tools in (ETCD, PORCUPINE, KUBE, HELM)}
+GATEWAY = ToolSet(
+    folder="gateway",
+    minutes="a few seconds",
+    source="sigs.k8s.io/gateway-api",
+    files={
+        f"{plural}.yaml": f"config/crd/standard/gateway.networking.k8s.io_{plural}.yaml"
+        for plural in ("httproutes", "grpcroutes", "referencegrants")
+    },
+)
+SETS = {tools.folder: tools for tools in (ETCD, PORCUPINE, KUBE, HELM, GATEWAY)}
 
 
 def built(tools: ToolSet) -> Path:
@@ -76,10 +92,21 @@ def built(tools: ToolSet) -> Path:
 
 def _build(tools: ToolSet, module: Path, home: Path) -> None:
     _check_go(module)
-    sys.stderr.write(f"building {', '.join(tools.programs)}: {tools.minutes}, once\n")
+    sys.stderr.write(f"building {', '.join((*tools.programs, *tools.files))}: {tools.minutes}, once\n")
     link = " ".join(("-s -w", *(f"-X {name}={value}" for name, value in tools.values.items())))
     for name, package in tools.programs.items():
         _go(module, "build", "-trimpath", f"-ldflags={link}", "-o", str(home / name), package)
+
+    if tools.files:
+        _copy(tools, module, home)
+
+
+def _copy(tools: ToolSet, module: Path, home: Path) -> None:
+    """Take files out of a module, which is downloaded whole."""
+    source = Path(json.loads(_go(module, "mod", "download", "-json", tools.source))["Dir"])
+    home.mkdir(parents=True, exist_ok=True)
+    for name, path in tools.files.items():
+        shutil.copyfile(source / path, home / name)
 
 
 def _check_go(module: Path) -> None:

@@ -67,6 +67,17 @@ class ApiServer:
         found: dict[str, Any] = json.loads(await self.kubectl("get", "-o", "json", *words))
         return found
 
+    async def read(self, path: str) -> dict[str, Any]:
+        """Return what the API has at a path; a small part of what kubectl costs, for conditions.
+
+        Raises:
+            ClientResponseError: There is no such thing.
+        """
+        async with self.session() as session, session.get(path) as answer:
+            answer.raise_for_status()
+            found: dict[str, Any] = await answer.json()
+            return found
+
     async def apply(self, *documents: Document, dry_run: bool = False) -> None:
         """Apply documents on the server's side; with `dry_run`, everything but the storing happens.
 

@@ -67,7 +67,7 @@ def policy(namespace: str, name: str, *targets: str, kind: str = "ResiliencePoli
     }
 
 
-def external(namespace: str, name: str, port: int) -> Document:
+def external(namespace: str, name: str, port: int, *, protocol: str = "HTTP") -> Document:
     """Return an ExternalService, called `name.namespace`, of an application on loopback."""
     return {
         "apiVersion": "breakwater.dev/v1alpha1",
@@ -75,7 +75,7 @@ def external(namespace: str, name: str, port: int) -> Document:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "hosts": [f"{name}.{namespace}"],
-            "ports": [{"name": "http", "port": 80}],
+            "ports": [{"name": "http", "port": 80, "protocol": protocol}],
             "endpoints": [{"address": "127.0.0.1", "port": port}],
         },
     }
