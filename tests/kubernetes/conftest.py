@@ -1,7 +1,6 @@
 """What the tests against a real API server share."""
 
 from collections.abc import AsyncIterator
-
 from pathlib import Path
 
 import pytest
