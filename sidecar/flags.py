@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as `typing` has it, without the memory that importing it costs
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PREFIX = "BREAKWATER_"
 
@@ -108,6 +108,18 @@ FLAGS = (
         "/probe/PORT of --http says whether somebody takes connections",
         repeats=True,
     ),
+    Flag(
+        "app-protocol",
+        "PORT=http | tcp | detect",
+        "what the application speaks where captured connections lead, whatever its services say",
+        repeats=True,
+    ),
+    Flag(
+        "app-metrics",
+        "PORT/PATH",
+        "where the application shows what it measures; /metrics of --http shows it beside the sidecar's",
+    ),
+    Flag("log-level", "error | warn | info | debug", "how much is logged", default="info"),
     Flag("admin", "unix:PATH", "socket of SidecarAdminService", computed="admin.sock in the state directory"),
     Flag("http", "ADDR:PORT", "/metrics, /ready and /live, and what --probe says", default="127.0.0.1:15090"),
     Flag(
@@ -132,20 +144,22 @@ FLAGS = (
 BY_NAME = {flag.name: flag for flag in FLAGS}
 
 
-def parse(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+def parse(
+    words: Sequence[str], known: Mapping[str, Flag] = BY_NAME
+) -> tuple[dict[str, list[str]], list[str]]:
     """Return the values of a command line by flag, and everything that is wrong with it."""
     values: dict[str, list[str]] = {}
     problems: list[str] = []
     waiting = list(reversed(words))
     while waiting:
         word, equals, value = waiting.pop().partition("=")
-        flag = BY_NAME.get(word[2:]) if word.startswith("--") else None
+        flag = known.get(word[2:]) if word.startswith("--") else None
         if not equals and flag and not flag.value:
             value = "true"
         elif not equals and word.startswith("-"):
             value = _next_value(waiting)  # that of an unknown flag as well, which is no problem of its own
         if flag is None:
-            problems.append(_unknown(word))
+            problems.append(_unknown(word, known))
         elif value:
             values.setdefault(flag.name, []).append(value)
         else:
@@ -153,7 +167,7 @@ def parse(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     problems += [
         f"--{name}: expected once, found {len(given)} times"
         for name, given in values.items()
-        if len(given) > 1 and not BY_NAME[name].repeats
+        if len(given) > 1 and not known[name].repeats
     ]
     return values, problems
 
@@ -162,17 +176,17 @@ def _next_value(waiting: list[str]) -> str:
     return waiting.pop() if waiting and not waiting[-1].startswith("-") else ""
 
 
-def _unknown(word: str) -> str:
+def _unknown(word: str, known: Mapping[str, Flag]) -> str:
     if not word.startswith("-"):
         return f"{word}: expected a flag; --help lists what there is"
-    return f"{word}: there is no such flag; {suggestion(word.lstrip('-'))}"
+    return f"{word}: there is no such flag; {suggestion(word.lstrip('-'), known)}"
 
 
-def suggestion(name: str) -> str:
+def suggestion(name: str, known: Mapping[str, Flag] = BY_NAME) -> str:
     """Return what was probably meant by the name of a flag that there is not; else where to look."""
     import difflib  # noqa: PLC0415  # costs memory that a sidecar without problems need not spend
 
-    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else "--help lists what there is"
 
 
@@ -180,6 +194,7 @@ def usage() -> Iterator[str]:
     """Yield the lines of `--help`."""
     yield "Usage: breakwater-sidecar (--service NAMESPACE/NAME | --workload NAMESPACE/POD) [flags]"
     yield "       breakwater-sidecar wait [--http ADDR:PORT]   until the sidecar there is ready"
+    yield "       breakwater-sidecar drain [--admin unix:PATH] [--after SECONDS] [--deadline SECONDS]"
     yield ""
     yield f"Every flag is also {PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
     yield ""

@@ -25,6 +25,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if argv and argv[0] == "wait":
         return _wait(argv[1:])
+    if argv and argv[0] == "drain":
+        return _drain(argv[1:])
     settings = config.read(argv)
     if isinstance(settings, list):
         sys.stderr.writelines(f"breakwater-sidecar: {problem}\n" for problem in settings)
@@ -39,6 +41,14 @@ def _wait(argv: Sequence[str]) -> int:
     if problem:
         sys.stderr.write(f"breakwater-sidecar: {problem}\n")
     return FAILED if problem else 0
+
+
+def _drain(argv: Sequence[str]) -> int:
+    from sidecar.drain import drain  # noqa: PLC0415  # not loaded by what serves
+
+    problems = drain(argv)
+    sys.stderr.writelines(f"breakwater-sidecar: {problem}\n" for problem in problems)
+    return FAILED if problems else 0
 
 
 def _serve(settings: proxy.Settings) -> int:

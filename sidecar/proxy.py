@@ -40,6 +40,18 @@ def drain(deadline_seconds: float) -> None:
     _core.drain(deadline_seconds)
 
 
+def order_drain(socket: str, deadline_seconds: float) -> int:
+    """Have the sidecar whose admin socket this is drain, and return how many requests are in flight there.
+
+    Raises:
+        CoreError: nobody takes the order.
+    """
+    try:
+        return _core.order_drain(socket, deadline_seconds)
+    except RuntimeError as error:
+        raise CoreError(str(error)) from error
+
+
 def status() -> Status | None:
     """Return how the running sidecar is, or None when there is none."""
     return _core.status()

@@ -13,8 +13,8 @@ from tests.support.mesh import sidecar as beside
 from tests.support.ports import free_ports
 from tests.support.process import Process
 from tests.support.rawclient import RawClient
-from tests.support.readiness import Condition, answering, until
-from tests.support.upstream import ScriptedUpstream, slow
+from tests.support.readiness import Condition, answering, no_longer, until
+from tests.support.upstream import OK, ScriptedUpstream, Until, slow
 
 EMBEDDED = """
 import sys, threading, time
@@ -89,6 +89,50 @@ async def test_a_second_signal_hastens_the_drain(tmp_path: Path) -> None:
             assert sidecar.process.is_running, "what is in flight has 25 s"
             sidecar.process.send(signal.SIGTERM)
             assert await sidecar.process.wait(timeout_seconds=2) == 0
+
+
+async def test_an_ordered_drain_goes_on_after_the_signal_that_follows(tmp_path: Path) -> None:
+    policies, answered = tmp_path / "policies", asyncio.Event()
+    policies.mkdir()
+    async with (
+        ScriptedUpstream(lambda _: (Until(answered), *OK)) as upstream,
+        controlplane(tmp_path, policies) as plane,
+        beside(tmp_path, "test/app", app_port=upstream.port, discovery=plane.discovery) as sidecar,
+    ):
+        await sidecar.ready()
+        async with RawClient(sidecar.inbound) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: app\r\n\r\n")
+            await until(reached(upstream))
+            async with program(tmp_path, "drain", f"--admin=unix:{sidecar.state}/admin.sock") as order:
+                assert await order.wait() == 0
+            assert "draining, 1 in flight" in order.output()
+            await until(no_longer(answering(sidecar.http, path="/ready")))
+            sidecar.process.send(signal.SIGTERM)
+            assert sidecar.process.is_running
+            answered.set()
+            assert (await client.response()).status == 200
+            assert await sidecar.process.wait() == 0
+    assert "drain hastened" not in sidecar.process.output()
+
+
+async def test_drain_says_what_is_wrong(tmp_path: Path) -> None:
+    nobody = f"unix:{tmp_path}/admin.sock"
+    async with program(
+        tmp_path, "drain", "--admin=x", "--after=soon", "--deadline=-1", "--http=a"
+    ) as process:
+        assert await process.wait() == 1
+    for problem in (
+        "--admin: expected unix:PATH",
+        "--after: expected",
+        "--deadline: expected",
+        "--http: there",
+    ):
+        assert problem in process.output()
+    environment = {"BREAKWATER_ADMIN": nobody}
+    command = (sys.executable, "-m", "sidecar.main", "drain")
+    async with Process(command, log=tmp_path / "drain.log", environment=environment) as process:
+        assert await process.wait() == 1
+    assert f"no sidecar drains at {nobody}" in process.output()
 
 
 async def test_wait_ends_once_the_sidecar_is_ready(tmp_path: Path) -> None:

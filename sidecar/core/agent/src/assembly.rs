@@ -123,7 +123,10 @@ impl Assembly {
         tasks.spawn(http::serve(
             self.http,
             operator.clone(),
-            self.settings.probed_ports.clone(),
+            http::Application {
+                probed: self.settings.probed_ports.clone(),
+                metrics: self.settings.app_metrics.clone(),
+            },
         ));
         if let Some(listener) = self.admin {
             tasks.spawn(admin::serve(listener, operator.clone()));

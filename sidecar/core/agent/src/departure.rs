@@ -27,11 +27,12 @@ pub(crate) struct Departure {
 }
 
 impl Departure {
-    /// Waits to be told, then drains; another signal ends everything at once.
+    /// Waits to be told, then drains; another signal ends everything at once. After an order the first signal tells
+    /// nothing new: whoever ends a pod gives the order, then sends it.
     pub(crate) async fn run(mut self) -> Result<(), Ended> {
-        let deadline = tokio::select! {
-            () = self.signals.next() => DRAIN,
-            Some(deadline) = self.ordered.recv() => deadline,
+        let (deadline, is_ordered) = tokio::select! {
+            () = self.signals.next() => (DRAIN, false),
+            Some(deadline) = self.ordered.recv() => (deadline, true),
         };
         self.log.info(
             "drain begins",
@@ -39,11 +40,18 @@ impl Departure {
         );
         tokio::select! {
             drained = leave(&self.proxy, &self.status, deadline) => drained?,
-            () = self.signals.next() => self.log.warn("drain hastened", &[]),
+            () = hastened(&mut self.signals, is_ordered) => self.log.warn("drain hastened", &[]),
         }
         self.log.info("drain ended", &[]);
         Ok(())
     }
+}
+
+async fn hastened(signals: &mut Signals, is_ordered: bool) {
+    if is_ordered {
+        signals.next().await;
+    }
+    signals.next().await;
 }
 
 async fn leave(proxy: &Handle, status: &Status, deadline: Duration) -> Result<(), Ended> {

@@ -117,6 +117,7 @@ fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Se
         inbound: settings.inbound(),
         captured: settings.captured,
         opaque_ports: settings.opaque_ports.clone(),
+        app_protocols: settings.app_protocols.clone(),
         probed: settings.probed_paths.clone(),
         outbound: Some(settings.outbound),
         upstreams: settings.upstreams.clone(),

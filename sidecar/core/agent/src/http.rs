@@ -1,6 +1,8 @@
 //! The pages for machines that look after the sidecar: `/metrics`, `/ready` and `/live`, and `/probe/PORT` for those
 //! that ask whether somebody takes connections at a port of the application.
 
+mod scrape;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::metrics;
 use crate::operator::Operator;
+use scrape::{Measured, Scrape};
 
 /// Connections served at once.
 const CONNECTIONS: usize = 16;
@@ -27,12 +30,35 @@ struct Page {
     status: &'static str,
     content_type: &'static str,
     body: String,
+    /// What follows of the application, lines of the same type.
+    measured: Option<Measured>,
+}
+
+/// What the pages say of the application.
+#[derive(Debug, Default)]
+pub(crate) struct Application {
+    /// Ports at which they say whether it takes connections.
+    pub(crate) probed: Vec<u16>,
+    /// Where it shows what it measures: its port and path.
+    pub(crate) metrics: Option<(u16, String)>,
+}
+
+/// What answers are made of.
+#[derive(Debug)]
+struct Pages {
+    operator: Operator,
+    probed: Vec<u16>,
+    scrape: Option<Scrape>,
 }
 
 /// Answers until the process ends.
-pub(crate) async fn serve(listener: TcpListener, operator: Operator, probed: Vec<u16>) {
+pub(crate) async fn serve(listener: TcpListener, operator: Operator, application: Application) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let probed: Arc<[u16]> = probed.into();
+    let pages = Arc::new(Pages {
+        operator,
+        probed: application.probed,
+        scrape: application.metrics.map(Scrape::new),
+    });
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
@@ -41,35 +67,33 @@ pub(crate) async fn serve(listener: TcpListener, operator: Operator, probed: Vec
             sleep(REST).await;
             continue;
         };
-        let (operator, probed) = (operator.clone(), Arc::clone(&probed));
+        let pages = Arc::clone(&pages);
         tokio::spawn(async move {
-            let _ = timeout(EXCHANGE, exchange(connection, &operator, &probed)).await; // slow ones are cut
+            let _ = timeout(EXCHANGE, exchange(connection, &pages)).await; // slow ones are cut
             drop(place);
         });
     }
 }
 
-async fn exchange(
-    mut connection: TcpStream,
-    operator: &Operator,
-    probed: &[u16],
-) -> std::io::Result<()> {
+async fn exchange(mut connection: TcpStream, pages: &Pages) -> std::io::Result<()> {
     let head = read_head(&mut connection).await?;
-    let page = match target(&head).and_then(|path| probed_port(path, probed)) {
-        Some(port) => probe_page(connection.local_addr()?.ip(), port).await,
-        None => answer(&head, operator).await,
-    };
+    let page = answer(&head, pages, connection.local_addr()?.ip()).await;
     let Page {
         status,
         content_type,
         body,
+        measured,
     } = page;
-    let length = body.len();
+    let further = measured
+        .as_ref()
+        .map_or(&[][..], |measured| &measured.lines);
+    let length = body.len() + further.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await?;
     connection.write_all(body.as_bytes()).await?;
+    connection.write_all(further).await?;
     connection.shutdown().await
 }
 
@@ -90,10 +114,15 @@ fn ends(head: &[u8]) -> bool {
     head.ends_with(b"\r\n\r\n")
 }
 
-async fn answer(head: &[u8], operator: &Operator) -> Page {
-    match target(head) {
-        Some("/metrics") => metrics_page(operator).await,
-        Some("/ready") if operator.status.borrow().is_ready() => text("200 OK", "ready\n"),
+/// What is answered at an address of ours, which is the application's too.
+async fn answer(head: &[u8], pages: &Pages, host: IpAddr) -> Page {
+    let target = target(head);
+    if let Some(port) = target.and_then(|path| probed_port(path, &pages.probed)) {
+        return probe_page(host, port).await;
+    }
+    match target {
+        Some("/metrics") => metrics_page(pages, host).await,
+        Some("/ready") if pages.operator.status.borrow().is_ready() => text("200 OK", "ready\n"),
         Some("/ready") => text("503 Service Unavailable", "not ready\n"),
         Some("/live") => text("200 OK", "live\n"),
         Some(_) => text("404 Not Found", "expected /metrics, /ready or /live\n"),
@@ -132,14 +161,25 @@ async fn probe_page(address: IpAddr, port: u16) -> Page {
     }
 }
 
-async fn metrics_page(operator: &Operator) -> Page {
-    match operator.proxy.stats().await {
-        Ok(stats) => Page {
-            status: "200 OK",
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            body: metrics::encode(&operator.metrics.join(stats.families)),
-        },
-        Err(error) => text("503 Service Unavailable", &format!("{error}\n")),
+async fn metrics_page(pages: &Pages, host: IpAddr) -> Page {
+    let operator = &pages.operator;
+    let stats = match operator.proxy.stats().await {
+        Ok(stats) => stats,
+        Err(error) => return text("503 Service Unavailable", &format!("{error}\n")),
+    };
+    let mut families = operator.metrics.join(stats.families);
+    let measured = match &pages.scrape {
+        Some(scrape) => Some(scrape.ask(host).await),
+        None => None,
+    };
+    if let Some(measured) = &measured {
+        families.extend(metrics::of_scrape(measured.is_up, measured.dropped));
+    }
+    Page {
+        status: "200 OK",
+        content_type: "text/plain; version=0.0.4; charset=utf-8",
+        body: metrics::encode(&families),
+        measured,
     }
 }
 
@@ -148,6 +188,7 @@ fn text(status: &'static str, body: &str) -> Page {
         status,
         content_type: "text/plain; charset=utf-8",
         body: body.to_owned(),
+        measured: None,
     }
 }
 

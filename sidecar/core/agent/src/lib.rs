@@ -36,6 +36,7 @@ mod log;
 mod metrics;
 mod names;
 mod operator;
+mod order;
 mod process;
 mod record;
 mod reflection;
@@ -57,6 +58,8 @@ mod subscription;
 mod telemetry;
 
 pub use backoff::Backoff;
+pub use log::Level;
+pub use order::{OrderError, order_drain};
 pub use run::{Error, Outputs, Remote, Summary, run};
 pub use settings::{
     Contract, OwnPort, OwnService, Problem, Settings, Trust, parse as parse_settings,

@@ -16,12 +16,17 @@ const WAITING: usize = 256;
 const LAST: Duration = Duration::from_secs(1);
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Level {
+pub enum Level {
+    /// What did not work.
     Error,
+    /// And what may not work for long.
     Warn,
+    /// And what happened.
+    #[default]
     Info,
+    /// And why.
     Debug,
 }
 
@@ -64,7 +69,7 @@ impl Log {
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write(waiting, writer))?;
-        let level = Arc::new(AtomicU8::new(Level::Info as u8));
+        let level = Arc::new(AtomicU8::new(Level::default() as u8));
         Ok(Self {
             level,
             dropped: Arc::default(),

@@ -79,6 +79,22 @@ impl Metrics {
     }
 }
 
+/// What became of asking the application for what it measures.
+pub(crate) fn of_scrape(is_up: bool, dropped: usize) -> [Family; 2] {
+    [
+        single(
+            "breakwater_application_scrape_dropped_lines",
+            MetricKind::Gauge,
+            dropped as f64,
+        ),
+        single(
+            "breakwater_application_scrape_up",
+            MetricKind::Gauge,
+            f64::from(u8::from(is_up)),
+        ),
+    ]
+}
+
 fn single(name: &'static str, kind: MetricKind, value: f64) -> Family {
     let point = Point {
         labels: Vec::new(),

@@ -108,6 +108,7 @@ pub fn run(
 ) -> Result<(), Error> {
     let runtime = runtime()?;
     let log = Log::start(outputs.log)?;
+    log.set_level(settings.log_level);
     let result = runtime.block_on(serve(settings, outputs.access_log, &log, started));
     if let Err(error) = &result {
         log.error("sidecar ended", &[("reason", error)]);

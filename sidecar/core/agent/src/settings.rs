@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use proxy::config::Protocol;
 use proxy::{InboundListener, ProbedPath, ServiceName, UpstreamListener};
 
+use crate::Level;
 use crate::identity::{Identity, Workload, WorkloadPort};
 
 pub use parse::{Problem, parse};
@@ -35,10 +37,14 @@ pub struct Settings {
     pub captured: Option<SocketAddr>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub opaque_ports: Vec<u16>,
+    /// What the application speaks at its ports where captured connections lead, whatever its services say.
+    pub app_protocols: Vec<(u16, Protocol)>,
     /// Where whoever runs the application asks whether it lives; nothing is enforced on that.
     pub probed_paths: Vec<ProbedPath>,
     /// Ports of the application of which the pages say whether anybody takes connections there.
     pub probed_ports: Vec<u16>,
+    /// Where the application shows what it measures, its port and path; the pages show it beside ours.
+    pub app_metrics: Option<(u16, String)>,
     /// Where the workload sends its calls.
     pub outbound: SocketAddr,
     /// Ports of their own for single services.
@@ -49,6 +55,8 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Where the last good configuration is kept.
     pub state_dir: PathBuf,
+    /// How much is logged.
+    pub log_level: Level,
     /// The cgroup of the workload; `None`: that of the sidecar.
     pub cgroup: Option<PathBuf>,
     /// What the services promise.

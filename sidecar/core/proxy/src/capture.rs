@@ -68,6 +68,9 @@ pub(crate) async fn serve(
 
 /// What is declared to be spoken; where nobody has, some ports are not looked at.
 fn protocol(worker: &Worker, entry: &Entry, address: Option<SocketAddr>) -> Protocol {
+    if let Some(protocol) = worker.app_protocol(entry) {
+        return protocol;
+    }
     let is_opaque = address.is_some_and(|address| worker.opaque_ports.contains(&address.port()));
     match speech::declared(&worker.live.borrow(), entry) {
         Protocol::Any if is_opaque => Protocol::Opaque,

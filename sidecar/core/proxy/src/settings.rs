@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::config::Protocol;
 use crate::gauges::Gauges;
 use crate::name::ServiceName;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub captured: Option<SocketAddr>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub opaque_ports: Vec<u16>,
+    /// What the application speaks at its ports where captured connections lead, whatever its services say.
+    pub app_protocols: Vec<(u16, Protocol)>,
     /// Where whoever runs the application asks whether it lives; nothing is enforced on that.
     pub probed: Vec<ProbedPath>,
     /// Where the workload sends its calls, by name of service.

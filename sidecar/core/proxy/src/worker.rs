@@ -21,7 +21,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::across::Across;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, ServiceName};
+use crate::config::{Config, Protocol, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) inbound: Vec<InboundListener>,
     /// Ports on which captured connections are looked at only if somebody declares what is spoken there.
     pub(crate) opaque_ports: Vec<u16>,
+    /// What the application speaks at some of its ports, whatever its services say.
+    app_protocols: Vec<(u16, Protocol)>,
     pub(crate) spared: Spared,
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
@@ -150,6 +152,7 @@ pub(crate) fn spawn(
         peer: settings.peer,
         inbound: settings.inbound,
         opaque_ports: settings.opaque_ports,
+        app_protocols: settings.app_protocols,
         probed: settings.probed,
         bounds: settings.bounds,
         gauges: settings.gauges,
@@ -195,6 +198,7 @@ struct Start {
     peer: Arc<str>,
     inbound: Vec<InboundListener>,
     opaque_ports: Vec<u16>,
+    app_protocols: Vec<(u16, Protocol)>,
     probed: Vec<ProbedPath>,
     bounds: crate::settings::Bounds,
     gauges: Arc<Gauges>,
@@ -270,6 +274,7 @@ impl Worker {
             peer: start.peer,
             inbound: start.inbound,
             opaque_ports: start.opaque_ports,
+            app_protocols: start.app_protocols,
             spared: Spared::new(start.probed),
             own: start.own,
             live: RefCell::default(),
@@ -296,6 +301,16 @@ impl Worker {
         self.gauges
             .want(next.all().any(|cluster| cluster.limits.follows_gauges()));
         self.live.replace(Rc::new(next));
+    }
+
+    /// What the application speaks at a port, if whoever started it says so.
+    pub(crate) fn app_protocol(&self, entry: &Entry) -> Option<Protocol> {
+        let Entry::Application { address, .. } = entry else {
+            return None;
+        };
+        let mut told = self.app_protocols.iter();
+        told.find(|(port, _)| *port == address.port())
+            .map(|(_, protocol)| *protocol)
     }
 
     /// Knows the application at `address` from now on; false if that is no address of this host.

@@ -1,6 +1,7 @@
 //! The running proxy for Python: settings in, the thread handed over, how it is told.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(parse_settings, module)?)?;
     module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add_function(wrap_pyfunction!(drain, module)?)?;
+    module.add_function(wrap_pyfunction!(order_drain, module)?)?;
     module.add_function(wrap_pyfunction!(status, module)?)
 }
 
@@ -74,9 +76,20 @@ fn run(python: Python<'_>, settings: &Bound<'_, Settings>) -> PyResult<()> {
 }
 
 #[pyfunction]
+fn order_drain(python: Python<'_>, socket: PathBuf, deadline_seconds: f64) -> PyResult<u32> {
+    let deadline = seconds(deadline_seconds)?;
+    python
+        .detach(|| agent::order_drain(&socket, deadline))
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+fn seconds(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+#[pyfunction]
 fn drain(deadline_seconds: f64) -> PyResult<()> {
-    let deadline = Duration::try_from_secs_f64(deadline_seconds)
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let deadline = seconds(deadline_seconds)?;
     if let Some(remote) = running().as_ref() {
         remote.drain(deadline);
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use proxy::config::Protocol;
 use proxy::{ProbedPath, ServiceName, UpstreamListener};
+
+use crate::Level;
 
 use super::{Contract, OwnPort, OwnService, Settings, Trust};
 
@@ -66,6 +69,9 @@ impl Reader<'_> {
             advertise: self.each("advertise", ip).pop(),
             captured: self.captured(),
             opaque_ports: self.opaque_ports(),
+            app_protocols: self.each("app-protocol", app_protocol),
+            app_metrics: self.each("app-metrics", page).pop(),
+            log_level: self.each("log-level", level).pop().unwrap_or_default(),
             probed_paths,
             probed_ports,
             upstreams: self.each("upstream", upstream),
@@ -350,14 +356,46 @@ fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|number| *number > 0)
 }
 
+fn app_protocol(text: &str) -> Result<(u16, Protocol), String> {
+    let read = || {
+        let (port, word) = text.split_once('=')?;
+        let protocol = match word {
+            "http" => Protocol::Http,
+            "tcp" => Protocol::Opaque,
+            "detect" => Protocol::Any,
+            _ => return None,
+        };
+        Some((number(port)?, protocol))
+    };
+    read().ok_or_else(|| format!("expected PORT=http, tcp or detect, found {text:?}"))
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::parse(text).ok_or_else(|| format!("expected error, warn, info or debug, found {text:?}"))
+}
+
 /// A port of the application, and a path unless connecting is all there is to it.
 fn probe(text: &str) -> Result<ProbedPath, String> {
-    let (port, path) = text.split_at(text.find('/').unwrap_or(text.len()));
-    let port = number(port).ok_or_else(|| format!("expected PORT[/PATH], found {text:?}"))?;
+    let (port, path) =
+        port_and_path(text).ok_or_else(|| format!("expected PORT[/PATH], found {text:?}"))?;
     Ok(ProbedPath {
         port,
         path: path.into(),
     })
+}
+
+/// A port of the application and a path.
+fn page(text: &str) -> Result<(u16, String), String> {
+    port_and_path(text)
+        .filter(|(_, path)| !path.is_empty())
+        .map(|(port, path)| (port, path.to_owned()))
+        .ok_or_else(|| format!("expected PORT/PATH, found {text:?}"))
+}
+
+fn port_and_path(text: &str) -> Option<(u16, &str)> {
+    let (port, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let is_whole = path.bytes().all(|byte| byte.is_ascii_graphic());
+    number(port).filter(|_| is_whole).map(|port| (port, path))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

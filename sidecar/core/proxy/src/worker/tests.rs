@@ -31,6 +31,7 @@ fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
         peer: "shop/web".into(),
         inbound: Vec::new(),
         opaque_ports: Vec::new(),
+        app_protocols: Vec::new(),
         probed: Vec::new(),
         bounds: Bounds::default(),
         gauges: Arc::default(),

@@ -60,8 +60,35 @@ fn probes_are_of_a_path_or_of_a_port() {
     };
     assert_eq!(settings.probed_paths, [probed(8080, "/healthz?full=1")]);
     assert_eq!(settings.probed_ports, [9000]);
-    let wrong: &[&str] = &["/healthz", "0/a", "http/a", "70000"];
-    assert_eq!(problems(&[("probe", wrong)]), ["probe"; 4]);
+    let wrong: &[&str] = &["/healthz", "0/a", "http/a", "70000", "80/a b"];
+    assert_eq!(problems(&[("probe", wrong)]), ["probe"; 5]);
+}
+
+#[test]
+fn what_is_spoken_and_logged_are_words() {
+    let settings = settings(&[
+        ("app-protocol", &["8080=http", "9000=tcp", "9001=detect"]),
+        ("log-level", &["debug"]),
+    ]);
+    let expected = [
+        (8080, Protocol::Http),
+        (9000, Protocol::Opaque),
+        (9001, Protocol::Any),
+    ];
+    assert_eq!(settings.app_protocols, expected);
+    assert_eq!(settings.log_level, Level::Debug);
+    let wrong: &[&str] = &["8080", "8080=mysql", "x=tcp"];
+    assert_eq!(problems(&[("app-protocol", wrong)]), ["app-protocol"; 3]);
+    assert_eq!(problems(&[("log-level", &["loud"])]), ["log-level"]);
+}
+
+#[test]
+fn an_application_shows_its_metrics_at_a_port_and_a_path() {
+    let found = settings(&[("app-metrics", &["8080/metrics?x=1"])]).app_metrics;
+    assert_eq!(found, Some((8080, "/metrics?x=1".to_owned())));
+    for wrong in ["8080", "/metrics", "8080/a\r\nb"] {
+        assert_eq!(problems(&[("app-metrics", &[wrong])]), ["app-metrics"]);
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) fn settings() -> Settings {
         inbound: Vec::new(),
         captured: None,
         opaque_ports: Vec::new(),
+        app_protocols: Vec::new(),
         probed: Vec::new(),
         outbound: Some(any()),
         upstreams: Vec::new(),

@@ -1,0 +1,54 @@
+"""`breakwater-sidecar drain`: has a sidecar drain, as what happens before its container is stopped.
+
+Whoever stops the container tells its program to end right afterwards, which then hastens nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from sidecar import config, flags, proxy
+from sidecar.errors import CoreError
+
+TYPE_CHECKING = False  # as `typing` has it, without the memory that importing it costs
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FLAGS = (
+    flags.BY_NAME["admin"],
+    flags.Flag("after", "SECONDS", "time for callers to hear of it first", default="0"),
+    flags.Flag("deadline", "SECONDS", "time for what is in flight", default="25"),
+)
+_MOST_SECONDS = 3600.0
+
+
+def drain(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Order the drain, and say how much is in flight; or return what is wrong."""
+    given, problems = flags.parse(argv, {flag.name: flag for flag in FLAGS})
+    admin = given.get("admin") or config.gather([], environment).values["admin"]
+    after, deadline = (_seconds(name, given, problems) for name in ("after", "deadline"))
+    if not admin[0].startswith("unix:"):
+        problems.append(f"--admin: expected unix:PATH, found {admin[0]}")
+    if problems:
+        return problems
+    time.sleep(after)
+    try:
+        in_flight = proxy.order_drain(admin[0].removeprefix("unix:"), deadline)
+    except CoreError as error:
+        return [f"no sidecar drains at {admin[0]}: {error}"]
+    sys.stdout.write(f"draining, {in_flight} in flight\n")
+    return []
+
+
+def _seconds(name: str, given: Mapping[str, Sequence[str]], problems: list[str]) -> float:
+    default = next(flag.default for flag in FLAGS if flag.name == name)
+    text = given.get(name, [default])[0]
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MOST_SECONDS:
+        problems.append(f"--{name}: expected seconds up to {_MOST_SECONDS:.0f}, found {text}")
+    return seconds
