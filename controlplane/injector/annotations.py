@@ -22,7 +22,15 @@ from controlplane.policy.sidecar_profile import Capture, Native, Profile
 _MAX_ITEMS: Final = 64
 _MAX_PORT: Final = 65_535
 _MAX_DELAY_SECONDS: Final = 300
-_OF_REDIRECT: Final = (f"{PREFIX}skip-", f"{PREFIX}opaque-ports")
+_OF_REDIRECT: Final = (f"{PREFIX}skip-", f"{PREFIX}opaque-ports", f"{PREFIX}app-protocol")
+_LEVELS: Final = ("error", "warn", "info", "debug")
+_SPOKEN: Final = {
+    **dict.fromkeys(("http", "http2", "grpc"), "http"),
+    **dict.fromkeys(("tls", "tcp"), "tcp"),
+    "detect": "detect",
+}
+"""What the sidecar calls what is spoken."""
+
 Apply: TypeAlias = Callable[[Profile, str], Profile]
 """A profile with what an annotation says in place of its own; ValueError if it says nothing of the kind."""
 
@@ -106,6 +114,20 @@ def _seconds(text: str) -> int:
     return int(seconds)
 
 
+def _level(text: str) -> str:
+    if text not in _LEVELS:
+        raise ValueError(text)
+    return text
+
+
+def _protocols(text: str) -> tuple[tuple[int, str], ...]:
+    pairs = [item.partition("=") for item in _items(text)]
+    spoken = {number: _SPOKEN.get(word.strip()) for port, _, word in pairs for number in _ports(port)}
+    if len(spoken) < len(pairs) or None in spoken.values():
+        raise ValueError(text)
+    return tuple(sorted((number, word) for number, word in spoken.items() if word))
+
+
 def _native(text: str) -> Native:
     if text not in {"true", "false"}:
         raise ValueError(text)
@@ -137,6 +159,14 @@ _TABLE: Final[Mapping[str, tuple[str, Apply]]] = {
     f"{PREFIX}opaque-ports": (
         _PORTS,
         lambda profile, text: replace(profile, opaque_ports=_ports(text)),
+    ),
+    f"{PREFIX}app-protocol": (
+        f"at most {_MAX_ITEMS} times PORT=PROTOCOL with commas between, of {', '.join(_SPOKEN)}",
+        lambda profile, text: replace(profile, app_protocols=_protocols(text)),
+    ),
+    f"{PREFIX}log-level": (
+        f"one of {', '.join(_LEVELS)}",
+        lambda profile, text: replace(profile, log_level=_level(text)),
     ),
     f"{PREFIX}drain-delay": (
         f"whole seconds up to {_MAX_DELAY_SECONDS}s, such as 5s",

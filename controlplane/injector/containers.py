@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from controlplane.injector import names, probes
+from controlplane.injector import names, probes, scrape
 from controlplane.injector.pod import Pod, tcp_ports
 from controlplane.injector.template import (
     FIRST_FURTHER_PORT,
@@ -56,6 +56,7 @@ def sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
             _field("POD_NAME", "metadata.name"),
             _field("POD_NAMESPACE", "metadata.namespace"),
             _field("POD_SERVICE_ACCOUNT", "spec.serviceAccountName"),
+            {"name": "BREAKWATER_ADMIN", "value": f"unix:{_STATE}/admin.sock"},
         ],
         "ports": [{"name": "breakwater-http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": {"requests": dict(profile.requests), "limits": dict(profile.limits)},
@@ -112,6 +113,8 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
     yield f"--capture={profile.capture.value.lower()}"
     if profile.opaque_ports:
         yield f"--opaque-ports={_list(profile.opaque_ports)}"
+    if profile.log_level:
+        yield f"--log-level={profile.log_level}"
     yield f"--inbound=0.0.0.0:{INBOUND_PORT}"
     yield f"--outbound=127.0.0.1:{OUTBOUND_PORT}"
     yield f"--http=0.0.0.0:{HTTP_PORT}"
@@ -121,7 +124,9 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
         if number in places:
             label = f"{name}=" if name else ""
             yield f"--app={label}127.0.0.1:{number}@{places[number]}"
+    yield from (f"--app-protocol={port}={word}" for port, word in profile.app_protocols)
     yield from probes.flags(pod, profile)
+    yield from scrape.flags(pod)
 
 
 def _capture_flags(profile: Profile) -> Iterator[str]:
@@ -150,17 +155,17 @@ def _probe(path: str, **patience: int) -> Part:
 def _lifecycle(template: Template, profile: Profile) -> Part:
     """What happens around the life of the sidecar.
 
-    Before it is told to drain, callers learn for a while that the pod goes away; a native sidecar is told
-    only once the application has ended, this wait included. One that is not native, the first container of
-    its pod, holds the others back until it is ready, as the startup probe of a native one does.
+    Before it drains, callers learn for a while that the pod goes away; a native sidecar is told to only once
+    the application has ended, this wait included. One that is not native, the first container of its pod,
+    holds the others back until it is ready, as the startup probe of a native one does.
     """
-    hooks: dict[str, Part] = {}
-    if not template.is_native(profile):
-        ready = ["breakwater-sidecar", "wait", f"--http=127.0.0.1:{HTTP_PORT}"]
-        hooks["postStart"] = {"exec": {"command": ready}}
-    if profile.drain_delay_seconds:
-        hooks["preStop"] = _sleep(template, profile.drain_delay_seconds)
-    return {"lifecycle": hooks} if hooks else {}
+    delay = profile.drain_delay_seconds
+    if template.is_native(profile):
+        return {"lifecycle": {"preStop": _sleep(template, delay)}} if delay else {}
+    ready = ["breakwater-sidecar", "wait", f"--http=127.0.0.1:{HTTP_PORT}"]
+    drain = ["breakwater-sidecar", "drain", f"--after={delay}"]
+    hooks = {"postStart": ready, "preStop": drain}
+    return {"lifecycle": {name: {"exec": {"command": command}} for name, command in hooks.items()}}
 
 
 def _sleep(template: Template, seconds: int) -> Part:

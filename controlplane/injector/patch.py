@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from controlplane.injector import containers, names, probes
+from controlplane.injector import containers, names, probes, scrape
 from controlplane.injector.annotations import read
 from controlplane.injector.operations import Operation, apply
 from controlplane.injector.overlay import lay_over
@@ -50,19 +50,23 @@ class _Parts:
     lists: Mapping[str, tuple[tuple[Literal["first", "last"], Mapping[str, Any]], ...]]
     listeners: Mapping[int, int]
     probes: Mapping[str, int | str]
+    scrape: Mapping[str, str]
 
     @property
     def hash(self) -> str:
-        text = json.dumps([self.lists, list(self.listeners.items()), self.probes], sort_keys=True)
+        text = json.dumps(
+            [self.lists, list(self.listeners.items()), self.probes, self.scrape], sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def status(self, annotations: Collection[str]) -> str:
-        """The annotation that says what is ours, where the sidecar listens, and which probes it takes."""
+        """The annotation that says what is ours, where the sidecar listens, and what leads to it."""
         status = {
             "template": self.hash,
             "listeners": {str(port): listen for port, listen in self.listeners.items()},
             "annotations": list(annotations),
             **({"probes": self.probes} if self.probes else {}),
+            **({"scrape": self.scrape} if self.scrape else {}),
         }
         return json.dumps(status, separators=(",", ":"))
 
@@ -136,6 +140,7 @@ def _parts(pod: Pod, template: Template, profile: Profile) -> _Parts:
         },
         listeners=containers.listeners(pod, profile),
         probes=probes.rewritten(pod, profile),
+        scrape=scrape.led(pod),
     )
 
 
@@ -160,7 +165,8 @@ def _removals(pod: Pod) -> Iterator[Operation]:
     else:
         for name in sorted(own & present.keys()):
             yield Operation("remove", ("metadata", "annotations", name))
-    yield from probes.removals(pod, _rewritten(pod))
+    yield from probes.removals(pod, _changed(pod, "probes"))
+    yield from scrape.removals(pod, _changed(pod, "scrape"))
     for name, ours in _OWN_NAMES.items():
         places = _places(pod, name, ours)
         if places and len(places) == len(entries(block(pod, "spec"), name)):
@@ -169,8 +175,9 @@ def _removals(pod: Pod) -> Iterator[Operation]:
             yield from (Operation("remove", ("spec", name, index)) for index in places)
 
 
-def _rewritten(pod: Pod) -> Mapping[str, Any]:
-    return block(_status(pod), "probes")
+def _changed(pod: Pod, name: str) -> Mapping[str, Any]:
+    """What there was before, of things of the pod's own that were changed."""
+    return block(_status(pod), name)
 
 
 def _places(pod: Pod, name: str, own: set[str]) -> list[int]:
@@ -185,6 +192,7 @@ def _additions(pod: Pod, parts: _Parts) -> Iterator[Operation]:
     bare = _without_overlay(pod)
     yield from _annotations(bare, parts)
     yield from probes.additions(bare, parts.probes)
+    yield from scrape.additions(parts.scrape)
     for name, additions in parts.lists.items():
         yield from _list_additions(bare, name, additions, overlay)
 

@@ -90,7 +90,7 @@ def _asked(pod: Pod) -> Iterator[_Asked]:
 def _flags(asked: _Asked, profile: Profile) -> Iterator[str]:
     web, call, connected = asked.port("httpGet"), asked.port("grpc"), _connected(asked, profile)
     if web is not None and block(asked.action, "httpGet").get("scheme") != "HTTPS":
-        yield f"{web}{_path(block(asked.action, 'httpGet').get('path'))}"
+        yield f"{web}{written(block(asked.action, 'httpGet').get('path'))}"
     if call is not None:
         yield f"{call}{_GRPC_CHECK}"
     if connected is not None:
@@ -104,8 +104,8 @@ def _connected(asked: _Asked, profile: Profile) -> int | None:
     return number if is_redirected and asked.place[-2] != "lifecycle" else None
 
 
-def _path(path: object) -> str:
-    """As the kubelet writes it, and as no variable of the container's is meant by it."""
+def written(path: object) -> str:
+    """A path as it is asked for, in a flag: no variable of the container is meant by it."""
     text = quote(str(path or "/").partition("#")[0], safe=_IN_URLS)
     return ("" if text.startswith("/") else "/") + text.replace("$", "$$")
 

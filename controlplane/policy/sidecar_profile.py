@@ -48,7 +48,8 @@ class Native(Enum):
 class Profile:
     """What one pod gets, every default filled in; quantities are as Kubernetes writes them.
 
-    Without `opaque_ports`, which only a pod names, the sidecar has its own list.
+    Only a pod names `opaque_ports`, for which the sidecar has a list of its own, `app_protocols`, what is
+    spoken at ports in the sidecar's words, and `log_level`.
     """
 
     capture: Capture
@@ -56,6 +57,8 @@ class Profile:
     exclude_outbound_ports: tuple[int, ...] = ()
     exclude_outbound_cidrs: tuple[str, ...] = ()
     opaque_ports: tuple[int, ...] = ()
+    app_protocols: tuple[tuple[int, str], ...] = ()
+    log_level: str = ""
     requests: Mapping[str, str]
     limits: Mapping[str, str]
     native: Native

@@ -25,8 +25,8 @@ from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WEB, LINES, SUM, SECRET, CALLS, BOX = 8080, 9000, 9001, 9002, 9003, 9004
-"""Ports of pods: HTTP, a server that speaks first, half-close, TLS, gRPC, one that takes one connection."""
+WEB, LINES, SUM, SECRET, CALLS, BOX, RAW = 8080, 9000, 9001, 9002, 9003, 9004, 9005
+"""Ports of pods: HTTP, a server that speaks first, half-close, TLS, gRPC, one connection, HTTP called TCP."""
 
 SPOKEN = {WEB: "HTTP", LINES: "TCP", SUM: "Detect", SECRET: "Detect", CALLS: "GRPC"}
 SERVICE = """
@@ -90,7 +90,12 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         on = stack.enter_context(net(3))
         caller, cart, till = on.pods
         running = await stack.enter_async_context(mesh(scratch, on, policies + LIMIT))
-        served = (f"--app=127.0.0.1:{WEB}", "--service=shop/box", f"--app=127.0.0.1:{BOX}@15007")
+        served: tuple[str, ...] = (
+            f"--app=127.0.0.1:{WEB}",
+            "--service=shop/box",
+            f"--app=127.0.0.1:{BOX}@15007",
+        )
+        served += ("--service=shop/raw", f"--app=127.0.0.1:{RAW}@15008", f"--app-protocol={RAW}=tcp")
         probes = (f"{WEB}/healthz?full=1", f"{BOX}/healthz", f"{BOX}/grpc.health.v1.Health/Check", str(BOX))
         flags = (*served, *(f"--probe={probe}" for probe in probes))
         await stack.enter_async_context(captured(running, caller, "shop/web"))
@@ -159,6 +164,12 @@ async def test_probes_get_through_where_no_further_connection_does(shop: Shop) -
             assert await probed(shop, BOX, "/") == 429
             await client.ask(host="box")
             assert (await client.response()).status == 200
+
+
+async def test_what_is_spoken_is_what_the_pod_says(shop: Shop) -> None:
+    async with ScriptedUpstream(listener=shop.till.namespace.listen(shop.till.address, RAW)) as app:
+        assert await probed(shop, RAW, "/") == 200
+        assert not app.requests[0].values(b"x-forwarded-for")
 
 
 async def test_health_of_grpc_is_asked_where_no_further_connection_gets_through(shop: Shop) -> None:

@@ -28,6 +28,12 @@ EXPLICIT = replace(REDIRECTED, capture=Capture.EXPLICIT)
             replace(REDIRECTED, exclude_outbound_cidrs=("10.0.0.0/8", "fd00::1/128")),
         ),
         ("opaque-ports", "3307, 25", replace(REDIRECTED, opaque_ports=(25, 3307))),
+        ("log-level", "debug", replace(REDIRECTED, log_level="debug")),
+        (
+            "app-protocol",
+            "9000=tls, 8080=http2,9001=detect",
+            replace(REDIRECTED, app_protocols=((8080, "http"), (9000, "tcp"), (9001, "detect"))),
+        ),
         ("drain-delay", "1m30s", replace(REDIRECTED, drain_delay_seconds=90)),
         ("native-sidecar", "false", replace(REDIRECTED, native=Native.NEVER)),
     ],
@@ -62,6 +68,12 @@ def test_an_annotation_takes_the_place_of_what_the_profile_says(
         ("drain-delay", "1500ms"),
         ("drain-delay", "5"),
         ("native-sidecar", "yes"),
+        ("log-level", "trace"),
+        ("log-level", "debug --evil"),
+        ("app-protocol", "tcp"),
+        ("app-protocol", "8080=mysql"),
+        ("app-protocol", "8080=tcp,8080=http"),
+        ("app-protocol", "0=tcp"),
     ],
 )
 def test_what_is_no_such_value_is_refused(name: str, text: str) -> None:
@@ -80,9 +92,9 @@ def test_nothing_else_can_be_asked_for(name: str) -> None:
     assert "there is no such annotation" in problem.message
 
 
-@pytest.mark.parametrize("name", ["skip-inbound-ports", "opaque-ports"])
+@pytest.mark.parametrize("name", ["skip-inbound-ports", "opaque-ports", "app-protocol"])
 def test_what_only_redirection_can_do_needs_it(name: str) -> None:
-    _, [problem] = read({f"breakwater.dev/{name}": "80"}, EXPLICIT)
+    _, [problem] = read({f"breakwater.dev/{name}": "80=tcp" if name == "app-protocol" else "80"}, EXPLICIT)
     assert "needs breakwater.dev/capture: Redirect" in problem.message
 
 

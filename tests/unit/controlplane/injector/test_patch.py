@@ -47,7 +47,7 @@ def test_a_sidecar_that_is_not_native_starts_first_and_holds_the_application_bac
     [first, *_] = apply(POD, inject(POD, template=old).operations)["spec"]["containers"]
     assert first["name"] == "breakwater-sidecar"
     assert first["lifecycle"]["postStart"]["exec"]["command"][:2] == ["breakwater-sidecar", "wait"]
-    assert first["lifecycle"]["preStop"]["exec"]["command"][0] == "python3"
+    assert first["lifecycle"]["preStop"]["exec"]["command"] == ["breakwater-sidecar", "drain", "--after=5"]
 
 
 @pytest.mark.parametrize("found", [POD, pod(annotations={"team": "a"}), pod(volumes=[{"name": "data"}])])

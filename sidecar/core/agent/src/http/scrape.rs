@@ -89,8 +89,9 @@ async fn fetch(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
 fn body(mut answer: Vec<u8>) -> Option<Vec<u8>> {
     let end = answer.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&answer[..end]).ok()?;
-    let status = head.strip_prefix("HTTP/1.")?.get(1..5)?;
-    (status == " 200" && answer.len() < MOST_BYTES).then(|| answer.split_off(end))
+    let status = head.lines().next()?.split(' ').nth(1)?;
+    (head.starts_with("HTTP/1.") && status == "200" && answer.len() < MOST_BYTES)
+        .then(|| answer.split_off(end))
 }
 
 /// The lines that may be shown, and how many may not.
