@@ -10,9 +10,11 @@
 //! Among those that may be picked, a request chooses from a *pool*: that of its instance group, or that of
 //! everybody; and there from the near zone, as long as enough of that is ready.
 
+mod elsewhere;
 mod pick;
 mod pool;
 
+pub use elsewhere::Elsewhere;
 pub use pick::{Ask, Picked};
 
 use crate::balancer::Load;

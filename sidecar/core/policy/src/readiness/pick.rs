@@ -61,7 +61,12 @@ impl Readiness {
             .map_err(|refusal| refusal.reason())
     }
 
-    fn choose<M: Member>(&self, members: &[M], balancer: &Balancer, ask: &Ask) -> Option<u32> {
+    pub(super) fn choose<M: Member>(
+        &self,
+        members: &[M],
+        balancer: &Balancer,
+        ask: &Ask,
+    ) -> Option<u32> {
         let pool = self.pool(ask.group)?;
         let candidates = pool.candidates(lot(ask.draw ^ ZONES));
         if let [only] = candidates {

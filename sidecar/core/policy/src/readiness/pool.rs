@@ -66,6 +66,11 @@ impl Pool {
         self.near_share = Percent::from_millionths(share.min(u64::from(WHOLE)) as u32);
     }
 
+    /// Whether an endpoint lies in another zone while every call stays near.
+    pub(super) fn is_beyond(&self, endpoint: u32) -> bool {
+        self.near_share == Percent::new(100) && self.far.binary_search(&endpoint).is_ok()
+    }
+
     /// Whom a call chooses from, given where in `0..WHOLE` chance has put it.
     pub(super) fn candidates(&self, lot: u32) -> &[u32] {
         if self.near.is_empty() {

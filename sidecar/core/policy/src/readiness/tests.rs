@@ -4,6 +4,7 @@ use crate::breaker::{Params as BreakerParams, State};
 use crate::{Outcome, Reason};
 
 mod algorithms;
+mod elsewhere;
 
 const SECOND: u64 = 1_000_000_000;
 const OPEN: u64 = 30 * SECOND;
