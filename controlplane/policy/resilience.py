@@ -50,17 +50,8 @@ BLOCKS: Final = (
     "fallback",
 )
 
-# What chooses among endpoints and connections; in shadow the calls of others are judged, wherever they went.
-_SILENT_IN_SHADOW: Final = (
-    "hedge",
-    "breaker.endpoint",
-    "outlierDetection",
-    "connectionPool",
-    "loadBalancing",
-    "instanceGroups",
-    "healthCheck",
-    "fallback",
-)
+# In shadow the calls of others are judged, over the connections that these opened.
+_SILENT_IN_SHADOW: Final = ("connectionPool", "healthCheck")
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {
@@ -124,14 +115,16 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
 
 def _validate_shadow(document: Document) -> Iterator[Problem]:
     """What tells nothing of itself before it acts."""
-    if target.is_in_shadow(document):
-        for path in _SILENT_IN_SHADOW:
-            if find(document.spec, path) is not None:
-                yield document.problem(
-                    f"spec.{path}",
-                    "decides no call by itself, so that in shadow it tells nothing",
-                    code=Code.IDLE,
-                )
+    if not target.is_in_shadow(document):
+        return
+    for path in _SILENT_IN_SHADOW:
+        if find(document.spec, path) is not None:
+            message = "decides no call by itself, so that in shadow it tells nothing"
+            yield document.problem(f"spec.{path}", message, code=Code.IDLE)
+    balancer = find_text(document.spec, "loadBalancing.policy")
+    if balancer and balancer not in _HASHED:
+        message = f"{balancer} takes any endpoint, by load or chance, so that in shadow it tells nothing"
+        yield document.problem("spec.loadBalancing.policy", message, code=Code.IDLE)
 
 
 def behaviours(spec: Tree, namespace: str) -> Tree:

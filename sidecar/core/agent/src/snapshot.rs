@@ -354,10 +354,14 @@ fn awaits(endpoints: &[Address], names: &Names) -> bool {
 
 impl Built {
     fn new(outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>, names: &Names) -> Self {
-        let found = endpoints_of(outbound, endpoints, |host| names.addresses(host));
+        let place = |cluster: &Cluster| Cluster {
+            endpoints: endpoints_of(cluster, endpoints, |host| names.addresses(host)),
+            ..cluster.clone()
+        };
+        let shadow = outbound.shadow.as_deref().map(place).map(Arc::new);
         let cluster = Arc::new(Cluster {
-            endpoints: found,
-            ..Cluster::clone(outbound)
+            shadow,
+            ..place(outbound)
         });
         Self {
             outbound: outbound.clone(),

@@ -168,7 +168,8 @@ pub struct Cluster {
     pub pool: Option<Block<Pool>>,
     /// What answers instead of a failure.
     pub fallback: Option<Block<Fallback>>,
-    /// The same service if policies in shadow acted too, without ports; it only reports.
+    /// The same service if policies in shadow acted too, without ports where these choose endpoints by the same rules;
+    /// it only reports.
     pub shadow: Option<Arc<Cluster>>,
     /// Limits that callers enforce; all that match must admit.
     pub limits: Vec<LimitRules>,
@@ -398,6 +399,16 @@ pub struct Inbound {
 }
 
 impl Cluster {
+    /// Whether endpoints are chosen by the same rules.
+    #[must_use]
+    pub fn chooses_as(&self, other: &Self) -> bool {
+        self.endpoint_breaker == other.endpoint_breaker
+            && self.outliers == other.outliers
+            && self.balancing == other.balancing
+            && self.groups == other.groups
+            && self.health_check == other.health_check
+    }
+
     /// The one budget that retries and hedges share.
     #[must_use]
     pub fn budget(&self) -> Option<&budget::Params> {

@@ -52,7 +52,7 @@ use crate::gate::Permit;
 use crate::live::Cluster;
 use crate::report::Direction;
 use crate::request::Request;
-use crate::stages::backpressure::shadow::{self, Shadow};
+use crate::stages::backpressure::shadow::{Shadow, enter as enter_shadow};
 use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::fault::Injected;
 use crate::stages::rate_limit::throttle::Throttle;
@@ -60,7 +60,7 @@ use crate::stages::rate_limit::{Charges, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::route::rule;
-use crate::stages::shadow::Foreseen;
+use crate::stages::shadow::{self, Foreseen};
 use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
@@ -132,6 +132,8 @@ struct Attempt {
     ending: Ending,
     /// Whether a peer refused it for load.
     is_overload: bool,
+    /// How it stands with the policies in shadow.
+    foreseen: Option<Box<shadow::Attempt>>,
 }
 
 /// Where an attempt goes.
@@ -230,7 +232,7 @@ impl Exchange {
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
         }
-        self.foresee(&cluster);
+        self.foresee(&cluster, request);
         Ok(())
     }
 
@@ -411,7 +413,7 @@ impl Exchange {
             return;
         }
         let arrival = backpressure::arrival(&self.worker, front, request, self.deadline);
-        match shadow::enter(front, &arrival, || self.keys(), self.now_ns) {
+        match enter_shadow(front, &arrival, || self.keys(), self.now_ns) {
             Ok(shadow) => self.shadow = Some(shadow),
             Err(refusal) => self.record.would_refuse = Some(Box::new(refusal)),
         }

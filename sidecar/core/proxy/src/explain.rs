@@ -83,6 +83,15 @@ impl Telling<'_> {
         self.breaker(cluster)
     }
 
+    /// What a call meets in shadow, up to its endpoint where that is chosen by other rules.
+    fn choices(&mut self, shadow: &Cluster) -> Result<(), Refused> {
+        self.calls(shadow)?;
+        if shadow.ports.is_empty() {
+            return Ok(());
+        }
+        self.endpoint(shadow)
+    }
+
     /// How a call stands with the policies in shadow.
     fn foreseen(&mut self, cluster: &Cluster) {
         let Some(shadow) = &cluster.foreseen else {
@@ -94,7 +103,10 @@ impl Telling<'_> {
             explanation: Explanation::default(),
         };
         // Whatever would refuse has told so.
-        let _ = telling.calls(shadow);
+        let _ = telling.choices(shadow);
+        if shadow.config.fallback != cluster.config.fallback {
+            telling.fallback(shadow);
+        }
         for step in telling.explanation.steps {
             let mut text = format!("{}: {}", step.stage, step.text);
             if let Some((reason, _)) = telling.explanation.refusal.filter(|_| step.refuses) {

@@ -21,7 +21,7 @@ use policy::rate_limit::Limiter;
 use crate::config::{self, Block, Config, ServiceName};
 use crate::front::Front;
 use crate::gate::Gate;
-use crate::report::Direction;
+use crate::report::{Direction, Event};
 use crate::rules::Rules;
 use crate::stages::admission::Restraint;
 use crate::stages::breaker::Guard;
@@ -290,6 +290,18 @@ impl Cluster {
             }
         };
         Percent::of_part(places.0, places.1)
+    }
+
+    /// The endpoints of the port of this number.
+    pub(crate) fn port(&self, number: u16) -> Option<&Rc<EndpointSet>> {
+        self.ports.iter().find(|set| set.port() == number)
+    }
+
+    /// Tells people what happened, unless in shadow.
+    pub(crate) fn tell(&self, worker: &Worker, event: impl FnOnce() -> Event) {
+        if !self.is_shadow {
+            worker.journal.tell(event());
+        }
     }
 
     fn has_shared_bulkhead(&self) -> bool {

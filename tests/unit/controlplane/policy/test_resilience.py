@@ -50,8 +50,15 @@ def found(block: str) -> list[str]:
         ("hedge: {max: 1}", "spec.hedge.after: required"),
         ("hedge: {after: p95, max: 2}", "spec.hedge.max: expected at most 1, found 2"),
         (
-            "mode: Shadow\n  retry: {}\n  outlierDetection: {}",
-            ("warning: spec.outlierDetection: decides no call by itself, so that in shadow it tells nothing"),
+            "mode: Shadow\n  retry: {}\n  outlierDetection: {}\n  connectionPool: {}",
+            ("warning: spec.connectionPool: decides no call by itself, so that in shadow it tells nothing"),
+        ),
+        (
+            "mode: Shadow\n  loadBalancing: {policy: Random}",
+            (
+                "warning: spec.loadBalancing.policy: Random takes any endpoint, by load or chance, "
+                "so that in shadow it tells nothing"
+            ),
         ),
         ("fallback: {}", "spec.fallback: answers nothing; expected one of response, service"),
         (

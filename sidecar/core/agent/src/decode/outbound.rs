@@ -64,8 +64,16 @@ fn settings(cluster: Cluster) -> RouteSettings {
         admission: cluster.admission,
         bulkhead: cluster.bulkhead,
         fallback: cluster.fallback,
-        shadow: cluster.shadow,
+        shadow: cluster.shadow.map(without_ports),
     }
+}
+
+/// Endpoints are a matter of the service.
+fn without_ports(shadow: Arc<Cluster>) -> Arc<Cluster> {
+    Arc::new(Cluster {
+        ports: Vec::new(),
+        ..Cluster::clone(&shadow)
+    })
 }
 
 /// A cluster with the first variant for this sidecar's identity.
@@ -83,26 +91,24 @@ fn fill(
     let mut variants = variants.into_iter().enumerate();
     let found = variants.find(|(_, variant)| matches(variant));
     let (index, mut variant) = found.ok_or_else(nobody)?;
-    cluster.shadow = shadow(&cluster, &mut variant).under(format!("variants[{index}].shadow"))?;
+    let bare = cluster.clone();
+    let shadowed = shadow(bare, &mut variant).under(format!("variants[{index}].shadow"))?;
     fill_in(&mut cluster, variant).under(format!("variants[{index}].resilience"))?;
+    cluster.shadow = shadowed.map(|shadow| Arc::new(at_ports_of(&cluster, shadow)));
     Ok(cluster)
 }
 
 /// The same service if policies in shadow acted too: what only counts calls, and shares no bulkhead.
-fn shadow(
-    bare: &Cluster,
-    variant: &mut mesh::OutboundVariant,
-) -> Result<Option<Arc<Cluster>>, Fault> {
+fn shadow(bare: Cluster, variant: &mut mesh::OutboundVariant) -> Result<Option<Cluster>, Fault> {
     let origins = std::mem::take(&mut variant.shadow_origins);
     let Some(settings) = variant.shadow.take() else {
         return Ok(None);
     };
     let mut cluster = Cluster {
-        ports: Vec::new(),
         limits: Vec::new(),
         faults: Vec::new(),
         routes: Vec::new(),
-        ..bare.clone()
+        ..bare
     };
     let wire = mesh::OutboundVariant {
         resilience: Some(settings),
@@ -113,7 +119,18 @@ fn shadow(
     if let Some(block) = &mut cluster.bulkhead {
         block.params.shared = None;
     }
-    Ok(Some(Arc::new(cluster)))
+    Ok(Some(cluster))
+}
+
+/// What is in shadow, with endpoints of its own where it would choose among them by other rules.
+fn at_ports_of(acting: &Cluster, shadow: Cluster) -> Cluster {
+    if shadow.chooses_as(acting) {
+        return Cluster {
+            ports: Vec::new(),
+            ..shadow
+        };
+    }
+    shadow
 }
 
 fn nobody() -> Fault {

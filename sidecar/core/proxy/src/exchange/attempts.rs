@@ -9,7 +9,7 @@ use policy::grpc::Code;
 use super::{Attempt, Course, Destination, Exchange, peer};
 use crate::live::Cluster;
 use crate::request::Response;
-use crate::stages::endpoint::Settlement;
+use crate::stages::endpoint::{Made, Settlement};
 use crate::stages::retry::{Asked, Standing};
 use crate::stages::timeout::{self, HeadersBy};
 use crate::stages::{Refusal, admission, breaker, endpoint, retry};
@@ -52,6 +52,10 @@ impl Exchange {
             pools: Rc::clone(&picked.pools),
             cluster,
         };
+        let made = Made {
+            address: picked.address,
+            before: self.record.upstream.filter(|_| self.tried.is_some()),
+        };
         self.tried = Some(picked.id);
         self.tries.begun += 1;
         self.record.attempts = self.tries.begun;
@@ -65,8 +69,9 @@ impl Exchange {
             retry_after_ns: None,
             ending: Ending::ClientLeft,
             is_overload: false,
+            foreseen: None,
         });
-        self.foresee_attempt();
+        self.foresee_attempt(made);
         Ok(destination)
     }
 
@@ -130,6 +135,9 @@ impl Exchange {
         }
         let reason = peer::reason(response).and_then(Reason::parse);
         let refusal = reason.map(|reason| self.given_up(Refusal::new(reason)));
+        if let Some(refusal) = &refusal {
+            self.foresee_fallback(refusal);
+        }
         match refusal.filter(|refusal| self.falls_back(refusal)) {
             Some(refusal) => {
                 self.settle();
@@ -273,7 +281,7 @@ impl Exchange {
         let Some(mut attempt) = self.current.take() else {
             return;
         };
-        self.foresee_end(&attempt);
+        self.foresee_end(&mut attempt);
         let Some(route) = &self.route else { return };
         let (worker, cluster, now_ns) = (&self.worker, &route.cluster, self.now_ns);
         let latency_ns = now_ns.saturating_sub(attempt.began_ns);

@@ -149,6 +149,7 @@ impl Exchange {
 
     /// Gives back what the exchange holds, and notes the refusal as what became of it.
     pub(super) fn give_up(&mut self, refusal: &Refusal) {
+        self.foresee_fallback(refusal);
         self.current = None;
         self.front = None;
         self.connection = None;

@@ -26,7 +26,7 @@ pub(super) struct Fallen {
 
 impl Exchange {
     /// The fallback that stands in for a refusal. What is asked to open a tunnel has none.
-    fn fallback_of(&self, refusal: &Refusal) -> Option<&Block<Fallback>> {
+    pub(super) fn fallback_of(&self, refusal: &Refusal) -> Option<&Block<Fallback>> {
         let block = self.config()?.fallback.as_ref()?;
         let is_open = self.fallen.is_none() && self.record.method != Method::Connect;
         (is_open && fallback::covers(block, refusal)).then_some(block)

@@ -1,16 +1,20 @@
 //! What policies in shadow would do: asked where the acting ones are, told, and never done.
 
 use policy::ending::Ending;
+use policy::method::Method;
 
-use super::{Attempt, Exchange};
+use super::{Attempt, Exchange, peer};
+use crate::config::Instead;
 use crate::live::Cluster;
-use crate::stages::Refusal;
+use crate::request::Request;
+use crate::stages::endpoint::{Affinity, Made};
 use crate::stages::retry::{Asked, Standing};
-use crate::stages::shadow::{Ended, Foreseen};
+use crate::stages::shadow::{Deed, Ended, Foreseen};
+use crate::stages::{Refusal, fallback};
 
 impl Exchange {
     /// Has a call that is admitted meet what stands in shadow, unless something before that would have refused it.
-    pub(super) fn foresee(&mut self, cluster: &Cluster) {
+    pub(super) fn foresee(&mut self, cluster: &Cluster, request: &dyn Request) {
         let (Some(shadow), Some(route)) = (&cluster.foreseen, &self.route) else {
             return;
         };
@@ -18,11 +22,13 @@ impl Exchange {
             return;
         }
         let (class, now_ns) = (self.class(), self.now_ns);
+        let is_free = !self.affinity.is_chosen();
+        let affinity = is_free.then(|| Affinity::of(&shadow.config, request, class));
         let entered = Foreseen::enter(
             shadow,
             &self.worker,
             &route.endpoints,
-            class,
+            (class, affinity),
             &self.tries,
             now_ns,
         );
@@ -33,22 +39,38 @@ impl Exchange {
     }
 
     /// Begins an attempt in shadow. Refused there, the first ends what is foreseen of the call.
-    pub(super) fn foresee_attempt(&mut self) {
-        if let Some(foreseen) = &mut self.foreseen
-            && let Err(refusal) = foreseen.begin(&self.worker, self.now_ns)
-        {
-            self.note_foreseen(refusal);
+    pub(super) fn foresee_attempt(&mut self, made: Made) {
+        let Some(foreseen) = &mut self.foreseen else {
+            return;
+        };
+        let deeds = &mut self.record.would_do;
+        match (
+            foreseen.begin(&self.worker, made, deeds, self.now_ns),
+            &mut self.current,
+        ) {
+            (Ok(begun), Some(attempt)) => attempt.foreseen = Some(Box::new(begun)),
+            (Ok(_), None) => {}
+            (Err(refusal), _) => self.note_foreseen(refusal),
+        }
+    }
+
+    /// Notes when another attempt would be made beside the one that was just begun.
+    pub(super) fn foresee_hedge(&mut self, has_whole_body: bool) {
+        let begun = self.current.as_mut().and_then(|it| it.foreseen.as_mut());
+        if let (Some(foreseen), Some(begun)) = (&self.foreseen, begun) {
+            foreseen.watch(begun, has_whole_body, self.now_ns);
         }
     }
 
     /// Tells what is in shadow that the response headers are there.
-    pub(super) fn foresee_headers(&self) {
-        if let Some(foreseen) = &self.foreseen {
-            foreseen.on_headers(&self.worker, self.now_ns);
+    pub(super) fn foresee_headers(&mut self) {
+        let begun = self.current.as_mut().and_then(|it| it.foreseen.as_mut());
+        if let (Some(foreseen), Some(begun)) = (&mut self.foreseen, begun) {
+            foreseen.on_headers(&self.worker, begun, &mut self.record.would_do, self.now_ns);
         }
     }
 
-    /// Asks what is in shadow whether an attempt would be made again.
+    /// Asks what is in shadow whether an attempt would be made again; where one `is_made`, that is no news.
     pub(super) fn foresee_retry(
         &mut self,
         ending: Ending,
@@ -56,25 +78,30 @@ impl Exchange {
         standing: Standing,
         is_made: bool,
     ) {
-        if let Some(foreseen) = &mut self.foreseen {
-            let draw = self.worker.chance.draw();
-            foreseen.decide(ending, asked, standing, draw, is_made);
+        let Some(foreseen) = &mut self.foreseen else {
+            return;
+        };
+        let draw = self.worker.chance.draw();
+        if foreseen.decide(ending, asked, standing, draw) && !is_made {
+            foreseen.note_retry(&mut self.record.would_do);
         }
     }
 
     /// Tells what is in shadow what an attempt came to.
-    pub(super) fn foresee_end(&mut self, attempt: &Attempt) {
-        let Some(foreseen) = &mut self.foreseen else {
+    pub(super) fn foresee_end(&mut self, attempt: &mut Attempt) {
+        let (Some(foreseen), Some(begun)) = (&mut self.foreseen, attempt.foreseen.take()) else {
             return;
         };
         let since_ns = |at_ns: u64| at_ns.saturating_sub(attempt.began_ns);
         let ended = Ended {
             ending: attempt.ending,
+            has_failed: peer::has_failed(&attempt.ending),
             is_overload: attempt.is_overload,
             headers_ns: since_ns(attempt.headers_ns.unwrap_or(self.now_ns)),
             latency_ns: since_ns(self.now_ns),
         };
-        foreseen.settle(&self.worker, ended, self.now_ns);
+        let deeds = &mut self.record.would_do;
+        foreseen.settle(&self.worker, *begun, ended, deeds, self.now_ns);
     }
 
     /// Ends what is foreseen, with the call.
@@ -88,6 +115,28 @@ impl Exchange {
 
     fn note_foreseen(&mut self, refusal: Refusal) {
         self.foreseen = None;
+        self.foresee_fallback(&refusal);
         self.record.would_refuse = Some(Box::new(refusal));
+    }
+
+    /// Tells whether something else would answer instead of this refusal, other than what does.
+    pub(super) fn foresee_fallback(&mut self, refusal: &Refusal) {
+        let cluster = self.route.as_ref().map(|route| &route.cluster);
+        let Some(shadow) = cluster.and_then(|cluster| cluster.foreseen.as_ref()) else {
+            return;
+        };
+        let Some(block) = &shadow.config.fallback else {
+            return;
+        };
+        let is_open = self.fallen.is_none() && self.record.method != Method::Connect;
+        let is_done = self.record.would_do.has(Deed::FallBack);
+        let answers = matches!(block.params.instead, Instead::Service(_))
+            || fallback::answer(block, refusal, self.traits.is_grpc).is_some();
+        let acts = self.fallback_of(refusal);
+        let is_news = acts.is_none_or(|acting| acting.params != block.params);
+        if is_open && !is_done && answers && is_news && fallback::covers(block, refusal) {
+            let deeds = &mut self.record.would_do;
+            deeds.note(&shadow.foretold, Deed::FallBack, block.policy.clone());
+        }
     }
 }

@@ -20,7 +20,8 @@ pub(super) struct Rival {
 
 impl Exchange {
     /// When a second attempt is due beside the one that was just begun; never for most.
-    pub(crate) fn hedge_at_ns(&self, has_whole_body: bool) -> Option<u64> {
+    pub(crate) fn hedge_at_ns(&mut self, has_whole_body: bool) -> Option<u64> {
+        self.foresee_hedge(has_whole_body);
         let cluster = &self.route.as_ref()?.cluster;
         let block = cluster.config.hedge.as_ref()?;
         if !self.tries.is_hedgeable(has_whole_body) {
@@ -58,6 +59,9 @@ impl Exchange {
             return None;
         };
         self.tries.has_hedged = true;
+        if let Some(foreseen) = &mut self.foreseen {
+            foreseen.note_hedged();
+        }
         self.rival = Some(Box::new(Rival {
             attempt: first,
             connection,

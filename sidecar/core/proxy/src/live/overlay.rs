@@ -94,13 +94,15 @@ impl Live {
             budget: budget(worker, &config, heirs.of_budget()),
             breaker: breaker(&config, heirs.of_breaker()),
             recent: recent(&config, heirs.of_budget()),
-            foreseen: self.foreseen(
-                worker,
-                &config,
-                old.map(|old| &*old.cluster),
-                &beneath[0].foretold,
-                shared,
-            ),
+            foreseen: self
+                .foreseen(
+                    worker,
+                    &config,
+                    old.map(|old| &*old.cluster),
+                    &beneath[0].foretold,
+                    shared,
+                )
+                .map(|foreseen| at_endpoints_of(foreseen, &beneath[0])),
             ..self.sharing(worker, &config, &beneath[0])
         };
         Overlay {
@@ -146,6 +148,14 @@ impl Live {
             config: Arc::clone(config),
         }
     }
+}
+
+/// What is foreseen of the requests of a rule, at the endpoints as they are foreseen of its service.
+fn at_endpoints_of(mut foreseen: Rc<Cluster>, service: &Cluster) -> Rc<Cluster> {
+    if let (Some(own), Some(shadow)) = (Rc::get_mut(&mut foreseen), &service.foreseen) {
+        own.ports.clone_from(&shadow.ports);
+    }
+    foreseen
 }
 
 impl Overlay {

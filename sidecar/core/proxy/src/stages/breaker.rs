@@ -55,10 +55,7 @@ impl Guard {
         while let Some(transition) = self.machine.next_transition() {
             has_moved = true;
             self.note(&transition);
-            if !cluster.is_shadow {
-                let event = event(worker, cluster, endpoint, &transition);
-                worker.journal.tell(event);
-            }
+            cluster.tell(worker, || event(worker, cluster, endpoint, &transition));
         }
         has_moved
     }

@@ -2,12 +2,14 @@
 //! that their breakers let be picked.
 
 mod affinity;
+mod follow;
 mod groups;
 mod health;
 mod outliers;
 pub(crate) mod shared_health;
 
 pub(crate) use affinity::Affinity;
+pub(crate) use follow::{Followed, Made};
 pub(crate) use health::watch;
 pub(crate) use outliers::signal;
 pub(crate) use shared_health::Checks;
@@ -270,9 +272,18 @@ impl EndpointSet {
         let picked = self.readiness.borrow().pick(&mut endpoints, balancer, &ask);
         self.tell(worker, cluster, &mut endpoints);
         let picked = picked.map_err(|reason| self.refusal(cluster, reason))?;
+        Ok(self.hand_out(&mut endpoints, picked, affinity))
+    }
+
+    fn hand_out(
+        self: &Rc<Self>,
+        endpoints: &mut [Endpoint],
+        picked: policy::readiness::Picked,
+        affinity: &Affinity,
+    ) -> Picked {
         let endpoint = &mut endpoints[picked.endpoint as usize];
         endpoint.load.begin();
-        Ok(Picked {
+        Picked {
             set: Rc::clone(self),
             id: endpoint.id,
             group: affinity.group,
@@ -281,7 +292,7 @@ impl EndpointSet {
             address: endpoint.address,
             has_sidecar: endpoint.has_sidecar,
             pools: Rc::clone(&endpoint.pools),
-        })
+        }
     }
 
     /// The refusal of a pick; where only our own addresses are left out, the call would come back to us.
@@ -369,9 +380,7 @@ impl EndpointSet {
             return;
         }
         if let Some(change) = readiness.refresh(endpoints, now_ns) {
-            worker
-                .journal
-                .tell(panic_event(worker, cluster, change, now_ns));
+            cluster.tell(worker, || panic_event(worker, cluster, change, now_ns));
         }
         outliers::tell(worker, cluster, &readiness, endpoints, now_ns);
         let watches = &mut self.watches.borrow_mut();

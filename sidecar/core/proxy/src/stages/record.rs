@@ -13,6 +13,7 @@ use policy::method::Method;
 use smallvec::SmallVec;
 
 use super::Refusal;
+use super::shadow::Deeds;
 use crate::config::{AccessLog, AccessLogMode};
 use crate::name::{PolicyRef, ServiceName};
 use crate::report::{Decision, Direction};
@@ -42,6 +43,8 @@ pub(crate) struct Record {
     pub(crate) limit: Option<Arc<str>>,
     /// How a policy in shadow would have refused it.
     pub(crate) would_refuse: Option<Box<Refusal>>,
+    /// What else policies in shadow would have done to it.
+    pub(crate) would_do: Deeds,
     /// What answered instead.
     pub(crate) fallback: Option<Box<str>>,
     pub(crate) attempts: u32,
@@ -101,6 +104,7 @@ impl Record {
             policy: None,
             limit: None,
             would_refuse: None,
+            would_do: Deeds::default(),
             fallback: None,
             attempts: 0,
             upstream: None,
@@ -170,9 +174,9 @@ impl Record {
         }
     }
 
-    /// Whether it failed, or would have been refused in shadow.
+    /// Whether it failed, or something would have been done to it in shadow.
     fn is_told(&self) -> bool {
-        self.has_failed() || self.would_refuse.is_some()
+        self.has_failed() || self.would_refuse.is_some() || !self.would_do.is_empty()
     }
 
     /// Whether people would call it an error: refused, failed, or a gRPC status that is a failure.

@@ -144,10 +144,11 @@ fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {
 
 /// The port that was named; where none was, 80, else the only one for HTTP.
 fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
-    let numbered = |number: u16| cluster.ports.iter().find(|found| found.port() == number);
     let endpoints = match port {
-        Some(number) => numbered(number),
-        None => numbered(80).or_else(|| numbered(the_only(cluster)?)),
+        Some(number) => cluster.port(number),
+        None => cluster
+            .port(80)
+            .or_else(|| cluster.port(the_only(cluster)?)),
     };
     endpoints.map_or(Found::Nowhere, |endpoints| {
         Found::Here(Route {

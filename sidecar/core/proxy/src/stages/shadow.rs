@@ -1,19 +1,24 @@
-//! Shadow: what would become of a call if the policies in shadow acted too. Breaker, bulkhead, admission control and
-//! budget are their own, and see the calls that are made, with the outcomes that these have.
+//! Shadow: what would become of a call if the policies in shadow acted too. Breakers, bulkhead, admission control,
+//! budget and the verdicts on endpoints are their own, and see the calls that are made, with the outcomes that these
+//! have.
 //!
 //! A call that would be refused is judged no further, and takes nothing. One that would wait goes on at once, and is
 //! told as refused when its turn had not come by the time it would have given up. An attempt whose headers came too late
-//! counts as timed out; whether another one would have been made is told, and the budget pays for it.
+//! counts as timed out; whether another one would have been made is told, and the budget pays for it. An attempt that
+//! would have gone to another endpoint is told, and counts nowhere: what it would have brought there, nobody knows.
 
-use std::cell::{Cell, RefCell};
+mod attempt;
+mod foretold;
+
+pub(crate) use attempt::Attempt;
+pub(crate) use foretold::{Deed, Deeds, Foretold};
+
 use std::rc::Rc;
 
 use policy::ending::Ending;
 use policy::{Criticality, Reason};
-use smallvec::SmallVec;
 
-use super::breaker::{self, Call};
-use super::endpoint::EndpointSet;
+use super::endpoint::{Affinity, EndpointSet};
 use super::retry::{self, Asked, Standing, Tries};
 use super::{Refusal, admission, bulkhead};
 use crate::clock::nanoseconds;
@@ -22,25 +27,18 @@ use crate::live::Cluster;
 use crate::tally::increment;
 use crate::worker::Worker;
 
-/// What policies in shadow would have done.
-#[derive(Debug, Default)]
-pub(crate) struct Foretold {
-    refused: RefCell<SmallVec<[(Reason, u64); 4]>>,
-    /// Attempts that would have been made again.
-    pub(crate) retries: Cell<u64>,
-    /// Calls that would have waited.
-    pub(crate) waits: Cell<u64>,
-}
-
 /// One call, as it stands with the policies in shadow.
 #[derive(Debug)]
 pub(crate) struct Foreseen {
     cluster: Rc<Cluster>,
+    /// The endpoints as they stand there, where they are chosen by other rules, and what chooses among them.
+    endpoints: Option<(Rc<EndpointSet>, Affinity)>,
     stay: Stay,
-    call: Option<Call>,
     tries: Tries,
     since_ns: u64,
-    /// What the last attempt came to too late for.
+    /// Whether the last attempt would have gone elsewhere: what it brought says nothing.
+    is_elsewhere: bool,
+    /// Whether its headers came too late.
     is_late: bool,
 }
 
@@ -56,29 +54,12 @@ enum Stay {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) ending: Ending,
+    pub(crate) has_failed: bool,
     /// Whether a peer refused it for load.
     pub(crate) is_overload: bool,
     /// How long its headers took, and the whole.
     pub(crate) headers_ns: u64,
     pub(crate) latency_ns: u64,
-}
-
-impl Foretold {
-    fn refuse(&self, reason: Reason) {
-        let mut refused = self.refused.borrow_mut();
-        match refused.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => refused.push((reason, 1)),
-        }
-    }
-
-    /// Hands every reason and how often it was told to `each`.
-    pub(crate) fn visit(&self, mut each: impl FnMut(Reason, u64)) {
-        let refused = self.refused.borrow();
-        refused
-            .iter()
-            .for_each(|(reason, count)| each(*reason, *count));
-    }
 }
 
 impl Foreseen {
@@ -87,7 +68,7 @@ impl Foreseen {
         cluster: &Rc<Cluster>,
         worker: &Worker,
         endpoints: &EndpointSet,
-        class: Criticality,
+        (class, affinity): (Criticality, Option<Affinity>),
         tries: &Tries,
         now_ns: u64,
     ) -> Result<Self, Refusal> {
@@ -99,76 +80,44 @@ impl Foreseen {
         }
         Ok(Self {
             cluster: Rc::clone(cluster),
+            endpoints: cluster.port(endpoints.port()).cloned().zip(affinity),
             stay,
-            call: None,
             tries: tries.afresh(),
             since_ns: now_ns,
+            is_elsewhere: false,
             is_late: false,
         })
     }
 
-    /// Begins an attempt, or tells how the breaker would refuse the call; refused, another attempt would just not be
-    /// made.
-    pub(crate) fn begin(&mut self, worker: &Worker, now_ns: u64) -> Result<(), Refusal> {
-        self.call = None;
-        self.tries.begun += 1;
-        match breaker::admit(worker, &self.cluster, now_ns) {
-            Ok(call) => self.call = call,
-            Err(refusal) if self.tries.begun == 1 => return Err(told(&self.cluster, refusal)),
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Notes that the response headers are there.
-    pub(crate) fn on_headers(&self, worker: &Worker, now_ns: u64) {
-        if let Some(call) = &self.call {
-            call.on_headers(worker, &self.cluster, now_ns);
-        }
-    }
-
-    /// Counts whether another attempt would be made; where one `is_made`, that is no news.
+    /// Whether another attempt would be made; the budget pays for it.
     pub(crate) fn decide(
         &mut self,
         ending: Ending,
         asked: Asked,
         standing: Standing,
         draw: u64,
-        is_made: bool,
-    ) {
+    ) -> bool {
         let (Some(block), Some(budget)) = (&self.cluster.config.retry, &self.cluster.budget) else {
-            return;
+            return false;
         };
-        if !retry::concerns(&block.params, &ending, &asked) {
-            return;
+        if self.is_elsewhere || !retry::concerns(&block.params, &ending, &asked) {
+            return false;
         }
+        let recent = self.cluster.recent.as_ref();
+        let standing = Standing {
+            p50_ns: recent.and_then(|recent| recent.borrow_mut().p50_ns(standing.now_ns)),
+            ..standing
+        };
         let decided = self
             .tries
             .decide(&block.params, budget, ending, asked, standing, draw);
-        if decided.is_some() {
-            self.tries.use_spent();
-            if !is_made {
-                increment(&self.cluster.foretold.retries);
-            }
-        }
+        self.tries.use_spent();
+        decided.is_some()
     }
 
-    /// Gives the breaker's permit back with what an attempt came to, by the time-outs in shadow.
-    pub(crate) fn settle(&mut self, worker: &Worker, ended: Ended, now_ns: u64) {
-        let cluster = &self.cluster;
-        let per_try = cluster.timeouts.per_try.map(nanoseconds);
-        self.is_late = per_try.is_some_and(|per_try_ns| ended.headers_ns > per_try_ns);
-        let Some(call) = self.call.take() else { return };
-        if ended.is_overload {
-            return call.settle_overload(worker, cluster, now_ns);
-        }
-        let ending = if self.is_late {
-            Ending::PerTryTimeout
-        } else {
-            ended.ending
-        };
-        let outcome = breaker::outcome(&cluster.config, false, &ending);
-        call.settle(worker, cluster, outcome, ended.latency_ns, now_ns);
+    /// Notes that an attempt would have been made again.
+    pub(crate) fn note_retry(&self, deeds: &mut Deeds) {
+        self.note(deeds, Deed::Retry);
     }
 
     /// Leaves at the end of the call, which succeeded or did not; how it would have been refused.
@@ -178,7 +127,7 @@ impl Foreseen {
         is_stream: bool,
         now_ns: u64,
     ) -> Option<Refusal> {
-        if let Some(is_success) = has_succeeded {
+        if let Some(is_success) = has_succeeded.filter(|_| !self.is_elsewhere) {
             let mut restraint = self.cluster.admission.borrow_mut();
             restraint.record(is_success, now_ns);
         }
@@ -199,6 +148,9 @@ impl Foreseen {
     }
 
     fn timed_out(&self, stayed_ns: u64, is_stream: bool) -> Option<Reason> {
+        if self.is_elsewhere {
+            return None;
+        }
         let request = self.cluster.timeouts.request.map(nanoseconds);
         if request.is_some_and(|request_ns| stayed_ns > request_ns && !is_stream) {
             return Some(Reason::TimeoutRequest);

@@ -25,6 +25,25 @@ fn what_acts_stays_and_the_other_has_settings_of_its_own() {
 }
 
 #[test]
+fn who_would_choose_by_other_rules_has_endpoints_of_its_own() {
+    let balancing = mesh::LoadBalancing {
+        policy: mesh::BalancingPolicy::RoundRobin.into(),
+        slow_start: seconds(30),
+        ..Default::default()
+    };
+    let found = cluster(&shadowed(
+        3,
+        mesh::Resilience {
+            load_balancing: Some(balancing),
+            ..Default::default()
+        },
+    ));
+    let shadow = found.shadow.as_ref().unwrap();
+    assert!(!found.ports.is_empty());
+    assert_eq!(shadow.ports, found.ports);
+}
+
+#[test]
 fn in_shadow_no_bulkhead_is_shared() {
     let bulkhead = mesh::Bulkhead {
         max_concurrent: Some(1),

@@ -40,3 +40,23 @@ pub(super) fn waits(worker: &Worker) -> Family {
     let waits = |foretold: &Foretold| foretold.waits.get();
     per_service("breakwater_shadow_waits_total", waits, worker)
 }
+
+pub(super) fn hedges(worker: &Worker) -> Family {
+    let hedges = |foretold: &Foretold| foretold.hedges.get();
+    per_service("breakwater_shadow_hedges_total", hedges, worker)
+}
+
+pub(super) fn fallbacks(worker: &Worker) -> Family {
+    let fallbacks = |foretold: &Foretold| foretold.fallbacks.get();
+    per_service("breakwater_shadow_fallbacks_total", fallbacks, worker)
+}
+
+pub(super) fn elsewhere(worker: &Worker) -> Family {
+    let mut family = counter("breakwater_shadow_elsewhere_total", &["service", "cause"]);
+    visit(worker, |service, foretold| {
+        for (cause, count) in foretold.elsewhere().filter(|(_, count)| *count > 0) {
+            family.push([text(service), word(cause.as_str())], count as f64);
+        }
+    });
+    family
+}

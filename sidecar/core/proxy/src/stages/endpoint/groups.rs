@@ -21,7 +21,7 @@ pub(super) fn tell(
         let Some(change) = watch.observe(*size) else {
             continue;
         };
-        worker.journal.tell(Event {
+        cluster.tell(worker, || Event {
             at: worker.clock.wall(now_ns),
             service: cluster.config.service.clone(),
             endpoint: None,

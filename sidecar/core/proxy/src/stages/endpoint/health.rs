@@ -186,8 +186,9 @@ impl EndpointSet {
             };
             has_changed = true;
             let is_healthy = verdict != Verdict::Unhealthy;
-            let event = event(worker, cluster, endpoint, is_healthy, now_ns);
-            worker.journal.tell(event);
+            cluster.tell(worker, || {
+                event(worker, cluster, endpoint, is_healthy, now_ns)
+            });
         }
         if has_changed {
             self.readiness.borrow_mut().invalidate();

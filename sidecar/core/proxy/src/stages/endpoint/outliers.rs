@@ -93,9 +93,7 @@ pub(super) fn tell(
         let is_out = readiness.verdict(position) == Verdict::Ejected;
         let cause = endpoint.record.cause(now_ns).filter(|_| is_out);
         if std::mem::replace(&mut endpoint.outlier, cause) != cause {
-            worker
-                .journal
-                .tell(event(worker, cluster, endpoint, cause, now_ns));
+            cluster.tell(worker, || event(worker, cluster, endpoint, cause, now_ns));
         }
     }
 }

@@ -46,6 +46,8 @@ pub(super) fn format(record: &Record, worker: &Worker, now_ns: u64) -> String {
         "would_refuse",
         record.would_refuse.as_deref().map(would_refuse),
     );
+    let deeds = Some(&record.would_do).filter(|deeds| !deeds.is_empty());
+    line.maybe("would_do", deeds);
     line.maybe("fallback", record.fallback.as_ref());
     line.end()
 }
