@@ -76,7 +76,8 @@ test: $(CORE_READY) rust-test tools ## unit, property, contract and integration 
 	@echo "Python tests: about 13 minutes"
 	@$(PYTHON) -m pytest $(ARGS)
 
-property: $(CORE_READY) ## property tests with many more examples
+property: $(CORE_READY) ## property tests with 100,000 sequences for each machine
+	@echo "property tests: about an hour; ARGS='-k bulkhead' is one machine, some minutes"
 	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest --timeout=0 tests/property $(ARGS)
 
 integration: $(CORE_READY) tools ## only the tests with real sockets and processes

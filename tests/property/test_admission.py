@@ -4,7 +4,6 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from sidecar.machines import (
     REASONS,
@@ -15,20 +14,22 @@ from sidecar.machines import (
     OverloadDamper,
     is_overload,
 )
+from tests.support import drawn
 from tests.support.chance import BITS, draws
 from tests.support.examples import thousands
+from tests.support.sequences import initialize, rule, shown
 
 WINDOW_NS = 30 * SECOND_NS
 
-params = st.builds(
+params = drawn.builds(
     AdmissionParams,
-    success_rate=st.sampled_from([1, 50, 95, 99.9, 100]),
-    window_ns=st.just(WINDOW_NS),
-    max_reject=st.sampled_from([0, 33.3, 80, 100]),
+    success_rate=drawn.sampled_from([1, 50, 95, 99.9, 100]),
+    window_ns=drawn.just(WINDOW_NS),
+    max_reject=drawn.sampled_from([0, 33.3, 80, 100]),
 )
 
 
-class AdmissionMachine(RuleBasedStateMachine):
+class AdmissionMachine:
     """Calls that succeed and fail, and others that ask whether they may go on."""
 
     @initialize(params=params)
@@ -38,13 +39,13 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.ended: list[tuple[int, bool]] = []
         self.now_ns = 0
 
-    @rule(is_success=st.booleans(), count=st.integers(1, 20))
+    @rule(is_success=drawn.booleans(), count=drawn.integers(1, 20))
     def end(self, is_success: bool, count: int) -> None:
         for _ in range(count):
             self.admission.record(is_success, self.now_ns)
             self.ended.append((self.now_ns // (WINDOW_NS // 10), is_success))
 
-    @rule(draws=st.lists(draws, min_size=1, max_size=5))
+    @rule(draws=drawn.lists(drawn.bits, min_size=1, max_size=5))
     def ask(self, draws: list[int]) -> None:
         bucket = self.now_ns // (WINDOW_NS // 10)
         recent = [is_success for at, is_success in self.ended if bucket - at < 10]
@@ -54,7 +55,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         for draw in draws:
             assert self.admission.admits(self.now_ns, draw) == (Fraction(draw, BITS) >= chance)
 
-    @rule(step_ns=st.sampled_from([1, SECOND_NS, WINDOW_NS // 10, WINDOW_NS]))
+    @rule(step_ns=drawn.sampled_from([1, SECOND_NS, WINDOW_NS // 10, WINDOW_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
 
@@ -64,8 +65,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.admission.reconfigure(params)
 
 
-TestAdmission = AdmissionMachine.TestCase
-TestAdmission.settings = thousands()
+test_admission_is_the_formula = shown(AdmissionMachine, step_bytes=48)
 
 rates = st.sampled_from([0, 0.5, 33.3, 100])
 

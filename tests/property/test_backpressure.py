@@ -1,8 +1,5 @@
 """What stands in front of an application, against plain lists that are searched from the start each time."""
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from sidecar.machines import (
     SECOND_NS,
     Arrival,
@@ -17,41 +14,42 @@ from sidecar.machines import (
     Throttle,
     Ticket,
 )
+from tests.support import drawn
 from tests.support.backpressure_model import CLASSES, Model, Waiter
-from tests.support.examples import thousands
+from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 MS = 1_000_000
 
-modes = st.one_of(
-    st.sampled_from(["DropNewest", "DropOldest"]),
-    st.just(Block()),
-    st.builds(Buffer, max_capacity=st.integers(2, 9), max_bytes=st.sampled_from([50, 10_000])),
-    st.builds(Throttle, throttle_from=st.sampled_from([25, 50, 66.6, 100])),
+modes = drawn.one_of(
+    drawn.sampled_from(["DropNewest", "DropOldest"]),
+    drawn.just(Block()),
+    drawn.builds(Buffer, max_capacity=drawn.integers(2, 9), max_bytes=drawn.sampled_from([50, 10_000])),
+    drawn.builds(Throttle, throttle_from=drawn.sampled_from([25, 50, 66.6, 100])),
 )
-queues = st.builds(
+queues = drawn.builds(
     QueueParams,
-    capacity=st.integers(1, 5),
+    capacity=drawn.integers(1, 5),
     mode=modes,
-    codel=st.one_of(st.none(), st.builds(Codel, newest_first=st.booleans())),
+    codel=drawn.one_of(drawn.none(), drawn.builds(Codel, newest_first=drawn.booleans())),
 )
-settings = st.builds(
+settings = drawn.builds(
     BackpressureParams,
-    concurrency=st.integers(1, 2),
+    concurrency=drawn.integers(1, 2),
     queue=queues,
-    early_detection=st.one_of(st.none(), st.just(EarlyDetection())),
+    early_detection=drawn.one_of(drawn.none(), drawn.just(EarlyDetection())),
 )
-arrivals = st.builds(
+arrivals = drawn.builds(
     Arrival,
-    criticality=st.sampled_from(CLASSES),
-    flow=st.sampled_from([0, 0, 1, 2]),
-    bytes=st.sampled_from([0, 10, 30]),
-    holds_permit=st.booleans(),
+    criticality=drawn.sampled_from(CLASSES),
+    flow=drawn.sampled_from([0, 0, 1, 2]),
+    bytes=drawn.sampled_from([0, 10, 30]),
+    holds_permit=drawn.booleans(),
 )
-steps = st.sampled_from([0, 1, MS, 7 * MS, 60 * MS, 400 * MS, 3 * SECOND_NS, 61 * SECOND_NS])
-choices = st.integers(0, 100)
+steps = drawn.sampled_from([0, 1, MS, 7 * MS, 60 * MS, 400 * MS, 3 * SECOND_NS, 61 * SECOND_NS])
+choices = drawn.integers(0, 100)
 
 
-class BackpressureMachine(RuleBasedStateMachine):
+class BackpressureMachine:
     """Arrivals, departures and those who leave while they wait."""
 
     @initialize(settings=settings)
@@ -60,7 +58,7 @@ class BackpressureMachine(RuleBasedStateMachine):
         self.front = Backpressure(settings)
         self.told: list[Ticket] = []
 
-    @rule(arrival=arrivals, left_ns=st.sampled_from([None, None, 0, 5 * MS, SECOND_NS]))
+    @rule(arrival=arrivals, left_ns=drawn.sampled_from([None, None, 0, 5 * MS, SECOND_NS]))
     def arrive(self, arrival: Arrival, left_ns: int | None) -> None:
         model = self.model
         deadline_ns = None if left_ns is None else model.now_ns + left_ns
@@ -85,13 +83,13 @@ class BackpressureMachine(RuleBasedStateMachine):
         if expected != "runs":
             model.look()
 
-    @rule(arrivals=st.lists(arrivals, min_size=2, max_size=8))
+    @rule(arrivals=drawn.lists(arrivals, min_size=2, max_size=8))
     def arrive_together(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
             self.arrive(arrival, None)
 
     @precondition(lambda self: self.model.running)
-    @rule(latency_ns=st.sampled_from([None, MS, 10 * MS]), count=st.integers(1, 4), step_ns=steps)
+    @rule(latency_ns=drawn.sampled_from([None, MS, 10 * MS]), count=drawn.integers(1, 4), step_ns=steps)
     def depart(self, latency_ns: int | None, count: int, step_ns: int) -> None:
         for _ in range(min(count, self.model.running)):
             self.model.running -= 1
@@ -147,5 +145,4 @@ class BackpressureMachine(RuleBasedStateMachine):
         assert self.front.slope(model.now_ns)[0] == model.slope()[0]
 
 
-TestBackpressure = BackpressureMachine.TestCase
-TestBackpressure.settings = thousands(steps=12)
+test_who_runs_waits_or_is_dropped_is_the_models = shown(BackpressureMachine, steps=12)

@@ -2,18 +2,17 @@
 
 from functools import cache
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-
 from sidecar.machines import BalancingPolicy, BreakerParams, EjectionParams, Endpoints, Picked
-from tests.support.chance import BITS, draws
-from tests.support.examples import thousands
+from tests.support import drawn
+from tests.support.chance import BITS
+from tests.support.sequences import initialize, precondition, rule, shown
 
 FOR_EVER_NS = 2**62
 BREAKER = BreakerParams(
     error_rate=None, consecutive_failures=1, open_base_ns=FOR_EVER_NS, open_max_ns=FOR_EVER_NS
 )
 NOBODY_TOO_MANY = EjectionParams(max_ejected=100, panic_threshold=0)
+ALGORITHMS: list[BalancingPolicy] = ["RoundRobin", "RingHash", "Maglev"]
 SLOTS = 65537
 POINTS = 512
 
@@ -62,10 +61,10 @@ def in_table(count: int, key: int, able: set[int]) -> int:
     return next(at for at in table[start:] + table[:start] if at in able)
 
 
-class BalancerMachine(RuleBasedStateMachine):
+class BalancerMachine:
     """Requests with keys, to endpoints that fail for good."""
 
-    @initialize(count=st.integers(1, 6), algorithm=st.sampled_from(["RoundRobin", "RingHash", "Maglev"]))
+    @initialize(count=drawn.integers(1, 6), algorithm=drawn.sampled_from(ALGORITHMS))
     def start(self, count: int, algorithm: BalancingPolicy) -> None:
         self.count, self.algorithm = count, algorithm
         self.endpoints = Endpoints([BREAKER] * count, NOBODY_TOO_MANY, 0, algorithm)
@@ -91,18 +90,17 @@ class BalancerMachine(RuleBasedStateMachine):
         self.last = expected
         return picked
 
-    @rule(key=draws, draw=draws, avoid=st.one_of(st.none(), st.integers(0, 5)))
+    @rule(key=drawn.bits, draw=drawn.bits, avoid=drawn.one_of(drawn.none(), drawn.integers(0, 5)))
     def succeed(self, key: int, draw: int, avoid: int | None) -> None:
         picked = self.ask(key, draw, avoid)
         self.endpoints.on_result(picked, "success", 0, 0, draw)
 
     @precondition(lambda self: len(self.able) > 1)
-    @rule(key=draws, draw=draws)
+    @rule(key=drawn.bits, draw=drawn.bits)
     def fail(self, key: int, draw: int) -> None:
         picked = self.ask(key, draw)
         self.endpoints.on_result(picked, "failure", 0, 0, draw)
         self.able.discard(picked.endpoint)
 
 
-TestBalancer = BalancerMachine.TestCase
-TestBalancer.settings = thousands()
+test_whoever_is_picked_is_who_the_table_says = shown(BalancerMachine, step_bytes=20)

@@ -2,19 +2,17 @@
 
 from fractions import Fraction
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-
 from sidecar.machines import SECOND_NS, Bandwidth, Wait
-from tests.support.examples import thousands
+from tests.support import drawn
+from tests.support.sequences import initialize, rule, shown
 
 CHUNK = 16 * 1024
 
 
-class BandwidthMachine(RuleBasedStateMachine):
+class BandwidthMachine:
     """Readers that read when they may, as much as they have, up to what they may."""
 
-    @initialize(rate=st.sampled_from([1, 1_000, 65_536, 3_000_001, 20_000_000]))
+    @initialize(rate=drawn.sampled_from([1, 1_000, 65_536, 3_000_001, 20_000_000]))
     def start(self, rate: int) -> None:
         self.rate = rate
         self.room = max(64 * 1024, rate // 20)
@@ -22,13 +20,13 @@ class BandwidthMachine(RuleBasedStateMachine):
         self.now_ns = 0
         self.levels = {None: Fraction(self.room), 1: Fraction(self.room)}
 
-    @rule(step_ns=st.sampled_from([1, 1_000, 999_999, SECOND_NS // 3, 10 * SECOND_NS]))
+    @rule(step_ns=drawn.sampled_from([1, 1_000, 999_999, SECOND_NS // 3, 10 * SECOND_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
         for key, level in self.levels.items():
             self.levels[key] = min(Fraction(self.room), level + Fraction(self.rate * step_ns, SECOND_NS))
 
-    @rule(key=st.sampled_from([None, 1]), there=st.integers(1, 3 * CHUNK))
+    @rule(key=drawn.sampled_from([None, 1]), there=drawn.integers(1, 3 * CHUNK))
     def read(self, key: int | None, there: int) -> None:
         least = min(max(1, self.rate // 100), CHUNK)
         allowance = self.bandwidth.allowance(self.now_ns, key)
@@ -43,7 +41,7 @@ class BandwidthMachine(RuleBasedStateMachine):
         self.bandwidth.spend(count, self.now_ns, key)
         self.levels[key] -= count
 
-    @rule(key=st.sampled_from([None, 1]))
+    @rule(key=drawn.sampled_from([None, 1]))
     def read_all_that_may_be_read(self, key: int | None) -> None:
         """No more than the room, at any instant."""
         for _ in range(self.room // CHUNK + 1):
@@ -51,5 +49,4 @@ class BandwidthMachine(RuleBasedStateMachine):
         assert self.levels[key] >= 0
 
 
-TestBandwidth = BandwidthMachine.TestCase
-TestBandwidth.settings = thousands()
+test_what_passes_is_what_the_level_allows = shown(BandwidthMachine)

@@ -4,9 +4,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import takewhile
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from sidecar.machines import (
     BREAKER_TRANSITIONS,
     SECOND_NS,
@@ -23,7 +20,9 @@ from sidecar.machines import (
     Successes,
     TimeWindow,
 )
-from tests.support.chance import draws, uniform
+from tests.support import drawn
+from tests.support.chance import uniform
+from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 Way = tuple[State, State, Cause]
 
@@ -176,33 +175,39 @@ class Model:
         return len(self.probes) + len(self.calls) < trial.probes
 
 
-params = st.builds(
+params = drawn.builds(
     BreakerParams,
-    window=st.one_of(
-        st.builds(CountWindow, size=st.integers(1, 8)),
-        st.builds(TimeWindow, duration_ns=st.sampled_from([10 * SECOND_NS, 100])),
+    window=drawn.one_of(
+        drawn.builds(CountWindow, size=drawn.integers(1, 8)),
+        drawn.builds(TimeWindow, duration_ns=drawn.sampled_from([10 * SECOND_NS, 100])),
     ),
-    minimum_requests=st.integers(0, 6),
-    error_rate=st.sampled_from([None, 50, 33.3333, 100]),
-    slow_rate=st.sampled_from([None, 25, 60]),
-    slow_after_ns=st.sampled_from([None, SECOND_NS]),
-    consecutive_failures=st.one_of(st.none(), st.integers(1, 4)),
-    reset_timeout_ns=st.sampled_from([SECOND_NS, 20 * SECOND_NS]),
-    open_base_ns=st.sampled_from([SECOND_NS, 5 * SECOND_NS]),
-    open_multiplier=st.sampled_from([1, 1.5, 2]),
-    open_max_ns=st.sampled_from([4 * SECOND_NS, 30 * SECOND_NS]),
-    open_jitter=st.sampled_from([0, 20, 100]),
-    trial=st.one_of(
-        st.builds(Successes, successes=st.integers(1, 3)), st.builds(Probes, probes=st.integers(1, 4))
+    minimum_requests=drawn.integers(0, 6),
+    error_rate=drawn.sampled_from([None, 50, 33.3333, 100]),
+    slow_rate=drawn.sampled_from([None, 25, 60]),
+    slow_after_ns=drawn.sampled_from([None, SECOND_NS]),
+    consecutive_failures=drawn.one_of(drawn.none(), drawn.integers(1, 4)),
+    reset_timeout_ns=drawn.sampled_from([SECOND_NS, 20 * SECOND_NS]),
+    open_base_ns=drawn.sampled_from([SECOND_NS, 5 * SECOND_NS]),
+    open_multiplier=drawn.sampled_from([1, 1.5, 2]),
+    open_max_ns=drawn.sampled_from([4 * SECOND_NS, 30 * SECOND_NS]),
+    open_jitter=drawn.sampled_from([0, 20, 100]),
+    trial=drawn.one_of(
+        drawn.builds(Successes, successes=drawn.integers(1, 3)),
+        drawn.builds(Probes, probes=drawn.integers(1, 4)),
     ),
-    max_wait_ns=st.sampled_from([SECOND_NS, 7 * SECOND_NS]),
-    overload_open_ns=st.sampled_from([None, SECOND_NS // 2]),
+    max_wait_ns=drawn.sampled_from([SECOND_NS, 7 * SECOND_NS]),
+    overload_open_ns=drawn.sampled_from([None, SECOND_NS // 2]),
 )
-outcomes = st.sampled_from(["success", "failure", "failure", "uncounted"])
-latencies = st.sampled_from([0, SECOND_NS, SECOND_NS + 1])
+FORCED: list[tuple[str, State]] = [
+    ("open", "forced_open"),
+    ("closed", "forced_closed"),
+    ("disabled", "disabled"),
+]
+outcomes = drawn.sampled_from(["success", "failure", "failure", "uncounted"])
+latencies = drawn.sampled_from([0, SECOND_NS, SECOND_NS + 1])
 
 
-class BreakerMachine(RuleBasedStateMachine):
+class BreakerMachine:
     """Calls, late answers, silence and people's decisions."""
 
     @initialize(params=params)
@@ -212,7 +217,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.out: list[Held] = []
         self.now_ns = 0
 
-    @rule(draw=draws)
+    @rule(draw=drawn.bits)
     def admit(self, draw: int) -> None:
         model = self.model
         model.check(self.now_ns, draw)
@@ -236,7 +241,7 @@ class BreakerMachine(RuleBasedStateMachine):
         assert isinstance(answer, Refusal)
         assert (answer.reason, answer.retry_after_ns) == (reason, retry_after_ns)
 
-    @rule(count=st.integers(1, 5), outcome=outcomes, latency_ns=latencies, draw=draws)
+    @rule(count=drawn.integers(1, 5), outcome=outcomes, latency_ns=latencies, draw=drawn.bits)
     def call(self, count: int, outcome: Outcome, latency_ns: int, draw: int) -> None:
         for _ in range(count):
             before = len(self.out)
@@ -245,7 +250,7 @@ class BreakerMachine(RuleBasedStateMachine):
                 self.end(before, outcome, latency_ns, draw)
 
     @precondition(lambda self: self.out)
-    @rule(choice=st.integers(0, 100), outcome=outcomes, latency_ns=latencies, draw=draws)
+    @rule(choice=drawn.integers(0, 100), outcome=outcomes, latency_ns=latencies, draw=drawn.bits)
     def end(self, choice: int, outcome: Outcome, latency_ns: int, draw: int) -> None:
         held = self.out.pop(choice % len(self.out))
         self.breaker.on_result(held.permit, outcome, latency_ns, self.now_ns, draw)
@@ -257,7 +262,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.conclude(held, outcome, latency_ns, draw)
 
     @precondition(lambda self: self.out)
-    @rule(choice=st.integers(0, 100), draw=draws)
+    @rule(choice=drawn.integers(0, 100), draw=drawn.bits)
     def be_refused_for_overload(self, choice: int, draw: int) -> None:
         held = self.out.pop(choice % len(self.out))
         self.breaker.on_overload(held.permit, self.now_ns, draw)
@@ -283,7 +288,7 @@ class BreakerMachine(RuleBasedStateMachine):
             model.calls.append(call)
 
     @precondition(lambda self: self.out)
-    @rule(choice=st.integers(0, 100), draw=draws)
+    @rule(choice=drawn.integers(0, 100), draw=drawn.bits)
     def answer(self, choice: int, draw: int) -> None:
         held = self.out[choice % len(self.out)]
         self.breaker.on_headers(held.permit, self.now_ns, draw)
@@ -291,23 +296,25 @@ class BreakerMachine(RuleBasedStateMachine):
         held.answered = True
 
     @precondition(lambda self: self.out)
-    @rule(choice=st.integers(0, 100))
+    @rule(choice=drawn.integers(0, 100))
     def cancel(self, choice: int) -> None:
         held = self.out.pop(choice % len(self.out))
         self.breaker.release(held.permit)
         self.model.probes = [probe for probe in self.model.probes if probe is not held]
 
-    @rule(step_ns=st.sampled_from([1, 10, SECOND_NS // 2, SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS]))
+    @rule(step_ns=drawn.sampled_from([1, 10, SECOND_NS // 2, SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
 
-    @rule(draw=draws)
+    @rule(draw=drawn.bits)
     def check(self, draw: int) -> None:
         self.breaker.check(self.now_ns, draw)
         self.model.check(self.now_ns, draw)
 
     @rule(
-        how=st.sampled_from([("open", "forced_open"), ("closed", "forced_closed"), ("disabled", "disabled")])
+        how=drawn.sampled_from(
+            [("open", "forced_open"), ("closed", "forced_closed"), ("disabled", "disabled")]
+        )
     )
     def force(self, how: tuple[str, State]) -> None:
         word, state = how
@@ -358,4 +365,4 @@ def as_tuple(counts: Counts) -> tuple[int, int, int, int]:
     return counts.calls, counts.failures, counts.slow, counts.consecutive_failures
 
 
-TestBreaker = BreakerMachine.TestCase
+test_states_counts_and_transitions_are_the_models = shown(BreakerMachine, steps=20, step_bytes=20)

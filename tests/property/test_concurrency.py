@@ -3,11 +3,9 @@
 from dataclasses import dataclass, field
 from math import prod, sqrt
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
 from sidecar.machines import AdaptiveConcurrency, Arrival, Backpressure, BackpressureParams, QueueParams
-from tests.support.examples import thousands
+from tests.support import drawn
+from tests.support.sequences import initialize, invariant, rule, shown
 
 MS = 1_000_000
 WINDOW_NS, WINDOW_REQUESTS = 100 * MS, 10
@@ -87,17 +85,17 @@ class Model:
         return covariance > 0 and covariance**2 >= 0.09 * variances
 
 
-settings = st.builds(
+settings = drawn.builds(
     AdaptiveConcurrency,
-    min=st.sampled_from([1, 8, 30]),
-    max=st.sampled_from([30, 512]),
-    tolerance=st.sampled_from([1.0, 1.5]),
-    smoothing=st.sampled_from([0.2, 1.0]),
+    min=drawn.sampled_from([1, 8, 30]),
+    max=drawn.sampled_from([30, 512]),
+    tolerance=drawn.sampled_from([1.0, 1.5]),
+    smoothing=drawn.sampled_from([0.2, 1.0]),
 )
-latencies = st.sampled_from([1, MS, 9 * MS, 100 * MS])
+latencies = drawn.sampled_from([1, MS, 9 * MS, 100 * MS])
 
 
-class ConcurrencyMachine(RuleBasedStateMachine):
+class ConcurrencyMachine:
     """Load that comes and goes, and latency that goes with it or does not."""
 
     @initialize(settings=settings)
@@ -106,16 +104,16 @@ class ConcurrencyMachine(RuleBasedStateMachine):
         self.front = Backpressure(BackpressureParams(concurrency=settings, queue=QueueParams()))
         self.now_ns = 0
 
-    @rule(count=st.integers(1, 60))
+    @rule(count=drawn.integers(1, 60))
     def arrive(self, count: int) -> None:
         for _ in range(count):
             self.front.arrive(Arrival(), self.now_ns)
 
     @rule(
-        count=st.integers(1, 40),
+        count=drawn.integers(1, 40),
         latency_ns=latencies,
-        per_load_ns=st.sampled_from([0, MS, 20 * MS]),
-        step_ns=st.sampled_from([MS, 11 * MS, 120 * MS]),
+        per_load_ns=drawn.sampled_from([0, MS, 20 * MS]),
+        step_ns=drawn.sampled_from([MS, 11 * MS, 120 * MS]),
     )
     def finish(self, count: int, latency_ns: int, per_load_ns: int, step_ns: int) -> None:
         for _ in range(min(count, self.front.in_flight)):
@@ -132,5 +130,4 @@ class ConcurrencyMachine(RuleBasedStateMachine):
         assert int(limit - 1e-6) <= self.front.limit <= int(limit + 1e-6)
 
 
-TestConcurrency = ConcurrencyMachine.TestCase
-TestConcurrency.settings = thousands(steps=12)
+test_the_limit_is_that_of_every_sample = shown(ConcurrencyMachine, steps=12)

@@ -5,7 +5,6 @@ from itertools import takewhile
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sidecar.machines import (
     SECOND_NS,
@@ -16,26 +15,27 @@ from sidecar.machines import (
     is_prober,
     probers_verdict,
 )
+from tests.support import drawn
+from tests.support.sequences import initialize, invariant, rule, shown
 
-DRAWS = 1 << 64
 FIFTH = Fraction(1, 5)
 
-draws = st.one_of(st.integers(0, DRAWS - 1), st.sampled_from([0, DRAWS - 1]))
 votes = st.integers(0, 4)
-settings = st.builds(
+others = drawn.integers(0, 4)
+settings = drawn.builds(
     HealthCheckParams,
-    interval_ns=st.integers(SECOND_NS // 10, 100 * SECOND_NS),
-    unhealthy_after=st.integers(1, 4),
-    healthy_after=st.integers(1, 4),
+    interval_ns=drawn.integers(SECOND_NS // 10, 100 * SECOND_NS),
+    unhealthy_after=drawn.integers(1, 4),
+    healthy_after=drawn.integers(1, 4),
 )
 
 
-class HealthMachine(RuleBasedStateMachine):
+class HealthMachine:
     """One endpoint, probed and left to others in any order."""
 
     now_ns = 0
 
-    @initialize(params=settings, draw=draws)
+    @initialize(params=settings, draw=drawn.bits)
     def start(self, params: HealthCheckParams, draw: int) -> None:
         self.params = params
         self.probes = HealthProbes(params, self.now_ns, draw)
@@ -59,11 +59,11 @@ class HealthMachine(RuleBasedStateMachine):
             return self.verdict
         return "healthy" if last else "unhealthy"
 
-    @rule(seconds=st.fractions(0, 120))
-    def wait(self, seconds: Fraction) -> None:
-        self.now_ns += int(seconds * SECOND_NS)
+    @rule(step_ns=drawn.one_of(drawn.integers(0, 120 * SECOND_NS), drawn.integers(0, SECOND_NS)))
+    def wait(self, step_ns: int) -> None:
+        self.now_ns += step_ns
 
-    @rule(has_passed=st.booleans(), draw=draws)
+    @rule(has_passed=drawn.booleans(), draw=drawn.bits)
     def answer(self, has_passed: bool, draw: int) -> None:
         self.answers.append(has_passed)
         before, self.verdict = self.verdict, self.expected()
@@ -71,7 +71,7 @@ class HealthMachine(RuleBasedStateMachine):
         assert changed == (self.verdict if self.verdict != before else None)
         self.begin_to_wait()
 
-    @rule(healthy=votes, unhealthy=votes, draw=draws)
+    @rule(healthy=others, unhealthy=others, draw=drawn.bits)
     def stand_back(self, healthy: int, unhealthy: int, draw: int) -> None:
         self.probes.stand_back(healthy, unhealthy, self.now_ns, draw)
         if self.verdict != "unhealthy" or healthy + unhealthy:
@@ -85,7 +85,7 @@ class HealthMachine(RuleBasedStateMachine):
             assert self.earliest_ns - 1 <= self.probes.due_ns <= self.latest_ns + 1
 
 
-TestHealth = HealthMachine.TestCase
+test_verdicts_and_instants_are_those_of_the_answers = shown(HealthMachine, steps=20, step_bytes=20)
 
 names = st.lists(st.text("abc-019", min_size=1, max_size=12), unique=True, max_size=12)
 

@@ -5,9 +5,10 @@ from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from sidecar.machines import HISTOGRAM_BOUNDS_NS, SECOND_NS, Histogram, RecentLatency
+from tests.support import drawn
+from tests.support.sequences import invariant, rule, shown
 
 latencies = st.one_of(st.integers(0, 20 * SECOND_NS), st.sampled_from(HISTOGRAM_BOUNDS_NS))
 
@@ -34,7 +35,7 @@ def test_a_quantile_lies_in_the_bucket_of_its_value(one: list[int], other: list[
     assert min(low_ns, high_ns) <= quantile_ns <= high_ns
 
 
-class RecentLatencyMachine(RuleBasedStateMachine):
+class RecentLatencyMachine:
     """Attempts that come and are forgotten by the minute."""
 
     def __init__(self) -> None:
@@ -43,13 +44,13 @@ class RecentLatencyMachine(RuleBasedStateMachine):
         self.attempts: list[tuple[int, int]] = []
         self.now_ns = 0
 
-    @rule(latency_ns=st.integers(100_000, 100 * SECOND_NS), count=st.integers(1, 15))
+    @rule(latency_ns=drawn.integers(100_000, 100 * SECOND_NS), count=drawn.integers(1, 15))
     def succeed(self, latency_ns: int, count: int) -> None:
         for _ in range(count):
             self.recent.record(latency_ns, self.now_ns)
             self.attempts.append((self.now_ns // (6 * SECOND_NS), latency_ns))
 
-    @rule(step_ns=st.sampled_from([1, SECOND_NS, 6 * SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS]))
+    @rule(step_ns=drawn.sampled_from([1, SECOND_NS, 6 * SECOND_NS, 20 * SECOND_NS, 60 * SECOND_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
 
@@ -66,4 +67,4 @@ class RecentLatencyMachine(RuleBasedStateMachine):
         assert abs(p50_ns - median_ns) * 16 <= median_ns
 
 
-TestRecentLatency = RecentLatencyMachine.TestCase
+test_the_median_is_that_of_the_last_minute = shown(RecentLatencyMachine, steps=20)

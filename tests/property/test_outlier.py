@@ -6,8 +6,6 @@ from math import ceil
 from statistics import median
 
 from hypothesis import assume
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sidecar.machines import (
     MILLISECOND_NS,
@@ -19,27 +17,29 @@ from sidecar.machines import (
     SlowerThanOthers,
     SuccessRate,
 )
+from tests.support import drawn
+from tests.support.sequences import initialize, invariant, rule, shown
 
 SEVERITY: dict[Signal, int] = {"success": 0, "failure": 1, "gateway_failure": 2, "connect_failure": 3}
 RAMP = (10, 25, 50)
 CLOSE = Fraction(1, 10**9)
 """Rates this near to the limit are left to floating point."""
 
-params = st.builds(
+params = drawn.builds(
     OutlierParams,
-    interval_ns=st.just(10 * SECOND_NS),
-    consecutive_failures=st.sampled_from([None, 3, 5]),
-    consecutive_gateway_failures=st.sampled_from([None, 2, 4]),
-    connect_failures=st.sampled_from([None, 2]),
-    success_rate=st.sampled_from(
+    interval_ns=drawn.just(10 * SECOND_NS),
+    consecutive_failures=drawn.sampled_from([None, 3, 5]),
+    consecutive_gateway_failures=drawn.sampled_from([None, 2, 4]),
+    connect_failures=drawn.sampled_from([None, 2]),
+    success_rate=drawn.sampled_from(
         [None, SuccessRate(stdev_factor=1, minimum_endpoints=3, minimum_requests=4)]
     ),
-    failure_percentage=st.sampled_from(
+    failure_percentage=drawn.sampled_from(
         [None, FailurePercentage(threshold=60, minimum_endpoints=2, minimum_requests=3)]
     ),
-    latency=st.sampled_from([None, SlowerThanOthers(factor=3, sweeps=2, minimum_samples=2)]),
-    base_ns=st.sampled_from([5 * SECOND_NS, 30 * SECOND_NS]),
-    max_ns=st.sampled_from([5 * SECOND_NS, 70 * SECOND_NS]),
+    latency=drawn.sampled_from([None, SlowerThanOthers(factor=3, sweeps=2, minimum_samples=2)]),
+    base_ns=drawn.sampled_from([5 * SECOND_NS, 30 * SECOND_NS]),
+    max_ns=drawn.sampled_from([5 * SECOND_NS, 70 * SECOND_NS]),
 )
 
 
@@ -89,10 +89,10 @@ class Endpoint:
         self.since_reset = []
 
 
-class OutlierMachine(RuleBasedStateMachine):
+class OutlierMachine:
     """Calls to a few endpoints, some of which do worse than the others."""
 
-    @initialize(count=st.integers(1, 6), params=params)
+    @initialize(count=drawn.integers(1, 6), params=params)
     def start(self, count: int, params: OutlierParams) -> None:
         self.params = params
         self.outliers = Outliers(count, params, 0)
@@ -101,10 +101,10 @@ class OutlierMachine(RuleBasedStateMachine):
         self.due_ns = params.interval_ns
 
     @rule(
-        choice=st.integers(0, 100),
-        signal=st.sampled_from(sorted(SEVERITY)),
-        count=st.integers(1, 5),
-        latency_ns=st.sampled_from([1, 4, 10]).map(lambda value: value * MILLISECOND_NS),
+        choice=drawn.integers(0, 100),
+        signal=drawn.sampled_from(sorted(SEVERITY)),
+        count=drawn.integers(1, 5),
+        latency_ns=drawn.sampled_from([1, 4, 10]).map(lambda value: value * MILLISECOND_NS),
     )
     def call(self, choice: int, signal: Signal, count: int, latency_ns: int) -> None:
         at = choice % len(self.model)
@@ -129,7 +129,7 @@ class OutlierMachine(RuleBasedStateMachine):
         reached = (cause for severity, limit, cause in limits if limit and endpoint.streak(severity) >= limit)
         return next(reached, None)
 
-    @rule(failures=st.lists(st.integers(0, 5), min_size=6, max_size=6), slow=st.integers(0, 8))
+    @rule(failures=drawn.lists(drawn.integers(0, 5), min_size=6, max_size=6), slow=drawn.integers(0, 8))
     def round(self, failures: list[int], slow: int) -> None:
         """Five calls to each, of which some fail; one endpoint may be slow."""
         for at, count in enumerate(failures[: len(self.model)]):
@@ -137,7 +137,7 @@ class OutlierMachine(RuleBasedStateMachine):
             for failed in range(5):
                 self.call(at, "failure" if failed < count else "success", 1, latency_ns)
 
-    @rule(step_seconds=st.sampled_from([1, 4, 5, 10, 45]))
+    @rule(step_seconds=drawn.sampled_from([1, 4, 5, 10, 45]))
     def wait_and_sweep(self, step_seconds: int) -> None:
         self.now_ns += step_seconds * SECOND_NS
         if self.now_ns < self.due_ns:
@@ -220,4 +220,4 @@ class OutlierMachine(RuleBasedStateMachine):
             assert self.outliers.ejections(at) == endpoint.ejections
 
 
-TestOutlier = OutlierMachine.TestCase
+test_whoever_is_ejected_is_who_the_fractions_say = shown(OutlierMachine, steps=20)

@@ -7,7 +7,6 @@ from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.machines import (
     SECOND_NS,
@@ -27,9 +26,10 @@ from sidecar.machines import (
     pushback_ms,
     retry_after_seconds,
 )
+from tests.support import drawn
 from tests.support.chance import draws
-from tests.support.examples import thousands
 from tests.support.limit_models import HORIZON_NS, Cell, Clock, Flight, Windows, fresh, is_first
+from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 SHARED = -1
 """The cell without a key."""
@@ -132,39 +132,40 @@ def wanted(ask: Ask) -> int:
     return 1 if ask.cost is None else ask.cost
 
 
-rates = st.builds(
+rates = drawn.builds(
     Rate,
-    requests=st.integers(1, 7),
-    per_ns=st.sampled_from([SECOND_NS, 3 * SECOND_NS, 1_000_003]),
-    members=st.sampled_from([1, 1, 3]),
+    requests=drawn.integers(1, 7),
+    per_ns=drawn.sampled_from([SECOND_NS, 3 * SECOND_NS, 1_000_003]),
+    members=drawn.sampled_from([1, 1, 3]),
 )
-algorithms = st.one_of(
-    st.builds(TokenBucket, rate=rates, burst=st.one_of(st.none(), st.integers(1, 6))),
-    st.builds(
+algorithms = drawn.one_of(
+    drawn.builds(TokenBucket, rate=rates, burst=drawn.one_of(drawn.none(), drawn.integers(1, 6))),
+    drawn.builds(
         LeakyBucket,
         rate=rates,
-        queue=st.integers(0, 3),
-        max_wait_ns=st.sampled_from([0, SECOND_NS // 2, 4 * SECOND_NS]),
-        evict=st.sampled_from(["Newest", "Oldest"]),
+        queue=drawn.integers(0, 3),
+        max_wait_ns=drawn.sampled_from([0, SECOND_NS // 2, 4 * SECOND_NS]),
+        evict=drawn.sampled_from(["Newest", "Oldest"]),
     ),
-    st.builds(FixedWindow, rate=rates, aligned=st.booleans()),
-    st.builds(SlidingLog, rate=rates),
-    st.builds(SlidingWindow, rate=rates, buckets=st.integers(1, 3)),
-    st.builds(Concurrency, limit=st.integers(1, 5), members=st.sampled_from([1, 1, 3])),
+    drawn.builds(FixedWindow, rate=rates, aligned=drawn.booleans()),
+    drawn.builds(SlidingLog, rate=rates),
+    drawn.builds(SlidingWindow, rate=rates, buckets=drawn.integers(1, 3)),
+    drawn.builds(Concurrency, limit=drawn.integers(1, 5), members=drawn.sampled_from([1, 1, 3])),
 )
-limits = st.builds(
+limits = drawn.builds(
     LimitParams,
     algorithm=algorithms,
-    max_keys=st.integers(0, 3),
-    when_keys_full=st.sampled_from(["ShareOne", "Refuse", "Allow"]),
-    count_refused=st.booleans(),
+    max_keys=drawn.integers(0, 3),
+    when_keys_full=drawn.sampled_from(["ShareOne", "Refuse", "Allow"]),
+    count_refused=drawn.booleans(),
 )
-keys = st.one_of(st.none(), st.integers(0, 4))
-costs = st.one_of(st.none(), st.integers(0, 4))
-numbers = st.integers(0, 100)
+keys = drawn.one_of(drawn.none(), drawn.integers(0, 4))
+costs = drawn.one_of(drawn.none(), drawn.integers(0, 4))
+numbers = drawn.integers(0, 100)
+steps = drawn.sampled_from([0, 1, 1_000, SECOND_NS // 7, SECOND_NS // 3, SECOND_NS, 10 * SECOND_NS])
 
 
-class LimitsMachine(RuleBasedStateMachine):
+class LimitsMachine:
     """Requests that ask two limits at once."""
 
     @initialize(first=limits, second=limits)
@@ -189,10 +190,10 @@ class LimitsMachine(RuleBasedStateMachine):
             assert self.limits.keys(limit) == len(model.in_use())
 
     @rule(
-        keys=st.tuples(keys, keys),
-        costs=st.tuples(costs, costs),
-        exempt=st.sampled_from([False, False, False, True]),
-        left_ns=st.sampled_from([None, None, SECOND_NS // 3]),
+        keys=drawn.tuples(keys, keys),
+        costs=drawn.tuples(costs, costs),
+        exempt=drawn.sampled_from([False, False, False, True]),
+        left_ns=drawn.sampled_from([None, None, SECOND_NS // 3]),
     )
     def ask_both(
         self,
@@ -204,7 +205,7 @@ class LimitsMachine(RuleBasedStateMachine):
         asks = [Ask(limit=limit, key=keys[limit], cost=costs[limit]) for limit in (0, 1)]
         self.ask(asks, exempt=exempt, left_ns=left_ns)
 
-    @rule(limit=st.integers(0, 1), key=keys, cost=st.integers(1, 3))
+    @rule(limit=drawn.integers(0, 1), key=keys, cost=drawn.integers(1, 3))
     def ask_one(self, limit: int, key: int | None, cost: int) -> None:
         self.ask([Ask(limit=limit, key=key, cost=cost)], exempt=False, left_ns=None)
 
@@ -301,7 +302,7 @@ class LimitsMachine(RuleBasedStateMachine):
             stand for stand in expected if stand != "free"
         ]
 
-    @rule(limit=st.integers(0, 1), key=keys, cost=st.integers(0, 9))
+    @rule(limit=drawn.integers(0, 1), key=keys, cost=drawn.integers(0, 9))
     def learn_the_cost_from_the_answer(self, limit: int, key: int | None, cost: int) -> None:
         model, ask = self.models[limit], Ask(limit=limit, key=key, cost=None)
         decision = self.limits.admit([ask], *self.now)
@@ -314,11 +315,11 @@ class LimitsMachine(RuleBasedStateMachine):
         if not isinstance(place, str):
             model.cell(place).charge_after(cost, self.clock.now_ns)
 
-    @rule(step_ns=st.sampled_from([0, 1, 1_000, SECOND_NS // 7, SECOND_NS // 3, SECOND_NS, 10 * SECOND_NS]))
+    @rule(step_ns=steps)
     def wait(self, step_ns: int) -> None:
         self.clock.now_ns += step_ns
 
-    @rule(ahead_ns=st.sampled_from([0, 1, SECOND_NS // 3, 777 * SECOND_NS + 5]))
+    @rule(ahead_ns=drawn.sampled_from([0, 1, SECOND_NS // 3, 777 * SECOND_NS + 5]))
     def set_the_wall_clock(self, ahead_ns: int) -> None:
         """While no key is in use: tables notice those that are as new for that reason only later."""
         self.pulse()
@@ -326,7 +327,7 @@ class LimitsMachine(RuleBasedStateMachine):
             self.clock.ahead_ns = ahead_ns
         self.pulse()
 
-    @rule(limit=st.integers(0, 1), edited=limits)
+    @rule(limit=drawn.integers(0, 1), edited=limits)
     def edit(self, limit: int, edited: LimitParams) -> None:
         self.pulse()
         model = self.models[limit]
@@ -346,8 +347,7 @@ class LimitsMachine(RuleBasedStateMachine):
             assert self.limits.keys(limit) <= model.params.max_keys
 
 
-TestLimits = LimitsMachine.TestCase
-TestLimits.settings = thousands(2, steps=8)
+test_what_is_admitted_held_and_left_is_the_models = shown(LimitsMachine, steps=8, count=2)
 
 
 @given(wait_ns=st.integers(0, 10**15), draw=draws)

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from sidecar.machines import (
     SECOND_NS,
     BreakerParams,
@@ -15,10 +12,12 @@ from sidecar.machines import (
     State,
     Successes,
 )
-from tests.support.chance import draws
+from tests.support import drawn
+from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 OPEN_NS = 5 * SECOND_NS
 PROBES = 2
+OUTCOMES: list[Outcome] = ["success", "failure", "uncounted"]
 BREAKER = BreakerParams(
     error_rate=None,
     consecutive_failures=1,
@@ -68,13 +67,13 @@ class Out:
     stay: int | None
 
 
-class ReadinessMachine(RuleBasedStateMachine):
+class ReadinessMachine:
     """Calls to a few endpoints that fail and recover."""
 
     @initialize(
-        count=st.integers(1, 12),
-        max_ejected=st.sampled_from([0, 10, 34, 100]),
-        panic=st.sampled_from([0, 50, 80]),
+        count=drawn.integers(1, 12),
+        max_ejected=drawn.sampled_from([0, 10, 34, 100]),
+        panic=drawn.sampled_from([0, 50, 80]),
     )
     def start(self, count: int, max_ejected: int, panic: int) -> None:
         self.params = EjectionParams(max_ejected=max_ejected, panic_threshold=panic)
@@ -99,7 +98,7 @@ class ReadinessMachine(RuleBasedStateMachine):
         healthy = sum(not endpoint.is_open(self.now_ns) for endpoint in self.model)
         return healthy * 100 < self.params.panic_threshold * len(self.model)
 
-    @rule(draw=draws, avoid=st.one_of(st.none(), st.integers(0, 11)))
+    @rule(draw=drawn.bits, avoid=drawn.one_of(drawn.none(), drawn.integers(0, 11)))
     def pick(self, draw: int, avoid: int | None) -> None:
         avoid = None if avoid is None or avoid >= len(self.model) else avoid
         verdicts = self.verdicts()
@@ -127,9 +126,7 @@ class ReadinessMachine(RuleBasedStateMachine):
         self.out.append(Out(picked, endpoint.stay))
 
     @precondition(lambda self: self.out)
-    @rule(
-        choice=st.integers(0, 100), outcome=st.sampled_from(["success", "failure", "uncounted"]), draw=draws
-    )
+    @rule(choice=drawn.integers(0, 100), outcome=drawn.sampled_from(OUTCOMES), draw=drawn.bits)
     def end(self, choice: int, outcome: Outcome, draw: int) -> None:
         call = self.out.pop(choice % len(self.out))
         self.endpoints.on_result(call.picked, outcome, SECOND_NS, self.now_ns, draw)
@@ -137,7 +134,7 @@ class ReadinessMachine(RuleBasedStateMachine):
         if call.stay == endpoint.stay:
             endpoint.end(outcome, self.now_ns)
 
-    @rule(step_ns=st.sampled_from([1, SECOND_NS, OPEN_NS]))
+    @rule(step_ns=drawn.sampled_from([1, SECOND_NS, OPEN_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
 
@@ -158,4 +155,4 @@ class ReadinessMachine(RuleBasedStateMachine):
         assert any(word != "ejected" for word in self.verdicts())
 
 
-TestReadiness = ReadinessMachine.TestCase
+test_whoever_is_picked_is_ready_by_the_rules = shown(ReadinessMachine, steps=20, step_bytes=20)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.machines import (
@@ -22,6 +22,7 @@ from sidecar.machines import (
     Strategy,
 )
 from tests.support.chance import draws, uniform
+from tests.support.examples import thousands
 
 STRATEGIES: list[Strategy] = [
     "Immediate",
@@ -191,7 +192,7 @@ cases = st.builds(
 )
 
 
-@settings(max_examples=10 * settings().max_examples)  # most cases are delivered
+@thousands()
 @given(case=cases)
 def test_a_decision_is_what_the_rules_say_one_by_one(case: Case) -> None:
     budget = Budget(BudgetParams(percent=100, floor_count=0))

@@ -3,10 +3,9 @@
 from fractions import Fraction
 from typing import NamedTuple
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
 from sidecar.machines import SECOND_NS, Budget, BudgetParams, Spent
+from tests.support import drawn
+from tests.support.sequences import initialize, invariant, rule, shown
 
 INTERVAL_NS = 10 * SECOND_NS
 BUCKETS = 10
@@ -21,15 +20,15 @@ def params(percent: float, count: int, per_ns: int) -> BudgetParams:
     return BudgetParams(percent=percent, interval_ns=INTERVAL_NS, floor_count=count, floor_per_ns=per_ns)
 
 
-settings = st.builds(
+settings = drawn.builds(
     params,
-    percent=st.sampled_from([0, 0.5, 20, 30, 33.3, 100]),
-    count=st.integers(0, 3),
-    per_ns=st.sampled_from([SECOND_NS, 3 * SECOND_NS, 7 * SECOND_NS + 1]),
+    percent=drawn.sampled_from([0, 0.5, 20, 30, 33.3, 100]),
+    count=drawn.integers(0, 3),
+    per_ns=drawn.sampled_from([SECOND_NS, 3 * SECOND_NS, 7 * SECOND_NS + 1]),
 )
 
 
-class BudgetMachine(RuleBasedStateMachine):
+class BudgetMachine:
     """Spends from the budget what the sums allow, and never more."""
 
     now_ns = 0
@@ -51,7 +50,7 @@ class BudgetMachine(RuleBasedStateMachine):
         floor = Fraction(self.settings.floor_count * INTERVAL_NS, self.settings.floor_per_ns)
         return Fraction(str(self.settings.percent)) / 100 * requests + floor - retries
 
-    @rule(count=st.integers(1, 12))
+    @rule(count=drawn.integers(1, 12))
     def deposit(self, count: int) -> None:
         for _ in range(count):
             self.budget.deposit(self.now_ns)
@@ -65,13 +64,13 @@ class BudgetMachine(RuleBasedStateMachine):
         if receipt is not None:
             self.retries.append(Retry(self.bucket, receipt))
 
-    @rule(choice=st.integers(0, 100))
+    @rule(choice=drawn.integers(0, 100))
     def refund(self, choice: int) -> None:
         if self.retries:
             retry = self.retries.pop(choice % len(self.retries))
             self.budget.refund(retry.receipt)
 
-    @rule(step_ns=st.sampled_from([1, SECOND_NS // 3, SECOND_NS, 9 * SECOND_NS, 10 * SECOND_NS]))
+    @rule(step_ns=drawn.sampled_from([1, SECOND_NS // 3, SECOND_NS, 9 * SECOND_NS, 10 * SECOND_NS]))
     def wait(self, step_ns: int) -> None:
         self.now_ns += step_ns
 
@@ -85,4 +84,4 @@ class BudgetMachine(RuleBasedStateMachine):
         assert self.budget.available(self.now_ns) == max(0, int(self.balance()))
 
 
-TestBudget = BudgetMachine.TestCase
+test_the_budget_spends_what_the_sums_allow = shown(BudgetMachine, steps=20)

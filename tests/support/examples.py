@@ -7,7 +7,6 @@ from hypothesis import settings
 IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
-def thousands(count: int = 1, *, steps: int = 10) -> settings:
-    """Settings that show so many thousand examples of so many steps, thoroughly a hundred times as many."""
-    examples = 1_000 * count * (100 if IS_THOROUGH else 1)
-    return settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+def thousands(count: int = 1) -> settings:
+    """Settings that show so many thousand examples, thoroughly a hundred times as many."""
+    return settings(max_examples=1_000 * count * (100 if IS_THOROUGH else 1), deadline=None)
