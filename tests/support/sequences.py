@@ -1,9 +1,9 @@
 """State machines that are shown thousands of sequences of steps by Hypothesis, with few draws for each.
 
 A machine marks its steps as Hypothesis' own do: `initialize`, `rule`, `precondition`, `invariant`. A
-sequence is some bytes for each step, from which rule and arguments follow, instead of a draw for each of them;
-that is far cheaper. What fails is shrunk as any example is, and tells its steps; a step of zeros is none.
-Some rules sit out each sequence, for what comes of many steps of few kinds.
+sequence is some bytes for each step, from which rule and arguments follow, instead of a draw for each, which
+is far cheaper. What fails is shrunk as any example is, and tells its steps; a step of zeros is none. Some
+rules sit out each sequence, for what comes of many steps of few kinds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
