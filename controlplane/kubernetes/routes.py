@@ -1,4 +1,7 @@
-"""The status of a route: what became of it at each of its parents, in the Gateway API's words."""
+"""The status of a route: what became of it at each of its parents, in the Gateway API's words.
+
+There it is told as well which policies act on it, in a condition for each kind of them (GEP-713).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ import msgspec
 
 from controlplane.kubernetes import codec
 from controlplane.kubernetes.status import CONTROLLER, FALSE, TRUE, Condition, Parent, ParentRef, Status
-from controlplane.policy import route
+from controlplane.model.value import blocks
+from controlplane.policy import route, target
 from controlplane.snapshot.routed import parent_verdict, unresolved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from controlplane.kubernetes.objects import Custom
     from controlplane.model.document import Document, Problem
     from controlplane.snapshot.build import Snapshot
 
 _SHOWN: Final = 5
+_AFFECTED: Final = "PolicyAffected"
 # Our words for what became of a route at a parent, and those of the Gateway API.
 _REASONS: Final = {
     "Accepted": "Accepted",
@@ -41,11 +46,11 @@ def reconcile(
         return Status(parents=tuple(_parent(ref, (refused,)) for ref in found))
     if in_force is None or in_force.generation != generation:
         return None
-    resolved = _resolved(snapshot, in_force, generation)
+    common = _resolved(snapshot, in_force, generation), *_affected(snapshot, in_force, generation)
     parents = zip(found, route.parents(in_force), strict=True)
     return Status(
         parents=tuple(
-            _parent(ref, (_accepted(snapshot, in_force, parent, generation), resolved))
+            _parent(ref, (_accepted(snapshot, in_force, parent, generation), *common))
             for ref, parent in parents
         )
     )
@@ -62,8 +67,23 @@ def _resolved(snapshot: Snapshot, document: Document, generation: int) -> Condit
     return _condition("ResolvedRefs", reason, "; ".join(text for _, text in lost[:_SHOWN]), generation)
 
 
+def _affected(snapshot: Snapshot, document: Document, generation: int) -> Iterator[Condition]:
+    """One for each kind of policies that act on the route or on a rule of it, with their names."""
+    rules = blocks(document.spec, "rules")
+    places = {route.target_of(document), *(route.target_of(document, rule) for rule in rules)}
+    found: dict[str, list[str]] = {}
+    for each in snapshot.attachments.at(sorted(places)):
+        if not target.is_in_shadow(each.document):
+            key = each.document.key
+            found.setdefault(key.kind, []).append(f"{key.namespace}/{key.name}")
+    for kind, names in sorted(found.items()):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        text = f"affected by {', '.join(names[:_SHOWN])}{more}"
+        yield _condition(f"{target.OUR_GROUP}/{kind}Affected", _AFFECTED, text, generation)
+
+
 def _condition(kind: str, reason: str, text: str, generation: int) -> Condition:
-    status = TRUE if reason in {"Accepted", "ResolvedRefs"} else FALSE
+    status = TRUE if reason in {"Accepted", "ResolvedRefs", _AFFECTED} else FALSE
     return Condition(type=kind, status=status, reason=reason, message=text, observed_generation=generation)
 
 

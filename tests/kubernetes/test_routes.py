@@ -13,7 +13,7 @@ from tests.support.app import App, Reply
 from tests.support.grpcapp import ECHO, FAIL, call, grpc_app
 from tests.support.kube import ApiServer
 from tests.support.kube.cluster import Cluster, cluster
-from tests.support.kube.objects import Document, external, service
+from tests.support.kube.objects import Document, external, policy, service
 from tests.support.kube.tools import KubectlError
 from tests.support.mesh import ControlPlane, Sidecar, sidecar
 from tests.support.readiness import Condition, until
@@ -22,6 +22,7 @@ HTTP = "apis/gateway.networking.k8s.io/v1/httproutes"
 GRPC = "apis/gateway.networking.k8s.io/v1/grpcroutes"
 CART = {"group": "", "kind": "Service", "name": "cart"}
 GATEWAY = {"name": "edge"}
+AFFECTED = "breakwater.dev/ResiliencePolicyAffected"
 
 
 def backend(name: str, **more: int) -> Mapping[str, Any]:
@@ -67,6 +68,19 @@ async def test_a_route_says_at_each_parent_what_became_of_it(kinds: ApiServer, p
         await until(says(here, HTTP, ("cart", "Accepted", "Accepted"), unresolved))
         await kinds.apply(route("HTTPRoute", "routed", {"filters": [elsewhere]}))
         await until(says(here, HTTP, ("cart", "Accepted", "UnsupportedValue")))
+
+
+async def test_a_route_says_which_policies_act_on_it(kinds: ApiServer, plane: ControlPlane) -> None:
+    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "api", "sectionName": "get"}
+    rule = {"name": "get", "matches": [{"method": "GET"}]}
+    named = ("cart", "Accepted", "Accepted"), ("cart", "ResolvedRefs", "ResolvedRefs")
+    async with cluster(kinds, plane, "affected") as here:
+        await kinds.apply(service("affected", "cart"), route("HTTPRoute", "affected", rule))
+        await until(says(here, HTTP, *named))
+        await kinds.apply(policy("affected", "hasty", targetRefs=[target], timeouts={"request": "1s"}))
+        await until(says(here, HTTP, *named, ("cart", AFFECTED, "PolicyAffected")))
+        await kinds.kubectl("delete", "resp", "hasty", "-n", "affected")
+        await until(says(here, HTTP, *named))
 
 
 async def test_what_the_gateway_api_forbids_is_refused_before_it_gets_to_us(kinds: ApiServer) -> None:

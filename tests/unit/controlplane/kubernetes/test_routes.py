@@ -1,0 +1,58 @@
+"""What the status of a route says of the policies that act on it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from controlplane.kubernetes.objects import Custom, Meta
+from controlplane.kubernetes.routes import reconcile
+from controlplane.kubernetes.status import Condition
+from controlplane.model.document import Document
+from tests.support.builders import documents, policy, service, snapshot
+
+SPEC = {"parentRefs": [{"kind": "Service", "name": "cart"}], "rules": [{"name": "get"}, {"name": "put"}]}
+GROUP = "gateway.networking.k8s.io"
+AFFECTED = "breakwater.dev/ResiliencePolicyAffected"
+
+
+def route() -> Document:
+    written = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "api", "namespace": "shop"},
+        "spec": SPEC,
+    }
+    return documents(msgspec.json.encode(written).decode())[0]
+
+
+def acting(name: str, section: str = "", mode: str = "Enforce") -> Document:
+    rule = f", sectionName: {section}" if section else ""
+    target = f"{{group: {GROUP}, kind: HTTPRoute, name: api{rule}}}"
+    return policy(f"timeouts: {{request: 1s}}\nmode: {mode}", name=name, target=target)
+
+
+def affected(policies: Sequence[Document]) -> list[Condition]:
+    """The conditions that speak of policies, of a route whose parent is the cart."""
+    document = route()
+    custom = Custom(
+        metadata=Meta(name="api", namespace="shop", generation=document.generation),
+        spec=msgspec.Raw(msgspec.json.encode(SPEC)),
+    )
+    status = reconcile(snapshot([document, *policies], [service()]), custom, document, ())
+    assert status is not None
+    return [each for each in status.parents[0].conditions if each.type.endswith("Affected")]
+
+
+def test_policies_on_the_route_and_on_its_rules_are_named_in_one_condition() -> None:
+    [one] = affected([acting("a"), acting("b", "put"), acting("b-2", "put")])
+    assert (one.type, one.status, one.reason) == (AFFECTED, "True", "PolicyAffected")
+    assert one.message == "affected by shop/a, shop/b, shop/b-2"
+
+
+def test_policies_that_change_nothing_are_not_named() -> None:
+    assert affected([acting("a", mode="Shadow"), acting("b", mode="Disabled"), policy("timeouts: {}")]) == []
+
+
+def test_of_many_policies_some_are_named() -> None:
+    [one] = affected([acting(f"p{number}") for number in range(7)])
+    assert one.message == "affected by shop/p0, shop/p1, shop/p2, shop/p3, shop/p4 and 2 more"
