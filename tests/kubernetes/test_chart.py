@@ -87,6 +87,35 @@ async def test_the_control_plane_knows_every_flag_it_is_given(values: Path) -> N
     assert given <= {flag.name for flag in FLAGS}
 
 
+CLIENTS = "--set=controlplane.adminClients.caSecret=people"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_asked", "is_tested"),
+    [
+        ((), False, True),
+        ((CLIENTS,), True, False),
+        ((CLIENTS, "--set=controlplane.adminClients.testSecret=tester"), True, True),
+        ((CLIENTS, "--set=controlplane.insecure=true"), False, True),
+    ],
+    ids=["nobody", "people", "tested", "insecure"],
+)
+async def test_people_show_certificates_where_the_chart_says_who_signs_them(
+    words: tuple[str, ...], is_asked: bool, is_tested: bool
+) -> None:
+    objects = await rendered(CHART, *words)
+    pod = find(objects, "Deployment")["spec"]["template"]["spec"]
+    assert (
+        "--admin-client-ca=/etc/breakwater/admin-clients/ca.crt" in pod["containers"][0]["args"]
+    ) is is_asked
+    mounted = {one["name"]: one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one}
+    assert (mounted.get("admin-clients") == "people") is is_asked
+    checks = [one for one in objects if one["metadata"]["name"].endswith("-check")]
+    assert bool(checks) is is_tested
+    shown = [one["name"] for check in checks for one in check["spec"]["containers"][0]["env"]]
+    assert ("BREAKWATER_ADMIN_CERT" in shown) is (is_asked and is_tested)
+
+
 async def test_the_roles_allow_this_and_nothing_more() -> None:
     objects = await rendered(CHART)
     assert set(allowed(find(objects, "ClusterRole"))) == {
