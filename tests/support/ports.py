@@ -2,9 +2,10 @@
 
 They are taken from below those that the system gives to clients: a connection that somebody opens meanwhile
 might get one before its program listens there. No process gives one twice, since a program takes a while to
-listen.
+listen, and workers that run tests side by side each have a slice of their own.
 """
 
+import os
 import random
 import socket
 from contextlib import ExitStack
@@ -13,6 +14,8 @@ from pathlib import Path
 
 LOWEST = 10_000
 RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+WORKER = "PYTEST_XDIST_WORKER"
+WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 CHANCE = random.SystemRandom()
 GIVEN: set[int] = set()
 
@@ -22,9 +25,9 @@ def free_ports(count: int) -> tuple[int, ...]:
 
     All are held until the last one is chosen, so that no port is given twice.
     """
-    highest = int(RANGE_OF_CLIENTS.read_text().split()[0])
+    ports = _slice()
     with ExitStack() as held:
-        return tuple(_bound(held, highest) for _ in range(count))
+        return tuple(_bound(held, ports) for _ in range(count))
 
 
 def free_port() -> int:
@@ -32,10 +35,18 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def _bound(held: ExitStack, highest: int) -> int:
+def _slice() -> range:
+    """The ports that only this process gives; workers are called gw0, gw1 and so on."""
+    highest = int(RANGE_OF_CLIENTS.read_text().split()[0])
+    worker, workers = int(os.environ.get(WORKER, "gw0")[2:]), int(os.environ.get(WORKERS, "1"))
+    size = (highest - LOWEST) // workers
+    return range(LOWEST + worker * size, LOWEST + (worker + 1) * size)
+
+
+def _bound(held: ExitStack, ports: range) -> int:
     while True:
         listener = held.enter_context(socket.socket())
-        port = CHANCE.randrange(LOWEST, highest)
+        port = CHANCE.choice(ports)
         if port not in GIVEN and _is_free(listener, port):
             GIVEN.add(port)
             return port
