@@ -78,7 +78,7 @@ PODS = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
 POLICIES = {"apiGroups": ["breakwater.dev"], "apiVersions": ["*"], "resources": ["*"]}
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def hooks(kinds: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hooks]:
     scratch, port = tmp_path_factory.mktemp("hooks"), free_port()
     url = f"https://127.0.0.1:{port}"
