@@ -119,6 +119,8 @@ def encode_effective(effective: Effective) -> admin_pb2.GetEffectivePolicyRespon
         backpressure=inbound.backpressure.settings if inbound.HasField("backpressure") else None,
         warnings=map(encode_problem, effective.warnings),
         backends=map(_encode_ruled, effective.ruled),
+        shadow_origins=[encode_origin(row.origin) for row in effective.shadow],
+        shadow_values=[row.value for row in effective.shadow],
     )
 
 
@@ -132,6 +134,8 @@ def _encode_ruled(ruled: Ruled) -> admin_pb2.EffectiveBackend:
         weight=backend.weight,
         origins=[encode_origin(row.origin) for row in ruled.rows],
         values=[row.value for row in ruled.rows],
+        shadow_origins=[encode_origin(row.origin) for row in ruled.shadow],
+        shadow_values=[row.value for row in ruled.shadow],
     )
 
 

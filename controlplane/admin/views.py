@@ -20,7 +20,13 @@ from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
 from controlplane.snapshot.build import Snapshot
-from controlplane.snapshot.describe import Row, inbound_rows, outbound_rows
+from controlplane.snapshot.describe import (
+    Row,
+    inbound_rows,
+    inbound_shadow,
+    outbound_rows,
+    outbound_shadow,
+)
 from controlplane.snapshot.status import Condition, conditions, synced
 from registry.model import ServiceName
 
@@ -61,19 +67,22 @@ class Ruled:
     rule: RouteRule
     backend: RouteBackend
     rows: tuple[Row, ...]
+    shadow: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
     """What governs calls to a service: its resources, the variant for the caller, and both sides in rows.
 
-    `ruled` is where its calls go by rules of routes.
+    `shadow` are the rows that would be others if the policies in shadow acted too, `ruled` is where its calls go by
+    rules of routes.
     """
 
     outbound: Resource
     inbound: Resource | None
     variant: int
     rows: tuple[Row, ...]
+    shadow: tuple[Row, ...]
     warnings: tuple[Problem, ...]
     ruled: tuple[Ruled, ...] = ()
 
@@ -86,25 +95,29 @@ def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, sch
     index = variant_for(variants, caller)
     variant = variants[index]
     inbound = snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service)))
-    members = inbound_rows(inbound.body, schema) if inbound and isinstance(inbound.body, Inbound) else ()
+    member = inbound.body if inbound and isinstance(inbound.body, Inbound) else _bare(service)
     return Effective(
         outbound=outbound,
         inbound=inbound,
         variant=index,
-        rows=(*outbound_rows(variant, schema), *members),
+        rows=(*outbound_rows(variant, schema), *inbound_rows(member, schema)),
+        shadow=(*outbound_shadow(variant, schema), *inbound_shadow(member, schema)),
         warnings=tuple(warnings(variant.resilience)),
-        ruled=tuple(
-            Ruled(rule=rule, backend=backend, rows=_rows_for(backend, caller, schema))
-            for rule in rules
-            for backend in rule.backends
-        ),
+        ruled=tuple(_ruled(rule, backend, caller, schema) for rule in rules for backend in rule.backends),
     )
 
 
-def _rows_for(backend: RouteBackend, caller: CallerMatch, schema: Schema) -> tuple[Row, ...]:
+def _bare(service: ServiceName) -> Inbound:
+    """What members of a service enforce that have nothing to."""
+    return Inbound(service=service, rate_limits=())
+
+
+def _ruled(rule: RouteRule, backend: RouteBackend, caller: CallerMatch, schema: Schema) -> Ruled:
     if not backend.variants:
-        return ()
-    return outbound_rows(backend.variants[variant_for(backend.variants, caller)], schema)
+        return Ruled(rule=rule, backend=backend, rows=(), shadow=())
+    variant = backend.variants[variant_for(backend.variants, caller)]
+    rows, shadow = outbound_rows(variant, schema), outbound_shadow(variant, schema)
+    return Ruled(rule=rule, backend=backend, rows=rows, shadow=shadow)
 
 
 def variant_for(variants: Sequence[OutboundVariant], caller: CallerMatch) -> int:

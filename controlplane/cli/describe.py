@@ -45,6 +45,10 @@ def service(
         [origin["path"], value, figures.origin(origin)]
         for origin, value in zip(answer["origins"], answer["values"], strict=True)
     ]
+    rows += [
+        [f"{origin['path']} (in shadow)", value, figures.origin(origin)]
+        for origin, value in zip(answer["shadowOrigins"], answer["shadowValues"], strict=True)
+    ]
     rows += [_breaker(one) for one in breakers]
     rows += [_left_out(one) for one in called if not one["endpoint"]["ready"]]
     rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
@@ -98,12 +102,12 @@ def _left_out(one: dict[str, Any]) -> list[str]:
 
 def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
     policy = rules["policy"]
+    shadow = " (in shadow)" if rules["isShadow"] else ""
     rows = []
     for limit in rules["limits"]:
         figure = limit_figures.figure(limit, enforcers)
-        rows.append(
-            [f"limit {policy['namespace']}/{policy['name']}/{limit['name']}", figure, figures.policy(policy)]
-        )
+        name = f"limit {policy['namespace']}/{policy['name']}/{limit['name']}{shadow}"
+        rows.append([name, figure, figures.policy(policy)])
     return rows
 
 

@@ -22,6 +22,8 @@ def rows(backend: dict[str, Any]) -> Iterator[list[str]]:
     for origin, value in zip(backend["origins"], backend["values"], strict=True):
         if origin.get("policy"):
             yield [f"rule {rule} {origin['path']}", value, figures.origin(origin)]
+    for origin, value in zip(backend["shadowOrigins"], backend["shadowValues"], strict=True):
+        yield [f"rule {rule} {origin['path']} (in shadow)", value, figures.origin(origin)]
 
 
 def parents(text: str) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from controlplane.model.text import field_at, value_text
 from controlplane.model.value import Map, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from controlplane.model.resource import FieldOrigin, Inbound, InboundBackpressure, OutboundVariant
     from controlplane.model.schema import Block, Schema
@@ -41,14 +41,31 @@ def outbound_rows(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
     return tuple(rows(variant.resilience, variant.origins, schema.blocks["Resilience"]))
 
 
+def outbound_shadow(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]:
+    """The fields that would be others, if the policies in shadow acted too."""
+    if variant.shadow is None:
+        return ()
+    found = rows(variant.shadow, variant.shadow_origins, schema.blocks["Resilience"])
+    return _others(found, outbound_rows(variant, schema))
+
+
 def inbound_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
     """Every effective field of what stands in front of an application; none where nothing does."""
     return _front_rows(inbound.backpressure, schema)
 
 
+def inbound_shadow(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+    """The fields that would be others, if the policies in shadow acted too."""
+    return _others(shadow_rows(inbound, schema), inbound_rows(inbound, schema))
+
+
 def shadow_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
-    """The same, if the policies in shadow acted too; none where no policy is in shadow."""
+    """Every effective field, if the policies in shadow acted too; none where no policy is in shadow."""
     return _front_rows(inbound.shadow_backpressure, schema)
+
+
+def _others(found: Iterable[Row], known: Container[Row]) -> tuple[Row, ...]:
+    return tuple(row for row in found if row not in known)
 
 
 def _front_rows(front: InboundBackpressure | None, schema: Schema) -> tuple[Row, ...]:

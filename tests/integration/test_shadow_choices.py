@@ -9,7 +9,8 @@ import pytest
 
 from tests.support import accesslog
 from tests.support.caller import ZONE, Caller
-from tests.support.documents import external, external_service, resilience
+from tests.support.commandline import breakwater
+from tests.support.documents import external, external_service, rate_limit, resilience
 from tests.support.fleet import named
 from tests.support.metrics import measured, scrape
 from tests.support.ports import free_port
@@ -191,3 +192,22 @@ async def test_a_fallback_in_shadow_answers_nobody(caller: Caller, *, acts: bool
     assert line["would_do"] == (None if acts else f"fallback policy=test/{name}")
     page = await scrape(caller.sidecar.http)
     assert page.total("breakwater_shadow_fallbacks_total", service=f"test/{name}") == (0 if acts else 1)
+
+
+async def test_describe_shows_what_is_in_shadow_and_nothing_that_stays(caller: Caller) -> None:
+    target, limit = external("described"), {"name": "all", "requests": 5, "per": "1s"}
+    await caller.fleet.put(
+        "described",
+        external_service("described", free_port()),
+        resilience("described-acts", target, timeouts={"request": "3s", "perTry": "1s"}),
+        resilience("described", target, mode="Shadow", merge="PatchOverrides", timeouts={"perTry": "2s"}),
+        rate_limit("described", target, mode="Shadow", limits=[limit]),
+    )
+    outcome = await breakwater("describe", "service", "test/described", admin=caller.fleet.plane.admin)
+    rows = [line.split("  ") for line in outcome.out.splitlines()]
+    told = {cells[0]: [cell.strip() for cell in cells[1:] if cell] for cells in rows}
+    assert told["timeouts.perTry"][0] == "1s"
+    shadow = {field: cells for field, cells in told.items() if field.endswith("(in shadow)")}
+    assert list(shadow) == ["timeouts.perTry (in shadow)", "limit test/described/all (in shadow)"]
+    value, origin, *_ = shadow["timeouts.perTry (in shadow)"]
+    assert (value, origin) == ("2s", "ResiliencePolicy test/described (Service)")
