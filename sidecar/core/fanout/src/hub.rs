@@ -114,10 +114,13 @@ impl Hub {
         self.streams.borrow_mut().places.try_remove(place(id));
     }
 
-    /// Has a stream woken once the inbox was emptied.
-    pub(crate) fn park(&self, outbox: &Rc<Outbox>) {
-        self.inbox.wait();
-        self.streams.borrow_mut().parked.push(Rc::clone(outbox));
+    /// Has a stream woken once the inbox is emptied again; false when that happened since `emptied`.
+    pub(crate) fn park(&self, outbox: &Rc<Outbox>, emptied: u64) -> bool {
+        let waits = self.inbox.wait(emptied);
+        if waits {
+            self.streams.borrow_mut().parked.push(Rc::clone(outbox));
+        }
+        waits
     }
 
     /// Obeys until told to stop; how long those who are connected have to leave.

@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+
+use crate::room::Room;
 
 /// Names a stream for as long as the front runs.
 pub type StreamId = u64;
@@ -37,10 +38,7 @@ pub(crate) struct Inbox {
     events: Mutex<Vec<Event>>,
     bell: UnixStream,
     ear: UnixStream,
-    /// How often it was emptied.
-    emptied: AtomicU64,
-    /// Whether somebody waits for that.
-    is_awaited: AtomicBool,
+    room: Room,
 }
 
 impl Inbox {
@@ -52,8 +50,7 @@ impl Inbox {
             events: Mutex::default(),
             bell,
             ear,
-            emptied: AtomicU64::new(0),
-            is_awaited: AtomicBool::new(false),
+            room: Room::default(),
         })
     }
 
@@ -76,16 +73,17 @@ impl Inbox {
         let mut heard = [0; 64];
         while matches!((&self.ear).read(&mut heard), Ok(count) if count == heard.len()) {}
         let events = std::mem::take(&mut *self.events());
-        self.emptied.fetch_add(1, Ordering::AcqRel);
-        (events, self.is_awaited.swap(false, Ordering::AcqRel))
+        (events, self.room.make())
     }
 
+    /// How often all was taken.
     pub(crate) fn emptied(&self) -> u64 {
-        self.emptied.load(Ordering::Acquire)
+        self.room.made()
     }
 
-    pub(crate) fn wait(&self) {
-        self.is_awaited.store(true, Ordering::Release);
+    /// Has the next who takes all told that somebody waits; false when that happened since `emptied`.
+    pub(crate) fn wait(&self, emptied: u64) -> bool {
+        self.room.wait(emptied)
     }
 
     fn events(&self) -> MutexGuard<'_, Vec<Event>> {

@@ -15,6 +15,7 @@ mod message;
 mod orders;
 mod outbox;
 mod relay;
+mod room;
 mod running;
 mod settings;
 mod status;

@@ -77,6 +77,17 @@ impl Stream {
 
     /// Hands on what the client says, as far as there is room.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Over> {
+        while self.fill(cx)? {
+            self.outbox.watch(cx);
+            if self.hub.park(&self.outbox, self.emptied) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on what the client has said; whether it ends for want of room.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, Over> {
         while self.has_room() {
             if self.hand_on()? {
                 continue;
@@ -88,12 +99,10 @@ impl Stream {
                     self.end(&Status::new(Code::Ok, ""));
                     return Err(Over);
                 }
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
             }
         }
-        self.outbox.watch(cx);
-        self.hub.park(&self.outbox);
-        Ok(())
+        Ok(true)
     }
 
     fn has_room(&mut self) -> bool {
