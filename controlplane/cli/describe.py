@@ -51,8 +51,10 @@ def service(
     ]
     rows += [_breaker(one) for one in breakers]
     rows += [_left_out(one) for one in called if not one["endpoint"]["ready"]]
-    rows += [row for rules in answer["inboundLimits"] for row in _limits(rules, answer["enforcers"])]
-    rows += [row for rules in answer["outboundLimits"] for row in _limits(rules, 0)]
+    rows += [
+        row for rules in answer["inboundLimits"] for row in limit_figures.rows(rules, answer["enforcers"])
+    ]
+    rows += [row for rules in answer["outboundLimits"] for row in limit_figures.rows(rules, 0)]
     rows += map(_fault, answer["faults"])
     rows += [row for backend in answer["backends"] for row in route_figures.rows(backend)]
     show(
@@ -100,17 +102,6 @@ def _left_out(one: dict[str, Any]) -> list[str]:
     return [f"endpoint {endpoint['instance']} (state)", why, f"sidecar {one['instance']}"]
 
 
-def _limits(rules: dict[str, Any], enforcers: int) -> list[list[str]]:
-    policy = rules["policy"]
-    shadow = " (in shadow)" if rules["isShadow"] else ""
-    rows = []
-    for limit in rules["limits"]:
-        figure = limit_figures.figure(limit, enforcers)
-        name = f"limit {policy['namespace']}/{policy['name']}/{limit['name']}{shadow}"
-        rows.append([name, figure, figures.policy(policy)])
-    return rows
-
-
 def _fault(rules: dict[str, Any]) -> list[str]:
     policy = rules["policy"]
     effects = {
@@ -141,6 +132,8 @@ def route(
             client.call("GetEffectivePolicy", {"service": parent})
             for parent in route_figures.parents(found["policy"]["yaml"])
         ]
+        leads_to = route_figures.destinations(answers)
+        answers_there = [client.call("GetEffectivePolicy", {"service": one}) for one in leads_to]
     own = [
         (answer["service"]["name"], backend)
         for answer in answers
@@ -156,6 +149,8 @@ def route(
     parents = ", ".join(dict.fromkeys(figures.service(parent) for parent, _ in own)) or "-"
     print_lines([f"{kind} {place or namespace}/{bare}  ->  Service {parents} ({accepted['reason']})"])
     rows = [row for _, backend in own for row in route_figures.rows(backend)]
+    this = {"kind": kind, "namespace": place or namespace, "name": bare}
+    rows += route_figures.scoped_rows([*answers, *answers_there], this)
     columns = ("FIELD", "VALUE", "FROM")
     show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
     if accepted["message"]:

@@ -110,6 +110,13 @@ def parse_duration(text: str) -> float:
     return sum(int(number) * _SECONDS[unit] for number, unit in parts)
 
 
+def scope(found: Mapping[str, Any] | None) -> str:
+    """Return the route or the rule that something is said of, in brackets; nothing of a whole service."""
+    if not found:
+        return ""
+    return f" (rule {found['name']}/{found['rule']})" if found["rule"] else f" (route {found['name']})"
+
+
 def origin(found: dict[str, Any]) -> str:
     """Where a field came from: the policy and the level it is attached at."""
     name = policy(found.get("policy"))

@@ -14,6 +14,16 @@ _CONNECTIONS: Final = {"concurrent": "open", "perSecond": "new/s"}
 _RESOURCES: Final = {"cpuPercent": "cpu", "memoryPercent": "memory", "pressure": "pressure"}
 
 
+def rows(rules: dict[str, Any], enforcers: int) -> Iterator[list[str]]:
+    """Each limit of a policy, what it admits, and where it is stated."""
+    policy = rules["policy"]
+    stated = figures.policy(policy) + figures.scope(rules.get("scope"))
+    shadow = " (in shadow)" if rules["isShadow"] else ""
+    for limit in rules["limits"]:
+        name = f"limit {policy['namespace']}/{policy['name']}/{limit['name']}{shadow}"
+        yield [name, figure(limit, enforcers), stated]
+
+
 def figure(limit: dict[str, Any], enforcers: int) -> str:
     """The figures of a limit, of which each of so many sidecars admits the whole unless it is divided."""
     if limit.get("resource"):

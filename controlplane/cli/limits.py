@@ -55,8 +55,9 @@ def _row(instance: str, limit: dict[str, Any]) -> list[str]:
     reference = limit.get("policy") or {}
     used = (capacity - remaining) / capacity if capacity else 0.0
     rate = f"{limit['requests']}/{figures.span(limit.get('per'))} b{capacity}"
+    route = f" (route {limit['route']})" if limit["route"] else ""
     return [
-        f"{reference.get('namespace', '-')}/{reference.get('name', '-')}/{limit['limit']}",
+        f"{reference.get('namespace', '-')}/{reference.get('name', '-')}/{limit['limit']}{route}",
         figures.service(limit["service"]),
         instance,
         rate if "per" in limit else f"{capacity} at once",

@@ -65,11 +65,18 @@ class CallerMatch:
     service_account: str = ""
 
 
+class RouteScope(NamedTuple):
+    """Requests that fall under a route, or under one rule of it."""
+
+    route: ObjectKey
+    rule: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitRules:
     """The limits of one policy, every default filled in; `callers` are any of, empty: every caller's.
 
-    In shadow they only report what they would refuse.
+    In shadow they only report what they would refuse. Without a `scope` they are for the whole service.
     """
 
     policy: PolicyRef
@@ -78,6 +85,7 @@ class RateLimitRules:
     exempt: tuple[Tree, ...] = ()
     response: Tree
     is_shadow: bool = False
+    scope: RouteScope | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,16 +194,31 @@ class InboundBackpressure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inbound:
-    """What the members of a service enforce, limits sorted by policy.
+class InboundRoutes:
+    """The rules by which calls of a service go, without their backends, and the names and ports of it.
 
-    What would stand in front of its application, if policies in shadow acted too, only reports.
+    Those who are called tell by them what a request came by.
+    """
+
+    service: ServiceName
+    hosts: tuple[str, ...]
+    ports: tuple[int, ...]
+    rules: tuple[RouteRule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """What the members of a service enforce, limits sorted by policy and scope.
+
+    What would stand in front of its application, if policies in shadow acted too, only reports. `routes` are
+    those of which some policy is enforced here, by the service that they govern.
     """
 
     service: ServiceName
     rate_limits: tuple[RateLimitRules, ...]
     backpressure: InboundBackpressure | None = None
     shadow_backpressure: InboundBackpressure | None = None
+    routes: tuple[InboundRoutes, ...] = ()
 
 
 class Member(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ class RouteRule:
     ports: tuple[int, ...]
     matches: tuple[Tree, ...]
     backends: tuple[RouteBackend, ...]
-    request_headers: Tree
-    response_headers: Tree
+    request_headers: Tree = field(default_factory=dict)
+    response_headers: Tree = field(default_factory=dict)

@@ -134,6 +134,7 @@ def _validate_kind(document: Document, limit: Tree, kind: str, path: str) -> Ite
             yield from _validate_figures(document, limit, path)
         case "connections":
             yield from _validate_at_callee(document, kind, path)
+            yield from _validate_of_service(document, path)
             yield from _validate_connections(document, limit, path)
         case "resource":
             yield from _validate_at_callee(document, kind, path)
@@ -262,6 +263,13 @@ def _validate_at_callee(document: Document, kind: str, path: str) -> Iterator[Pr
     for external in (one for one in targets(document) if one.kind == "ExternalService"):
         message = f"{where}; expected targets that have sidecars, found {external}"
         yield document.problem(f"{path}.{kind}", message, code=Code.NOT_FOR_CALLERS)
+
+
+def _validate_of_service(document: Document, path: str) -> Iterator[Problem]:
+    """Connections are accepted before anybody knows what their requests fall under."""
+    for place in (one for one in targets(document) if one.is_route):
+        message = f"a route has no connections; expected services as targets, found {place}"
+        yield document.problem(f"{path}.connections", message, code=Code.BAD_TARGET)
 
 
 def _validate_resource(document: Document, limit: Tree, path: str) -> Iterator[Problem]:

@@ -83,6 +83,16 @@ def backends(document: Document, rule: Tree) -> tuple[Backend, ...]:
     )
 
 
+def destinations(document: Document, section: str = "") -> set[Target]:
+    """The services that a route, or its rule of that name, sends requests to; none of another kind."""
+    called = {parent.target for parent in parents(document)}
+    found: set[Target] = set()
+    for rule in blocks(document.spec, "rules") if called else ():
+        if section in {"", find_text(rule, "name")}:
+            found |= {backend.target for backend in backends(document, rule)} or called
+    return found
+
+
 def timeouts(rule: Tree) -> Tree:
     """What a rule says of waiting, in the words of a ResiliencePolicy; nothing where it says nothing."""
     words = {"request": "request", "backendRequest": "perTry"}

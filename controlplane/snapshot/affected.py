@@ -55,6 +55,7 @@ def affected(
     moved = {name for name in others if _is_ruled_alike(before.find_service(name), after.find_service(name))}
     rules |= others - moved
     rules |= {parent for index in routes for parent in index.parents_of(rules)}
+    rules |= {backend for index in routes for backend in index.backends_of(rules)}
     return Affected(rules=rules, endpoints=moved - rules)
 
 

@@ -31,6 +31,7 @@ from controlplane.snapshot.inbound import build_inbound
 from controlplane.snapshot.inputs import MESH_KEY, Inputs
 from controlplane.snapshot.outbound import build_outbound
 from controlplane.snapshot.routes import Reach, Routes, build_rules
+from controlplane.snapshot.scopes import Scopes
 from controlplane.snapshot.services import KnownService, external_key
 from controlplane.snapshot.workloads import changed_workloads
 
@@ -174,13 +175,15 @@ def _bodies(
     service: KnownService, inputs: Inputs, indexes: tuple[Attachments, Routes], schema: Schema
 ) -> dict[ResourceType, Body]:
     attachments, routes = indexes
-    rules = build_rules(service, routes, Reach(inputs=inputs, attachments=attachments), schema)
+    reach = Reach(inputs=inputs, attachments=attachments)
+    scopes = Scopes(routes=routes, reach=reach, schema=schema)
+    rules = build_rules(service, routes, reach, schema)
     bodies: dict[ResourceType, Body] = {
-        ResourceType.OUTBOUND: build_outbound(service, attachments, inputs.mesh, schema, rules),
+        ResourceType.OUTBOUND: build_outbound(service, rules, scopes),
         ResourceType.ENDPOINTS: _endpoints(service),
     }
     if service.document is None:
-        bodies[ResourceType.INBOUND] = build_inbound(service, attachments, inputs.mesh, schema)
+        bodies[ResourceType.INBOUND] = build_inbound(service, scopes)
     return bodies
 
 
@@ -196,6 +199,7 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
         fronts = (front for front in (body.backpressure, body.shadow_backpressure) if front is not None)
         origins = (origin for front in fronts for origin in front.origins)
         yield from (origin.policy.key for origin in origins if origin.policy)
+        yield from (rule.route.key for routes in body.routes for rule in routes.rules)
     if isinstance(body, Outbound | Inbound):
         yield from (rules.policy.key for rules in body.rate_limits)
 

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         FaultRules,
         FieldOrigin,
         InboundBackpressure,
+        InboundRoutes,
         Member,
         OutboundVariant,
         PolicyRef,
         RateLimitRules,
+        RouteScope,
     )
     from controlplane.model.route import RouteBackend, RouteRule
     from registry.model import Endpoint, ServiceName, ServicePort
@@ -249,13 +251,24 @@ def _endpoints(body: Endpoints) -> resource_pb2.Endpoints:
 
 def _inbound(body: Inbound) -> resource_pb2.Inbound:
     message = resource_pb2.Inbound(
-        service=encode_service_name(body.service), rate_limits=map(_rules, body.rate_limits)
+        service=encode_service_name(body.service),
+        rate_limits=map(_rules, body.rate_limits),
+        routes=map(_inbound_routes, body.routes),
     )
     if body.backpressure is not None:
         _fill_backpressure(message.backpressure, body.backpressure)
     if body.shadow_backpressure is not None:
         _fill_backpressure(message.shadow_backpressure, body.shadow_backpressure)
     return message
+
+
+def _inbound_routes(routes: InboundRoutes) -> resource_pb2.InboundRoutes:
+    return resource_pb2.InboundRoutes(
+        service=encode_service_name(routes.service),
+        hosts=routes.hosts,
+        ports=routes.ports,
+        rules=map(_route_rule, routes.rules),
+    )
 
 
 def _fill_backpressure(message: resource_pb2.InboundBackpressure, front: InboundBackpressure) -> None:
@@ -286,7 +299,10 @@ def _caller(match: CallerMatch) -> resource_pb2.CallerMatch:
 def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
     from_field: dict[str, Any] = {"from": map(_caller, rules.callers)}  # a keyword of Python
     message = resource_pb2.RateLimitRules(
-        policy=encode_policy_ref(rules.policy), is_shadow=rules.is_shadow, **from_field
+        policy=encode_policy_ref(rules.policy),
+        is_shadow=rules.is_shadow,
+        scope=_scope(rules.scope) if rules.scope else None,
+        **from_field,
     )
     for limit in rules.limits:
         fill_message(message.limits.add(), limit)
@@ -294,6 +310,13 @@ def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
         fill_message(message.exempt.add(), exemption)
     fill_message(message.response, rules.response)
     return message
+
+
+def _scope(scope: RouteScope) -> resource_pb2.RouteScope:
+    route = scope.route
+    return resource_pb2.RouteScope(
+        kind=route.kind, namespace=route.namespace, name=route.name, rule=scope.rule
+    )
 
 
 def _fault(rules: FaultRules) -> resource_pb2.FaultRules:

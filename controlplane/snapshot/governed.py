@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.value import blocks, find_text
-from controlplane.policy import backpressure, rate_limit, target
+from controlplane.policy import backpressure, rate_limit, route, target
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from controlplane.model.document import Document
     from controlplane.snapshot.build import Snapshot
@@ -18,13 +18,24 @@ if TYPE_CHECKING:
     from controlplane.snapshot.services import KnownService
 
 
+_OF_MEMBERS: Final = frozenset({rate_limit.KIND, backpressure.KIND})
+
+
 def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownService]:
     """The services that a policy is attached to, each once, sorted by name."""
-    places = target.targets(document)
+    places = [each for place in target.targets(document) for each in _ends(inputs, document, place)]
     for name in sorted(inputs.names_at(places)):
         service = inputs.find_service(name)
         if service and any(_is_at(inputs, place, service) for place in places):
             yield service
+
+
+def _ends(inputs: Inputs, document: Document, place: target.Target) -> Iterable[target.Target]:
+    """A place, or where a route leads, for a policy that is enforced there."""
+    if not place.is_route or document.key.kind not in _OF_MEMBERS:
+        return (place,)
+    found = inputs.documents.get(ObjectKey(place.kind, place.namespace, place.name))
+    return route.destinations(found, place.section) if found else ()
 
 
 def exists(inputs: Inputs, place: target.Target) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document
+    from controlplane.snapshot.services import KnownService
     from registry.catalog import Service
     from registry.model import ServiceName
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 def own_host(name: ServiceName) -> str:
     """The host name of a registered service."""
     return f"{name.name}.{name.namespace}"
+
+
+def hosts_of(service: KnownService) -> tuple[str, ...]:
+    """The names by which a service is called, each in the one form that sidecars look up."""
+    return external_service.hosts(service.document) if service.document else (own_host(service.name),)
 
 
 def bind_hosts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
@@ -21,25 +22,24 @@ if TYPE_CHECKING:
     from controlplane.model.route import RouteRule
     from controlplane.model.schema import Schema
     from controlplane.snapshot.attachments import Attached, Attachments
+    from controlplane.snapshot.scopes import Scopes
     from controlplane.snapshot.services import KnownService
 
 
-def build_outbound(
-    service: KnownService,
-    attachments: Attachments,
-    mesh_document: Document | None,
-    schema: Schema,
-    rules: tuple[RouteRule, ...] = (),
-) -> Outbound:
+def build_outbound(service: KnownService, rules: tuple[RouteRule, ...], scopes: Scopes) -> Outbound:
     """The resource for callers of `service`, whose calls go where `rules` say."""
+    attachments, schema = scopes.reach.attachments, scopes.schema
     attached = list(attachments.of(service.name, is_external=service.document is not None))
     settings = resilience_of(attached)
     return Outbound(
         service=service.name,
         ports=service.ports,
         idempotent_methods=service.idempotent_methods,
-        variants=variants(settings, attachments, mesh_document, schema),
-        rate_limits=limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
+        variants=variants(settings, attachments, scopes.reach.inputs.mesh, schema),
+        rate_limits=by_policy(
+            limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
+            scopes.caller_limits(service),
+        ),
         faults=_faults(attached, schema),
         routes=rules,
     )
@@ -50,20 +50,22 @@ def resilience_of(attached: Iterable[Attached]) -> list[Attached]:
     return [each for each in attached if each.document.key.kind == resilience.KIND]
 
 
+def by_policy(*rules: Iterable[RateLimitRules]) -> tuple[RateLimitRules, ...]:
+    """Limits of whole services, of routes and of rules, sorted by policy."""
+    return tuple(sorted(chain(*rules), key=lambda each: (each.policy.key, each.scope or ())))
+
+
 def limits(
     attached: Sequence[Attached], schema: Schema, *, at_caller: bool, callee_enforces: bool
-) -> tuple[RateLimitRules, ...]:
-    """The limits that callers, or else members, of a service enforce, sorted by policy.
+) -> Iterator[RateLimitRules]:
+    """The limits of a whole service that callers of it, or else members, enforce.
 
     Callers take over what members would enforce when none of these has a sidecar.
     """
-    found = [
-        rate_limit.compile_rules(each.document, schema, at_caller=at_caller)
-        for each in attached
-        if each.document.key.kind == rate_limit.KIND
-        and (rate_limit.is_at_caller(each.document) or not callee_enforces) is at_caller
-    ]
-    return tuple(sorted(found, key=lambda rules: rules.policy.key))
+    for each in attached:
+        is_limit = each.document.key.kind == rate_limit.KIND
+        if is_limit and (rate_limit.is_at_caller(each.document) or not callee_enforces) is at_caller:
+            yield rate_limit.compile_rules(each.document, schema, at_caller=at_caller)
 
 
 def _faults(attached: Sequence[Attached], schema: Schema) -> tuple[FaultRules, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from controlplane.model.resource import PolicyRef
@@ -65,6 +65,15 @@ class Routes:
         grpc = tuple(each for each in found if each.key.kind == route.GRPC)
         return grpc or found
 
+    def backends_of(self, names: Iterable[ServiceName]) -> set[ServiceName]:
+        """The services that requests to services of these names may go to by some route."""
+        if not self.by_parent:
+            return set()
+        targets = (Target(kind, name.namespace, name.name) for name in names for kind in _PARENTS)
+        found = (document for target in targets for document in self.by_parent.get(target, ()))
+        backends = (target for document in found for target in route.all_backends(document))
+        return {ServiceName(namespace=target.namespace, name=target.name) for target in backends}
+
     def parents_of(self, names: Iterable[ServiceName]) -> set[ServiceName]:
         """The services whose requests may go to services of these names by some route."""
         if not self.by_backend:
@@ -94,6 +103,10 @@ class Reach:
         """Whether a route may send requests to a service."""
         index = self.attachments
         return route.may_follow(document, backend, index.root_namespace, index.grants)
+
+    def follow(self, document: Document, ref: route.Backend) -> KnownService | None:
+        """Where a reference of a route leads; `None`: nowhere."""
+        return self.find(ref.target, ref.port) if self.permits(document, ref.target) else None
 
     def variants(self, document: Document, rule: Tree, service: KnownService, schema: Schema) -> Variants:
         """The settings of a rule's requests to a service; none where they are those of the service itself."""
@@ -125,25 +138,40 @@ def _said(document: Document, timeouts: Tree) -> Contribution:
 
 def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Schema) -> tuple[RouteRule, ...]:
     """The rules for calls of `service`, sorted by route, those of one in their order."""
+    return tuple(
+        replace(
+            bare,
+            backends=tuple(_backends(document, rule, service, reach, schema)),
+            request_headers=route_filter.request_headers(rule),
+            response_headers=route_filter.response_headers(rule),
+        )
+        for bare, document, rule in _rules(service, routes, schema)
+    )
+
+
+def bare_rules(service: KnownService, routes: Routes, schema: Schema) -> tuple[RouteRule, ...]:
+    """The same without what callers do: no backends, no filters."""
+    return tuple(bare for bare, _, _ in _rules(service, routes, schema))
+
+
+def _rules(
+    service: KnownService, routes: Routes, schema: Schema
+) -> Iterator[tuple[RouteRule, Document, Tree]]:
+    """Which requests every rule is for, and where it is written."""
     target = target_of(service)
-    found: list[RouteRule] = []
     for document in sorted(routes.of(target), key=lambda each: each.key):
         ports = [parent.port for parent in route.parents(document) if parent.target == target]
         spec = fill(document.spec, schema.kinds[document.key.kind].spec)
         for place, rule in enumerate(blocks(spec, "rules")):
-            found.append(
-                RouteRule(
-                    route=PolicyRef(key=document.key, generation=document.generation),
-                    name=route.rule_name(rule, place),
-                    created_at=document.created_at,
-                    ports=() if 0 in ports else tuple(sorted(ports)),
-                    matches=blocks(rule, "matches"),
-                    backends=tuple(_backends(document, rule, service, reach, schema)),
-                    request_headers=route_filter.request_headers(rule),
-                    response_headers=route_filter.response_headers(rule),
-                )
+            bare = RouteRule(
+                route=PolicyRef(key=document.key, generation=document.generation),
+                name=route.rule_name(rule, place),
+                created_at=document.created_at,
+                ports=() if 0 in ports else tuple(sorted(ports)),
+                matches=blocks(rule, "matches"),
+                backends=(),
             )
-    return tuple(found)
+            yield bare, document, rule
 
 
 def _backends(
@@ -151,7 +179,7 @@ def _backends(
 ) -> Iterator[RouteBackend]:
     refs = route.backends(document, rule) or (route.Backend(target_of(called), 0, 1),)
     for ref in refs:
-        known = reach.find(ref.target, ref.port) if reach.permits(document, ref.target) else None
+        known = reach.follow(document, ref)
         yield RouteBackend(
             service=known.name if known else None,
             port=ref.port,

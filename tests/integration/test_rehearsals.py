@@ -80,7 +80,10 @@ async def test_a_delay_holds_the_request_and_the_answer_says_so(caller: Caller) 
 
 async def test_a_delay_ends_with_the_deadline(caller: Caller) -> None:
     async with ScriptedUpstream() as upstream:
+        await caller.may_call("late", upstream.port)
+        assert (await caller.get("late")).status == 200
         await rehearse(caller, "late", upstream.port, delay="1h")
+        upstream.forget()
         answer = await caller.get("late", **{"breakwater-deadline-ms": "50"})
         assert upstream.requests == ()
     assert (answer.status, reason(answer)) == (504, "timeout.request")

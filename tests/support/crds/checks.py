@@ -72,6 +72,14 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "namespace",
         ),
     ),
+    "RateLimitPolicySpec": (
+        Check(
+            "!self.targetRefs.exists(t, t.kind in ['HTTPRoute', 'GRPCRoute'])"
+            " || !self.limits.exists(l, has(l.connections))",
+            "a route has no connections; target the service",
+            "limits",
+        ),
+    ),
     "FaultPolicySpec": (
         Check(
             "has(self.delay) || has(self.abort) || has(self.bandwidth)",
@@ -191,5 +199,7 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
 def checks_of(block: Block) -> tuple[Check, ...]:
     """Return the checks of a block; whatever has targets has each once."""
     attached = (_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()
-    routed = () if block.name == "ResiliencePolicySpec" or not attached else (_NO_ROUTES,)
+    routed = (
+        () if block.name in {"ResiliencePolicySpec", "RateLimitPolicySpec"} or not attached else (_NO_ROUTES,)
+    )
     return (*attached, *routed, *CHECKS.get(block.name, ()))

@@ -15,6 +15,7 @@ mod outliers;
 mod read;
 mod resilience;
 mod routes;
+mod scope;
 
 use std::sync::Arc;
 
@@ -206,6 +207,7 @@ fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
             .map(backpressure::decode)
             .transpose()
             .under("shadowBackpressure")?,
+        routes: read::each("routes", wire.routes, routes::inbound)?,
     })
 }
 

@@ -135,6 +135,7 @@ pub(crate) fn limit(status: &report::LimitStatus) -> mesh::LimitStatus {
         service: Some(service(&status.service)),
         policy: Some(policy_ref(&status.policy)),
         limit: status.limit.to_string(),
+        route: status.route.as_deref().unwrap_or_default().to_owned(),
         capacity: status.capacity,
         remaining: status.remaining,
         keys: status.keys,

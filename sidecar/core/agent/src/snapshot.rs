@@ -92,6 +92,7 @@ impl Snapshot {
             limits: Vec::new(),
             backpressure: None,
             shadow: None,
+            routes: Vec::new(),
         });
         self.unruled.insert(service, nothing).is_none()
     }
@@ -311,6 +312,7 @@ impl Snapshot {
             limits: Vec::new(),
             backpressure: None,
             shadow: None,
+            routes: Vec::new(),
         };
         for service in services {
             if let Some(inbound) = self.inbound_of(service) {
@@ -321,16 +323,22 @@ impl Snapshot {
     }
 }
 
-/// Adds what another service enforces at the same port: limits are conjunctive, each policy's counted once; of what
-/// stands in front of the application there is one, the first.
+/// Adds what another service enforces at the same port: limits are conjunctive, each policy's counted once; the
+/// routes of each service are told once; of what stands in front of the application there is one, the first.
 fn join(found: &mut Inbound, other: &Inbound) {
     for rules in &other.limits {
         if found
             .limits
             .iter()
-            .all(|known| known.policy != rules.policy)
+            .all(|known| (&known.policy, &known.reach) != (&rules.policy, &rules.reach))
         {
             found.limits.push(rules.clone());
+        }
+    }
+    for routes in &other.routes {
+        let mut known = found.routes.iter();
+        if known.all(|known| known.service != routes.service) {
+            found.routes.push(routes.clone());
         }
     }
     if found.backpressure.is_none() {

@@ -64,6 +64,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
                 direction: cluster.direction,
                 policy: rule.stated.policy.clone(),
                 limit: (*rule.stated.name).into(),
+                route: rule.stated.route().map(Into::into),
                 rate: limiter.params().algorithm.rate(),
                 capacity: limiter.capacity(),
                 remaining: limiter.least_remaining(at),
@@ -84,6 +85,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
             status.service.clone(),
             status.policy.to_string(),
             status.limit.clone(),
+            status.route.clone(),
         )
     };
     statuses.sort_by_cached_key(key);
@@ -101,6 +103,7 @@ fn resource(cluster: &Cluster, rule: &resource::Rule) -> LimitStatus {
         direction: cluster.direction,
         policy: stated.policy.clone(),
         limit: (*stated.name).into(),
+        route: stated.route().map(Into::into),
         rate: None,
         capacity: 100,
         remaining: 100_u64.saturating_sub(used),

@@ -8,6 +8,7 @@ mod backpressure;
 mod fallback;
 mod fault;
 mod routes;
+mod scope;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +28,9 @@ pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
 pub use fallback::{Fallback, Instead};
 pub use fault::Fault;
-pub use routes::{HeaderEdits, RouteBackend, RouteRule, RouteSettings};
+pub use routes::{HeaderEdits, InboundRoutes, RouteBackend, RouteRule, RouteSettings};
+pub(crate) use scope::Way;
+pub use scope::{Reach, Scope};
 
 /// Everything that a worker enforces.
 #[derive(Clone, Debug, Default)]
@@ -396,6 +399,8 @@ pub struct Inbound {
     pub backpressure: Option<Backpressure>,
     /// What would stand there if the policies in shadow acted too; it only reports.
     pub shadow: Option<Backpressure>,
+    /// Routes that lead to it, where something is said of them here.
+    pub routes: Vec<InboundRoutes>,
 }
 
 impl Cluster {
@@ -414,6 +419,11 @@ impl Cluster {
     pub fn budget(&self) -> Option<&budget::Params> {
         let retry = self.retry.as_ref().map(|block| &block.params.budget);
         retry.or_else(|| self.hedge.as_ref().map(|block| &block.params.budget))
+    }
+
+    /// Whether something is said of requests of some route alone.
+    pub(crate) fn is_scoped(&self) -> bool {
+        self.limits.iter().any(|rules| rules.reach.only.is_some())
     }
 }
 
@@ -450,6 +460,8 @@ pub struct LimitRules {
     pub response: LimitResponse,
     /// Whether they only report what they would refuse.
     pub is_shadow: bool,
+    /// The requests that they are for.
+    pub reach: Reach,
 }
 
 /// One limit.

@@ -42,7 +42,7 @@ use fall_back::Fallen;
 use policy::deadline::{Bounds, Deadline};
 use policy::ending::Ending;
 use policy::grpc::Code;
-use policy::{Criticality, Reason};
+use policy::{Criticality, Moment, Reason};
 use smallvec::SmallVec;
 
 use crate::across::Hop;
@@ -55,8 +55,9 @@ use crate::request::Request;
 use crate::stages::backpressure::shadow::{Shadow, enter as enter_shadow};
 use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::fault::Injected;
+use crate::stages::rate_limit::matching::Governed;
 use crate::stages::rate_limit::throttle::Throttle;
-use crate::stages::rate_limit::{Charges, Quota};
+use crate::stages::rate_limit::{Admission, Charges, Limits, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
 use crate::stages::route::rule;
@@ -118,6 +119,9 @@ pub(crate) struct Exchange {
     is_stream: bool,
     is_recorded: bool,
 }
+
+/// What holds up bytes, if anything does.
+type Held = Option<Box<Throttle>>;
 
 /// One attempt under way.
 #[derive(Debug)]
@@ -280,6 +284,10 @@ impl Exchange {
             self.enter_cluster(&route.cluster);
             self.record.rule.clone_from(&route.rule);
         }
+        if let Some(entrances) = &route.cluster.entrances {
+            route.rule = entrances.find(request, &worker.namespace);
+            self.record.rule.clone_from(&route.rule);
+        }
         if has_waited {
             self.now_ns = worker.clock.now_ns();
         }
@@ -350,23 +358,60 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let left_ns = self.deadline.map(|deadline| deadline.left_ns(self.now_ns));
         let arrival = (self.worker.moment(self.now_ns), left_ns);
-        let admission = cluster
-            .limits
-            .admit(&self.worker, request, arrival, &mut self.quota)?;
+        let admission = self.ask_limits(cluster, request, arrival)?;
         if let Some(refusal) = admission.would_refuse {
             self.record.would_refuse = Some(Box::new(refusal));
         }
         self.charges = admission.charges;
-        self.upload = cluster.uploads.throttle(&self.worker, request);
         let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());
-        let download = cluster.downloads.throttle(&self.worker, request);
-        self.download = Throttle::both(thin, download);
+        (self.upload, self.download) = self.throttles(cluster, request);
+        self.download = Throttle::both(thin, self.download.take());
         let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
             return Ok(());
         };
         charges.turn(self.deadline).await?;
         self.now_ns = self.worker.clock.now_ns();
         Ok(())
+    }
+
+    /// Asks the limits of the service, and those of the one that was called where its rule led on.
+    fn ask_limits(
+        &mut self,
+        cluster: &Cluster,
+        request: &dyn Request,
+        arrival: (Moment, Option<u64>),
+    ) -> Result<Admission, Refusal> {
+        let Some(route) = &self.route else {
+            return Ok(Admission::default());
+        };
+        let (worker, quota) = (&self.worker, &mut self.quota);
+        let way = route.way();
+        let ask = |limits: &Limits, way, quota: &mut Quota| {
+            limits.admit(worker, Governed { request, way }, arrival, quota)
+        };
+        let Some(called) = &route.called else {
+            return ask(&cluster.limits, way, quota);
+        };
+        let here = ask(&called.limits, route.way_on(), quota)?;
+        Ok(here.and(ask(&cluster.limits, way, quota)?))
+    }
+
+    /// What holds up the bytes of the request's body, and of its answer's.
+    fn throttles(&self, cluster: &Cluster, request: &dyn Request) -> (Held, Held) {
+        let Some(route) = &self.route else {
+            return (None, None);
+        };
+        let of = |cluster: &Cluster, way| {
+            let governed = Governed { request, way };
+            let throttle = |limits: &Limits| limits.throttle(&self.worker, governed);
+            (throttle(&cluster.uploads), throttle(&cluster.downloads))
+        };
+        let (upload, download) = of(cluster, route.way());
+        let Some(called) = &route.called else {
+            return (upload, download);
+        };
+        let on = of(called, route.way_on());
+        (Throttle::both(on.0, upload), Throttle::both(on.1, download))
     }
 
     /// Asks whether a call is kept back; an inbound request is none.

@@ -21,6 +21,7 @@ use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::{Request, Sender};
+use crate::rules::Rule;
 use crate::stages::endpoint::Affinity;
 use crate::stages::{
     Refusal, admission, backpressure, breaker, bulkhead, deadline, endpoint, retry,
@@ -32,6 +33,7 @@ pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
     let mut telling = Telling {
         worker,
         question,
+        rule: None,
         explanation: Explanation::default(),
     };
     // Whatever refuses has told so.
@@ -43,6 +45,8 @@ pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
 struct Telling<'a> {
     worker: &'a Worker,
     question: &'a Question,
+    /// The rule of a route that the request falls under.
+    rule: Option<Rc<Rule>>,
     explanation: Explanation,
 }
 
@@ -100,6 +104,7 @@ impl Telling<'_> {
         let mut telling = Telling {
             worker: self.worker,
             question: self.question,
+            rule: self.rule.clone(),
             explanation: Explanation::default(),
         };
         // Whatever would refuse has told so.
@@ -173,11 +178,13 @@ impl Telling<'_> {
             self.refuse("route", text, &Refusal::new(Reason::ConfigMissing))?;
             return Err(Refused);
         };
-        self.pass(
-            "route",
-            format!("{service}, {}", self.question.direction.as_str()),
-            None,
-        );
+        let entrances = cluster.entrances.as_ref();
+        self.rule = entrances.and_then(|it| it.find(self.question, &self.worker.namespace));
+        let mut text = format!("{service}, {}", self.question.direction.as_str());
+        if let Some(rule) = &self.rule {
+            text.push_str(&format!(", rule {rule}"));
+        }
+        self.pass("route", text, None);
         Ok(Rc::clone(cluster))
     }
 

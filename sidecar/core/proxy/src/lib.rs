@@ -17,6 +17,7 @@ mod demand;
 mod descriptors;
 mod doors;
 mod downstream;
+mod entrances;
 mod exchange;
 mod explain;
 mod front;

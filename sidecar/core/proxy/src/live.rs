@@ -19,6 +19,7 @@ use policy::moment::Moment;
 use policy::rate_limit::Limiter;
 
 use crate::config::{self, Block, Config, ServiceName};
+use crate::entrances::Entrances;
 use crate::front::Front;
 use crate::gate::Gate;
 use crate::report::{Direction, Event};
@@ -53,6 +54,8 @@ pub(crate) struct Live {
     pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
     /// What would stand there if the policies in shadow acted too.
     pub(crate) shadows: HashMap<ServiceName, Rc<Front>>,
+    /// The routes by which requests come to each service that it is of, where something is said of them.
+    entrances: HashMap<ServiceName, Rc<Entrances>>,
     /// Services as rules of routes with settings of their own meet them.
     pub(crate) ruled: Vec<Rc<Cluster>>,
     /// Bulkheads that several clusters share.
@@ -94,6 +97,10 @@ pub(crate) struct Cluster {
     pub(crate) ports: Vec<Rc<EndpointSet>>,
     /// The rules by which calls of it go elsewhere.
     pub(crate) rules: Rules,
+    /// Whether something is said at the caller of requests that follow one of them, wherever that leads.
+    pub(crate) is_scoped: bool,
+    /// The routes by which its requests come in, where something is said of them; inbound only.
+    pub(crate) entrances: Option<Rc<Entrances>>,
 }
 
 impl Live {
@@ -121,6 +128,7 @@ impl Live {
         next.fronts = fronts(worker, &config, &self.fronts, |inbound| {
             &inbound.backpressure
         });
+        next.entrances = entrances(&config, &self.entrances);
         next.shadows = fronts(worker, &config, &self.shadows, |inbound| &inbound.shadow);
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);
@@ -195,8 +203,9 @@ impl Live {
                 old.map(|old| &old.downloads),
                 at,
             ),
-            front: front(&self.fronts, direction, &config.service),
-            shadow: front(&self.shadows, direction, &config.service),
+            front: own(&self.fronts, direction, &config.service),
+            shadow: own(&self.shadows, direction, &config.service),
+            entrances: own(&self.entrances, direction, &config.service),
             foreseen: self.foreseen(worker, config, old, &foretold, shared),
             foretold,
             is_shadow: false,
@@ -212,6 +221,7 @@ impl Live {
                 config.ports.iter().map(|port| port.number),
                 old.map(|old| &old.rules),
             ),
+            is_scoped: config.is_scoped(),
             config: Arc::clone(config),
         })
     }
@@ -322,13 +332,33 @@ impl Cluster {
     }
 }
 
-fn front(
-    fronts: &HashMap<ServiceName, Rc<Front>>,
+/// What there is of a service that is our own.
+fn own<T>(
+    all: &HashMap<ServiceName, Rc<T>>,
     direction: Direction,
     service: &ServiceName,
-) -> Option<Rc<Front>> {
+) -> Option<Rc<T>> {
     let is_inbound = direction == Direction::Inbound;
-    fronts.get(service).filter(|_| is_inbound).cloned()
+    all.get(service).filter(|_| is_inbound).cloned()
+}
+
+/// The routes by which requests come to each service of ours.
+fn entrances(
+    config: &Config,
+    old: &HashMap<ServiceName, Rc<Entrances>>,
+) -> HashMap<ServiceName, Rc<Entrances>> {
+    let build = |inbound: &Arc<config::Inbound>| {
+        let found = Entrances::new(inbound, old.get(&inbound.service))?;
+        Some((inbound.service.clone(), found))
+    };
+    each_inbound(config).filter_map(build).collect()
+}
+
+/// What is enforced for each service of ours.
+fn each_inbound(config: &Config) -> impl Iterator<Item = &Arc<config::Inbound>> {
+    let captured = config.applications.values();
+    let captured = captured.map(|application| &application.inbound);
+    config.inbound.values().chain(captured)
 }
 
 /// What stands in front of each service of ours, by the rules that `rules_of` finds. Who runs or waits stays so.
@@ -338,12 +368,8 @@ fn fronts(
     old: &HashMap<ServiceName, Rc<Front>>,
     rules_of: impl Fn(&config::Inbound) -> &Option<config::Backpressure>,
 ) -> HashMap<ServiceName, Rc<Front>> {
-    let captured = config
-        .applications
-        .values()
-        .map(|application| &application.inbound);
-    let inbound = config.inbound.values().chain(captured);
-    let rules = inbound.filter_map(|inbound| Some((&inbound.service, rules_of(inbound).clone()?)));
+    let rules = each_inbound(config)
+        .filter_map(|inbound| Some((&inbound.service, rules_of(inbound).clone()?)));
     let build = |(service, rules): (&ServiceName, config::Backpressure)| {
         let front = match old.get(service) {
             Some(front) => {

@@ -72,8 +72,7 @@ impl PolicyRef {
     /// Whether both name one object, at whatever generation.
     #[must_use]
     pub fn is_same_object(&self, other: &Self) -> bool {
-        let names = |of: &Self| (of.kind.clone(), of.namespace.clone(), of.name.clone());
-        names(self) == names(other)
+        (&self.name, &self.namespace, &self.kind) == (&other.name, &other.namespace, &other.kind)
     }
 }
 

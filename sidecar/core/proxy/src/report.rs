@@ -110,6 +110,8 @@ pub struct LimitStatus {
     pub policy: Arc<PolicyRef>,
     /// Name within the policy.
     pub limit: Box<str>,
+    /// The route, or the rule of one, whose requests it counts; `None`: every request of the service.
+    pub route: Option<Box<str>>,
     /// Its rate; none of a limit of what is in flight.
     pub rate: Option<rate_limit::Rate>,
     /// Most cost units a subject may have left.

@@ -8,22 +8,30 @@ use std::sync::Arc;
 
 use kinds::Kind;
 use proxy::config::{
-    Exemption, HeaderMatch, LimitHeaders, LimitResponse, LimitRules, PathMatch, RequestMatch,
-    Subject,
+    Exemption, HeaderMatch, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach,
+    RequestMatch, Subject,
 };
 
-use super::Fault;
 use super::outbound::policy_ref;
 use super::read::{Under, each, enumeration, required};
+use super::{Fault, scope};
 use crate::mesh;
 
 /// Rules with their places in the resource.
 pub(super) fn decode(
     rules: impl Iterator<Item = (usize, mesh::RateLimitRules)>,
 ) -> Result<Vec<LimitRules>, Fault> {
-    rules
+    let mut rules = rules
         .map(|(index, rules)| one(rules).under(format!("rateLimits[{index}]")))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let said: Vec<_> = rules
+        .iter()
+        .map(|rules| (Arc::clone(&rules.policy), rules.reach.only.clone()))
+        .collect();
+    for rules in &mut rules {
+        rules.reach = scope::reach(&rules.policy, rules.reach.only.take(), &said);
+    }
+    Ok(rules)
 }
 
 fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
@@ -51,6 +59,10 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         resources,
         exempt: each("exempt", wire.exempt, exemption)?.into(),
         is_shadow: wire.is_shadow,
+        reach: Reach {
+            only: wire.scope.map(scope::decode),
+            except: Vec::new(),
+        },
         response: response(&required("response", wire.response)?).under("response")?,
     })
 }

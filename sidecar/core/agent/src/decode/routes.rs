@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use policy::route::{Field, Matcher, Path, Rule, Text};
-use proxy::config::{HeaderEdits, RouteBackend, RouteRule, RouteSettings};
+use proxy::config::{HeaderEdits, InboundRoutes, RouteBackend, RouteRule, RouteSettings};
 
 use super::outbound::policy_ref;
 use super::read::{Under, each, enumeration, port, required};
@@ -38,6 +38,17 @@ pub(super) fn decode(
         backends: each("backends", wire.backends, |wire| backend(wire, &settings))?,
         request_headers: edits("requestHeaders", wire.request_headers)?,
         response_headers: edits("responseHeaders", wire.response_headers)?,
+    })
+}
+
+/// The rules by which calls of one service come in.
+pub(super) fn inbound(wire: mesh::InboundRoutes) -> Result<InboundRoutes, Fault> {
+    let bare = |rule| decode(rule, |_| Err(Fault::new("variants", "expected none here")));
+    Ok(InboundRoutes {
+        service: service(wire.service)?,
+        hosts: wire.hosts.into_iter().map(Into::into).collect(),
+        ports: each("ports", wire.ports, |number| port("", number))?,
+        rules: each("rules", wire.rules, bare)?,
     })
 }
 

@@ -47,6 +47,19 @@ impl RouteRule {
     }
 }
 
+/// The rules by which calls of one service go, for those who are called.
+#[derive(Clone, Debug)]
+pub struct InboundRoutes {
+    /// The service.
+    pub service: ServiceName,
+    /// Its names in their canonical form.
+    pub hosts: Vec<Box<str>>,
+    /// Its ports as callers number them.
+    pub ports: Vec<u16>,
+    /// The rules, without backends; sorted by route, those of one in their order.
+    pub rules: Vec<RouteRule>,
+}
+
 /// Where a rule sends requests.
 #[derive(Clone, Debug)]
 pub struct RouteBackend {

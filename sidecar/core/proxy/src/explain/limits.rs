@@ -3,23 +3,34 @@
 use std::sync::Arc;
 
 use super::{Refused, Telling};
+use crate::config::Way;
 use crate::live::Cluster;
 use crate::report::Step;
 use crate::stages::Refusal;
+use crate::stages::rate_limit::matching::Governed;
 
 impl Telling<'_> {
     pub(super) fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let at = self.worker.moment(self.worker.clock.now_ns());
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
-        cluster.limits.look(self.question, at, |rule, look| {
+        let rule = self.rule.clone();
+        let governed = Governed {
+            request: self.question,
+            way: Way {
+                rule: rule.as_ref().map(|rule| &rule.config),
+                leads_on: false,
+            },
+        };
+        cluster.limits.look(governed, at, |rule, look| {
             let (left, capacity) = (look.view.remaining, look.view.capacity);
             let cost = look.cost;
             let refuses = look.refuses;
             let exempt = if look.is_exempt { ", exempt" } else { "" };
             let shadow = shadow(look.would_refuse);
+            let route = of_route(rule.stated.route());
             let text = format!(
-                "limit {}/{}: {left} left of {capacity}, costs {cost}{exempt}{shadow}",
+                "limit {}/{}{route}: {left} left of {capacity}, costs {cost}{exempt}{shadow}",
                 rule.stated.policy, rule.stated.name
             );
             let policy = Some(Arc::clone(&rule.stated.policy));
@@ -33,7 +44,7 @@ impl Telling<'_> {
                 refusals.push(rule.stated.refusal(look.retry_after_ns));
             }
         });
-        self.resources(cluster, &mut refusals);
+        self.resources(cluster, governed, &mut refusals);
         let Some(refusal) = refusals.first() else {
             return Ok(());
         };
@@ -41,10 +52,16 @@ impl Telling<'_> {
         Err(Refused)
     }
 
-    fn resources(&mut self, cluster: &Cluster, refusals: &mut Vec<Refusal>) {
-        for (rule, look) in cluster.limits.resources.looks(self.question) {
+    fn resources(
+        &mut self,
+        cluster: &Cluster,
+        governed: Governed<'_>,
+        refusals: &mut Vec<Refusal>,
+    ) {
+        for (rule, look) in cluster.limits.resources.looks(governed) {
             let (policy, name) = (&rule.stated.policy, &rule.stated.name);
-            let mut text = format!("limit {policy}/{name}: ");
+            let route = of_route(rule.stated.route());
+            let mut text = format!("limit {policy}/{name}{route}: ");
             match rule.used() {
                 Some(used) => {
                     text.push_str(&format!("{:.1} % used", f64::from(used.millionths()) / 1e4))
@@ -67,6 +84,11 @@ impl Telling<'_> {
             }
         }
     }
+}
+
+/// What is said of a limit that is for a route alone.
+fn of_route(route: Option<String>) -> String {
+    route.map_or_else(String::new, |route| format!(" of route {route}"))
 }
 
 /// What is said of a limit in shadow.

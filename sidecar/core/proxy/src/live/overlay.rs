@@ -145,6 +145,8 @@ impl Live {
             recent: None,
             ports: base.ports.clone(),
             rules: Rules::default(),
+            is_scoped: false,
+            entrances: None,
             config: Arc::clone(config),
         }
     }

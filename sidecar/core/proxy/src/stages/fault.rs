@@ -14,8 +14,9 @@ use std::time::Duration;
 use policy::{Moment, Percent, Reason};
 
 use super::Refusal;
+use super::rate_limit::Limits;
+use super::rate_limit::matching::{self, Governed};
 use super::rate_limit::throttle::Throttle;
-use super::rate_limit::{Limits, matching};
 use crate::config;
 use crate::name::PolicyRef;
 use crate::request::Request;
@@ -166,7 +167,8 @@ impl Fault {
         at: Moment,
     ) -> Option<Box<Throttle>> {
         let rules = slice::from_ref(self.rules.bandwidth.as_ref()?);
-        Limits::of_bytes(rules, |rules| &rules.downloads, None, at).throttle(worker, request)
+        Limits::of_bytes(rules, |rules| &rules.downloads, None, at)
+            .throttle(worker, Governed::alone(request))
     }
 }
 

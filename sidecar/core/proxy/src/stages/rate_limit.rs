@@ -19,6 +19,7 @@ use std::rc::Rc;
 use adaptation::Moving;
 pub(crate) use adaptation::Used;
 pub(crate) use charges::Charges;
+use matching::Governed;
 use policy::Moment;
 use policy::latency::RecentLatency;
 use policy::rate_limit::{Algorithm, Arrival, Ask, Limiter, Params, Verdict, admit};
@@ -33,7 +34,6 @@ use usage::{Slot, Usage};
 
 use super::Refusal;
 use crate::config::{self, Follows, LimitRules};
-use crate::request::Request;
 use crate::worker::Worker;
 
 /// The limits of one service on one side, with what was used of them.
@@ -80,6 +80,16 @@ pub(crate) struct Admission {
     pub(crate) charges: Option<Charges>,
     /// How a limit in shadow would have refused it.
     pub(crate) would_refuse: Option<Refusal>,
+}
+
+impl Admission {
+    /// What becomes of a request that is admitted here and there.
+    pub(crate) fn and(self, there: Self) -> Self {
+        Self {
+            charges: Charges::both(self.charges, there.charges),
+            would_refuse: self.would_refuse.or(there.would_refuse),
+        }
+    }
 }
 
 impl Limits {
@@ -139,24 +149,26 @@ impl Limits {
     }
 
     /// Asks every limit that applies, and charges them all or none. What is left is told in the answer's headers.
+    ///
+    /// Of a request that goes on to another service all charges are kept as if it waited, until that admits it too.
     pub(crate) fn admit(
         &self,
         worker: &Rc<Worker>,
-        request: &dyn Request,
+        governed: Governed<'_>,
         (at, left_ns): (Moment, Option<u64>),
         quota: &mut Quota,
     ) -> Result<Admission, Refusal> {
         if self.rules.is_empty() && self.resources.is_empty() {
             return Ok(Admission::default());
         }
-        let mut asks = self.asks(request)?;
+        let mut asks = self.asks(governed)?;
         let verdict = self.charge(&mut asks, at, left_ns);
         self.tell(&asks, at, quota);
         match verdict {
             Verdict::Admitted { wait_ns } => {
                 let would_refuse = self.charge_shadow(&mut asks, at, left_ns);
                 Ok(Admission {
-                    charges: self.keep(worker, &asks, wait_ns),
+                    charges: self.keep(worker, &asks, wait_ns > 0 || governed.way.leads_on),
                     would_refuse,
                 })
             }
@@ -168,13 +180,14 @@ impl Limits {
     }
 
     /// What the request asks of each limit that applies to it.
-    fn asks(&self, request: &dyn Request) -> Result<Asks, Refusal> {
+    fn asks(&self, governed: Governed<'_>) -> Result<Asks, Refusal> {
+        let request = governed.request;
         let mut asks = Asks {
-            would_refuse: self.resources.check(request)?,
+            would_refuse: self.resources.check(governed)?,
             ..Asks::default()
         };
         for rule in &self.rules {
-            if !matching::applies(&rule.limit.matches, request) {
+            if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
                 continue;
             }
             let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
@@ -249,12 +262,11 @@ impl Limits {
         }
     }
 
-    /// Counts an admitted request, and keeps of its charges what may have to go back.
-    fn keep(&self, worker: &Rc<Worker>, asks: &Asks, wait_ns: u64) -> Option<Charges> {
+    /// Counts an admitted request, and keeps of its charges what may have to go back: all of one that still waits.
+    fn keep(&self, worker: &Rc<Worker>, asks: &Asks, is_waiting: bool) -> Option<Charges> {
         let exempt = asks.exempt.iter().map(|ask| (ask, true));
         let bound = asks.bound.iter().chain(&asks.shadow);
         let all = bound.map(|ask| (ask, false)).chain(exempt);
-        let is_waiting = wait_ns > 0;
         let mut charges = None;
         for (ask, is_exempt) in all {
             let rule = self.rule(ask);
@@ -282,13 +294,14 @@ impl Limits {
     /// What each limit that applies would say to a request now; nothing is charged.
     pub(crate) fn look(
         &self,
-        request: &dyn Request,
+        governed: Governed<'_>,
         at: Moment,
         mut each: impl FnMut(&Rule, Look),
     ) {
+        let request = governed.request;
         let limiters = self.usage.limiters();
         for rule in &self.rules {
-            if !matching::applies(&rule.limit.matches, request) {
+            if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
                 continue;
             }
             let key = match subject::of(&rule.limit, request, &self.hasher) {

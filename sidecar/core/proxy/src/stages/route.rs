@@ -11,7 +11,7 @@ use policy::method::Method;
 
 use super::Refusal;
 use super::endpoint::EndpointSet;
-use crate::config::Protocol;
+use crate::config::{Protocol, Way};
 use crate::handle::{Supply, Wanted};
 use crate::host;
 use crate::live::{Cluster, Live};
@@ -27,6 +27,26 @@ pub(crate) struct Route {
     pub(crate) endpoints: Rc<EndpointSet>,
     /// The rule that led there.
     pub(crate) rule: Option<Rc<Rule>>,
+    /// The service that was called, where its rule leads to another one and something is said of that way.
+    pub(crate) called: Option<Rc<Cluster>>,
+}
+
+impl Route {
+    /// The way of the request, as the service that it goes to sees it.
+    pub(crate) fn way(&self) -> Way<'_> {
+        Way {
+            rule: self.rule.as_ref().map(|rule| &rule.config),
+            leads_on: false,
+        }
+    }
+
+    /// The same, as the service that was called sees it.
+    pub(crate) fn way_on(&self) -> Way<'_> {
+        Way {
+            leads_on: true,
+            ..self.way()
+        }
+    }
 }
 
 /// What a look at the configuration finds.
@@ -155,6 +175,7 @@ fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
             cluster: Rc::clone(cluster),
             endpoints: Rc::clone(endpoints),
             rule: None,
+            called: None,
         })
     })
 }

@@ -108,6 +108,7 @@ fn config(rules: Option<Backpressure>) -> Arc<Config> {
         limits: Vec::new(),
         backpressure: rules,
         shadow: None,
+        routes: Vec::new(),
     };
     config.inbound.insert(cart(), Arc::new(inbound));
     Arc::new(config)

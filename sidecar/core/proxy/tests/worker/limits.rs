@@ -27,6 +27,7 @@ pub(crate) fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
             limits,
             backpressure: None,
             shadow: None,
+            routes: Vec::new(),
         }),
     );
     Arc::new(config)

@@ -22,6 +22,8 @@ pub(crate) struct Charges {
     usage: Rc<Usage>,
     held: SmallVec<[Held; 2]>,
     is_waiting: bool,
+    /// What it was charged elsewhere.
+    others: Option<Box<Charges>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,15 @@ impl Charges {
             usage: Rc::clone(usage),
             held: SmallVec::new(),
             is_waiting,
+            others: None,
         }
+    }
+
+    /// The charges of a request here and there.
+    pub(super) fn both(here: Option<Self>, there: Option<Self>) -> Option<Self> {
+        let Some(mut here) = here else { return there };
+        here.others = there.map(Box::new);
+        Some(here)
     }
 
     pub(super) fn add(&mut self, rule: &Rc<Rule>, ask: Ask, is_exempt: bool) {
@@ -65,12 +75,26 @@ impl Charges {
     }
 
     /// Whether the request has to wait for its turn.
-    pub(crate) const fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.is_waiting
+            || self
+                .others
+                .as_ref()
+                .is_some_and(|others| others.is_waiting())
     }
 
     /// Resolves when every line lets the request go on.
     pub(crate) async fn turn(&mut self, deadline: Option<Deadline>) -> Result<(), Refusal> {
+        self.wait(deadline).await?;
+        if let Some(others) = &mut self.others {
+            others.wait(deadline).await?;
+            others.go_on();
+        }
+        self.go_on();
+        Ok(())
+    }
+
+    async fn wait(&mut self, deadline: Option<Deadline>) -> Result<(), Refusal> {
         let usage = Rc::clone(&self.usage);
         loop {
             let stirred = usage.stirred();
@@ -88,7 +112,6 @@ impl Charges {
                 return Err(Refusal::new(Reason::TimeoutRequest));
             }
         }
-        self.go_on();
         Ok(())
     }
 
@@ -127,10 +150,16 @@ impl Charges {
             false
         };
         self.held.retain(charge);
+        if let Some(others) = &mut self.others {
+            others.note_answer(response);
+        }
     }
 
     /// The wait is over: what was charged stays charged, but for what is in flight.
     fn go_on(&mut self) {
+        if !self.is_waiting {
+            return;
+        }
         self.is_waiting = false;
         for held in &self.held {
             held.rule.stated.count(held.is_exempt);

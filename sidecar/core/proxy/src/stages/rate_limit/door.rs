@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use policy::Moment;
 
+use super::matching::Governed;
 use super::{Charges, Limits, Quota, Refusal};
 use crate::config::{Exemption, LimitHeaders, LimitResponse, LimitRules};
 use crate::request::{Opaque, Sender};
@@ -33,7 +34,12 @@ impl Limits {
             address: peer,
             connection: 0,
         });
-        let admission = self.admit(worker, &opened, (at, None), &mut Quota::default())?;
+        let admission = self.admit(
+            worker,
+            Governed::alone(&opened),
+            (at, None),
+            &mut Quota::default(),
+        )?;
         Ok(admission.charges)
     }
 }
@@ -49,6 +55,7 @@ fn of_connections(rules: &LimitRules) -> LimitRules {
         downloads: Vec::new(),
         resources: Vec::new(),
         is_shadow: rules.is_shadow,
+        reach: rules.reach.clone(),
         exempt: rules.exempt.iter().filter(is_known).cloned().collect(),
         response: LimitResponse {
             headers: LimitHeaders::None,

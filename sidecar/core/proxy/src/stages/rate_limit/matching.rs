@@ -4,8 +4,28 @@ use std::net::IpAddr;
 
 use http1::canonical_path;
 
-use crate::config::{Exemption, HeaderMatch, PathMatch, RequestMatch};
+use crate::config::{Exemption, HeaderMatch, PathMatch, Reach, RequestMatch, Way};
 use crate::request::Request;
+
+/// A request as limits and rehearsals see it: how it looks, and by which way it came.
+#[derive(Clone, Copy)]
+pub(crate) struct Governed<'a> {
+    pub(crate) request: &'a dyn Request,
+    pub(crate) way: Way<'a>,
+}
+
+impl<'a> Governed<'a> {
+    /// One that no rule of a route led here.
+    pub(crate) fn alone(request: &'a dyn Request) -> Self {
+        let way = Way::default();
+        Self { request, way }
+    }
+
+    /// Whether something of this reach, for requests that look so, is for it.
+    pub(crate) fn is_in(&self, reach: &Reach, matches: &[RequestMatch]) -> bool {
+        reach.includes(self.way) && applies(matches, self.request)
+    }
+}
 
 /// Whether any of `matches` holds; without one, every request matches.
 pub(crate) fn applies(matches: &[RequestMatch], request: &dyn Request) -> bool {

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use policy::rate_limit::strain::{Resource, Strain};
 use policy::{Percent, Reason};
 
+use super::matching::Governed;
 use super::statement::Statement;
 use super::{Refusal, matching};
 use crate::config::{LimitRules, ResourceLimit};
 use crate::gauges::Gauges;
-use crate::request::Request;
 
 /// The limits of resources of one service.
 #[derive(Debug, Default)]
@@ -69,9 +69,9 @@ impl Resources {
     }
 
     /// Asks every limit that applies; how one in shadow would have refused.
-    pub(super) fn check(&self, request: &dyn Request) -> Result<Option<Refusal>, Refusal> {
+    pub(super) fn check(&self, governed: Governed<'_>) -> Result<Option<Refusal>, Refusal> {
         let mut would_refuse = None;
-        for (rule, look) in self.looks(request) {
+        for (rule, look) in self.looks(governed) {
             if look.refuses {
                 return Err(rule.stated.refuse(None));
             }
@@ -85,9 +85,12 @@ impl Resources {
     }
 
     /// What each limit that applies says to a request now; nothing is counted.
-    pub(crate) fn looks(&self, request: &dyn Request) -> impl Iterator<Item = (&Rule, Look)> {
+    pub(crate) fn looks<'a>(
+        &'a self,
+        governed: Governed<'a>,
+    ) -> impl Iterator<Item = (&'a Rule, Look)> {
         let rules = self.rules.iter();
-        rules.filter_map(|rule| Some((rule, rule.look(request)?)))
+        rules.filter_map(move |rule| Some((rule, rule.look(governed)?)))
     }
 
     /// Every limit.
@@ -134,11 +137,11 @@ impl Rule {
     }
 
     /// None when it does not apply.
-    fn look(&self, request: &dyn Request) -> Option<Look> {
-        if !matching::applies(&self.limit.matches, request) {
+    fn look(&self, governed: Governed<'_>) -> Option<Look> {
+        if !governed.is_in(&self.stated.reach, &self.limit.matches) {
             return None;
         }
-        let is_exempt = matching::is_exempt(&self.stated.exempt, request);
+        let is_exempt = matching::is_exempt(&self.stated.exempt, governed.request);
         let is_strained = self.strained().next().is_some() && !is_exempt;
         Some(Look {
             is_exempt,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use policy::Reason;
 
 use super::Refusal;
-use crate::config::{Exemption, LimitRules};
+use crate::config::{Exemption, LimitRules, Reach, Scope};
 use crate::name::PolicyRef;
 use crate::tally::increment;
 
@@ -18,6 +18,8 @@ pub(crate) struct Statement {
     pub(crate) name: Arc<str>,
     pub(super) exempt: Arc<[Exemption]>,
     pub(super) is_shadow: bool,
+    /// The requests that it is for.
+    pub(crate) reach: Reach,
     pub(crate) counts: Rc<Counts>,
     reason: Reason,
     /// Status of its refusals; none: that of the reason.
@@ -25,8 +27,8 @@ pub(crate) struct Statement {
     has_problem: bool,
 }
 
-/// What has to be the same for a limit to be the one that it was: its policy, and its name there.
-pub(super) type Key = (String, Arc<str>);
+/// What has to be the same for a limit to be the one that it was: its policy, whose requests it is for, and its name.
+pub(super) type Key = (String, Option<String>, Arc<str>);
 
 /// What became of the requests that a limit applied to.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,7 @@ impl Statement {
             name: name.into(),
             exempt: Arc::clone(&rules.exempt),
             is_shadow: rules.is_shadow,
+            reach: rules.reach.clone(),
             counts: Rc::default(),
             reason,
             status,
@@ -53,7 +56,16 @@ impl Statement {
     }
 
     pub(super) fn key(&self) -> Key {
-        (self.policy.to_string(), Arc::clone(&self.name))
+        (
+            self.policy.to_string(),
+            self.route(),
+            Arc::clone(&self.name),
+        )
+    }
+
+    /// The route, or the rule of one, whose requests it is for; none: every request of the service.
+    pub(crate) fn route(&self) -> Option<String> {
+        self.reach.only.as_ref().map(Scope::to_string)
     }
 
     /// Goes on counting where the limit was before it was edited.

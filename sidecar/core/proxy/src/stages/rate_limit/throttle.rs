@@ -9,12 +9,12 @@ use policy::rate_limit::bandwidth::Bandwidth;
 use policy::rate_limit::{Key, Limiter};
 use smallvec::SmallVec;
 
+use super::matching::Governed;
 use super::subject::Subject;
 use super::usage::Usage;
 use super::{Limits, Rule, matching, subject};
 use crate::alarm::Alarm;
 use crate::config::{Limit, LimitHeaders, LimitResponse, LimitRules};
-use crate::request::Request;
 use crate::tally::increment;
 use crate::worker::Worker;
 
@@ -62,12 +62,12 @@ impl Limits {
     pub(crate) fn throttle(
         &self,
         worker: &Rc<Worker>,
-        request: &dyn Request,
+        governed: Governed<'_>,
     ) -> Option<Box<Throttle>> {
         let pipes: SmallVec<[Pipe; 1]> = self
             .rules
             .iter()
-            .filter_map(|rule| self.pipe(rule, request))
+            .filter_map(|rule| self.pipe(rule, governed))
             .collect();
         (!pipes.is_empty()).then(|| {
             Box::new(Throttle {
@@ -80,8 +80,9 @@ impl Limits {
         })
     }
 
-    fn pipe(&self, rule: &Rc<Rule>, request: &dyn Request) -> Option<Pipe> {
-        let applies = matching::applies(&rule.limit.matches, request);
+    fn pipe(&self, rule: &Rc<Rule>, governed: Governed<'_>) -> Option<Pipe> {
+        let request = governed.request;
+        let applies = governed.is_in(&rule.stated.reach, &rule.limit.matches);
         if !applies || matching::is_exempt(&rule.stated.exempt, request) {
             return None;
         }

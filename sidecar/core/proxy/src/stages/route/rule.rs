@@ -32,8 +32,13 @@ pub(crate) async fn follow(
     let place = rule.next().ok_or_else(|| nowhere(rule))?;
     let look = || look(worker, called, rule, place);
     let (route, has_waited) = reach(worker, left_ns, look, || nowhere(rule)).await?;
-    let rule = Some(Rc::clone(rule));
-    Ok((Route { rule, ..route }, has_waited))
+    let is_elsewhere = route.cluster.config.service != called.cluster.config.service;
+    let route = Route {
+        rule: Some(Rc::clone(rule)),
+        called: (is_elsewhere && called.cluster.is_scoped).then(|| Rc::clone(&called.cluster)),
+        ..route
+    };
+    Ok((route, has_waited))
 }
 
 fn look(worker: &Worker, called: &Route, rule: &Rule, place: usize) -> Found {

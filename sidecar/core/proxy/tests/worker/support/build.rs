@@ -209,6 +209,7 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
         uploads: Vec::new(),
         downloads: Vec::new(),
         is_shadow: false,
+        reach: Reach::default(),
         resources: Vec::new(),
         exempt: Arc::new([]),
         response: LimitResponse {

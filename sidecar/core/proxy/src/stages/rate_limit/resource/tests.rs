@@ -3,9 +3,11 @@ use std::sync::Arc;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{Percent, Reason};
 
+use super::super::matching::Governed;
 use super::Resources;
 use crate::config::{
-    Exemption, LimitHeaders, LimitResponse, LimitRules, PathMatch, RequestMatch, ResourceLimit,
+    Exemption, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach, RequestMatch,
+    ResourceLimit,
 };
 use crate::gauges::Gauges;
 use crate::name::PolicyRef;
@@ -54,6 +56,7 @@ fn rules(is_shadow: bool) -> LimitRules {
             problem: true,
         },
         is_shadow,
+        reach: Reach::default(),
     }
 }
 
@@ -64,7 +67,7 @@ fn used(resources: &Resources, percent: Option<u32>) {
 }
 
 fn refuses(resources: &Resources, path: &str) -> bool {
-    resources.check(&request(path)).is_err()
+    resources.check(Governed::alone(&request(path))).is_err()
 }
 
 #[test]
@@ -81,7 +84,9 @@ fn requests_are_refused_from_enter_until_below_exit() {
 fn a_refusal_has_the_status_of_its_reason_and_no_time() {
     let resources = Resources::new(&[rules(false)], None);
     used(&resources, Some(95));
-    let refusal = resources.check(&request("/cart")).unwrap_err();
+    let refusal = resources
+        .check(Governed::alone(&request("/cart")))
+        .unwrap_err();
     assert_eq!(refusal.reason, Reason::RatelimitResource);
     assert_eq!((refusal.http_status(), refusal.retry_after_ns), (503, None));
 }
@@ -100,7 +105,7 @@ fn other_and_exempt_requests_pass() {
 fn in_shadow_it_only_says_so() {
     let resources = Resources::new(&[rules(true)], None);
     used(&resources, Some(95));
-    let would_refuse = resources.check(&request("/cart")).unwrap();
+    let would_refuse = resources.check(Governed::alone(&request("/cart"))).unwrap();
     assert_eq!(would_refuse.unwrap().reason, Reason::RatelimitResource);
 }
 

@@ -1,0 +1,116 @@
+"""What policies say of the requests of routes and of rules, beside what they say of whole services.
+
+Callers find the rule of a request on their way. Those who are called look for it again, by the same rules, so
+that what members enforce holds whoever calls them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from controlplane.model.resource import InboundRoutes, RateLimitRules, RouteScope
+from controlplane.model.value import blocks, find_text
+from controlplane.policy import rate_limit, route
+from controlplane.snapshot.hosts import hosts_of
+from controlplane.snapshot.routes import bare_rules, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from controlplane.model.document import Document
+    from controlplane.model.schema import Schema
+    from controlplane.model.value import Tree
+    from controlplane.snapshot.attachments import Attached
+    from controlplane.snapshot.routes import Reach, Routes
+    from controlplane.snapshot.services import KnownService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoped:
+    """A policy of some requests to a service, and the services that these may go to."""
+
+    attached: Attached
+    scope: RouteScope
+    services: tuple[KnownService, ...]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the policy."""
+        return self.attached.document.key.kind
+
+    @property
+    def is_at_caller(self) -> bool:
+        """Whether callers enforce a limit: it says so, or nobody that is called has a sidecar."""
+        is_asked = rate_limit.is_at_caller(self.attached.document)
+        return is_asked or not any(service.enforces for service in self.services)
+
+    def limits(self, schema: Schema) -> RateLimitRules:
+        """The limits that the policy states."""
+        found = rate_limit.compile_rules(self.attached.document, schema, at_caller=self.is_at_caller)
+        return replace(found, scope=self.scope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scopes:
+    """What policies say of the routes of services."""
+
+    routes: Routes
+    reach: Reach
+    schema: Schema
+
+    def of(self, called: KnownService) -> Iterator[Scoped]:
+        """Every policy of a route that governs calls of a service, or of a rule of one."""
+        for document in self.routes.of(target_of(called)):
+            rules = blocks(document.spec, "rules")
+            yield from self._at(RouteScope(document.key), document, rules, called)
+            for rule in rules:
+                if name := find_text(rule, "name"):
+                    yield from self._at(RouteScope(document.key, name), document, (rule,), called)
+
+    def _at(
+        self, scope: RouteScope, document: Document, rules: Iterable[Tree], called: KnownService
+    ) -> Iterator[Scoped]:
+        place = route.target_of(document)._replace(section=scope.rule)
+        attached = tuple(self.reach.attachments.at((place,)))
+        if attached:
+            refs = (ref for rule in rules for ref in route.backends(document, rule) or (None,))
+            found = (self.reach.follow(document, ref) if ref else called for ref in refs)
+            services = {service.name: service for service in found if service}
+            for each in attached:
+                yield Scoped(attached=each, scope=scope, services=tuple(services.values()))
+
+    def leading_to(self, member: KnownService) -> Iterator[tuple[KnownService, tuple[Scoped, ...]]]:
+        """The services by whose routes a service is called, sorted, and the policies of what comes so."""
+        for name in sorted({member.name} | self.routes.parents_of([member.name])):
+            called = self.reach.inputs.find_service(name)
+            if called is not None:
+                found = (each for each in self.of(called) if member in each.services)
+                yield called, tuple(found)
+
+    def caller_limits(self, called: KnownService) -> Iterator[RateLimitRules]:
+        """The limits of routes and rules that callers of a service enforce."""
+        for each in self.of(called):
+            if each.kind == rate_limit.KIND and each.is_at_caller:
+                yield each.limits(self.schema)
+
+    def member_limits(self, member: KnownService) -> Iterator[RateLimitRules]:
+        """The limits of routes and rules that members of a service enforce."""
+        seen: set[tuple[object, RouteScope]] = set()
+        for _, found in self.leading_to(member):
+            for each in found:
+                key = each.attached.document.key, each.scope
+                if each.kind == rate_limit.KIND and not each.is_at_caller and key not in seen:
+                    seen.add(key)
+                    yield each.limits(self.schema)
+
+    def member_routes(self, member: KnownService) -> Iterator[InboundRoutes]:
+        """The routes that members of a service have to tell apart."""
+        for called, found in self.leading_to(member):
+            if any(each.kind == rate_limit.KIND and not each.is_at_caller for each in found):
+                yield InboundRoutes(
+                    service=called.name,
+                    hosts=hosts_of(called),
+                    ports=tuple(sorted(port.port for port in called.ports)),
+                    rules=bare_rules(called, self.routes, self.schema),
+                )
