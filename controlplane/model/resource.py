@@ -115,11 +115,12 @@ class OutboundVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshSettings:
-    """Settings of the whole mesh."""
+    """Settings of the whole mesh; host names lead to the services in `named_services`, sorted."""
 
     trust_domain: str
     access_log: Tree
     unknown_destinations: str
+    named_services: tuple[ServiceName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from controlplane.policy import mesh, route, target
 from controlplane.snapshot.affected import affected, hosts_change
 from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
-from controlplane.snapshot.hosts import bind_hosts
+from controlplane.snapshot.hosts import bind_hosts, named_services
 from controlplane.snapshot.inbound import build_inbound
 from controlplane.snapshot.inputs import MESH_KEY, Inputs
 from controlplane.snapshot.outbound import build_outbound
@@ -101,7 +101,6 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     _replace_workloads(resources, before.inputs, inputs, touched, compiler)
     if previous is not before or hosts_change(before.inputs, inputs, documents, touched):
         _replace_hosts(resources, inputs, compiler)
-    if previous is not before:
         _replace_mesh(resources, inputs, compiler)
     return Snapshot(inputs=inputs, attachments=attachments, routes=routes, resources=resources)
 
@@ -234,6 +233,7 @@ def _replace_mesh(resources: dict[ResourceName, Resource], inputs: Inputs, compi
         trust_domain=inputs.trust_domain,
         access_log=mesh.access_log(inputs.mesh, compiler.schema),
         unknown_destinations=mesh.unknown_destinations(inputs.mesh, compiler.schema),
+        named_services=named_services(inputs.services, inputs.external()),
     )
     policies = [MESH_KEY] if inputs.mesh else []
     _put(resources, ResourceName(ResourceType.MESH, "default"), settings, compiler, policies)

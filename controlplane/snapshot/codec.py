@@ -187,7 +187,8 @@ def _spec_field(kind: str) -> str:
 
 
 def _mesh(settings: MeshSettings) -> resource_pb2.MeshSettings:
-    message = resource_pb2.MeshSettings(trust_domain=settings.trust_domain)
+    named = map(encode_service_name, settings.named_services)
+    message = resource_pb2.MeshSettings(trust_domain=settings.trust_domain, named_services=named)
     message.access_log.SetInParent()
     fill_message(message.access_log, settings.access_log)
     fill_message(message, {"unknownDestinations": settings.unknown_destinations})

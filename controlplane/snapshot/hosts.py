@@ -7,9 +7,9 @@ several services with one address it is the first by name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import HostBinding
+from controlplane.model.resource import HostBinding, Resolution
 from controlplane.policy import external_service
 from controlplane.snapshot.addresses import addresses_of, endpoint_addresses
 from controlplane.snapshot.services import service_of
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from controlplane.snapshot.services import KnownService
     from registry.catalog import Service
     from registry.model import ServiceName
+
+
+MAX_NAMED: Final = 256
+"""Services whose host names every sidecar of a captured workload looks up."""
 
 
 def own_host(name: ServiceName) -> str:
@@ -45,6 +49,18 @@ def bind_hosts(
         for host, binding in _external(document):
             bindings.setdefault(host, binding)
     return bindings
+
+
+def named_services(
+    services: Mapping[ServiceName, Service], external: Iterable[Document]
+) -> tuple[ServiceName, ...]:
+    """The services outside the mesh that host names lead to, sorted; no more than everybody can follow."""
+    named = {
+        service_of(document)
+        for document in external
+        if external_service.resolution(document) is Resolution.DNS
+    }
+    return tuple(sorted(named - services.keys())[:MAX_NAMED])
 
 
 def _external(document: Document) -> Iterator[tuple[str, HostBinding]]:

@@ -25,8 +25,11 @@ from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WEB, LINES, SUM, SECRET, CALLS, BOX, RAW = 8080, 9000, 9001, 9002, 9003, 9004, 9005
-"""Ports of pods: HTTP, a server that speaks first, half-close, TLS, gRPC, one connection, HTTP called TCP."""
+WEB, LINES, SUM, SECRET, CALLS = 8080, 9000, 9001, 9002, 9003
+"""Ports of pods that are called: HTTP, a server that speaks first, one that needs half-close, TLS, gRPC."""
+
+BOX, RAW, FAR = 9004, 9005, 9006
+"""And: one connection at once, HTTP that is called TCP, a service behind a host name."""
 
 SPOKEN = {WEB: "HTTP", LINES: "TCP", SUM: "Detect", SECRET: "Detect", CALLS: "GRPC"}
 SERVICE = """
@@ -45,6 +48,23 @@ spec:
   targetRefs: [{{group: breakwater.dev, kind: ExternalService, name: cart-{port}}}]
   timeouts: {{request: 500ms}}
   connectionPool: {{maxConnections: 3}}
+---
+"""
+FAR_AWAY = f"""
+apiVersion: breakwater.dev/v1alpha1
+kind: ExternalService
+metadata: {{name: bank, namespace: pay}}
+spec:
+  hosts: [api.bank.example]
+  ports: [{{name: main, port: {FAR}, protocol: HTTP}}]
+  resolution: DNS
+---
+apiVersion: breakwater.dev/v1alpha1
+kind: ResiliencePolicy
+metadata: {{name: bank, namespace: pay}}
+spec:
+  targetRefs: [{{group: breakwater.dev, kind: ExternalService, name: bank}}]
+  timeouts: {{request: 500ms}}
 ---
 """
 LIMIT = """
@@ -89,7 +109,8 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     async with AsyncExitStack() as stack:
         on = stack.enter_context(net(3))
         caller, cart, till = on.pods
-        running = await stack.enter_async_context(mesh(scratch, on, policies + LIMIT))
+        running = await stack.enter_async_context(mesh(scratch, on, policies + FAR_AWAY + LIMIT))
+        hosts = {"api.bank.example": cart.address}
         served: tuple[str, ...] = (
             f"--app=127.0.0.1:{WEB}",
             "--service=shop/box",
@@ -98,7 +119,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         served += ("--service=shop/raw", f"--app=127.0.0.1:{RAW}@15008", f"--app-protocol={RAW}=tcp")
         probes = (f"{WEB}/healthz?full=1", f"{BOX}/healthz", f"{BOX}/grpc.health.v1.Health/Check", str(BOX))
         flags = (*served, *(f"--probe={probe}" for probe in probes))
-        await stack.enter_async_context(captured(running, caller, "shop/web"))
+        await stack.enter_async_context(captured(running, caller, "shop/web", hosts=hosts))
         await stack.enter_async_context(captured(running, till, "shop/till", flags=flags))
         apps = {}
         for pod in (cart, till):
@@ -125,6 +146,20 @@ async def test_policies_act_on_what_an_application_sends_to_an_address(shop: Sho
         late = await get(shop.caller.namespace, address, WEB)
         assert (late.status, b"timeout.request" in late.body) == (504, True)
         app.answer = lambda _: OK
+
+
+async def test_policies_act_on_what_is_sent_to_where_a_host_name_leads(shop: Shop) -> None:
+    """Nobody asked for that service: the sidecar knows by itself what its addresses mean."""
+    async with ScriptedUpstream(listener=shop.cart.namespace.listen(shop.cart.address, FAR)) as app:
+
+        async def holds() -> bool:
+            await get(shop.caller.namespace, shop.cart.address, FAR)
+            return bool(app.requests[-1].values(b"breakwater-via"))
+
+        await until(holds, timeout_seconds=30)
+        app.answer = lambda _: slow(5)
+        late = await get(shop.caller.namespace, shop.cart.address, FAR)
+        assert (late.status, b"timeout.request" in late.body) == (504, True)
 
 
 async def test_policies_act_on_what_others_send_to_an_application(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """A control plane on the node and sidecars in pods, whose traffic the real rules lead to them."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +49,23 @@ async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
 
 
 @asynccontextmanager
-async def captured(
-    within: Mesh, pod: Pod, name: str, *, of_cluster: bool = False, flags: Sequence[str] = ()
+async def captured(  # noqa: PLR0913 (a program's flags are its parameters)
+    within: Mesh,
+    pod: Pod,
+    name: str,
+    *,
+    of_cluster: bool = False,
+    flags: Sequence[str] = (),
+    hosts: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Process]:
-    """Lead a pod's traffic to a sidecar there, and run it; `name` is its service's, in a cluster its own."""
+    """Lead a pod's traffic to a sidecar there, and run it; `name` is its service's, in a cluster its own.
+
+    It knows the addresses of `hosts` beside those that everybody here knows.
+    """
     lead(pod, within.programs, "--exclude-inbound-ports", str(SIDECAR_PAGES))
     identity, name = ("--workload" if of_cluster else "--service", name), name.replace("/", "-")
-    program: tuple[str, ...] = (*pod.namespace.prefix, sys.executable, "-m", "sidecar.main")
+    prefix = _knowing(hosts, within.scratch / f"{name}.hosts") if hosts else ()
+    program: tuple[str, ...] = (*pod.namespace.prefix, *prefix, sys.executable, "-m", "sidecar.main")
     command: tuple[str | Path, ...] = (
         *(*program, *identity, "--insecure"),
         *("--capture", "redirect", "--advertise", pod.address, "--controlplane", f"{NODE}:{DISCOVERY}"),
@@ -67,6 +77,14 @@ async def captured(
             _answering(pod.namespace, SIDECAR_PAGES, "/ready"), timeout_seconds=READY_TIMEOUT_SECONDS
         )
         yield process
+
+
+def _knowing(hosts: Mapping[str, str], file: Path) -> tuple[str, ...]:
+    """What goes before a command to have it know these hosts."""
+    lines = "".join(f"{address} {host}\n" for host, address in hosts.items())
+    file.write_text(Path("/etc/hosts").read_text(encoding="utf-8") + lines)
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, str(file))
 
 
 def lead(pod: Pod, programs: Path, *flags: str) -> None:

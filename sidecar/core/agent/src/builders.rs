@@ -24,6 +24,24 @@ pub(crate) fn resource(kind: Kind, name: &str, body: &impl Message) -> Resource 
     }
 }
 
+/// The settings of the mesh, where host names lead to the service `name` of `shop`.
+pub(crate) fn mesh_of(name: &str) -> Resource {
+    mesh(service(name).into_iter().collect())
+}
+
+/// The same, where they lead to none.
+pub(crate) fn mesh_without_names() -> Resource {
+    mesh(Vec::new())
+}
+
+fn mesh(named_services: Vec<mesh::ServiceName>) -> Resource {
+    let body = mesh::MeshSettings {
+        named_services,
+        ..Default::default()
+    };
+    resource(Kind::Mesh, "default", &body)
+}
+
 /// `host` leads to the service `name` of `shop`.
 pub(crate) fn host(host: &str, name: &str) -> Resource {
     resource(

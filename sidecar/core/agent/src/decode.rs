@@ -51,10 +51,12 @@ pub(crate) enum Decoded {
 }
 
 /// Settings of the whole mesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MeshSettings {
     pub(crate) access_log: AccessLog,
     pub(crate) unknown_destinations: UnknownDestinations,
+    /// Services that host names lead to.
+    pub(crate) named_services: Vec<ServiceName>,
 }
 
 /// A port at which the workload is reached, and a service that it stands behind there.
@@ -168,6 +170,12 @@ fn mesh_settings(wire: &mesh::MeshSettings) -> Result<MeshSettings, Fault> {
     Ok(MeshSettings {
         access_log: access_log(wire)?,
         unknown_destinations,
+        named_services: wire
+            .named_services
+            .iter()
+            .cloned()
+            .map(|name| service(Some(name)))
+            .collect::<Result<_, _>>()?,
     })
 }
 

@@ -114,8 +114,17 @@ impl Holdings {
         for (host, addresses) in saved.hosts.iter().map(SavedHost::decode) {
             self.names.restore(host, &addresses);
         }
-        self.subscription.follow(self.snapshot.divided());
+        self.follow();
         self.revision = saved.revision;
+    }
+
+    /// Asks for what follows from all that is held, and goes when that does.
+    fn follow(&mut self) {
+        let mut followed = self.snapshot.divided();
+        if self.identity.is_captured() {
+            followed.extend(self.snapshot.named_services().iter().flat_map(behind));
+        }
+        self.subscription.follow(followed);
     }
 
     /// What a worker wants to know; asks for it when it is unknown and somebody may answer.
@@ -202,7 +211,7 @@ impl Holdings {
         for id in response.removed.iter().chain(&response.missing) {
             outcome.is_changed |= self.remove(id, now);
         }
-        self.subscription.follow(self.snapshot.divided());
+        self.follow();
         if self.rejections.is_empty() {
             self.revision = response.revision;
         }

@@ -95,6 +95,11 @@ impl Identity {
         }
     }
 
+    /// Whether connections are led here.
+    pub(crate) const fn is_captured(&self) -> bool {
+        self.captured.is_some()
+    }
+
     /// The application's ports with their services as it was told, if connections are led here.
     pub(crate) fn captured_ports(&self) -> Option<&[(u16, ServiceName)]> {
         self.captured.as_deref()

@@ -1,9 +1,12 @@
 //! What the sidecar applies: resources with what they say, and the configuration that they make. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use proxy::config::{Application, Cluster, Config, Inbound, Protocol, ServiceName};
+use proxy::config::{
+    Application, Cluster, Config, Endpoint, Inbound, Meaning, Protocol, ServiceName,
+};
 
 use crate::decode::{Address, Decoded, Member, decode, endpoints_of};
 use crate::identity::{Identity, WorkloadPort};
@@ -152,6 +155,33 @@ impl Snapshot {
             .collect()
     }
 
+    /// Services that host names lead to, as the mesh knows them, sorted.
+    pub(crate) fn named_services(&self) -> &[ServiceName] {
+        let mesh = self.held.get(&Id::new(Kind::Mesh, "default"));
+        match mesh.map(|held| &held.decoded) {
+            Some(Decoded::Mesh(settings)) => &settings.named_services,
+            _ => &[],
+        }
+    }
+
+    /// What the addresses mean that host names led to, where our workload may call them. The first of several services
+    /// has an address that they share, and the first of a service's ports.
+    fn add_named_addresses(&self, addresses: &mut HashMap<SocketAddr, Meaning>) {
+        let built = |service| self.built.get(service).map(|built| &built.cluster);
+        for cluster in self.named_services().iter().filter_map(built) {
+            for (place, port) in cluster.ports.iter().enumerate() {
+                let found = |endpoint: &Endpoint| endpoint.addresses.get(place).copied().flatten();
+                for address in cluster.endpoints.iter().filter_map(found) {
+                    addresses.entry(address).or_insert_with(|| Meaning {
+                        service: cluster.service.clone(),
+                        port: port.number,
+                        is_endpoint: true,
+                    });
+                }
+            }
+        }
+    }
+
     /// The endpoints of our own services whose limits are divided among their members.
     pub(crate) fn divided(&self) -> BTreeSet<Id> {
         let is_divided = |held: &&Held| match &held.decoded {
@@ -209,6 +239,9 @@ impl Snapshot {
                 }
                 _ => {}
             }
+        }
+        if identity.is_captured() {
+            self.add_named_addresses(&mut config.addresses);
         }
         config
     }

@@ -59,8 +59,9 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     own: BTreeSet<Id>,
-    /// Endpoints of our own services, whose members share limits with us.
-    members: BTreeSet<Id>,
+    /// What follows from all that is held: endpoints of our own services, whose members share limits with us, and
+    /// services whose addresses may be called.
+    followed: BTreeSet<Id>,
     names: BTreeMap<Id, State>,
     queue: VecDeque<Id>,
     changes: Changes,
@@ -72,18 +73,18 @@ impl Subscription {
         let own = own.into_iter().collect();
         Self {
             own,
-            members: BTreeSet::new(),
+            followed: BTreeSet::new(),
             names: BTreeMap::new(),
             queue: VecDeque::new(),
             changes: Changes::default(),
         }
     }
 
-    /// Asks for the `members` of our own services too. What is no longer needed is dropped with the next stream.
-    pub(crate) fn follow(&mut self, members: BTreeSet<Id>) {
-        let new = members.difference(&self.members).cloned();
+    /// Asks for what is `followed` too. What is no longer needed is dropped with the next stream.
+    pub(crate) fn follow(&mut self, followed: BTreeSet<Id>) {
+        let new = followed.difference(&self.followed).cloned();
         self.changes.subscribe.extend(new);
-        self.members = members;
+        self.followed = followed;
     }
 
     /// Asks for `own` of its kind for ever, and no longer for others of it; returns those, sorted.
@@ -184,9 +185,10 @@ impl Subscription {
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Id> {
         let over = |since: &Instant, limit| now.saturating_duration_since(*since) >= limit;
         let (mut idle, mut gone) = (Vec::new(), Vec::new());
+        let is_kept = |name: &Id| self.own.contains(name) || self.followed.contains(name);
         for (name, state) in &self.names {
             match state {
-                State::Bound { used } if over(used, IDLE) && !self.own.contains(name) => {
+                State::Bound { used } if over(used, IDLE) && !is_kept(name) => {
                     idle.push(name.clone())
                 }
                 State::Asked { since } | State::Missing { since } if over(since, MISSING) => {
@@ -205,7 +207,7 @@ impl Subscription {
     fn forget(&mut self, name: &Id) {
         self.names.remove(name);
         if !self.own.contains(name) {
-            let unused = with_companion(name).filter(|id| !self.members.contains(id));
+            let unused = with_companion(name).filter(|id| !self.followed.contains(id));
             self.changes.unsubscribe.extend(unused);
         }
     }
@@ -219,7 +221,7 @@ impl Subscription {
             .filter(|(_, state)| !matches!(state, State::Queued));
         let names = self.own.iter().chain(asked.map(|(name, _)| name));
         let mut all: BTreeSet<Id> = names.flat_map(with_companion).collect();
-        all.extend(self.members.iter().cloned());
+        all.extend(self.followed.iter().cloned());
         all.into_iter().collect()
     }
 
@@ -237,7 +239,7 @@ impl Subscription {
 
     /// Whether `name` is asked for by itself, not because of another.
     pub(crate) fn wants(&self, name: &Id) -> bool {
-        self.own.contains(name) || self.members.contains(name) || self.names.contains_key(name)
+        self.own.contains(name) || self.followed.contains(name) || self.names.contains_key(name)
     }
 
     fn count(&self, wanted: impl Fn(&State) -> bool) -> usize {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from controlplane.model.document import Document
 from controlplane.model.resource import (
     Endpoints,
     HostBinding,
@@ -15,7 +16,8 @@ from controlplane.model.resource import (
 )
 from controlplane.snapshot.build import Snapshot, build
 from controlplane.snapshot.diff import Difference, diff
-from registry.model import Contract
+from controlplane.snapshot.hosts import MAX_NAMED
+from registry.model import Contract, ServiceName
 from tests.support.builders import (
     COMPILER,
     body,
@@ -33,6 +35,12 @@ apiVersion: breakwater.dev/v1alpha1
 kind: ExternalService
 metadata: {{name: {name}, namespace: shop}}
 spec: {{hosts: [{host}], ports: [{{name: http, port: 80}}], endpoints: [{{address: 10.0.0.1, port: 9001}}]}}
+"""
+NAMED = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: ExternalService
+metadata: {{name: {name}, namespace: shop}}
+spec: {{hosts: [{name}.example], ports: [{{name: http, port: 80}}], resolution: DNS}}
 """
 
 
@@ -82,6 +90,32 @@ def test_the_settings_of_the_mesh_are_always_there() -> None:
     settings = body(snapshot([mesh("telemetry: {accessLog: {mode: All}}")]), ResourceType.MESH, "default")
     assert isinstance(settings, MeshSettings)
     assert settings.access_log == {"mode": "All", "samplePercent": 1}
+
+
+def test_the_mesh_knows_the_services_that_host_names_lead_to() -> None:
+    near = documents(EXTERNAL.format(name="near", host="near.example"))
+    some, other = named("b"), named("a")
+    built = snapshot([*some, *other, *near])
+    assert named_services(built) == [service_name("shop/a"), service_name("shop/b")]
+    fewer = replace(built.inputs, documents={one.key: one for one in (*some, *near)})
+    after = build(fewer, COMPILER, built)
+    assert named_services(after) == [service_name("shop/b")]
+    assert "mesh/default" in names(diff(built, after))
+
+
+def test_everybody_follows_so_many_host_names_and_no_more() -> None:
+    many = [document for number in range(MAX_NAMED + 1) for document in named(f"x{number}")]
+    assert len(named_services(snapshot(many))) == MAX_NAMED
+
+
+def named(name: str) -> tuple[Document, ...]:
+    return documents(NAMED.format(name=name))
+
+
+def named_services(built: Snapshot) -> list[ServiceName]:
+    settings = body(built, ResourceType.MESH, "default")
+    assert isinstance(settings, MeshSettings)
+    return list(settings.named_services)
 
 
 def test_equal_inputs_make_equal_versions_in_any_order() -> None:

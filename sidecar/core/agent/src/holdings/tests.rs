@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::builders::{
-    endpoints, endpoints_at, endpoints_in, host, inbound, outbound, unreadable, workload,
-    workload_in,
+    endpoints, endpoints_at, endpoints_in, host, inbound, mesh_of, mesh_without_names, outbound,
+    unreadable, workload, workload_in,
 };
 use crate::identity::WorkloadPort;
 use crate::names::Found;
@@ -406,6 +406,45 @@ fn a_demand_waits_for_the_first_address_of_a_host() {
         Standing::Answered(Supply::Applied)
     );
     assert_eq!(holdings.config(now).hosts.len(), 1);
+}
+
+#[test]
+fn where_connections_are_led_here_the_addresses_of_named_services_are_followed() {
+    let now = Instant::now();
+    let bank = ServiceName::new("shop", "bank");
+    let captured = Identity::new([]).captured(Vec::new());
+    let mut holdings = Holdings::new(captured, []);
+    holdings.begin();
+    holdings.accept(response(1, [mesh_of("bank")]), now);
+    assert_eq!(holdings.take_changes().subscribe, behind(&bank));
+    holdings.accept(response(2, whole_bank()), now);
+    let addresses = |holdings: &mut Holdings| {
+        let found = holdings.config(now).addresses;
+        let text = |(address, meaning): (std::net::SocketAddr, proxy::config::Meaning)| {
+            assert_eq!(
+                (meaning.service.name(), meaning.port, meaning.is_endpoint),
+                ("bank", 80, true)
+            );
+            address.to_string()
+        };
+        found.into_iter().map(text).collect::<Vec<_>>()
+    };
+    assert!(addresses(&mut holdings).is_empty());
+    let queries = holdings.take_due(now);
+    holdings.resolved(&queries[0], found("192.0.2.1"), now, 0.0);
+    assert_eq!(addresses(&mut holdings), ["192.0.2.1:80"]);
+    holdings.resolved(&queries[0], found("192.0.2.2"), now, 0.0);
+    assert_eq!(addresses(&mut holdings), ["192.0.2.2:80"]);
+    holdings.accept(response(3, [mesh_without_names()]), now);
+    assert!(addresses(&mut holdings).is_empty());
+}
+
+#[test]
+fn where_nothing_is_led_here_nobody_follows_named_services() {
+    let mut holdings = holdings();
+    holdings.begin();
+    holdings.accept(response(1, [mesh_of("bank")]), Instant::now());
+    assert!(holdings.take_changes().subscribe.is_empty());
 }
 
 #[test]

@@ -167,6 +167,17 @@ fn a_service_is_asked_for_together_with_its_endpoints() {
 }
 
 #[test]
+fn what_is_followed_never_lapses() {
+    let followed = Id::new(Kind::Endpoints, "shop/cart");
+    let (mut subscription, now) = subscription();
+    subscription.follow([followed.clone()].into());
+    subscription.bind(&followed, now);
+    assert_eq!(subscription.expire(now + 2 * IDLE), []);
+    subscription.follow([].into());
+    assert_eq!(subscription.expire(now + 2 * IDLE), [followed]);
+}
+
+#[test]
 fn members_of_our_own_services_are_followed_once_and_with_every_stream() {
     let members = [Id::new(Kind::Endpoints, "shop/cart")];
     let mut subscription = Subscription::new([]);
