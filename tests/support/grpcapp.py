@@ -20,13 +20,14 @@ Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
 @dataclass(slots=True)
 class GrpcApp:
-    """What it was asked, and what it waits for: `Hold` answers once `release` is set."""
+    """What it was asked. `Hold` answers once `release` is set, and `Fail` sends `trailers` along."""
 
     port: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     requests: Counter[bytes] = field(default_factory=Counter)
     seconds_left: list[float | None] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    trailers: tuple[tuple[str, str], ...] = ()
 
     async def echo(self, request: bytes, context: Context) -> bytes:
         self._count("Echo", request, context)
@@ -34,7 +35,7 @@ class GrpcApp:
 
     async def fail(self, request: bytes, context: Context) -> bytes:
         self._count("Fail", request, context)
-        return await context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, "as told", self.trailers)
 
     async def hold(self, request: bytes, context: Context) -> bytes:
         self._count("Hold", request, context)
