@@ -1,7 +1,8 @@
 """Health checks shared among callers: a few of them probe each endpoint, and all of them know."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -16,9 +17,14 @@ from tests.support.upstream import OK, Answer, ScriptedUpstream, Send, response
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OFTEN = {"interval": "200ms", "timeout": "200ms", "unhealthyAfter": 1, "healthyAfter": 1}
+SERVICES = {"shared": (1, 2), "known": (2, 1), "alone": (2, 1)}
+"""How many endpoints each has, and how many callers are to probe each of them."""
+
 SOME = 4
 SETTLE_SECONDS = 40
 """Several reports, for those who check a service to be known to all."""
+
+Upstreams: TypeAlias = dict[str, tuple[ScriptedUpstream, ...]]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -31,6 +37,21 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
             for name in ("second", "third")
         ]
         yield (first, *others)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def upstreams(callers: tuple[Caller, ...]) -> AsyncIterator[Upstreams]:
+    """The endpoints of each service, which all call from the start: they agree on all services meanwhile."""
+    async with AsyncExitStack() as running:
+        found = {}
+        for name, (endpoints, probers) in SERVICES.items():
+            found[name] = tuple(
+                [await running.enter_async_context(ScriptedUpstream(probed(200))) for _ in range(endpoints)]
+            )
+            check = {**OFTEN, "http": {}, "probers": probers}
+            await callers[0].may_call(name, *(one.port for one in found[name]), healthCheck=check)
+            await all_call(callers, name)
+        yield found
 
 
 def probed(status: int) -> Answer:
@@ -63,44 +84,13 @@ async def probers(callers: tuple[Caller, ...], name: str) -> int:
     return sum(was < now for was, now in zip(before, after, strict=True))
 
 
-async def test_as_many_callers_probe_an_endpoint_as_the_policy_says(callers: tuple[Caller, ...]) -> None:
-    name, count = "shared", 2
-    async with ScriptedUpstream(probed(200)) as upstream:
-        check = {**OFTEN, "http": {}, "probers": count}
-        await callers[0].may_call(name, upstream.port, healthCheck=check)
-        await all_call(callers, name)
+def probed_by(callers: tuple[Caller, ...], name: str, *counts: int) -> Condition:
+    """Return the condition that one of so many callers probe a service."""
 
-        async def is_shared() -> bool:
-            return await probers(callers, name) == count
+    async def holds() -> bool:
+        return await probers(callers, name) in counts
 
-        await until(is_shared, timeout_seconds=SETTLE_SECONDS)
-
-
-async def test_every_caller_knows_what_one_found(callers: tuple[Caller, ...]) -> None:
-    async with ScriptedUpstream(probed(200)) as good, ScriptedUpstream(probed(200)) as bad:
-        check = {**OFTEN, "http": {}, "probers": 1}
-        await callers[0].may_call("known", good.port, bad.port, healthCheck=check)
-        await all_call(callers, "known")
-
-        async def are_shared() -> bool:
-            return await probers(callers, "known") < len(callers)
-
-        await until(are_shared, timeout_seconds=SETTLE_SECONDS)
-        bad.answer = probed(503)
-        await asyncio.gather(
-            *(
-                until(are(caller, "known", "unhealthy", 1), timeout_seconds=SETTLE_SECONDS)
-                for caller in callers
-            )
-        )
-        before = sum(not is_probe(request) for request in bad.requests)
-        for _ in range(5):
-            await all_call(callers, "known")
-        assert sum(not is_probe(request) for request in bad.requests) == before
-        bad.answer = probed(200)
-        await asyncio.gather(
-            *(until(are(caller, "known", "ready", 2), timeout_seconds=SETTLE_SECONDS) for caller in callers)
-        )
+    return holds
 
 
 def are(caller: Caller, name: str, state: str, count: int) -> Condition:
@@ -108,27 +98,39 @@ def are(caller: Caller, name: str, state: str, count: int) -> Condition:
     return measured(caller.sidecar.http, "breakwater_endpoints", count, **labels)
 
 
-async def test_without_a_control_plane_everybody_probes_for_himself(callers: tuple[Caller, ...]) -> None:
-    async with ScriptedUpstream(probed(200)) as good, ScriptedUpstream(probed(200)) as bad:
-        check = {**OFTEN, "http": {}, "probers": 1}
-        await callers[0].may_call("alone", good.port, bad.port, healthCheck=check)
-        await all_call(callers, "alone")
+async def all_find(callers: tuple[Caller, ...], name: str, state: str, count: int) -> None:
+    """Return once so many endpoints are in this state for everybody."""
+    for caller in callers:
+        await until(are(caller, name, state, count), timeout_seconds=SETTLE_SECONDS)
 
-        async def is_shared() -> bool:
-            return await probers(callers, "alone") < len(callers)
 
-        await until(is_shared, timeout_seconds=SETTLE_SECONDS)
-        await callers[0].fleet.plane.process.kill()
+async def test_as_many_callers_probe_an_endpoint_as_the_policy_says(
+    callers: tuple[Caller, ...], upstreams: Upstreams
+) -> None:
+    assert len(upstreams["shared"]) == 1
+    await until(probed_by(callers, "shared", 2), timeout_seconds=SETTLE_SECONDS)
 
-        async def does_everybody_probe() -> bool:
-            return await probers(callers, "alone") == len(callers)
 
-        await until(does_everybody_probe, timeout_seconds=2 * SETTLE_SECONDS)
-        bad.answer = probed(503)
-        for caller in callers:
-            await until(
-                measured(
-                    caller.sidecar.http, "breakwater_endpoints", 1, service="test/alone", state="unhealthy"
-                )
-            )
-        await all_call(callers, "alone")
+async def test_every_caller_knows_what_one_found(callers: tuple[Caller, ...], upstreams: Upstreams) -> None:
+    _, bad = upstreams["known"]
+    await until(probed_by(callers, "known", 1, 2), timeout_seconds=SETTLE_SECONDS)
+    bad.answer = probed(503)
+    await all_find(callers, "known", "unhealthy", 1)
+    before = sum(not is_probe(request) for request in bad.requests)
+    for _ in range(5):
+        await all_call(callers, "known")
+    assert sum(not is_probe(request) for request in bad.requests) == before
+    bad.answer = probed(200)
+    await all_find(callers, "known", "ready", 2)
+
+
+async def test_without_a_control_plane_everybody_probes_for_himself(
+    callers: tuple[Caller, ...], upstreams: Upstreams
+) -> None:
+    _, bad = upstreams["alone"]
+    await until(probed_by(callers, "alone", 1, 2), timeout_seconds=SETTLE_SECONDS)
+    await callers[0].fleet.plane.process.kill()
+    await until(probed_by(callers, "alone", len(callers)), timeout_seconds=2 * SETTLE_SECONDS)
+    bad.answer = probed(503)
+    await all_find(callers, "alone", "unhealthy", 1)
+    await all_call(callers, "alone")
