@@ -1,7 +1,9 @@
 """Breakers on live traffic: what opens them, what they refuse, and how they close again."""
 
 import asyncio
+import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -73,6 +75,15 @@ async def test_a_breaker_opens_probes_and_closes_in_this_order(caller: Caller) -
     page = await scrape(caller.sidecar.http)
     for state in ("open", "half_open", "closed"):
         assert page.total("breakwater_breaker_transitions_total", service="test/healing", to=state) == 1
+    await until(that(lambda: len(logged(caller, "breaker changed", "healing")) == len(found)))
+    lines = logged(caller, "breaker changed", "healing")
+    assert [(line["from"], line["to"]) for line in lines] == found
+
+
+def logged(caller: Caller, event: str, name: str) -> list[dict[str, Any]]:
+    """Return what the sidecar's log says of an event of a service, in order."""
+    lines = [json.loads(line) for line in caller.sidecar.process.output().splitlines() if line.endswith("}")]
+    return [line for line in lines if (line.get("event"), line.get("service")) == (event, f"test/{name}")]
 
 
 async def test_a_failed_probe_opens_the_breaker_again(caller: Caller) -> None:
