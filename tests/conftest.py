@@ -1,5 +1,6 @@
 """Fixtures that several kinds of tests share."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest_asyncio
 from tests.support.etcd import Member, one_member
 from tests.support.helm import Helm
 from tests.support.kube import ApiServer, api_server
+
+# A shell has what it runs in the background ignore this, and programs inherit it: ours would not end by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")

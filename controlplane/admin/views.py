@@ -74,8 +74,8 @@ class Ruled:
 class Effective:
     """What governs calls to a service: its resources, the variant for the caller, and both sides in rows.
 
-    `shadow` are the rows that would be others if the policies in shadow acted too, `ruled` is where its calls go by
-    rules of routes.
+    `shadow` are the rows that would be others if the policies in shadow acted too, `ruled` is where its calls
+    go by rules of routes.
     """
 
     outbound: Resource

@@ -5,7 +5,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from tests.support.capture.namespace import APPLICATION_USER
 from tests.support.capture.net import Pod, net
 from tests.support.capture.programs import IPTABLES, NFTABLES, place
+from tests.support.listening import listening
 
 INBOUND, OUTBOUND, OPEN, SHUT = 15006, 15001, 7000, 7001
 ORIGINAL = 80
@@ -60,12 +61,10 @@ async def telling(pod: Pod, *places: tuple[str, int]) -> AsyncIterator[None]:
         writer.write(wanted(writer.get_extra_info("socket")).encode())
         writer.close()
 
-    servers = [await asyncio.start_server(tell, sock=pod.namespace.listen(*place)) for place in places]
-    try:
+    async with AsyncExitStack() as servers:
+        for place in places:
+            await servers.enter_async_context(listening(tell, listener=pod.namespace.listen(*place)))
         yield
-    finally:
-        for server in servers:
-            server.close()
 
 
 def wanted(accepted: socket.socket) -> str:

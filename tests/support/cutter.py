@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.listening import listening
+
 CHUNK_BYTES = 1 << 16
 
 
@@ -47,10 +49,5 @@ async def cutting(target: int) -> AsyncIterator[Cutter]:
     """Pass connections on to a loopback port."""
     async with asyncio.TaskGroup() as tasks:
         cutter = Cutter(target, tasks)
-        server = await asyncio.start_server(cutter.accept, "127.0.0.1", 0)
-        cutter.port = server.sockets[0].getsockname()[1]
-        try:
+        async with listening(cutter.accept) as cutter.port:
             yield cutter
-        finally:
-            server.close()
-            cutter.cut()

@@ -3,11 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from tests.support.framing import FramingError, Message, first_message
+from tests.support.listening import listening
 from tests.support.wire import Write, reset_when_closed, send_in_steps
 
 READ_BYTES = 65536
@@ -96,15 +98,12 @@ class ScriptedUpstream:
         self.port = port
         self.address = address
         self.connections: list[ConnectionLog] = []
-        self._server: asyncio.Server | None = None
+        self._listening = AsyncExitStack()
         self._served: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        if self.listener is not None:
-            self._server = await asyncio.start_server(self._accept, sock=self.listener)
-        else:
-            self._server = await asyncio.start_server(self._accept, self.address, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        here = listening(self._accept, listener=self.listener, address=self.address, port=self.port)
+        self.port = await self._listening.enter_async_context(here)
         return self
 
     async def __aexit__(
@@ -114,8 +113,7 @@ class ScriptedUpstream:
 
     async def end(self) -> None:
         """Close the listener and every connection, as a process does that ends."""
-        if self._server is not None:
-            self._server.close()
+        await self._listening.aclose()
         for task in self._served:
             task.cancel()
         await asyncio.gather(*self._served, return_exceptions=True)

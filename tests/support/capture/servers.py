@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
-Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.support.listening import listening
+
 Connect: TypeAlias = Callable[[], Awaitable[socket.socket]]
 GREETING = b"220 ready\r\n"
 
@@ -19,7 +20,7 @@ async def greeting(listener: socket.socket) -> AsyncIterator[None]:
         writer.write(GREETING)
         await _say_back(reader, writer)
 
-    async with _serving(listener, serve):
+    async with listening(serve, listener=listener):
         yield
 
 
@@ -31,7 +32,7 @@ async def summing(listener: socket.socket) -> AsyncIterator[None]:
         writer.write(str(len(await reader.read())).encode())
         writer.close()
 
-    async with _serving(listener, serve):
+    async with listening(serve, listener=listener):
         yield
 
 
@@ -45,7 +46,7 @@ async def relaying(listener: socket.socket, connect: Connect) -> AsyncIterator[N
             ways.create_task(_carry(reader, back))
             ways.create_task(_carry(further, writer))
 
-    async with _serving(listener, serve):
+    async with listening(serve, listener=listener):
         yield
 
 
@@ -70,12 +71,3 @@ async def _say_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
         writer.write(data)
         await writer.drain()
     writer.close()
-
-
-@asynccontextmanager
-async def _serving(listener: socket.socket, serve: Serve) -> AsyncIterator[None]:
-    server = await asyncio.start_server(serve, sock=listener)
-    try:
-        yield
-    finally:
-        server.close()

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.support.listening import listening
+
 CHUNK_BYTES = 65536
 IN_FLIGHT_MAX = 1024
 
@@ -103,10 +105,8 @@ def _now() -> float:
 async def line_to(target: int) -> AsyncIterator[Line]:
     """Listen on loopback for a server on loopback until the block ends."""
     line = Line(target)
-    server = await asyncio.start_server(line.accept, "127.0.0.1", 0)
-    line.port = server.sockets[0].getsockname()[1]
-    try:
-        yield line
-    finally:
-        server.close()
-        await line.sever()
+    async with listening(line.accept) as line.port:
+        try:
+            yield line
+        finally:
+            await line.sever()
