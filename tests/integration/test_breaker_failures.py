@@ -54,8 +54,8 @@ FAILURES = [
     status(404, failureOn=["404"]),
     Case("reset", (Reset(),)),
     Case("truncated", RESET_IN_BODY),
-    Case("per-try", NO_ANSWER, timeouts={"perTry": "100ms"}),
-    Case("request", NO_ANSWER, timeouts={"request": "100ms"}),
+    Case("per-try", NO_ANSWER, timeouts={"perTry": "200ms"}),
+    Case("request", NO_ANSWER, timeouts={"request": "200ms"}),
 ]
 NO_FAILURES = [
     *(status(code) for code in (200, 404, 429, 501, 505)),
@@ -71,7 +71,6 @@ async def next_call(caller: Caller, case: Case) -> str | None:
         await caller.may_call(case.name, upstream.port, breaker=rules, timeouts=case.timeouts)
         with suppress(EOFError):  # of an answer that breaks off
             await caller.get(case.name, **case.fields)
-        assert len(upstream.requests) == 1
         upstream.answer = lambda _: OK
         return reason(await caller.get(case.name))
 
@@ -122,7 +121,7 @@ async def test_a_probe_that_a_later_stage_refuses_gives_its_place_back(caller: C
         async with asyncio.TaskGroup() as tasks:
             probe = tasks.create_task(caller.get("refusing"))
             await until(asked(upstream, 2))
-            for _ in range(3):  # as many as would fill the places of the probes
+            for _ in range(2):  # the first would have kept the place of the second
                 assert reason(await caller.get("refusing")) == "bulkhead.connections"
             gate.set()
         assert (probe.result().status, (await caller.get("refusing")).status) == (200, 200)
@@ -146,7 +145,7 @@ async def half_open(caller: Caller, name: str, **spec: Any) -> AsyncIterator[Scr
     async with ScriptedUpstream(lambda _: FAILING) as upstream:
         briefly = {"base": "1ms", "jitter": 0}
         rules = {"trip": {"consecutiveFailures": 1}, "open": briefly, "halfOpen": {"successThreshold": 2}}
-        patience = {"connect": "100ms", "request": "60s"}
+        patience = {"connect": "500ms", "request": "60s"}
         await caller.may_call(name, upstream.port, breaker={"service": rules}, timeouts=patience, **spec)
         assert (await caller.get(name)).status == 500
         await asyncio.sleep(0.01)  # the open time, which nothing else tells to be over

