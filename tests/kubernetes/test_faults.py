@@ -24,7 +24,7 @@ NAMESPACE = "faults"
 HEALED_SECONDS = 60
 """A reflector stays away for up to 30 s after it failed again and again."""
 
-REFLECTORS = 3 + len(load_schema().kinds)
+REFLECTORS = 5 + len(load_schema().kinds)
 REQUESTS_EACH = 40
 """What one reflector asks at most in a storm of a minute, by its growing delays."""
 

@@ -13,7 +13,7 @@ from tests.support.ports import free_port, free_ports
 from tests.support.process import Process
 from tests.support.readiness import answering
 
-READY_TIMEOUT_SECONDS = 30
+READY_TIMEOUT_SECONDS = 120
 SIDECAR = ("-m", "sidecar.main")
 
 

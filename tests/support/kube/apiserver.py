@@ -18,13 +18,14 @@ import aiohttp
 from tests.support.command import output_of
 from tests.support.etcd import one_member
 from tests.support.kube.credentials import ADMIN_TOKEN, Credentials, make_credentials, write_kubeconfig
+from tests.support.kube.requests import Requests
 from tests.support.kube.tools import KubectlError, tool
 from tests.support.ports import free_port
 from tests.support.process import Process
 from tests.support.readiness import until
 
 READY_TIMEOUT_SECONDS = 60
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=60)
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SERVICE_ADDRESSES = "10.96.0.0/16,fd00:10:96::/112"
 Document = Mapping[str, Any]
@@ -39,6 +40,7 @@ class ApiServer:
     credentials: Credentials
     kubeconfig: Path
     process: Process
+    requests: Requests
 
     async def is_ready(self) -> bool:
         """Return whether it says that it can serve."""
@@ -71,12 +73,9 @@ class ApiServer:
         """Return what the API has at a path; a small part of what kubectl costs, for conditions.
 
         Raises:
-            ClientResponseError: There is no such thing.
+            KubectlError: There is no such thing.
         """
-        async with self.session() as session, session.get(path) as answer:
-            answer.raise_for_status()
-            found: dict[str, Any] = await answer.json()
-            return found
+        return await asyncio.to_thread(self.requests.read, path)
 
     async def apply(self, *documents: Document, dry_run: bool = False) -> None:
         """Apply documents on the server's side; with `dry_run`, everything but the storing happens.
@@ -84,9 +83,7 @@ class ApiServer:
         Raises:
             KubectlError: One was refused.
         """
-        mode = ("--dry-run=server",) if dry_run else ()
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
-        await self.kubectl("apply", "--server-side", "--force-conflicts", *mode, "-f", "-", text=text)
+        await asyncio.to_thread(self.requests.apply, documents, dry_run=dry_run)
 
     async def create_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> None:
         """Create a namespace with its default service account, which pods need and nobody else makes here."""
@@ -162,4 +159,5 @@ def _server(folder: Path, etcd: str, extra: tuple[str, ...]) -> ApiServer:
             folder / "admin.kubeconfig", url=url, ca=credentials.ca, token=ADMIN_TOKEN
         ),
         process=Process(command, log=folder / "kube-apiserver.log"),
+        requests=Requests(url=url, ca=credentials.ca, token=ADMIN_TOKEN),
     )
