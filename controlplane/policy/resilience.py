@@ -51,7 +51,7 @@ BLOCKS: Final = (
 )
 
 # In shadow the calls of others are judged, over the connections that these opened.
-_SILENT_IN_SHADOW: Final = ("connectionPool", "healthCheck")
+_SILENT_IN_SHADOW: Final = ("connectionPool",)
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {

@@ -15,7 +15,7 @@ from tests.support.fleet import named
 from tests.support.metrics import measured, scrape
 from tests.support.ports import free_port
 from tests.support.readiness import until
-from tests.support.upstream import ScriptedUpstream, Send, response, slow
+from tests.support.upstream import OK, ScriptedUpstream, Send, response, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,6 +86,29 @@ async def test_who_would_be_set_aside_is_called_and_it_is_told(
         assert (await caller.fleet.ask("ListEvents", {"service": named(f"test/{name}")}))["events"] == []
         [step] = await in_shadow(caller, name)
         assert step.startswith("endpoint: RoundRobin over 1 of 2 endpoints")
+
+
+def calls(upstream: ScriptedUpstream) -> int:
+    """How many requests were no probes."""
+    return sum(b" / " in one.start_line for one in upstream.requests)
+
+
+async def test_who_probes_find_unhealthy_is_called_and_it_is_told(caller: Caller) -> None:
+    check = {"http": {"path": "/healthz"}, "interval": "1s", "timeout": "1s"}
+    async with two(caller, "ailing", healthCheck=check) as (good, bad):
+        bad.answer = lambda request: FAILS if b" /healthz " in request.start_line else OK
+
+        async def is_found_out() -> bool:
+            return any("is unhealthy" in step for step in await in_shadow(caller, "ailing"))
+
+        assert (await caller.get("ailing")).status == 200
+        await until(is_found_out)
+        page, labels = await scrape(caller.sidecar.http), {"service": "test/ailing"}
+        before = page.total("breakwater_shadow_elsewhere_total", **labels)
+        called = [calls(upstream) for upstream in (good, bad)]
+        assert {(await caller.get("ailing")).status for _ in range(10)} == {200}
+        assert [calls(upstream) for upstream in (good, bad)] == [count + 5 for count in called]
+        await elsewhere(caller, "ailing", "unhealthy", int(before) + 5)
 
 
 async def test_what_an_endpoint_brings_that_would_not_be_asked_counts_nowhere(caller: Caller) -> None:

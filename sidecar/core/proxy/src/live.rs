@@ -184,7 +184,7 @@ impl Live {
         let members = self.members(worker, direction, &config.service);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
         let foretold = old.map(|old| Rc::clone(&old.foretold)).unwrap_or_default();
-        Rc::new(Cluster {
+        let cluster = Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.tally(direction, Some(&config.service)),
@@ -223,7 +223,9 @@ impl Live {
             ),
             is_scoped: config.is_scoped(),
             config: Arc::clone(config),
-        })
+        };
+        cluster.lend_verdicts();
+        Rc::new(cluster)
     }
 
     /// What would act if policies in shadow did, and tells so in `foretold`.

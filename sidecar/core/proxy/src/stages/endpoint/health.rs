@@ -24,6 +24,8 @@ pub(crate) struct Probed {
     probes: Probes,
     /// What other sidecars found.
     pub(super) votes: Votes,
+    /// What other probes than its own say: those that act, where they ask the same.
+    heard: Option<Verdict>,
     /// What people were told last.
     told: Verdict,
     is_asked: bool,
@@ -34,6 +36,7 @@ impl Probed {
         Self {
             probes,
             votes: Votes::default(),
+            heard: None,
             told: Verdict::Unknown,
             is_asked: false,
         }
@@ -54,7 +57,8 @@ impl Probed {
 
     /// What everybody who probes it says together.
     pub(crate) fn verdict(&self) -> Verdict {
-        together(self.probes.verdict(), self.votes)
+        let own = || together(self.probes.verdict(), self.votes);
+        self.heard.unwrap_or_else(own)
     }
 }
 
@@ -94,7 +98,7 @@ pub(crate) async fn watch(worker: Rc<Worker>) {
         let now_ns = worker.clock.now_ns();
         let live = Rc::clone(&worker.live.borrow());
         let mut next_ns = now_ns + LOOK_NS;
-        for cluster in live.clusters.values() {
+        for cluster in live.clusters.values().flat_map(probing) {
             if let Some(block) = &cluster.config.health_check {
                 let has_lapsed = worker.checks.lapse(&cluster.config.service, now_ns);
                 for set in &cluster.ports {
@@ -110,7 +114,50 @@ pub(crate) async fn watch(worker: Rc<Worker>) {
     }
 }
 
+/// What of a service has its endpoints probed: what acts, and what is in shadow, unless that would ask the same.
+fn probing(cluster: &Rc<Cluster>) -> impl Iterator<Item = &Rc<Cluster>> {
+    let shadow = cluster.foreseen.iter();
+    [cluster]
+        .into_iter()
+        .chain(shadow.filter(|it| !it.hears(cluster)))
+}
+
+impl Cluster {
+    /// What has its endpoints probed for everybody who calls the service: what acts, or else what is in shadow.
+    pub(super) fn prober(self: &Rc<Self>) -> Option<&Rc<Self>> {
+        let mut both = [self].into_iter().chain(&self.foreseen);
+        both.find(|cluster| cluster.config.health_check.is_some())
+    }
+
+    /// Whether it would ask what another one asks.
+    fn hears(&self, other: &Self) -> bool {
+        self.config.health_check == other.config.health_check
+    }
+
+    /// Tells what is in shadow what the probes that act say, where it would ask the same.
+    pub(crate) fn lend_verdicts(&self) {
+        let Some(shadow) = &self.foreseen else { return };
+        for set in &self.ports {
+            if let Some(listener) = shadow.port(set.port()) {
+                listener.hear(set, shadow.hears(self));
+            }
+        }
+    }
+}
+
 impl EndpointSet {
+    /// Takes over what is known of the same endpoints, or nothing any more.
+    fn hear(&self, other: &Self, hears: bool) {
+        let (mut own, others) = (self.endpoints.borrow_mut(), other.endpoints.borrow());
+        for (endpoint, known) in own.iter_mut().zip(others.iter()) {
+            if let Some(probed) = &mut endpoint.probed {
+                let known = known.probed.as_ref().filter(|_| hears);
+                probed.heard = known.map(Probed::verdict);
+            }
+        }
+        self.readiness.borrow_mut().invalidate();
+    }
+
     /// Asks whoever is due, each apart; when the next one will be.
     fn ask_due(
         self: &Rc<Self>,
@@ -178,7 +225,7 @@ impl EndpointSet {
     /// Acts on verdicts that have changed, and tells of them.
     pub(super) fn tell_health(&self, worker: &Worker, cluster: &Cluster) {
         let now_ns = worker.clock.now_ns();
-        let endpoints = &mut self.endpoints.borrow_mut();
+        let mut endpoints = self.endpoints.borrow_mut();
         let mut has_changed = false;
         for endpoint in endpoints.iter_mut() {
             let Some(verdict) = endpoint.probed.as_mut().and_then(Probed::news) else {
@@ -192,7 +239,9 @@ impl EndpointSet {
         }
         if has_changed {
             self.readiness.borrow_mut().invalidate();
-            self.refresh(worker, cluster, endpoints, now_ns);
+            self.refresh(worker, cluster, &mut endpoints, now_ns);
+            drop(endpoints);
+            cluster.lend_verdicts();
         }
     }
 }

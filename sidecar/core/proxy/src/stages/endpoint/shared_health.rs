@@ -86,14 +86,10 @@ impl Checks {
 /// What this sidecar's probes found, of each service with health checks.
 pub(crate) fn own(worker: &Worker) -> Vec<OwnHealth> {
     let live = Rc::clone(&worker.live.borrow());
-    let checked = live.clusters.values().filter(|cluster| is_checked(cluster));
+    let checked = live.clusters.values().filter_map(Cluster::prober);
     let mut all: Vec<_> = checked.map(|cluster| own_of(worker, cluster)).collect();
     all.sort_by(|one, other| one.service.cmp(&other.service));
     all
-}
-
-fn is_checked(cluster: &Cluster) -> bool {
-    cluster.config.health_check.is_some()
 }
 
 fn own_of(worker: &Worker, cluster: &Cluster) -> OwnHealth {
@@ -122,7 +118,7 @@ pub(crate) fn take(worker: &Worker, health: Vec<OthersHealth>, holds: Duration) 
     let until_ns = worker.clock.now_ns().saturating_add(nanoseconds(holds));
     for told in health {
         worker.checks.take(&told, until_ns);
-        if let Some(cluster) = live.clusters.get(&told.service) {
+        if let Some(cluster) = live.clusters.get(&told.service).and_then(Cluster::prober) {
             for set in &cluster.ports {
                 set.take_votes(worker, cluster, &told.votes);
             }
