@@ -34,7 +34,8 @@ struct Cgroup {
     spent: Option<(Instant, u64)>,
 }
 
-/// Reads the cgroup at `directory`, else the one of this process, while some policy wants to know.
+/// Reads the cgroup at `directory`, else the one of this process: memory always, the rest while some policy wants to
+/// know.
 pub(crate) async fn watch(directory: Option<PathBuf>, gauges: Arc<Gauges>, log: Log) {
     let mut cgroup = Cgroup::new(directory.unwrap_or_else(own));
     let mut unknown = Vec::new();
@@ -42,6 +43,7 @@ pub(crate) async fn watch(directory: Option<PathBuf>, gauges: Arc<Gauges>, log: 
         sleep(PERIOD).await;
         if !gauges.are_wanted() {
             cgroup.spent = None;
+            gauges.publish(Resource::Memory, cgroup.memory());
             continue;
         }
         let is_settled = cgroup.spent.is_some();

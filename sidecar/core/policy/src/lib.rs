@@ -37,6 +37,7 @@ pub mod reason;
 pub mod retry;
 pub mod route;
 pub mod split;
+pub mod standstill;
 mod steps;
 mod waiters;
 mod window;

@@ -27,7 +27,7 @@ impl Gauges {
         reading.checked_sub(1).map(Percent::from_millionths)
     }
 
-    /// Whether some policy follows them; nothing need be measured otherwise.
+    /// Whether some policy follows them; nothing but memory need be measured otherwise.
     #[must_use]
     pub fn are_wanted(&self) -> bool {
         self.is_wanted.load(Relaxed)

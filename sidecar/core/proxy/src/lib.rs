@@ -39,6 +39,7 @@ pub mod report;
 mod request;
 mod rules;
 mod settings;
+mod shortage;
 mod spared;
 mod speech;
 mod stages;

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use policy::standstill;
+
 use crate::config::Protocol;
 use crate::gauges::Gauges;
 use crate::name::ServiceName;
@@ -89,6 +91,8 @@ pub struct Bounds {
     pub max_traces: usize,
     /// Lines waiting for the access log.
     pub max_log_lines: usize,
+    /// How long answers wait for readers that take nothing, while memory is short.
+    pub standstill: standstill::Params,
 }
 
 impl Default for Bounds {
@@ -100,6 +104,7 @@ impl Default for Bounds {
             max_unknown: 4_096,
             max_traces: 16_384,
             max_log_lines: 4_096,
+            standstill: standstill::Params::default(),
         }
     }
 }

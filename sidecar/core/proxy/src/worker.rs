@@ -34,6 +34,7 @@ use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
 use crate::settings::{InboundListener, ProbedPath, Settings, StartError};
+use crate::shortage::Shortage;
 use crate::spared::Spared;
 use crate::stages::endpoint::Checks;
 use crate::stages::rate_limit::Used;
@@ -74,6 +75,7 @@ pub(crate) struct Worker {
     pub(crate) connections: Rc<Connections>,
     pub(crate) descriptors: Descriptors,
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) shortage: Shortage,
     pub(crate) demands: Rc<Demands>,
     pub(crate) across: Rc<Across>,
     pub(crate) journal: Journal,
@@ -283,6 +285,7 @@ impl Worker {
             connections: Connections::new(start.bounds.max_connections),
             descriptors: Descriptors::new(start.bounds.max_descriptors),
             gauges: start.gauges,
+            shortage: Shortage::new(start.bounds.standstill),
             demands: Demands::new(start.demands, &start.bounds, clock),
             across: Across::new(start.bounds.max_traces),
             journal: start.journal,
@@ -430,6 +433,7 @@ impl Worker {
         loop {
             tokio::time::sleep(SWEEP).await;
             self.read_calendar();
+            self.shortage.observe(self.gauges.read(Resource::Memory));
             let (live, now_ns) = (Rc::clone(&self.live.borrow()), self.clock.now_ns());
             for cluster in live.all() {
                 let retirement = Retirement::of(cluster);

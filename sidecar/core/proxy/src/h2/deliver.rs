@@ -1,10 +1,11 @@
 //! An answer passed on: its head, its body beside what is left of the request's, its trailers.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use ::h2::{Reason as Code, SendStream};
 use http::{HeaderMap, Response};
 use http1::Known;
+use policy::standstill::Verdict;
 use policy::{Reason, grpc};
 
 use super::attempt::Answered;
@@ -104,10 +105,10 @@ impl Delivery {
 
     /// Ready when the body is out of time.
     fn poll_bounds(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        let idle_ns = match self.relay.is_blocked {
-            true => Some(self.bounds.idle_ns.unwrap_or(STALL_NS)),
-            false => self.bounds.idle_ns,
-        };
+        if self.relay.is_blocked && self.poll_standing(cx).is_ready() {
+            return Poll::Ready(Reason::TimeoutIdle);
+        }
+        let idle_ns = self.bounds.idle_ns.filter(|_| !self.relay.is_blocked);
         let idle = idle_ns.map(|idle_ns| self.moved_ns.saturating_add(idle_ns));
         let idle = idle.map(|at_ns| (at_ns, Reason::TimeoutIdle));
         let stalled = self.forward.stalled_at_ns();
@@ -118,6 +119,19 @@ impl Delivery {
         };
         let presence = &mut self.forward.client.presence;
         presence.poll_alarm(cx, Some(at_ns)).map(|()| reason)
+    }
+
+    /// Ready when the client has taken nothing for too long.
+    fn poll_standing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let idle_ns = self.bounds.idle_ns.unwrap_or(STALL_NS);
+        let presence = &mut self.forward.client.presence;
+        loop {
+            let (shortage, now_ns) = (&presence.session.worker.shortage, presence.now_ns());
+            match shortage.judge(self.moved_ns, idle_ns, now_ns) {
+                Verdict::Over => return Poll::Ready(()),
+                Verdict::Waits { until_ns } => ready!(presence.poll_alarm(cx, Some(until_ns))),
+            }
+        }
     }
 
     /// Tells the client how the body ended. What is not whole never looks so.

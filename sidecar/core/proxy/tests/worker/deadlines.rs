@@ -1,12 +1,15 @@
 //! Deadlines and timeouts: who is cut when, and what goes on to the next hop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use policy::Percent;
+use policy::rate_limit::strain::Resource;
 use proxy::config::Timeouts;
 
 use crate::support::build::{block, breaker, cluster, config, retry, timeouts};
 use crate::support::upstream::{Connection, response};
-use crate::support::worker::beside;
+use crate::support::worker::{beside, settings};
 use crate::support::{Client, Running, Upstream, until};
 
 /// Reads requests and never answers.
@@ -286,6 +289,40 @@ async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time()
             == 1.0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_sooner_while_memory_is_short() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            .await;
+        connection.send(vec![b'x'; 64 << 20]).await; // more than every buffer on the way takes
+    })
+    .await;
+    let mut short = settings();
+    short.bounds.standstill = policy::standstill::Params {
+        short_ns: 20_000_000,
+        look_ns: 20_000_000,
+    };
+    let gauges = Arc::clone(&short.gauges);
+    let running = Running::start(short);
+    let config = config(cluster(&[upstream.address]));
+    running.handle.apply(config).await.unwrap();
+    let mut client = running.client().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: cart.shop\r\n\r\n")
+        .await;
+    until(async || upstream.calls() == 1).await;
+    tokio::time::sleep(100 * MS).await;
+    let cut = async || {
+        let labels = &["timeout.idle"];
+        running.metric("breakwater_requests_total", labels).await
+    };
+    assert_eq!(cut().await, 0.0);
+    gauges.publish(Resource::Memory, Some(Percent::new(90)));
+    until(async || cut().await == 1.0).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! An answer passed on: its head edited, its body relayed, both connections left fit for what follows.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http1::{BodyDecoder, Framing};
 use policy::Reason;
+use policy::standstill::Verdict;
 
 use super::Forward;
 use crate::exchange::End;
@@ -94,15 +95,36 @@ impl Forward<'_> {
         if std::mem::take(&mut relay.has_moved) {
             *moved_ns = worker.clock.now_ns();
         }
-        let idle_ns = if relay.is_blocked {
-            Some(bounds.idle_ns.unwrap_or(STALL_NS))
-        } else {
-            bounds.idle_ns
-        };
+        if relay.is_blocked && self.poll_standing(cx, bounds, *moved_ns).is_ready() {
+            return Poll::Ready(End::TimedOut(Reason::TimeoutIdle));
+        }
+        let idle_ns = bounds.idle_ns.filter(|_| !relay.is_blocked);
         if let Poll::Ready(end) = self.poll_bounds(cx, bounds, *moved_ns, idle_ns) {
             return Poll::Ready(end);
         }
         self.poll_client(cx).map(|()| End::ClientLeft)
+    }
+
+    /// Ready when the client has taken nothing for too long.
+    fn poll_standing(
+        &mut self,
+        cx: &mut Context<'_>,
+        bounds: BodyBounds,
+        since_ns: u64,
+    ) -> Poll<()> {
+        let Client { alarm, worker, .. } = &mut *self.client;
+        let idle_ns = bounds.idle_ns.unwrap_or(STALL_NS);
+        loop {
+            match worker
+                .shortage
+                .judge(since_ns, idle_ns, worker.clock.now_ns())
+            {
+                Verdict::Over => return Poll::Ready(()),
+                Verdict::Waits { until_ns } => {
+                    ready!(alarm.poll(cx, &worker.clock, Some(until_ns)));
+                }
+            }
+        }
     }
 
     /// Ready when a body is out of time.
