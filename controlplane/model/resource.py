@@ -77,6 +77,7 @@ class RateLimitRules:
     """The limits of one policy, every default filled in; `callers` are any of, empty: every caller's.
 
     In shadow they only report what they would refuse. Without a `scope` they are for the whole service.
+    Clients are `trusted_hops` proxies away.
     """
 
     policy: PolicyRef
@@ -86,6 +87,7 @@ class RateLimitRules:
     response: Tree
     is_shadow: bool = False
     scope: RouteScope | None = None
+    trusted_hops: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

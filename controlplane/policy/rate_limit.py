@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import PolicyRef, RateLimitRules
-from controlplane.model.value import blocks, find_block, find_text
+from controlplane.model.value import blocks, find_block, find_number, find_text
 from controlplane.policy import limits, match, target
 from controlplane.policy.defaults import fill
 
@@ -55,4 +55,5 @@ def compile_rules(document: Document, schema: Schema, *, at_caller: bool = False
         exempt=blocks(spec, "exempt"),
         response=find_block(spec, "response") or {},
         is_shadow=find_text(spec, "mode") == "Shadow",
+        trusted_hops=int(find_number(spec, "trustedHops") or 0),
     )

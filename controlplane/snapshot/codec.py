@@ -303,6 +303,7 @@ def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
         policy=encode_policy_ref(rules.policy),
         is_shadow=rules.is_shadow,
         scope=_scope(rules.scope) if rules.scope else None,
+        trusted_hops=rules.trusted_hops,
         **from_field,
     )
     for limit in rules.limits:

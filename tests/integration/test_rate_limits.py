@@ -126,3 +126,27 @@ async def test_an_edit_keeps_what_was_used_by_every_algorithm(limited: Limited) 
         assert await limited.statuses(4) == [200, 200, 200, 429]
         await limited.edit({**figures, **more, "requests": 5})
         assert await limited.statuses(3) == [200, 200, 429]
+
+
+async def test_clients_behind_a_trusted_hop_cannot_pass_as_others(limited: Limited) -> None:
+    once = {"by": [{"sourceIp": True}], "requests": 1, "per": "1h", "burst": 1}
+    await limited.by({"name": "each", **once}, trustedHops=1, exempt=[{"sourceIp": "192.0.2.128/25"}])
+    asked = {
+        "192.0.2.1": [200, 429],
+        "192.0.2.66, 192.0.2.1": [429],
+        "192.0.2.200, 192.0.2.1": [429],
+        "192.0.2.2": [200, 429],
+        "2001:db8::1": [200],
+        "2001:db8::2": [429],
+        "192.0.2.200": [200, 200, 200],
+        "unknown": [200, 429],
+    }
+    for chain, expected in asked.items():
+        assert await limited.statuses(len(expected), x_forwarded_for=chain) == expected, chain
+    assert await limited.statuses(1) == [429]
+
+
+async def test_without_a_trusted_hop_the_connection_tells_the_client(limited: Limited) -> None:
+    await limited.by({"name": "each", "by": [{"sourceIp": True}], "requests": 1, "per": "1h", "burst": 1})
+    assert await limited.statuses(1, x_forwarded_for="192.0.2.1") == [200]
+    assert await limited.statuses(1, x_forwarded_for="192.0.2.2") == [429]

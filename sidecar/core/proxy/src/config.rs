@@ -535,8 +535,11 @@ pub enum Subject {
     Cookie(Box<str>),
     /// Value of this query parameter.
     Query(Box<str>),
-    /// Address of the peer; IPv6 by /64.
-    SourceIp,
+    /// Address of the client; IPv6 by /64.
+    SourceIp {
+        /// Trusted proxies between the client and us; zero: it is the peer.
+        hops: u8,
+    },
     /// The connection that a request came over.
     Connection,
     /// Verified identity of the caller.
@@ -625,12 +628,14 @@ pub enum Exemption {
     Principal,
     /// A canonical path.
     Path(PathMatch),
-    /// A block of addresses of the peer.
+    /// A block of addresses of the client.
     SourceIp {
         /// First address of the block.
         network: IpAddr,
         /// Leading bits that are fixed.
         prefix: u8,
+        /// Trusted proxies between the client and us; zero: it is the peer.
+        hops: u8,
     },
 }
 

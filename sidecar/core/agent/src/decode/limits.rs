@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kinds::Kind;
 use proxy::config::{
-    Exemption, HeaderMatch, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach,
+    Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach,
     RequestMatch, Subject,
 };
 
@@ -36,17 +36,19 @@ pub(super) fn decode(
 
 fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
     let limits = each("limits", wire.limits, kinds::decode)?;
+    let hops = u8::try_from(wire.trusted_hops)
+        .map_err(|_| Fault::new("trustedHops", "expected at most 255"))?;
     let (mut requests, mut connections) = (Vec::new(), Vec::new());
     let (mut uploads, mut downloads) = (Vec::new(), Vec::new());
     let mut resources = Vec::new();
     for limit in limits {
         match limit {
-            Kind::Requests(limit) => requests.push(limit),
+            Kind::Requests(limit) => requests.push(believing(limit, hops)),
             Kind::Connections(limits) => connections.extend(limits),
             Kind::Resource(limit) => resources.push(limit),
             Kind::Bytes { upload, download } => {
-                uploads.extend(upload);
-                downloads.extend(download);
+                uploads.extend(upload.map(|limit| believing(limit, hops)));
+                downloads.extend(download.map(|limit| believing(limit, hops)));
             }
         }
     }
@@ -57,7 +59,7 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         uploads,
         downloads,
         resources,
-        exempt: each("exempt", wire.exempt, exemption)?.into(),
+        exempt: each("exempt", wire.exempt, |wire| exemption(wire, hops))?.into(),
         is_shadow: wire.is_shadow,
         reach: Reach {
             only: wire.scope.map(scope::decode),
@@ -65,6 +67,16 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         },
         response: response(&required("response", wire.response)?).under("response")?,
     })
+}
+
+/// A limit that counts clients so many trusted hops away.
+fn believing(mut limit: Limit, trusted: u8) -> Limit {
+    for part in &mut limit.by {
+        if let Subject::SourceIp { hops } = part {
+            *hops = trusted;
+        }
+    }
+    limit
 }
 
 /// One limit of the bytes in the bodies of answers.
@@ -103,7 +115,7 @@ pub(super) fn subject(wire: mesh::LimitSubject) -> Result<Subject, Fault> {
         named(wire.header.to_ascii_lowercase(), Subject::Header),
         named(wire.cookie, Subject::Cookie),
         named(wire.query, Subject::Query),
-        flag(wire.source_ip, Subject::SourceIp),
+        flag(wire.source_ip, Subject::SourceIp { hops: 0 }),
         flag(wire.principal, Subject::Principal),
         flag(wire.path, Subject::Path),
         flag(wire.method, Subject::Method),
@@ -143,16 +155,16 @@ pub(super) fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault
     }
 }
 
-fn exemption(wire: mesh::Exemption) -> Result<Exemption, Fault> {
+fn exemption(wire: mesh::Exemption, hops: u8) -> Result<Exemption, Fault> {
     match (wire.principal, wire.path, wire.source_ip.as_str()) {
         (Some(_), None, "") => Ok(Exemption::Principal),
         (None, Some(wire), "") => path(wire).map(Exemption::Path).under("path"),
-        (None, None, block) if !block.is_empty() => source_ip(block),
+        (None, None, block) if !block.is_empty() => source_ip(block, hops),
         _ => Err(Fault::new("", "expected exactly one exemption known here")),
     }
 }
 
-fn source_ip(block: &str) -> Result<Exemption, Fault> {
+fn source_ip(block: &str, hops: u8) -> Result<Exemption, Fault> {
     let read = || {
         let (address, prefix) = block
             .split_once('/')
@@ -160,7 +172,11 @@ fn source_ip(block: &str) -> Result<Exemption, Fault> {
         let network: IpAddr = address.parse().ok()?;
         let bits = if network.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-        (prefix <= bits).then_some(Exemption::SourceIp { network, prefix })
+        (prefix <= bits).then_some(Exemption::SourceIp {
+            network,
+            prefix,
+            hops,
+        })
     };
     read().ok_or_else(|| {
         Fault::new(

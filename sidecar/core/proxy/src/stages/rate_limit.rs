@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod charges;
+mod client;
 mod door;
 pub(crate) mod matching;
 mod quota;

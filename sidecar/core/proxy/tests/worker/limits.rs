@@ -163,7 +163,12 @@ async fn a_limit_applies_to_what_matches_by_canonical_path() {
 async fn an_exempt_request_is_charged_and_never_refused() {
     let app = Upstream::with_status(200).await;
     let network: IpAddr = "127.0.0.0".parse().unwrap();
-    let exempt = [Exemption::SourceIp { network, prefix: 8 }].into();
+    let exempt = [Exemption::SourceIp {
+        network,
+        prefix: 8,
+        hops: 0,
+    }]
+    .into();
     let rules = LimitRules {
         exempt,
         ..rules(vec![limit("all", 1, Vec::new())])

@@ -157,7 +157,7 @@ fn bytes(wire: &mesh::Limit, figures: mesh::BandwidthLimit) -> Result<Kind, Faul
     let figure = positive("bytesPerSecond", figures.bytes_per_second)?;
     let by = match enumeration("per", figures.per)? {
         mesh::BandwidthShare::Connection => vec![Subject::Connection],
-        mesh::BandwidthShare::Client => vec![Subject::SourceIp],
+        mesh::BandwidthShare::Client => vec![Subject::SourceIp { hops: 0 }],
         mesh::BandwidthShare::Service | mesh::BandwidthShare::Unspecified => Vec::new(),
     };
     let of = |suffix: &str| {

@@ -76,7 +76,7 @@ fn bytes_are_limited_in_the_directions_that_are_said() {
             rules
                 .uploads
                 .iter()
-                .all(|limit| limit.by == [Subject::SourceIp])
+                .all(|limit| limit.by == [Subject::SourceIp { hops: 0 }])
         );
         let names = |limits: &[proxy::config::Limit]| {
             let names = limits.iter().map(|limit| limit.name.to_string());

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http1::canonical_path;
 
+use super::client::client;
 use crate::config::{Exemption, HeaderMatch, PathMatch, Reach, RequestMatch, Way};
 use crate::request::Request;
 
@@ -83,7 +84,11 @@ pub(super) fn is_exempt(exemptions: &[Exemption], request: &dyn Request) -> bool
     exemptions.iter().any(|exemption| match exemption {
         Exemption::Principal => false,
         Exemption::Path(path) => path_holds(path, request),
-        Exemption::SourceIp { network, prefix } => contains(*network, *prefix, request.peer()),
+        Exemption::SourceIp {
+            network,
+            prefix,
+            hops,
+        } => contains(*network, *prefix, client(request, *hops)),
     })
 }
 

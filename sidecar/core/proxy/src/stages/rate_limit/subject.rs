@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http1::canonical_path;
 use policy::rate_limit::{Ask, Key};
 
+use super::client::client;
 use super::usage::Slot;
 use crate::config::{self, Cost, Limit, OnMissing};
 use crate::request::{Request, Response};
@@ -67,7 +68,9 @@ fn feed(part: &config::Subject, request: &dyn Request, key: &mut impl Hasher) ->
             feed_value(Some(&request.sender().connection.to_ne_bytes()), key)
         }
         config::Subject::Principal => false,
-        config::Subject::SourceIp => feed_value(Some(&network(request.peer()).octets()), key),
+        config::Subject::SourceIp { hops } => {
+            feed_value(Some(&network(client(request, *hops)).octets()), key)
+        }
     }
 }
 

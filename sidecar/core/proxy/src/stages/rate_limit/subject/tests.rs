@@ -48,7 +48,7 @@ fn parts_are_told_apart_wherever_they_come_from() {
         config::Subject::Query("q".into()),
         config::Subject::Path,
         config::Subject::Method,
-        config::Subject::SourceIp,
+        config::Subject::SourceIp { hops: 0 },
     ];
     let limit = limit(by, OnMissing::Skip);
     let key = |path, headers: &[_]| match of(&limit, &request(path, headers), &hasher) {
