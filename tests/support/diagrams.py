@@ -13,19 +13,24 @@ from sidecar.machines import (
     Algorithm,
     Ask,
     Backoff,
+    Block,
+    Buffer,
     FixedWindow,
     LeakyBucket,
     Limited,
     LimitParams,
     Limits,
+    QueueParams,
     Rate,
     Retry,
     RetryParams,
     SlidingLog,
     SlidingWindow,
     Strategy,
+    Throttle,
     TokenBucket,
 )
+from tests.support.queue_modes import fates
 from tests.support.reference import PAGE
 
 _PLACE: Final = re.compile(r"(<!-- (\w+): [^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -42,6 +47,13 @@ _ALGORITHMS: Final[tuple[Algorithm, ...]] = (
     SlidingWindow(rate=_RATE),
 )
 _MOST: Final = 2**64 - 1  # the highest draw
+_MODES: Final = (
+    ("DropNewest", QueueParams(capacity=2)),
+    ("DropOldest", QueueParams(capacity=2, mode="DropOldest")),
+    ("Block, 300 ms", QueueParams(capacity=2, mode=Block(for_ns=3 * _SECOND // 10))),
+    ("Buffer, up to 4", QueueParams(capacity=2, mode=Buffer(max_capacity=4))),
+    ("Throttle from 50 %", QueueParams(capacity=2, mode=Throttle(throttle_from=50))),
+)
 
 
 def breaker() -> str:
@@ -93,10 +105,18 @@ def _delays() -> Iterator[str]:
         yield f"{strategy:<20}{''.join(f'{cell:<12}' for cell in cells)}".rstrip()
 
 
+def modes() -> str:
+    """What becomes of those that come every tenth of a second where one runs for a quarter, for each mode."""
+    head = f"{'seconds':<20}0         1"
+    lines = (f"{title:<20}{fates(queue)}" for title, queue in _MODES)
+    return "\n".join(["```text", head, *lines, "```", ""])
+
+
 DIAGRAMS: Final[Mapping[str, Callable[[], str]]] = {
     "breaker": breaker,
     "algorithms": algorithms,
     "backoff": backoff,
+    "modes": modes,
 }
 
 
