@@ -90,6 +90,31 @@ async def test_classes_decide_who_goes_first_and_who_makes_room(callee: Callee) 
     await callee.rests()
 
 
+async def test_it_is_always_the_user_who_asks_most_that_makes_room(callee: Callee) -> None:
+    await callee.admits(
+        concurrency={"limit": 1}, queue={"capacity": 3}, fairness={"by": [{"header": "x-user"}]}
+    )
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        await callee.ask(calls, "/first")
+        await until(that(lambda: len(callee.app.requests) == 1))
+        greedy = []
+        for place in range(3):
+            greedy.append(await callee.ask(calls, f"/greedy-{place}", **{"x-user": "greedy"}))
+            await callee.waiting(place + 1)
+        for user, shed in (("a", greedy[2]), ("b", greedy[1])):
+            await callee.ask(calls, f"/{user}", **{"x-user": user, "cookie": f"of={user}"})
+            assert reason(await shed.response()) == "shed.fairness"
+        again = await callee.ask(calls, "/greedy-3", **{"x-user": "greedy"})
+        assert reason(await again.response()) == "queue.full"
+        gate.set()
+        assert (await greedy[0].response()).status == 200
+        await callee.waiting(0)
+    order = [path_of(request) for log in callee.app.connections for request in log.requests]
+    assert order == ["/first", "/greedy-0", "/a", "/b"]
+    await callee.rests()
+
+
 async def test_a_caller_counts_refusals_for_load_where_its_policy_says_so(callee: Callee) -> None:
     caller = await callee.fleet.join("test/caller", app_port=callee.app.port)
     await callee.admits(concurrency={"limit": 1}, queue={"capacity": 1})

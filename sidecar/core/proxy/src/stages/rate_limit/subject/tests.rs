@@ -1,9 +1,10 @@
+use std::collections::HashSet;
 use std::hash::RandomState;
 use std::net::IpAddr;
 
 use policy::rate_limit::{Algorithm, Params, Rate, WhenKeysFull};
 
-use super::{Subject, ask, network, of};
+use super::{Subject, ask, flow, network, of};
 use crate::config::{self, Cost, Limit, OnMissing};
 use crate::report::{Direction, Question};
 
@@ -122,4 +123,22 @@ fn a_cost_that_is_no_number_is_the_default() {
         (7, 7, 3, 3)
     );
     assert_eq!(ask(&header, 0, None, &request("/", &[])).cost(), 3);
+}
+
+#[test]
+fn a_user_takes_turns_as_the_same_whatever_else_it_sends() {
+    let hasher = RandomState::new();
+    let by = [config::Subject::Header("x-user".into())];
+    let flow_of = |path: &str, headers: &[_]| flow(&by, &request(path, headers), &hasher);
+    let users: Vec<_> = (0..100).map(|user| format!("user-{user}")).collect();
+    let plain = users
+        .iter()
+        .map(|user| flow_of("/", &[("x-user", user.as_str())]));
+    let flows: Vec<_> = plain.collect();
+    for (user, flow) in users.iter().zip(&flows) {
+        let others = [("cookie", "a=b"), ("x-user", user.as_str())];
+        assert_eq!(flow_of("/cart/7?x=y", &others), *flow);
+    }
+    let apart: HashSet<_> = flows.into_iter().chain([flow_of("/", &[])]).collect();
+    assert_eq!(apart.len(), users.len() + 1);
 }
