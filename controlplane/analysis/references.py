@@ -40,9 +40,9 @@ def _targets(world: World, document: Document) -> Iterator[Problem]:
 def _backends(world: World, document: Document) -> Iterator[Problem]:
     """Services that a route sends calls to, or that answer in place of others."""
     inputs = world.snapshot.inputs
-    for backend in route.all_backends(document):
-        if not exists(inputs, backend):
-            yield document.problem("spec.rules", f"{backend} is not there", code=Code.BACKEND_MISSING)
+    for ref in route.references(document):
+        if not exists(inputs, ref.target):
+            yield document.problem(ref.path, f"{ref.target} is not there", code=Code.BACKEND_MISSING)
     spare = find_text(document.spec, "fallback.service.name")
     if spare and inputs.find_service(ServiceName(namespace=document.key.namespace, name=spare)) is None:
         message = f"Service {document.key.namespace}/{spare} is not there"

@@ -28,6 +28,16 @@ class RouteBackend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMirror:
+    """Where copies go of so many requests, `numerator`, of so many, `denominator`."""
+
+    service: ServiceName
+    port: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRule:
     """One rule of a route of a service, its matches with every default filled in.
 
@@ -43,3 +53,4 @@ class RouteRule:
     backends: tuple[RouteBackend, ...]
     request_headers: Tree = field(default_factory=dict)
     response_headers: Tree = field(default_factory=dict)
+    mirrors: tuple[RouteMirror, ...] = ()

@@ -62,6 +62,22 @@ class Backend(NamedTuple):
     weight: int
 
 
+class Mirror(NamedTuple):
+    """A reference to where copies of so many requests go, of so many."""
+
+    target: Target
+    port: int
+    share: tuple[int, int]
+
+
+class Reference(NamedTuple):
+    """A reference of a route, and where it stands."""
+
+    path: str
+    target: Target
+    port: int
+
+
 def parents(document: Document) -> tuple[Parent, ...]:
     """The services that a route governs, in the order written; none for another kind."""
     if document.key.kind not in KINDS:
@@ -107,11 +123,22 @@ def target_of(document: Document, rule: Tree | None = None) -> Target:
     return Target(document.key.kind, document.key.namespace, document.key.name, section)
 
 
-def all_backends(document: Document) -> Iterator[Target]:
-    """Every service that rules of a route send requests to, as often as named; none of another kind."""
+def mirrors(document: Document, rule: Tree) -> tuple[Mirror, ...]:
+    """Where copies of a rule's requests go, in the order written; all defaults are filled in."""
+    return tuple(
+        Mirror(_target(document, ref), find_number(ref, "port") or 0, route_filter.share(mirror))
+        for _, mirror in route_filter.mirrors(rule)
+        if (ref := find_block(mirror, "backendRef"))
+    )
+
+
+def references(document: Document) -> Iterator[Reference]:
+    """Every service that a route sends requests or copies to, as often as named; none of another kind."""
     if document.key.kind in KINDS:
-        for rule in blocks(document.spec, "rules"):
-            yield from (backend.target for backend in backends(document, rule))
+        for place, rule in enumerate(blocks(document.spec, "rules")):
+            for path, ref in _references(rule):
+                port = find_number(ref, "port") or 0
+                yield Reference(f"spec.rules[{place}].{path}", _target(document, ref), port)
 
 
 def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
@@ -129,7 +156,7 @@ def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
 
 def crosses(document: Document) -> bool:
     """Whether some reference of a route leaves its namespace."""
-    return any(backend.namespace != document.key.namespace for backend in all_backends(document))
+    return any(ref.target.namespace != document.key.namespace for ref in references(document))
 
 
 def may_follow(document: Document, backend: Target, root_namespace: str, grants: Grants) -> bool:
@@ -150,12 +177,21 @@ def validate(document: Document) -> Iterator[Problem]:
         yield document.problem("spec.rules", f"expected at most {MATCHES_MAX} matches in all, found {count}")
     for place, rule in enumerate(rules):
         path = f"spec.rules[{place}]"
-        for index, ref in enumerate(blocks(rule, "backendRefs")):
-            yield from _validate_group(document, ref, f"{path}.backendRefs[{index}]")
+        for member, ref in _references(rule):
+            yield from _validate_group(document, ref, f"{path}.{member}")
         yield from _validate_timeouts(document, rule, f"{path}.timeouts")
         yield from route_filter.validate(document, rule, f"{path}.filters")
         for index, match in enumerate(blocks(rule, "matches")):
             yield from _validate_match(document, match, f"{path}.matches[{index}]")
+
+
+def _references(rule: Tree) -> Iterator[tuple[str, Tree]]:
+    """Every reference of a rule to a service, and where in it each stands."""
+    for index, ref in enumerate(blocks(rule, "backendRefs")):
+        yield f"backendRefs[{index}]", ref
+    for path, mirror in route_filter.mirrors(rule):
+        if (copied_to := find_block(mirror, "backendRef")) is not None:
+            yield f"{path}.backendRef", copied_to
 
 
 def _target(document: Document, ref: Tree) -> Target:

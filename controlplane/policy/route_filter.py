@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.value import blocks, find_block, find_text, texts
+from controlplane.model.value import blocks, find_block, find_number, find_text, texts
 from controlplane.policy.reserved import is_reserved
 
 if TYPE_CHECKING:
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 _REQUEST: Final = "requestHeaderModifier"
 _RESPONSE: Final = "responseHeaderModifier"
+_MIRROR: Final = "requestMirror"
 # The member that each type is about.
-_MEMBERS: Final = {"RequestHeaderModifier": _REQUEST, "ResponseHeaderModifier": _RESPONSE}
+_MEMBERS: Final = {
+    "RequestHeaderModifier": _REQUEST,
+    "ResponseHeaderModifier": _RESPONSE,
+    "RequestMirror": _MIRROR,
+}
 _ONCE: Final = (_REQUEST, _RESPONSE)
 _LISTS: Final = ("set", "add")
+_PERCENT: Final = 100
 
 
 def request_headers(rule: Tree) -> Tree:
@@ -31,6 +37,20 @@ def response_headers(rule: Tree) -> Tree:
     return _modifier(rule, _RESPONSE)
 
 
+def mirrors(rule: Tree) -> Iterator[tuple[str, Tree]]:
+    """Services that get copies of a rule's requests: where in the rule each stands, and what it says."""
+    for index, each in enumerate(blocks(rule, "filters")):
+        if mirror := find_block(each, _MIRROR):
+            yield f"filters[{index}].{_MIRROR}", mirror
+
+
+def share(mirror: Tree) -> tuple[int, int]:
+    """How many requests are copied, of how many; all defaults are filled in."""
+    if (percent := find_number(mirror, "percent")) is not None:
+        return percent, _PERCENT
+    return find_number(mirror, "fraction.numerator") or 0, _denominator(mirror)
+
+
 def validate(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
     """What is wrong with the filters of a rule, which stand at `path`."""
     filters = blocks(rule, "filters")
@@ -39,6 +59,7 @@ def validate(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
         yield from _validate_members(document, each, place)
         for member in _ONCE:
             yield from _validate_modifier(document, find_block(each, member) or {}, f"{place}.{member}")
+        yield from _validate_share(document, find_block(each, _MIRROR) or {}, f"{place}.{_MIRROR}")
     for member in _ONCE:
         places = [index for index, each in enumerate(filters) if member in each]
         for index in places[1:]:
@@ -81,6 +102,17 @@ def _validate_modifier(document: Document, modifier: Tree, path: str) -> Iterato
                 yield document.problem(place, f"{name} is taken by [{first}]")
     for index, name in enumerate(texts(modifier, "remove")):
         yield from _validate_name(document, name, f"{path}.remove[{index}]")
+
+
+def _validate_share(document: Document, mirror: Tree, path: str) -> Iterator[Problem]:
+    numerator = find_number(mirror, "fraction.numerator") or 0
+    if numerator > _denominator(mirror):
+        message = f"expected at most the denominator, {_denominator(mirror)}, found {numerator}"
+        yield document.problem(f"{path}.fraction.numerator", message)
+
+
+def _denominator(mirror: Tree) -> int:
+    return find_number(mirror, "fraction.denominator") or _PERCENT
 
 
 def _validate_name(document: Document, name: str, path: str) -> Iterator[Problem]:

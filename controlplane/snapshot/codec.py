@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         RateLimitRules,
         RouteScope,
     )
-    from controlplane.model.route import RouteBackend, RouteRule
+    from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
     from registry.model import Endpoint, ServiceName, ServicePort
 
 
@@ -219,6 +219,7 @@ def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
         name=rule.name,
         ports=rule.ports,
         backends=map(_route_backend, rule.backends),
+        mirrors=map(_route_mirror, rule.mirrors),
     )
     if rule.created_at is not None:
         message.created_at.FromDatetime(rule.created_at)
@@ -238,6 +239,15 @@ def _route_backend(backend: RouteBackend) -> resource_pb2.RouteBackend:
     service = encode_service_name(backend.service) if backend.service else None
     return resource_pb2.RouteBackend(
         service=service, port=backend.port, weight=backend.weight, variants=map(_variant, backend.variants)
+    )
+
+
+def _route_mirror(mirror: RouteMirror) -> resource_pb2.RouteMirror:
+    return resource_pb2.RouteMirror(
+        service=encode_service_name(mirror.service),
+        port=mirror.port,
+        numerator=mirror.numerator,
+        denominator=mirror.denominator,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from controlplane.model.value import blocks
 from controlplane.policy import route
 
 if TYPE_CHECKING:
@@ -28,15 +27,15 @@ def parent_verdict(snapshot: Snapshot, document: Document, parent: Parent) -> tu
 
 
 def unresolved(snapshot: Snapshot, document: Document) -> Iterator[tuple[str, str]]:
-    """References that lead nowhere, each as a reason and in words; their share of requests is refused."""
-    for place, rule in enumerate(blocks(document.spec, "rules")):
-        for index, backend in enumerate(route.backends(document, rule)):
-            path = f"spec.rules[{place}].backendRefs[{index}]"
-            if not snapshot.reach.permits(document, backend.target):
-                text = f"{path}: {backend.target} is of another namespace, and no ReferenceGrant permits it"
-                yield "RefNotPermitted", text
-            elif not snapshot.reach.find(backend.target, backend.port):
-                yield (
-                    "BackendNotFound",
-                    f"{path}: {backend.target} is not there, or has no port {backend.port}",
-                )
+    """References that lead nowhere, each as a reason and in words.
+
+    Requests that would go there are refused, and copies are not made.
+    """
+    for path, target, port in route.references(document):
+        if not snapshot.reach.permits(document, target):
+            yield (
+                "RefNotPermitted",
+                f"{path}: {target} is of another namespace, and no ReferenceGrant permits it",
+            )
+        elif not snapshot.reach.find(target, port):
+            yield "BackendNotFound", f"{path}: {target} is not there, or has no port {port}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from controlplane.model.resource import PolicyRef
-from controlplane.model.route import RouteBackend, RouteRule
+from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
 from controlplane.model.value import blocks, find_text
 from controlplane.policy import route, route_filter
 from controlplane.policy.defaults import fill
@@ -71,7 +71,7 @@ class Routes:
             return set()
         targets = (Target(kind, name.namespace, name.name) for name in names for kind in _PARENTS)
         found = (document for target in targets for document in self.by_parent.get(target, ()))
-        backends = (target for document in found for target in route.all_backends(document))
+        backends = (ref.target for document in found for ref in route.references(document))
         return {ServiceName(namespace=target.namespace, name=target.name) for target in backends}
 
     def parents_of(self, names: Iterable[ServiceName]) -> set[ServiceName]:
@@ -104,7 +104,7 @@ class Reach:
         index = self.attachments
         return route.may_follow(document, backend, index.root_namespace, index.grants)
 
-    def follow(self, document: Document, ref: route.Backend) -> KnownService | None:
+    def follow(self, document: Document, ref: route.Backend | route.Mirror) -> KnownService | None:
         """Where a reference of a route leads; `None`: nowhere."""
         return self.find(ref.target, ref.port) if self.permits(document, ref.target) else None
 
@@ -144,6 +144,7 @@ def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Sch
             backends=tuple(_backends(document, rule, service, reach, schema)),
             request_headers=route_filter.request_headers(rule),
             response_headers=route_filter.response_headers(rule),
+            mirrors=tuple(_mirrors(document, rule, reach)),
         )
         for bare, document, rule in _rules(service, routes, schema)
     )
@@ -188,6 +189,16 @@ def _backends(
         )
 
 
+def _mirrors(document: Document, rule: Tree, reach: Reach) -> Iterator[RouteMirror]:
+    """Where copies go; a reference that leads nowhere, or may not be followed, is left out."""
+    for mirror in route.mirrors(document, rule):
+        if known := reach.follow(document, mirror):
+            numerator, denominator = mirror.share
+            yield RouteMirror(
+                service=known.name, port=mirror.port, numerator=numerator, denominator=denominator
+            )
+
+
 def target_of(service: KnownService) -> Target:
     """The service as what routes and policies attach to."""
     kind = "ExternalService" if service.document else "Service"
@@ -197,5 +208,5 @@ def target_of(service: KnownService) -> Target:
 def _places(document: Document, by_parent: _Index, by_backend: _Index) -> Iterator[tuple[Target, _Index]]:
     for target in {parent.target for parent in route.parents(document)}:
         yield target, by_parent
-    for target in set(route.all_backends(document)):
+    for target in {ref.target for ref in route.references(document)}:
         yield target, by_backend

@@ -28,7 +28,7 @@ pub use crate::name::{PolicyRef, ServiceName};
 pub use backpressure::{Backpressure, Class};
 pub use fallback::{Fallback, Instead};
 pub use fault::Fault;
-pub use routes::{HeaderEdits, InboundRoutes, RouteBackend, RouteRule, RouteSettings};
+pub use routes::{HeaderEdits, InboundRoutes, RouteBackend, RouteMirror, RouteRule, RouteSettings};
 pub(crate) use scope::Way;
 pub use scope::{Reach, Scope};
 

@@ -55,6 +55,7 @@ use crate::request::Request;
 use crate::stages::backpressure::shadow::{Shadow, enter as enter_shadow};
 use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::fault::Injected;
+use crate::stages::mirror::{self, Due, Duplicate, Fate, Kept};
 use crate::stages::rate_limit::matching::Governed;
 use crate::stages::rate_limit::throttle::Throttle;
 use crate::stages::rate_limit::{Admission, Charges, Limits, Quota};
@@ -112,6 +113,8 @@ pub(crate) struct Exchange {
     is_from_sidecar: bool,
     /// The failure that it is asked instead of.
     fallen: Option<Box<Fallen>>,
+    /// Copies of the request that are to be made, until all of it is here.
+    mirrors: Option<Box<Due>>,
     /// How it stands with the policies in shadow.
     foreseen: Option<Box<Foreseen>>,
     /// Whether the last attempt says that the service serves, or does not.
@@ -205,6 +208,7 @@ impl Exchange {
                 .flatten(),
             is_from_sidecar: false,
             fallen: None,
+            mirrors: None,
             foreseen: None,
             has_succeeded: None,
             is_stream: false,
@@ -235,6 +239,9 @@ impl Exchange {
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
+        }
+        if let Some(rule) = &self.record.rule {
+            self.mirrors = Due::of(rule);
         }
         self.foresee(&cluster, request);
         Ok(())
@@ -490,7 +497,33 @@ impl Exchange {
         let retry = config.retry.as_ref().map(|block| &block.params.params);
         let retried = retry.filter(|params| params.attempts > 0);
         let retried = retried.map_or(0, |params| params.replay_bytes);
-        retried.max(self.kept_to_fall_back())
+        let copied = self.mirrors.as_ref().map_or(0, |_| mirror::BODY_BYTES);
+        retried.max(self.kept_to_fall_back()).max(copied)
+    }
+
+    /// Whether copies of the request are to be made.
+    pub(crate) const fn has_mirrors(&self) -> bool {
+        self.mirrors.is_some()
+    }
+
+    /// Makes the copies that are due as soon as `kept` is all of the body, by what `copy` makes of it.
+    pub(crate) fn mirror<B, C: Duplicate>(
+        &mut self,
+        kept: Kept<B>,
+        copy: impl FnOnce(&Self, B) -> Option<C>,
+    ) {
+        let Some(due) = self.mirrors.take() else {
+            return;
+        };
+        match kept {
+            Kept::Coming => self.mirrors = Some(due),
+            Kept::TooLong => due.give_up(Fate::TooLarge),
+            Kept::Whole(body) => {
+                if let Some(copy) = copy(self, body) {
+                    due.send(&self.worker, &copy);
+                }
+            }
+        }
     }
 
     /// Notes how long the request's body is, as far as known before it is read.

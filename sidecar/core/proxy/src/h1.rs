@@ -6,6 +6,7 @@ mod client;
 mod connect;
 mod forward;
 mod kit;
+mod mirror;
 mod peer;
 mod pool;
 mod relay;

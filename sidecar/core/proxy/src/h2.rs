@@ -18,6 +18,7 @@ mod forward;
 mod hedge;
 mod io;
 mod link;
+mod mirror;
 mod parcel;
 mod patience;
 mod pool;

@@ -12,6 +12,7 @@ use policy::split::Turns;
 use crate::config::RouteRule;
 use crate::live::{Cluster, Overlay};
 use crate::request::Request;
+use crate::stages::mirror::Mirror;
 use crate::stages::rate_limit::subject;
 
 /// Every rule of a service, by the ports they are for.
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
 pub(crate) struct Rule {
     pub(crate) config: RouteRule,
     turns: Rc<RefCell<Turns>>,
+    /// Where copies of its requests go.
+    pub(crate) mirrors: Vec<Rc<Mirror>>,
     /// In the order of its backends: these as its requests meet them, where it has settings of its own.
     pub(crate) overlays: RefCell<Vec<Option<Overlay>>>,
 }
@@ -89,14 +92,18 @@ impl Rule {
             let known = &rule.config;
             known.route.is_same_object(&config.route) && known.name == config.name
         };
-        let old = old
-            .iter()
-            .find(same)
-            .filter(|old| old.has_backends_of(config));
+        let old = old.iter().find(same);
+        let mirrored = old.map_or(&[][..], |old| &old.mirrors);
+        let mirrors = config.mirrors.iter();
+        let mirrors = mirrors
+            .map(|mirror| Mirror::new(mirror, mirrored))
+            .collect();
+        let old = old.filter(|old| old.has_backends_of(config));
         let overlays = old.map(|old| old.overlays.borrow().clone());
         Rc::new(Self {
             config: config.clone(),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
+            mirrors,
             overlays: RefCell::new(overlays.unwrap_or_default()),
         })
     }

@@ -23,6 +23,8 @@ pub(crate) mod retry;
 pub(crate) mod breaker;
 // Which endpoint takes the attempt.
 pub(crate) mod endpoint;
+// Which other services get a copy; nobody waits for one.
+pub(crate) mod mirror;
 // What a rule of a route changes in the heads that are sent on, and in those that come back.
 pub(crate) mod header_edits;
 // How long the attempt, and what follows it, may take.

@@ -37,6 +37,7 @@ use crate::settings::{InboundListener, ProbedPath, Settings, StartError};
 use crate::shortage::Shortage;
 use crate::spared::Spared;
 use crate::stages::endpoint::Checks;
+use crate::stages::mirror::Room;
 use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
@@ -81,6 +82,7 @@ pub(crate) struct Worker {
     pub(crate) journal: Journal,
     pub(crate) memory: Memory,
     pub(crate) kits: Kits,
+    pub(crate) mirrored: Rc<Room>,
     tallies: RefCell<HashMap<(Direction, ServiceName), Rc<Tally>>>,
     /// Requests that found no service, by direction.
     unrouted: [Rc<Tally>; 2],
@@ -291,6 +293,7 @@ impl Worker {
             journal: start.journal,
             memory: Memory::new(),
             kits: Kits::default(),
+            mirrored: Rc::default(),
             tallies: RefCell::default(),
             unrouted: Default::default(),
             refused_connections: Cell::new(0),

@@ -31,7 +31,7 @@ GRANTED = Grants().replace(
         """
     ),
 )
-REFERENCES = {"TargetRef", "CallerRef", "ParentRef", "BackendRef"}
+REFERENCES = {"TargetRef", "CallerRef", "ParentRef", "BackendRef", "MirrorRef"}
 
 
 def references(block: Block, path: str = "") -> Iterator[tuple[str, Block]]:
@@ -61,7 +61,14 @@ def refused(found: Document, grants: Grants | None = None) -> list[str]:
 
 def test_every_reference_is_of_a_sort_whose_crossing_is_decided() -> None:
     assert {block.name for _, _, block in FIELDS} == REFERENCES
-    assert {path for _, path, _ in FIELDS} == {"targetRefs", "from", "parentRefs", "rules.backendRefs"}
+    paths = {
+        "targetRefs",
+        "from",
+        "parentRefs",
+        "rules.backendRefs",
+        "rules.filters.requestMirror.backendRef",
+    }
+    assert {path for _, path, _ in FIELDS} == paths
 
 
 @pytest.mark.parametrize(

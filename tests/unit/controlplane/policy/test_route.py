@@ -31,6 +31,11 @@ def on_request(changes: str) -> str:
     return f"{{type: RequestHeaderModifier, {REQUEST}: {changes}}}"
 
 
+def mirror(share: str, group: str = "''") -> str:
+    ref = f"{{group: {group}, name: b, port: 80}}"
+    return f"{{type: RequestMirror, requestMirror: {{backendRef: {ref}, {share}}}}}"
+
+
 def found(spec: str, kind: str = "HTTPRoute") -> Document:
     [document] = documents(text(spec, kind))
     return document
@@ -159,6 +164,24 @@ def found(spec: str, kind: str = "HTTPRoute") -> Document:
             filters(on_request("{add: [{name: x-a, value: '1 '}]}")),
             "spec.rules[0].filters[0].requestHeaderModifier.add[0].value",
             "expected",
+        ),
+        (
+            "HTTPRoute",
+            filters(mirror("percent: 50, fraction: {numerator: 1}")),
+            "spec.rules[0].filters[0].requestMirror.fraction",
+            "percent",
+        ),
+        (
+            "HTTPRoute",
+            filters(mirror("fraction: {numerator: 101}")),
+            "spec.rules[0].filters[0].requestMirror.fraction.numerator",
+            "at most the denominator, 100",
+        ),
+        (
+            "GRPCRoute",
+            filters(mirror("percent: 1", group="a")),
+            "spec.rules[0].filters[0].requestMirror.backendRef.group",
+            "expected ''",
         ),
         (
             "HTTPRoute",

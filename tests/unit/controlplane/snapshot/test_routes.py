@@ -38,6 +38,16 @@ def backends(built: Snapshot) -> list[tuple[str, int, int]]:
     return [(str(each.service), each.port, each.weight) for rule in found.routes for each in rule.backends]
 
 
+def mirrors(built: Snapshot) -> list[tuple[str, int, int, int]]:
+    found = body(built, ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    return [
+        (str(each.service), each.port, each.numerator, each.denominator)
+        for rule in found.routes
+        for each in rule.mirrors
+    ]
+
+
 def verdict(built: Snapshot, document: Document) -> tuple[str, str]:
     accepted, _ = conditions(built, document)
     return accepted.reason, accepted.message
@@ -61,6 +71,35 @@ def test_a_reference_that_leads_nowhere_keeps_its_weight() -> None:
     assert reason == "Accepted"
     assert "backendRefs[1]: Service shop/gone is not there" in message
     assert "has no port 81" in message
+
+
+def mirror(name: str, share: str = "") -> str:
+    return f"{{type: RequestMirror, requestMirror: {{backendRef: {{name: {name}, port: 80}}{share}}}}}"
+
+
+def test_copies_go_to_services_that_are_there_in_the_share_that_is_said() -> None:
+    filters = [
+        mirror("next"),
+        mirror("next", ", percent: 5"),
+        mirror("next", ", fraction: {numerator: 3, denominator: 1000}"),
+        mirror("next", ", fraction: {numerator: 2}"),
+        mirror("gone"),
+    ]
+    document = route(f"[{{filters: [{', '.join(filters)}]}}]")
+    built = snapshot([document], [CART, NEXT])
+    shares = [(100, 100), (5, 100), (3, 1000), (2, 100)]
+    assert mirrors(built) == [("shop/next", 80, *share) for share in shares]
+    reason, message = verdict(built, document)
+    assert reason == "Accepted"
+    assert "filters[4].requestMirror.backendRef: Service shop/gone is not there" in message
+
+
+def test_a_service_that_comes_gets_its_copies() -> None:
+    document = route(f"[{{filters: [{mirror('next')}]}}]")
+    built = build(inputs([document], [CART]), COMPILER)
+    assert mirrors(built) == []
+    later = build(inputs([document], [CART, NEXT]), COMPILER, built)
+    assert mirrors(later) == [("shop/next", 80, 100, 100)]
 
 
 def test_a_reference_to_another_namespace_is_not_followed() -> None:

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use policy::route::{Field, Matcher, Path, Rule, Text};
-use proxy::config::{HeaderEdits, InboundRoutes, RouteBackend, RouteRule, RouteSettings};
+use proxy::config::{
+    HeaderEdits, InboundRoutes, RouteBackend, RouteMirror, RouteRule, RouteSettings,
+};
 
 use super::outbound::policy_ref;
-use super::read::{Under, each, enumeration, port, required};
+use super::read::{Under, each, enumeration, port, positive, required};
 use super::{Fault, service};
 use crate::mesh;
 
@@ -38,6 +40,7 @@ pub(super) fn decode(
         backends: each("backends", wire.backends, |wire| backend(wire, &settings))?,
         request_headers: edits("requestHeaders", wire.request_headers)?,
         response_headers: edits("responseHeaders", wire.response_headers)?,
+        mirrors: each("mirrors", wire.mirrors, mirror)?,
     })
 }
 
@@ -76,6 +79,20 @@ fn backend(
         settings: (!variants.is_empty())
             .then(|| settings(variants).map(Arc::new))
             .transpose()?,
+    })
+}
+
+fn mirror(wire: mesh::RouteMirror) -> Result<RouteMirror, Fault> {
+    let denominator = positive("denominator", wire.denominator)?;
+    if wire.numerator > denominator {
+        let reason = format!("expected at most {denominator}, found {}", wire.numerator);
+        return Err(Fault::new("numerator", reason));
+    }
+    Ok(RouteMirror {
+        service: service(wire.service)?,
+        port: port("port", wire.port)?,
+        numerator: wire.numerator,
+        denominator,
     })
 }
 

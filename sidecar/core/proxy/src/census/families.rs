@@ -4,6 +4,7 @@ mod endpoints;
 mod faults;
 mod fronts;
 mod limits;
+mod mirrors;
 mod shadows;
 
 use std::borrow::Cow;
@@ -63,6 +64,8 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         limits::tokens(worker),
         lost(worker),
         malformed(worker),
+        mirrors::in_flight(worker),
+        mirrors::mirrored(worker),
         requests(worker),
         durations(worker),
         shadow_shed(worker),

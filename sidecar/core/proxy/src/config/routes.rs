@@ -26,6 +26,21 @@ pub struct RouteRule {
     pub request_headers: Option<Box<HeaderEdits>>,
     /// Changes to heads of answers that are passed on.
     pub response_headers: Option<Box<HeaderEdits>>,
+    /// Where copies of its requests go.
+    pub mirrors: Vec<RouteMirror>,
+}
+
+/// Where copies of a rule's requests go: of every `denominator` in a row, `numerator` of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteMirror {
+    /// The service.
+    pub service: ServiceName,
+    /// Its port.
+    pub port: u16,
+    /// How many are copied.
+    pub numerator: u32,
+    /// Of how many.
+    pub denominator: u32,
 }
 
 /// Changes to a head: some fields are left out first, then some put in the place of others, then some added.

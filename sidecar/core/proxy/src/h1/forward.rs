@@ -3,6 +3,7 @@
 mod ask;
 mod deliver;
 mod hedge;
+mod mirror;
 mod refuse;
 mod through;
 

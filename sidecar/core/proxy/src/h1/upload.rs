@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use http1::{BodyDecoder, CHUNK_END, Cause, ChunkSize, Framing, RequestHead, Step, end_chunks};
 
 use super::limits;
+use crate::stages::mirror::Kept;
 use crate::stages::rate_limit::throttle::{self, Throttle};
 use crate::wire::{Memory, Wire};
 
@@ -99,6 +100,17 @@ impl Upload {
     /// Whether another attempt would get all of it.
     pub(super) const fn can_begin_again(&self) -> bool {
         !self.is_begun || self.is_empty() || self.replay.is_some()
+    }
+
+    /// All of the body, for a copy that may have so many bytes of it.
+    pub(super) fn kept(&self, most: u64) -> Kept<&[u8]> {
+        let body = self.replay.as_deref().unwrap_or_default();
+        match &self.replay {
+            _ if self.seen > most => Kept::TooLong,
+            None if !self.is_empty() => Kept::TooLong,
+            _ if self.is_read => Kept::Whole(body),
+            _ => Kept::Coming,
+        }
     }
 
     /// How many bytes the client has yet to send, if it said.

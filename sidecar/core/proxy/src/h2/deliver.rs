@@ -91,6 +91,7 @@ impl Delivery {
             return Poll::Ready(BodyEnd::ClientLeft);
         }
         self.forward.exchange.note_body(self.forward.upload.seen());
+        self.forward.mirror();
         if let Poll::Ready(end) = self.relay.poll(cx, &mut self.to) {
             return Poll::Ready(end);
         }

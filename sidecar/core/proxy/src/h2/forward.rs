@@ -14,6 +14,7 @@ use http1::Known;
 use super::attempt::{Answered, Attempt, Unanswered};
 use super::client::{Client, Interrupt};
 use super::connect::connect;
+use super::mirror::Copy;
 use super::parcel::Parcel;
 use super::pool::Slot;
 use super::session::Session;
@@ -24,6 +25,7 @@ use crate::exchange::{Course, Destination, End, Exchange};
 use crate::race;
 use crate::request::{Request, Sender};
 use crate::stages::Refusal;
+use crate::stages::mirror::BODY_BYTES;
 use crate::upstream::NoConnection;
 use crate::worker::Entry;
 
@@ -186,11 +188,8 @@ impl Forward {
     }
 
     fn edited_head(&self) -> Parts {
-        let mut edited = self.head.clone();
-        let draft = &mut Draft(&mut edited.headers);
-        let request = view(&self.head, self.client.presence.session.sender);
-        self.exchange.edit_request(&request, draft);
-        edited
+        let sender = self.client.presence.session.sender;
+        edited(&self.exchange, &self.head, sender)
     }
 
     pub(super) fn poll_answer(
@@ -200,6 +199,7 @@ impl Forward {
     ) -> Poll<Result<(ResponseParts, RecvStream), Unanswered>> {
         let polled = attempt.poll(cx, &mut self.upload);
         self.exchange.note_body(self.upload.seen());
+        self.mirror();
         if polled.is_ready() {
             return polled;
         }
@@ -210,6 +210,22 @@ impl Forward {
             Interrupt::OutOfTime if until_ns == headers_by_ns => Err(Unanswered::Expired),
             _ => Err(Unanswered::ClientLeft),
         })
+    }
+
+    /// Makes the copies that are due, as soon as all of the request is here.
+    pub(super) fn mirror(&mut self) {
+        if !self.exchange.has_mirrors() {
+            return;
+        }
+        let (head, sender) = (&self.head, self.client.presence.session.sender);
+        let kept = self.upload.kept(BODY_BYTES);
+        self.exchange.mirror(kept, |exchange, (body, trailers)| {
+            Some(Copy {
+                head: edited(exchange, head, sender),
+                body: body.concat().into(),
+                trailers: trailers.cloned(),
+            })
+        });
     }
 
     /// When the client has sent nothing for too long of a body that is waited for; gRPC calls may rest.
@@ -246,6 +262,12 @@ impl Forward {
         self.client.presence.ended();
         self.exchange.finish(end, answer.body.len() as u64);
     }
+}
+
+fn edited(exchange: &Exchange, head: &Parts, sender: Sender) -> Parts {
+    let mut edited = head.clone();
+    exchange.edit_request(&view(head, sender), &mut Draft(&mut edited.headers));
+    edited
 }
 
 const fn view(head: &Parts, sender: Sender) -> RequestView<'_> {

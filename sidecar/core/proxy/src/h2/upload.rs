@@ -10,6 +10,7 @@ use super::body::{Part, Source, end, poll_send};
 use super::parcel::Parcel;
 use super::view::{Draft, clean_trailers};
 use crate::request::Edit;
+use crate::stages::mirror::Kept;
 use crate::stages::rate_limit::throttle::{self, Throttle};
 
 /// One body, over all attempts.
@@ -85,6 +86,17 @@ impl Upload {
     /// Whether there is none, so that the head is all of the request.
     pub(super) const fn is_empty(&self) -> bool {
         self.is_read && self.source.read == 0 && self.trailers.is_none()
+    }
+
+    /// All of the body, for a copy that may have so many bytes of it.
+    pub(super) fn kept(&self, most: u64) -> Kept<(&[Bytes], Option<&HeaderMap>)> {
+        let body = self.kept.as_deref().unwrap_or_default();
+        match &self.kept {
+            _ if self.seen() > most => Kept::TooLong,
+            None if self.seen() > 0 => Kept::TooLong,
+            _ if self.is_read => Kept::Whole((body, self.trailers.as_ref())),
+            _ => Kept::Coming,
+        }
     }
 
     /// Begins an attempt: what came so far is sent again.

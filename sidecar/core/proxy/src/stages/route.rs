@@ -15,6 +15,7 @@ use crate::config::{Protocol, Way};
 use crate::handle::{Supply, Wanted};
 use crate::host;
 use crate::live::{Cluster, Live};
+use crate::name::ServiceName;
 use crate::report::Direction;
 use crate::request::{Edit, Request};
 use crate::rules::Rule;
@@ -142,12 +143,28 @@ fn look(worker: &Worker, entry: &Entry, request: &dyn Request) -> Found {
             .applications
             .get(&address.port())
             .map_or(Found::Nowhere, |cluster| at_port(cluster, None)),
-        Entry::Upstream { service, port, .. } => match live.clusters.get(service) {
-            Some(cluster) => at_port(cluster, *port),
-            None => missing(worker, Wanted::Service(service.clone())),
-        },
+        Entry::Upstream { service, port, .. } => by_name(worker, &live, service, *port),
         Entry::Outbound => by_host(worker, &live, request),
     }
+}
+
+fn by_name(worker: &Worker, live: &Live, service: &ServiceName, port: Option<u16>) -> Found {
+    match live.clusters.get(service) {
+        Some(cluster) => at_port(cluster, port),
+        None => missing(worker, Wanted::Service(service.clone())),
+    }
+}
+
+/// A port of a service, whoever asks for it; no rule is followed there.
+pub(crate) async fn reach_port(
+    worker: &Rc<Worker>,
+    service: &ServiceName,
+    port: u16,
+) -> Result<Route, Refusal> {
+    let look = || by_name(worker, &worker.live.borrow(), service, Some(port));
+    let nowhere = || Refusal::new(Reason::UpstreamNoEndpoints);
+    let reached = reach(worker, None, look, nowhere).await;
+    reached.map(|(route, _)| route)
 }
 
 fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {

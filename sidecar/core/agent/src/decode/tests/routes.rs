@@ -60,3 +60,22 @@ fn what_is_no_header_is_refused_with_its_place() {
     let path = "routes[0].requestHeaders.remove[0]";
     assert_eq!(field(Kind::Outbound, &rule(nameless)), path);
 }
+
+#[test]
+fn a_share_of_copies_is_of_something_and_no_more_than_all() {
+    let copied = |numerator, denominator| {
+        let mut found = rule(mesh::HeaderModifier::default());
+        found.routes[0].mirrors = vec![mesh::RouteMirror {
+            service: cart(),
+            port: 80,
+            numerator,
+            denominator,
+        }];
+        found
+    };
+    let mirror = &cluster(&copied(1, 4)).routes[0].mirrors[0];
+    assert_eq!((mirror.numerator, mirror.denominator), (1, 4));
+    let fault = |numerator, denominator| field(Kind::Outbound, &copied(numerator, denominator));
+    assert_eq!(fault(1, 0), "routes[0].mirrors[0].denominator");
+    assert_eq!(fault(5, 4), "routes[0].mirrors[0].numerator");
+}

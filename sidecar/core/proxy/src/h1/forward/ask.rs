@@ -150,6 +150,9 @@ impl Forward<'_> {
         if self.upload.seen > 0 {
             self.exchange.note_body(self.upload.seen);
         }
+        if self.exchange.has_mirrors() {
+            self.mirror();
+        }
         polled.map_err(|no_body| match no_body {
             NoBody::ClientLeft => Unanswered::ClientLeft,
             NoBody::Malformed(cause) => Unanswered::Malformed(cause),
