@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 
 from controlplane.cli import endpoint_figures, figures, limit_figures, options, route_figures
 from controlplane.cli.check import problem_line
@@ -130,7 +131,7 @@ def route(
         found = client.call("GetPolicy", {"kind": kind, "namespace": place or namespace, "name": bare})
         answers = [
             client.call("GetEffectivePolicy", {"service": parent})
-            for parent in route_figures.parents(found["policy"]["yaml"])
+            for parent in route_figures.parents(yaml.safe_load(found["policy"]["yaml"]))
         ]
         leads_to = route_figures.destinations(answers)
         answers_there = [client.call("GetEffectivePolicy", {"service": one}) for one in leads_to]

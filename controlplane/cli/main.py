@@ -22,6 +22,7 @@ from controlplane.cli.policy_history import diff, history, rollback
 from controlplane.cli.proxy_status import proxy_status
 from controlplane.cli.quickstart import quickstart
 from controlplane.cli.registry_watch import watch
+from controlplane.cli.routes import routes
 from controlplane.cli.stat import stat
 from controlplane.cli.version import version
 
@@ -75,6 +76,7 @@ for verb in (
     check,
     proxy_status,
     stat,
+    routes,
     limits,
     explain,
     inject,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from controlplane.cli import figures, limit_figures
 
 if TYPE_CHECKING:
@@ -52,9 +50,53 @@ def _is_of(said: dict[str, Any], route: dict[str, str]) -> bool:
     return route.items() <= scope.items()
 
 
-def parents(text: str) -> list[dict[str, str]]:
-    """The services that the route of a YAML text governs, each once."""
-    document = yaml.safe_load(text)
-    namespace = document["metadata"]["namespace"]
-    names = [(ref.get("namespace", namespace), ref["name"]) for ref in document["spec"].get("parentRefs", ())]
-    return [{"namespace": place, "name": name} for place, name in dict.fromkeys(names)]
+def parents(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The services that a route governs, each once."""
+    return list(
+        {str(ref): ref for ref in _services(document, document["spec"].get("parentRefs", ()))}.values()
+    )
+
+
+def backends(document: dict[str, Any], rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a rule of a route leads, with port and weight; none: to the service that was called."""
+    refs = rule.get("backendRefs", ())
+    return [
+        {**service, "port": ref["port"], "weight": ref.get("weight", 1)}
+        for ref, service in zip(refs, _services(document, refs), strict=True)
+    ]
+
+
+def match(written: dict[str, Any]) -> str:
+    """What a request looks like, as in `GET /cart* x-user=42 ?page=1`; `~` before an expression."""
+    words = [_target(written), *_fields(written, "headers", ""), *_fields(written, "queryParams", "?")]
+    return " ".join(word for word in words if word) or "*"
+
+
+def filters(written: list[dict[str, Any]]) -> str:
+    """What else a rule does, as in `RequestHeaderModifier`, or `-`."""
+    return ", ".join(each["type"] for each in written) or "-"
+
+
+def _services(document: dict[str, Any], refs: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
+    own = document["metadata"]["namespace"]
+    return [{"namespace": ref.get("namespace", own), "name": ref["name"]} for ref in refs]
+
+
+def _target(written: dict[str, Any]) -> str:
+    """Method and path, or the gRPC method."""
+    method, path = written.get("method", ""), written.get("path")
+    if isinstance(method, dict):
+        return f"{_expression(method)}{method.get('service', '*')}/{method.get('method', '*')}"
+    if path is None:
+        return str(method)
+    end = "*" if path.get("type", "PathPrefix") == "PathPrefix" else ""
+    return f"{method} {_expression(path)}{path.get('value', '/')}{end}".lstrip()
+
+
+def _fields(written: dict[str, Any], member: str, sign: str) -> Iterator[str]:
+    for field in written.get(member, ()):
+        yield f"{sign}{field['name']}={_expression(field)}{field['value']}"
+
+
+def _expression(form: dict[str, Any]) -> str:
+    return "~" if form.get("type") == "RegularExpression" else ""
