@@ -12,6 +12,8 @@ from tests.support.caller import Caller
 from tests.support.commandline import breakwater
 from tests.support.documents import backend, external, grpc_route, http_route, resilience
 from tests.support.grpc_app import SERVICE, grpc_app
+from tests.support.metrics import measured
+from tests.support.readiness import until
 from tests.support.refusal import reason
 from tests.support.upstream import Answer, ScriptedUpstream, Send, response, slow
 
@@ -38,6 +40,14 @@ async def route(caller: Caller, name: str, parent: str, *rules: Mapping[str, Any
     await caller.fleet.put(name, http_route(name, external(parent), *rules))
 
 
+async def explained(caller: Caller, name: str, path: str) -> str:
+    """What `explain` says of the rule that a call falls under."""
+    ends = {"from": {"namespace": "test", "name": "caller"}, "to": {"namespace": "test", "name": name}}
+    told = await caller.fleet.ask("Explain", {**ends, "method": "GET", "path": path})
+    steps = [step for hop in told["hops"] for step in hop["answer"]["steps"]]
+    return str(next(step["text"] for step in steps if step["stage"] == "rule"))
+
+
 def prefix(path: str, **match: Any) -> Mapping[str, Any]:
     return {"path": {"type": "PathPrefix", "value": path}, **match}
 
@@ -50,25 +60,41 @@ async def test_a_split_is_exact_over_any_turns(caller: Caller) -> None:
     async with AsyncExitStack() as stack:
         old, new = await services(caller, stack, "split-old", "split-new")
         split = {"backendRefs": [backend("split-old", 90), backend("split-new", 30)]}
-        await route(caller, "split", "split-old", {"matches": [prefix("/api")], **split}, {})
+        await route(caller, "split", "split-old", {"name": "api", "matches": [prefix("/api")], **split}, {})
 
         assert {(await caller.get("split-old")).body for _ in range(8)} == {b"split-old"}
+        told = {"service": "test/split-old", "route": "split/1", "code_class": "2xx"}
+        await until(measured(caller.sidecar.http, "breakwater_requests_total", 8, **told))
         old.forget()
         answers = [(await caller.get("split-old", "/api/7?page=1")).body for _ in range(40)]
         assert (len(old.requests), len(new.requests)) == (30, 10)
         assert all(answers[at : at + 4].count(b"split-new") == 1 for at in range(37))
         assert {request.start_line.split()[1] for request in new.requests} == {b"/api/7?page=1"}
 
+        nexts = []
+        for _ in range(4):
+            foretold = await explained(caller, "split-old", "/api/7")
+            assert foretold == await explained(caller, "split-old", "/api/7")
+            nexts.append(foretold)
+            await caller.get("split-old", "/api/7")
+        assert (
+            sorted(nexts)
+            == ["split/api, the next goes to test/split-new"]
+            + ["split/api, the next goes to test/split-old"] * 3
+        )
+        assert await explained(caller, "split-old", "/") == "split/1, the next goes to test/split-old"
+
 
 async def test_what_no_rule_is_for_is_refused_and_comes_nowhere(caller: Caller) -> None:
     async with AsyncExitStack() as stack:
         [one] = await services(caller, stack, "only-api")
-        await route(caller, "only-api", "only-api", {"matches": [prefix("/api")]})
+        await route(caller, "only-api-route", "only-api", {"matches": [prefix("/api")]})
 
         answer = await caller.get("only-api", "/other")
         assert (answer.status, reason(answer)) == (404, "route.none")
         assert one.requests == ()
-        await caller.fleet.remove("only-api")
+        assert await explained(caller, "only-api", "/other") == "no rule of its routes is for such a call"
+        assert (await caller.get("only-api", "/api")).status == 200
 
 
 async def test_a_rule_has_its_own_timeouts_and_the_rest_those_of_the_service(caller: Caller) -> None:
@@ -110,6 +136,13 @@ async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: C
         assert ["rule", "merged-route/rest", "retry.attempts", "2"] in [line[:4] for line in lines]
         assert ["rule", "merged-route/eager", "retry.attempts", "4"] in [line[:4] for line in lines]
         assert "ResiliencePolicy test/m-rule (Rule)" in shown.out
+        listed = await breakwater("routes", "test/merged", admin=caller.fleet.plane.admin)
+        rows = [line.split() for line in listed.out.splitlines()[1:]]
+        assert [(row[0], row[2], row[3], row[4], row[-1]) for row in rows] == [
+            ("test/merged-route/eager", "test/merged", "/eager*", "itself", "Accepted"),
+            ("test/merged-route/rest", "test/merged", "*", "itself", "Accepted"),
+        ]
+        assert [line.count("ResiliencePolicy m-") for line in listed.out.splitlines()[1:]] == [2, 1]
         await caller.fleet.remove("m3")
         one.forget()
         await caller.get("merged", "/eager")

@@ -1,6 +1,7 @@
 //! What would happen to a request now: the stages asked in their order, none of them charged.
 
 mod limits;
+mod rule;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -57,7 +58,8 @@ type Policy = Option<Arc<PolicyRef>>;
 
 impl Telling<'_> {
     fn tell(&mut self) -> Result<(), Refused> {
-        let cluster = self.route()?;
+        let called = self.route()?;
+        let cluster = self.rule(called)?;
         let met = self.stages(&cluster);
         self.fallback(&cluster);
         met

@@ -28,6 +28,8 @@ pub(crate) struct Rules {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) config: RouteRule,
+    /// How people and metrics name it: `route/rule`.
+    pub(crate) label: Rc<str>,
     turns: Rc<RefCell<Turns>>,
     /// Where copies of its requests go.
     pub(crate) mirrors: Vec<Rc<Mirror>>,
@@ -35,10 +37,9 @@ pub(crate) struct Rule {
     pub(crate) overlays: RefCell<Vec<Option<Overlay>>>,
 }
 
-/// Writes a rule as people name it: `route/rule`.
 impl fmt::Display for Rule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}/{}", self.config.route.name, self.config.name)
+        out.write_str(&self.label)
     }
 }
 
@@ -102,6 +103,7 @@ impl Rule {
         let overlays = old.map(|old| old.overlays.borrow().clone());
         Rc::new(Self {
             config: config.clone(),
+            label: format!("{}/{}", config.route.name, config.name).into(),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
             mirrors,
             overlays: RefCell::new(overlays.unwrap_or_default()),
@@ -119,9 +121,18 @@ impl Rule {
 
     /// The place of the backend whose turn it is; none when nobody has a weight.
     pub(crate) fn next(&self) -> Option<usize> {
+        self.take_turn(&mut self.turns.borrow_mut())
+    }
+
+    /// The same, and it stays that one's turn.
+    pub(crate) fn peek(&self) -> Option<usize> {
+        self.take_turn(&mut self.turns.borrow().clone())
+    }
+
+    fn take_turn(&self, turns: &mut Turns) -> Option<usize> {
         let backends = &self.config.backends;
         let weight = |place: usize| backends.get(place).map_or(0, |backend| backend.weight);
-        self.turns.borrow_mut().next(backends.len(), weight)
+        turns.next(backends.len(), weight)
     }
 
     /// The backend at a place as requests of the rule meet it, if the rule has settings of its own.

@@ -10,6 +10,9 @@ use policy::histogram::Histogram;
 use policy::method::Method;
 use smallvec::SmallVec;
 
+/// Ways of ending that are told apart by rules too.
+const MOST_WAYS: usize = 1000;
+
 /// Counters and gauges; they outlive the cluster, since counters only grow.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -28,9 +31,11 @@ pub(crate) struct Tally {
     pub(crate) called_ns: Cell<u64>,
 }
 
-/// How a request ended, as far as metrics tell; every part from a closed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a request ended, as far as metrics tell; every part from a closed set, or named by the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
+    /// The rule that it fell under.
+    pub(crate) route: Option<Rc<str>>,
     pub(crate) method: Method,
     /// The first digit of the status; zero when there was none.
     pub(crate) class: u8,
@@ -126,9 +131,13 @@ impl HedgeResult {
 
 impl Tally {
     /// Counts a request that ended so after so long.
-    pub(crate) fn count(&self, ended: Ended, duration_ns: u64) {
+    pub(crate) fn count(&self, mut ended: Ended, duration_ns: u64) {
         self.durations.borrow_mut().record(duration_ns);
         let mut requests = self.requests.borrow_mut();
+        if requests.len() >= MOST_WAYS {
+            // Rules come and go; what is closed by itself always has its place.
+            ended.route = None;
+        }
         let Some(place) = requests.iter().position(|(known, _)| *known == ended) else {
             return requests.push((ended, 1));
         };

@@ -162,6 +162,7 @@ fn requests(worker: &Worker) -> Family {
         "direction",
         "service",
         "peer",
+        "route",
         "method",
         "code_class",
         "grpc_status",
@@ -177,9 +178,10 @@ fn requests(worker: &Worker) -> Family {
     family
 }
 
-fn ended_labels(ended: &Ended) -> [Label; 4] {
+fn ended_labels(ended: &Ended) -> [Label; 5] {
     const CLASSES: [&str; 6] = ["", "1xx", "2xx", "3xx", "4xx", "5xx"];
     [
+        ended.route.as_deref().map_or(word(""), text),
         word(method_name(ended.method)),
         word(
             CLASSES

@@ -145,8 +145,9 @@ impl Record {
         }
     }
 
-    const fn ended(&self) -> Ended {
+    fn ended(&self) -> Ended {
         Ended {
+            route: self.rule.as_ref().map(|rule| Rc::clone(&rule.label)),
             method: self.method,
             class: (self.status / 100) as u8,
             code: self.code,

@@ -197,6 +197,14 @@ fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
     })
 }
 
+/// Where a call goes that names no port.
+pub(crate) fn at_default_port(cluster: &Rc<Cluster>) -> Option<Route> {
+    match at_port(cluster, None) {
+        Found::Here(route) => Some(route),
+        Found::Missing(_) | Found::Nowhere => None,
+    }
+}
+
 /// The only port on which HTTP may be spoken.
 fn the_only(cluster: &Cluster) -> Option<u16> {
     let ports = cluster.config.ports.iter();

@@ -44,6 +44,7 @@ fn rule(name: &str, rule: &str) -> RouteRule {
         backends: Vec::new(),
         request_headers: None,
         response_headers: None,
+        mirrors: Vec::new(),
     }
 }
 

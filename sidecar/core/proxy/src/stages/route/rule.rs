@@ -6,6 +6,7 @@ use policy::Reason;
 
 use super::{Found, Refusal, Route, at_port, missing, reach};
 use crate::handle::Wanted;
+use crate::live::Cluster;
 use crate::request::Request;
 use crate::rules::Rule;
 use crate::worker::Worker;
@@ -39,6 +40,20 @@ pub(crate) async fn follow(
         ..route
     };
     Ok((route, has_waited))
+}
+
+/// Where the next call under a rule goes; nothing takes its turn.
+pub(crate) fn foretell(
+    worker: &Worker,
+    called: &Route,
+    rule: &Rule,
+) -> Result<Rc<Cluster>, Refusal> {
+    let place = rule.peek().ok_or_else(|| nowhere(rule))?;
+    match look(worker, called, rule, place) {
+        Found::Here(route) => Ok(route.cluster),
+        Found::Missing(_) => Err(Refusal::new(Reason::ConfigMissing)),
+        Found::Nowhere => Err(nowhere(rule)),
+    }
 }
 
 fn look(worker: &Worker, called: &Route, rule: &Rule, place: usize) -> Found {
