@@ -31,6 +31,19 @@ pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
+/// Where the first `wanted` is.
+pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let found = zero_bytes(u64::from_le_bytes(*word) ^ (ONES * u64::from(wanted)));
+        if found != 0 {
+            return Some(place * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let place = rest.iter().position(|&byte| byte == wanted)?;
+    Some(words.len() * 8 + place)
+}
+
 /// Whether every byte is one a field value may hold: no control byte but the tab.
 ///
 /// Eight bytes at a time, the last eight again for what is left over; only a word with a control byte in it, which
@@ -49,12 +62,16 @@ fn is_text_word(word: &[u8; 8]) -> bool {
 
 /// Whether a byte of `word` is below 0x20, or is 0x7f ("Bit Twiddling Hacks", Sean Eron Anderson).
 const fn has_control(word: u64) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let below = word.wrapping_sub(ONES * 0x20) & !word;
-    let delete = word ^ (ONES * 0x7f);
-    let is_delete = delete.wrapping_sub(ONES) & !delete;
-    (below | is_delete) & HIGH != 0
+    let below = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+    (below | zero_bytes(word ^ (ONES * 0x7f))) != 0
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bit of bytes that are zero: of the lowest of them, and perhaps of others above it.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
 }
 
 /// Whether `bytes` is `name` in any case; `name` is of lower-case letters, digits and dashes.
@@ -64,15 +81,34 @@ pub(crate) fn equals(bytes: &[u8], name: &[u8]) -> bool {
     if bytes.len() != name.len() {
         return false;
     }
-    let (Some(last), Some(name_last)) = (bytes.last_chunk::<8>(), name.last_chunk::<8>()) else {
-        return bytes.eq_ignore_ascii_case(name);
-    };
     let ((words, _), (names, _)) = (bytes.as_chunks::<8>(), name.as_chunks::<8>());
-    let mut pairs = words.iter().zip(names).chain([(last, name_last)]);
-    pairs.all(|(word, name)| equals_word(u64::from_ne_bytes(*word), u64::from_ne_bytes(*name)))
+    match (bytes.last_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(last), Some(name_last)) => {
+            let mut pairs = words.iter().zip(names);
+            pairs.all(|(word, name)| equals_word(word, name)) && equals_word(last, name_last)
+        }
+        _ => equals_short(bytes, name),
+    }
 }
 
-const fn equals_word(word: u64, name: u64) -> bool {
+/// The same of less than eight bytes: two halves of a word, which may overlap.
+fn equals_short(bytes: &[u8], name: &[u8]) -> bool {
+    match (halves(bytes), halves(name)) {
+        (Some(word), Some(name)) => equals_bits(word, name),
+        _ => bytes.eq_ignore_ascii_case(name),
+    }
+}
+
+fn halves(bytes: &[u8]) -> Option<u64> {
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_ne_bytes(*bytes));
+    Some(half(bytes.first_chunk()?) << 32 | half(bytes.last_chunk()?))
+}
+
+const fn equals_word(word: &[u8; 8], name: &[u8; 8]) -> bool {
+    equals_bits(u64::from_ne_bytes(*word), u64::from_ne_bytes(*name))
+}
+
+const fn equals_bits(word: u64, name: u64) -> bool {
     const LETTERS: u64 = u64::from_ne_bytes([0x40; 8]);
     let case = (name & LETTERS) >> 1;
     (word ^ name) & !case == 0

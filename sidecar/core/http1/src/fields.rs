@@ -126,11 +126,10 @@ impl Fields {
         if place >= limits.fields.min(Limits::MOST_FIELDS) {
             return Err(Cause::TooManyFields);
         }
-        if let Some(known) = field.known {
-            self.note(known, place);
-        }
-        if known::is_internal(field.name.of(buf)) {
-            self.internal |= 1 << place;
+        match field.known {
+            Some(known) => self.note(known, place),
+            None if known::is_internal(field.name.of(buf)) => self.internal |= 1 << place,
+            None => {}
         }
         self.list.push(field);
         Ok(())
@@ -143,8 +142,10 @@ impl Fields {
         } else {
             self.repeated |= 1 << known as u8;
         }
-        if known.class() == Class::Hop {
-            self.hop |= 1 << place;
+        match known.class() {
+            Class::Hop => self.hop |= 1 << place,
+            Class::Internal => self.internal |= 1 << place,
+            Class::Protected | Class::Trailer => {}
         }
     }
 

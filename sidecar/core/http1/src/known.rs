@@ -9,6 +9,8 @@ pub(crate) enum Class {
     Hop,
     /// Forwarded, and not to be stripped by naming it in `Connection`; never a trailer.
     Protected,
+    /// The same of the sidecar's own (`breakwater-*`).
+    Internal,
     /// Forwarded, protected, and welcome as a trailer.
     Trailer,
 }
@@ -71,13 +73,13 @@ known! {
     XRequestId = "x-request-id", Protected;
     IdempotencyKey = "idempotency-key", Protected;
 
-    BreakwaterDeadlineMs = "breakwater-deadline-ms", Protected;
-    BreakwaterAttempts = "breakwater-attempts", Protected;
-    BreakwaterVia = "breakwater-via", Protected;
-    BreakwaterRetry = "breakwater-retry", Protected;
-    BreakwaterCriticality = "breakwater-criticality", Protected;
-    BreakwaterAdmitRate = "breakwater-admit-rate", Protected;
-    BreakwaterFallback = "breakwater-fallback", Protected;
+    BreakwaterDeadlineMs = "breakwater-deadline-ms", Internal;
+    BreakwaterAttempts = "breakwater-attempts", Internal;
+    BreakwaterVia = "breakwater-via", Internal;
+    BreakwaterRetry = "breakwater-retry", Internal;
+    BreakwaterCriticality = "breakwater-criticality", Internal;
+    BreakwaterAdmitRate = "breakwater-admit-rate", Internal;
+    BreakwaterFallback = "breakwater-fallback", Internal;
 
     ProxyStatus = "proxy-status", Protected;
     RetryAfter = "retry-after", Protected;

@@ -72,20 +72,30 @@ impl Lines {
 /// Takes a field line apart, refusing what could be read in two ways (RFC 9112 5).
 pub(crate) fn parse_field(buf: &[u8], line: Span) -> Result<Field, Cause> {
     let bytes = line.of(buf);
-    let name_len = bytes
-        .iter()
-        .position(|&byte| !chars::is_token(byte))
-        .unwrap_or(bytes.len());
-    if name_len == 0 || bytes.get(name_len) != Some(&b':') {
-        return Err(name_cause(bytes, name_len));
+    let name_len = chars::find(bytes, b':').unwrap_or(bytes.len());
+    let known = Known::find(&bytes[..name_len]).filter(|_| name_len < bytes.len());
+    if known.is_none() {
+        check_name(bytes, name_len)?;
     }
     let value = line.from(name_len + 1);
     chars::check_text(value.of(buf))?;
     Ok(Field {
         name: line.part(0, name_len),
         value: value.trim(buf),
-        known: Known::find(&bytes[..name_len]),
+        known,
     })
+}
+
+/// Refuses a line whose bytes before its first colon are no name; those of known names are.
+fn check_name(bytes: &[u8], colon: usize) -> Result<(), Cause> {
+    let mut name = bytes.iter().take(colon);
+    let name_len = name
+        .position(|&byte| !chars::is_token(byte))
+        .unwrap_or(colon);
+    if name_len == 0 || bytes.get(name_len) != Some(&b':') {
+        return Err(name_cause(bytes, name_len));
+    }
+    Ok(())
 }
 
 /// Says what is wrong with a line whose first `name_len` bytes are a name that no colon follows.

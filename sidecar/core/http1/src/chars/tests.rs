@@ -1,6 +1,6 @@
 //! The folds against one byte after the other.
 
-use super::{equals, is_text, is_text_byte};
+use super::{equals, find, is_text, is_text_byte};
 
 /// Every byte at every place of words of every length up to two, and what is left over.
 #[test]
@@ -19,6 +19,21 @@ fn text_is_what_holds_no_control_byte_anywhere() {
         }
     }
     assert!(is_text(b""));
+}
+
+/// The first of two at every pair of places, among bytes that differ from it in one bit.
+#[test]
+fn the_first_of_the_wanted_bytes_is_found_at_every_place() {
+    for len in 0..=24 {
+        assert_eq!(find(&vec![b';'; len], b':'), None);
+        for place in 0..len {
+            for second in place..len {
+                let mut bytes = vec![b';'; len];
+                (bytes[place], bytes[second]) = (b':', b':');
+                assert_eq!(find(&bytes, b':'), Some(place), "{second} of {len}");
+            }
+        }
+    }
 }
 
 #[test]
