@@ -1,7 +1,7 @@
 //! A socket with what was read and not used yet, and what was written and not sent yet. Both are empty, and own no
 //! memory, while the connection rests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,8 +11,10 @@ use tokio::net::TcpStream;
 
 /// Bytes read at once from a body.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Buffers kept for the next message, and the largest kept.
-const KEPT_BUFFERS: usize = 64;
+/// What a new buffer holds before it grows: most heads, and the first of a body.
+const FRESH_BYTES: usize = 2 * 1024;
+/// Buffers kept for the next messages by what they hold together, and the largest kept.
+const KEPT_BYTES: usize = 1024 * 1024;
 const LARGEST_KEPT: usize = 16 * 1024;
 
 /// Memory that connections share: they hold some only while a message is incomplete.
@@ -21,6 +23,8 @@ pub(crate) struct Memory {
     /// What is read lands here first; never held across a wait.
     scratch: RefCell<Box<[u8]>>,
     buffers: RefCell<Vec<Vec<u8>>>,
+    /// What `buffers` can hold together.
+    kept_bytes: Cell<usize>,
 }
 
 impl Memory {
@@ -28,21 +32,28 @@ impl Memory {
         Self {
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             buffers: RefCell::default(),
+            kept_bytes: Cell::new(0),
         }
     }
 
     /// An empty buffer.
     pub(crate) fn take(&self) -> Vec<u8> {
-        self.buffers.borrow_mut().pop().unwrap_or_default()
+        let Some(buffer) = self.buffers.borrow_mut().pop() else {
+            return Vec::with_capacity(FRESH_BYTES);
+        };
+        self.kept_bytes
+            .set(self.kept_bytes.get() - buffer.capacity());
+        buffer
     }
 
     /// Takes a buffer back.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
-        let mut buffers = self.buffers.borrow_mut();
+        let kept_bytes = self.kept_bytes.get() + buffer.capacity();
         let is_fit = (1..=LARGEST_KEPT).contains(&buffer.capacity());
-        if is_fit && buffers.len() < KEPT_BUFFERS {
+        if is_fit && kept_bytes <= KEPT_BYTES {
             buffer.clear();
-            buffers.push(buffer);
+            self.buffers.borrow_mut().push(buffer);
+            self.kept_bytes.set(kept_bytes);
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::clock::nanoseconds;
 use crate::config::Timeouts;
 use crate::request::{Request, Response};
 
+/// The media type of a stream of server-sent events.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// Until when an attempt waits for response headers, and what it means when they do not come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadersBy {
@@ -79,7 +82,8 @@ pub(crate) fn body_bounds(
 pub(crate) fn is_stream(request: &Traits, response: &dyn Response) -> bool {
     let is_events = || {
         let kind = response.known(Known::ContentType);
-        kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"text/event-stream"))
+        let kind = kind.and_then(|kind| kind.get(..EVENT_STREAM.len()));
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
     };
     request.is_open_ended || response.status() == 101 || is_events()
 }
