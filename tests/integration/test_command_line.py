@@ -32,7 +32,6 @@ LISTINGS = {
     ("stat", "--outbound"): "TrafficList",
     ("breakers",): "BreakerList",
     ("limits",): "LimitList",
-    ("routes",): "RouteRuleList",
     ("proxy-config", "endpoints"): "EndpointList",
     ("proxy-config", "endpoints", "--service", "test/cart"): "EndpointList",
     ("policy", "get"): "PolicyList",

@@ -1,5 +1,6 @@
 """Routes on live traffic: which rule a request falls under, where that sends it, and in which turns."""
 
+import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -143,6 +144,10 @@ async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: C
             ("test/merged-route/rest", "test/merged", "*", "itself", "Accepted"),
         ]
         assert [line.count("ResiliencePolicy m-") for line in listed.out.splitlines()[1:]] == [2, 1]
+        told = await breakwater("routes", "test/merged", "-o", "json", admin=caller.fleet.plane.admin)
+        document = json.loads(told.out)
+        assert document["kind"] == "RouteRuleList"
+        assert [item["rule"] for item in document["items"]] == ["eager", "rest"]
         await caller.fleet.remove("m3")
         one.forget()
         await caller.get("merged", "/eager")
