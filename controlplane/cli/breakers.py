@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from controlplane.cli import figures, options
 from controlplane.cli.client import AdminClient
-from controlplane.cli.errors import FindingError
+from controlplane.cli.errors import FindingError, UsageError
 from controlplane.cli.output import Format, Listing, show
 from controlplane.cli.watch import repeat
 
@@ -36,6 +36,9 @@ _For = Annotated[
 _Endpoint = Annotated[
     str, typer.Option("--endpoint", help="The breaker of one endpoint instead of the service's.")
 ]
+_Route = Annotated[
+    str, typer.Option("--route", help="The breaker that a route has for itself, as `breakers` names it.")
+]
 _Service = Annotated[str, typer.Argument(help="The service that is called, such as shop/payments.")]
 
 
@@ -61,11 +64,12 @@ def _add_order(name: str, state: str, explanation: str) -> None:
         service: _Service,
         duration: _For,
         endpoint: _Endpoint = "",
+        route: _Route = "",
         namespace: options.Namespace = options.NAMESPACE,
         admin: options.Admin = options.ADMIN,
     ) -> None:
-        target = figures.parse_service(service, namespace)
-        _order(state, target, figures.parse_duration(duration), endpoint, admin)
+        order = _breaker_of(figures.parse_service(service, namespace), endpoint, route)
+        _order({**order, "state": state, "ttl": f"{figures.parse_duration(duration)}s"}, admin)
 
     app.command(name, help=explanation)(order)
 
@@ -79,18 +83,23 @@ _add_order("disable", "BREAKER_STATE_DISABLED", "Neither count nor refuse for a 
 def reset(
     service: _Service,
     endpoint: _Endpoint = "",
+    route: _Route = "",
     namespace: options.Namespace = options.NAMESPACE,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Give a breaker back to its policy at once."""
-    target = figures.parse_service(service, namespace)
-    _order("BREAKER_STATE_CLOSED", target, None, endpoint, admin)
+    order = _breaker_of(figures.parse_service(service, namespace), endpoint, route)
+    _order({**order, "state": "BREAKER_STATE_CLOSED"}, admin)
 
 
-def _order(state: str, service: dict[str, str], seconds: float | None, endpoint: str, admin: str) -> None:
-    order: dict[str, Any] = {"service": service, "endpoint": endpoint, "state": state}
-    if seconds is not None:
-        order["ttl"] = f"{seconds}s"
+def _breaker_of(service: dict[str, str], endpoint: str, route: str) -> dict[str, Any]:
+    """Which breaker an order is for."""
+    if endpoint and route:
+        raise UsageError("an endpoint has one breaker for all routes; give --endpoint or --route")
+    return {"service": service, "endpoint": endpoint, "route": route}
+
+
+def _order(order: dict[str, Any], admin: str) -> None:
     with AdminClient(admin) as client:
         answer = client.call("ForceBreakers", {"order": order})
     _show(answer["breakers"], Format.TABLE)
@@ -105,6 +114,7 @@ def _show(breakers: list[dict[str, Any]], output: Format) -> None:
             items=breakers,
             columns=(
                 "SERVICE",
+                "ROUTE",
                 "ENDPOINT",
                 "SIDECAR",
                 "STATE",
@@ -123,6 +133,7 @@ def _show(breakers: list[dict[str, Any]], output: Format) -> None:
 def _row(instance: str, breaker: dict[str, Any]) -> list[str]:
     return [
         figures.service(breaker["service"]),
+        breaker["route"] or "-",
         breaker["endpoint"] or "-",
         instance,
         figures.state(breaker["state"]),

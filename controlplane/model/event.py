@@ -21,13 +21,17 @@ class BreakerState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened in the sidecar `instance`; `endpoint` is empty for the whole service."""
+    """Something that happened in the sidecar `instance`; `endpoint` is empty for the whole service.
+
+    So is `route`, but for a breaker that a route has for itself, or a rule of one: `route` or `route/rule`.
+    """
 
     instance: str
     at: datetime
     kind: str
     service: ServiceName
     endpoint: str = ""
+    route: str = ""
     before: BreakerState = BreakerState.UNSPECIFIED
     after: BreakerState = BreakerState.UNSPECIFIED
     reason: str = ""

@@ -126,6 +126,7 @@ pub(crate) fn breaker(status: &report::BreakerStatus) -> mesh::BreakerStatus {
         remaining: status.remaining.and_then(duration),
         changed_at: status.changed_at.map(timestamp),
         policy: status.policy.as_deref().map(policy_ref),
+        route: status.route.as_deref().unwrap_or_default().to_owned(),
     }
 }
 
@@ -241,8 +242,10 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             to,
             reason,
             counts,
+            route,
         } => {
             wire.kind = "breaker".to_owned();
+            wire.route = route.as_deref().unwrap_or_default().to_owned();
             wire.set_from(state(*from));
             wire.set_to(state(*to));
             wire.reason = (*reason).to_owned();
@@ -265,8 +268,9 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             wire.kind = "panic".to_owned();
             wire.reason = if *began { "began" } else { "ended" }.to_owned();
         }
-        report::EventKind::Override { to } => {
+        report::EventKind::Override { to, route } => {
             wire.kind = "override".to_owned();
+            wire.route = route.as_deref().unwrap_or_default().to_owned();
             wire.set_to(state(*to));
         }
     }

@@ -92,10 +92,12 @@ fn write(log: &Log, event: &Event) {
             to,
             reason,
             counts,
+            route,
         } => log.warn(
             "breaker changed",
             &[
                 service,
+                ("route", &route.as_deref().unwrap_or_default()),
                 endpoint,
                 ("from", &from.as_str()),
                 ("to", &to.as_str()),
@@ -122,9 +124,14 @@ fn write(log: &Log, event: &Event) {
         EventKind::Panic { began } => {
             log.warn("too few endpoints are fit", &[service, ("began", began)])
         }
-        EventKind::Override { to } => log.warn(
+        EventKind::Override { to, route } => log.warn(
             "breaker ordered",
-            &[service, endpoint, ("to", &to.as_str())],
+            &[
+                service,
+                ("route", &route.as_deref().unwrap_or_default()),
+                endpoint,
+                ("to", &to.as_str()),
+            ],
         ),
     }
 }

@@ -175,6 +175,7 @@ impl Operator {
         let force = Force {
             order: order(request.state(), request.ttl)?,
             endpoint: (!request.endpoint.is_empty()).then(|| request.endpoint.as_str().into()),
+            route: (!request.route.is_empty()).then(|| request.route.into()),
             service: named(request.service)?,
         };
         let status = self

@@ -35,10 +35,11 @@ pub(crate) fn stats(worker: &Worker) -> Stats {
 /// Every breaker, sorted by service and endpoint.
 pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
     let mut statuses = Vec::new();
-    for cluster in worker.live.borrow().clusters.values() {
-        if let Some(guard) = &cluster.breaker {
-            statuses.push(guard.borrow_mut().status(worker, cluster, None));
-        }
+    let live = worker.live.borrow();
+    for (cluster, guard) in live.guards() {
+        statuses.push(guard.borrow_mut().status(worker, cluster, None));
+    }
+    for cluster in live.clusters.values() {
         for set in &cluster.ports {
             set.visit(worker, cluster, |endpoint, _| {
                 if let Some(guard) = &mut endpoint.guard {
@@ -48,7 +49,8 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
         }
     }
     statuses.sort_by(|one, other| {
-        (&one.service, &one.endpoint).cmp(&(&other.service, &other.endpoint))
+        let key = |of: &BreakerStatus| (of.service.clone(), of.route.clone(), of.endpoint.clone());
+        key(one).cmp(&key(other))
     });
     statuses
 }

@@ -105,6 +105,8 @@ pub struct Force {
     pub service: ServiceName,
     /// Instance that the breaker guards; `None` for the breaker of the service.
     pub endpoint: Option<Arc<str>>,
+    /// The route that has the breaker for itself, as its status names it; `None`: that of the service.
+    pub route: Option<Box<str>>,
     /// What is ordered and for how long; `None` gives the breaker back.
     pub order: Option<(Forced, Duration)>,
 }
@@ -213,9 +215,10 @@ impl Handle {
     /// # Errors
     /// There is no such breaker, or the worker has ended.
     pub async fn force_breaker(&self, force: Force) -> Result<BreakerStatus, ForceError> {
-        let guarded = match &force.endpoint {
-            Some(endpoint) => format!("{endpoint} of {}", force.service),
-            None => force.service.to_string(),
+        let guarded = match (&force.endpoint, &force.route) {
+            (Some(endpoint), _) => format!("{endpoint} of {}", force.service),
+            (None, Some(route)) => format!("route {route} to {}", force.service),
+            (None, None) => force.service.to_string(),
         };
         let status = self.ask(|reply| Order::Force(force, reply)).await?;
         status.ok_or(ForceError::NoBreaker(guarded))

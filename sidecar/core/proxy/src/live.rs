@@ -170,6 +170,28 @@ impl Live {
         self.inbound.iter().chain(self.applications.values())
     }
 
+    /// The breakers that whole services or some of their routes have, each once, with a cluster that meets it.
+    pub(crate) fn guards(&self) -> Vec<(&Rc<Cluster>, &Rc<RefCell<Guard>>)> {
+        let mut found: Vec<(&Rc<Cluster>, &Rc<RefCell<Guard>>)> = Vec::new();
+        for cluster in self.clusters.values().chain(&self.ruled) {
+            let is_new = |guard: &&Rc<RefCell<Guard>>| {
+                found.iter().all(|(_, known)| !Rc::ptr_eq(known, guard))
+            };
+            if let Some(guard) = cluster.breaker.as_ref().filter(is_new) {
+                found.push((cluster, guard));
+            }
+        }
+        found
+    }
+
+    /// A service as the route of that name meets it, which has a breaker for itself.
+    pub(crate) fn of_route(&self, service: &ServiceName, route: &str) -> Option<&Rc<Cluster>> {
+        let has_name = |guard: &Rc<RefCell<Guard>>| guard.borrow().route.as_deref() == Some(route);
+        self.ruled.iter().find(|cluster| {
+            cluster.config.service == *service && cluster.breaker.as_ref().is_some_and(has_name)
+        })
+    }
+
     fn build(
         &self,
         worker: &Worker,

@@ -69,7 +69,10 @@ fn set_live_callers(worker: &Worker, callers: Vec<(ServiceName, u32)>) {
 /// Forces a breaker, or gives it back; its status after that.
 fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
     let live = Rc::clone(&worker.live.borrow());
-    let cluster = live.clusters.get(&force.service)?;
+    let cluster = match &force.route {
+        None => live.clusters.get(&force.service),
+        Some(route) => live.of_route(&force.service, route),
+    }?;
     let act = |guard: &mut Guard| {
         let now_ns = worker.clock.now_ns();
         match force.order {
@@ -96,7 +99,10 @@ fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
         at: worker.clock.wall(worker.clock.now_ns()),
         service: force.service.clone(),
         endpoint: force.endpoint.clone(),
-        kind: EventKind::Override { to: status.state },
+        kind: EventKind::Override {
+            to: status.state,
+            route: status.route.clone(),
+        },
     });
     Some(status)
 }

@@ -87,6 +87,8 @@ pub struct BreakerStatus {
     pub service: ServiceName,
     /// Instance that it guards; `None` for the breaker of the service.
     pub endpoint: Option<Arc<str>>,
+    /// The route that has it for itself, or `route/rule`; `None`: every call meets it.
+    pub route: Option<Arc<str>>,
     /// Its state.
     pub state: State,
     /// What is counted.
@@ -261,6 +263,8 @@ pub enum EventKind {
         reason: &'static str,
         /// What had been counted.
         counts: Counts,
+        /// The route that has the breaker for itself.
+        route: Option<Arc<str>>,
     },
     /// An endpoint was set aside as an outlier, or may be called again.
     Outlier {
@@ -288,6 +292,8 @@ pub enum EventKind {
     Override {
         /// The state ordered.
         to: State,
+        /// The route that has the breaker for itself.
+        route: Option<Arc<str>>,
     },
 }
 

@@ -9,7 +9,7 @@ use http1::canonical_path;
 use policy::route::{self, Table};
 use policy::split::Turns;
 
-use crate::config::RouteRule;
+use crate::config::{RouteRule, ServiceName};
 use crate::live::{Cluster, Overlay};
 use crate::request::Request;
 use crate::stages::mirror::Mirror;
@@ -117,6 +117,12 @@ impl Rule {
                 .iter()
                 .zip(others)
                 .all(|(one, other)| one.has_turns_of(other))
+    }
+
+    /// Whether some of its requests go to a service.
+    pub(crate) fn leads_to(&self, service: &ServiceName) -> bool {
+        let mut backends = self.config.backends.iter();
+        backends.any(|backend| backend.service.as_ref() == Some(service))
     }
 
     /// The place of the backend whose turn it is; none when nobody has a weight.

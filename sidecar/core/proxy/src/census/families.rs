@@ -311,10 +311,11 @@ fn bulkhead_in_flight(worker: &Worker) -> Family {
 
 /// Hands every breaker to `each`, with its service and endpoint.
 fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, &str, &mut Guard)) {
-    for cluster in worker.live.borrow().clusters.values() {
-        if let Some(guard) = &cluster.breaker {
-            each(cluster, "", &mut guard.borrow_mut());
-        }
+    let live = worker.live.borrow();
+    for (cluster, guard) in live.guards() {
+        each(cluster, "", &mut guard.borrow_mut());
+    }
+    for cluster in live.clusters.values() {
         for set in &cluster.ports {
             set.visit(worker, cluster, |endpoint, _| {
                 if let Some(guard) = &mut endpoint.guard {
@@ -327,25 +328,31 @@ fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, &str, &mut Gua
 
 fn breaker_states(worker: &Worker) -> Family {
     use policy::breaker::State;
-    let mut family = gauge("breakwater_breaker_state", &["service", "endpoint"]);
+    let mut family = gauge(
+        "breakwater_breaker_state",
+        &["service", "route", "endpoint"],
+    );
     visit_breakers(worker, |cluster, endpoint, guard| {
         let state = match guard.machine.state() {
             State::Closed | State::ForcedClosed | State::Disabled => 0.0,
             State::HalfOpen => 1.0,
             State::Open | State::ForcedOpen => 2.0,
         };
-        family.push([text(&cluster.config.service), text(endpoint)], state);
+        let route = guard.route.as_deref().unwrap_or_default();
+        let labels = [text(&cluster.config.service), text(route), text(endpoint)];
+        family.push(labels, state);
     });
     family
 }
 
 fn breaker_transitions(worker: &Worker) -> Family {
-    let labels = &["service", "endpoint", "to"];
+    let labels = &["service", "route", "endpoint", "to"];
     let mut family = counter("breakwater_breaker_transitions_total", labels);
     visit_breakers(worker, |cluster, endpoint, guard| {
         for (state, count) in STATES.iter().zip(guard.entered()) {
             let labels = [
                 text(&cluster.config.service),
+                text(guard.route.as_deref().unwrap_or_default()),
                 text(endpoint),
                 word(state.as_str()),
             ];

@@ -3,6 +3,7 @@
 //! A block that says the same for both has one machine for both; so have the rules of one route among each other. Only
 //! what is said otherwise has a machine of its own, and a breaker that each route has for itself.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use super::{Cluster, Gate, Live, admission, breaker, budget, recent};
 use crate::config::{self, RouteSettings};
 use crate::report::Direction;
 use crate::rules::{Rule, Rules};
+use crate::stages::breaker::Guard;
 use crate::stages::fault::Faults;
 use crate::stages::rate_limit::Limits;
 use crate::worker::Worker;
@@ -40,6 +42,39 @@ impl Live {
                     laid.push((Rc::clone(rule), cluster));
                 }
             }
+            self.name_breakers(&cluster.rules, &laid);
+        }
+    }
+
+    /// Names the breakers that some rules have for themselves: by the route if all its rules that lead to the service have
+    /// it, else by the first that does.
+    fn name_breakers(&self, rules: &Rules, laid: &[(Rc<Rule>, Rc<Cluster>)]) {
+        for (rule, cluster) in laid {
+            let service = &cluster.config.service;
+            let of_all = self
+                .clusters
+                .get(service)
+                .and_then(|all| all.breaker.as_ref());
+            let is_own = |own: &&Rc<RefCell<Guard>>| of_all.is_none_or(|all| !Rc::ptr_eq(own, all));
+            let Some(breaker) = cluster.breaker.as_ref().filter(is_own) else {
+                continue;
+            };
+            let has_it = |cluster: &Cluster| {
+                let other = cluster.breaker.as_ref();
+                other.is_some_and(|other| Rc::ptr_eq(other, breaker))
+            };
+            let having = laid.iter().filter(|(_, cluster)| has_it(cluster));
+            let having: Vec<_> = having.map(|(rule, _)| rule).collect();
+            let route = &rule.config.route;
+            let mut of_route = rules.iter().filter(|other| {
+                other.config.route.is_same_object(route) && other.leads_to(service)
+            });
+            let is_whole = of_route.all(|rule| having.iter().any(|one| Rc::ptr_eq(one, rule)));
+            let name = match having.first() {
+                Some(first) if !is_whole => first.to_string(),
+                _ => route.name.to_string(),
+            };
+            breaker.borrow_mut().route = Some(name.into());
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Guard {
     /// Transitions into each state.
     entered: [u64; STATES.len()],
     changed_ns: Option<u64>,
+    /// The route that has it for itself, or the rule of one.
+    pub(crate) route: Option<Arc<str>>,
 }
 
 /// The states, in the order of the counters.
@@ -41,6 +43,7 @@ impl Guard {
             machine: Breaker::new(params.clone()),
             entered: [0; STATES.len()],
             changed_ns: None,
+            route: None,
         }
     }
 
@@ -55,9 +58,24 @@ impl Guard {
         while let Some(transition) = self.machine.next_transition() {
             has_moved = true;
             self.note(&transition);
-            cluster.tell(worker, || event(worker, cluster, endpoint, &transition));
+            cluster.tell(worker, || Event {
+                at: worker.clock.wall(transition.at_ns),
+                service: cluster.config.service.clone(),
+                endpoint: endpoint.cloned(),
+                kind: self.moved(&transition),
+            });
         }
         has_moved
+    }
+
+    fn moved(&self, transition: &Transition) -> EventKind {
+        EventKind::Breaker {
+            from: transition.from,
+            to: transition.to,
+            reason: transition.cause.as_str(),
+            counts: transition.counts,
+            route: self.route.clone(),
+        }
     }
 
     fn note(&mut self, transition: &Transition) {
@@ -89,31 +107,13 @@ impl Guard {
         BreakerStatus {
             service: cluster.config.service.clone(),
             endpoint: endpoint.cloned(),
+            route: self.route.clone(),
             state,
             counts: self.machine.counts(now_ns),
             remaining,
             changed_at: self.changed_ns.map(|at_ns| worker.clock.wall(at_ns)),
             policy: policy_of(cluster, endpoint.is_some()),
         }
-    }
-}
-
-fn event(
-    worker: &Worker,
-    cluster: &Cluster,
-    endpoint: Option<&Arc<str>>,
-    transition: &Transition,
-) -> Event {
-    Event {
-        at: worker.clock.wall(transition.at_ns),
-        service: cluster.config.service.clone(),
-        endpoint: endpoint.cloned(),
-        kind: EventKind::Breaker {
-            from: transition.from,
-            to: transition.to,
-            reason: transition.cause.as_str(),
-            counts: transition.counts,
-        },
     }
 }
 

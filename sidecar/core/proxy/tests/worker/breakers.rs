@@ -148,6 +148,7 @@ async fn an_operator_forces_a_breaker_open_and_gives_it_back() {
     let force = Force {
         service: cart(),
         endpoint: None,
+        route: None,
         order,
     };
     let status = running.handle.force_breaker(force).await.unwrap();
@@ -162,6 +163,7 @@ async fn an_operator_forces_a_breaker_open_and_gives_it_back() {
     let back = Force {
         service: cart(),
         endpoint: None,
+        route: None,
         order: None,
     };
     assert_eq!(
@@ -177,6 +179,7 @@ async fn there_is_no_forcing_what_is_not_there() {
     let force = Force {
         service: cart(),
         endpoint: None,
+        route: None,
         order: None,
     };
     assert!(running.handle.force_breaker(force).await.is_err());
