@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from controlplane.cli import endpoint_figures, figures, limit_figures, options, route_figures
+from controlplane.cli import endpoint_figures, fault_figures, figures, limit_figures, options, route_figures
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
@@ -56,7 +56,7 @@ def service(
         row for rules in answer["inboundLimits"] for row in limit_figures.rows(rules, answer["enforcers"])
     ]
     rows += [row for rules in answer["outboundLimits"] for row in limit_figures.rows(rules, 0)]
-    rows += map(_fault, answer["faults"])
+    rows += map(fault_figures.row, answer["faults"])
     rows += [row for backend in answer["backends"] for row in route_figures.rows(backend)]
     show(
         Listing(
@@ -92,6 +92,8 @@ def _service(found: dict[str, Any]) -> Iterator[str]:
 def _breaker(one: dict[str, Any]) -> list[str]:
     breaker = one["breaker"]
     scope = f"endpoint {breaker['endpoint']}" if breaker["endpoint"] else "service"
+    if breaker["route"]:
+        scope = f"route {breaker['route']}"
     return [f"breaker.{scope} (state)", figures.state(breaker["state"]), f"sidecar {one['instance']}"]
 
 
@@ -101,19 +103,6 @@ def _left_out(one: dict[str, Any]) -> list[str]:
     if left := endpoint_figures.returns_in(endpoint):
         why += f", returns in {figures.age(left)}"
     return [f"endpoint {endpoint['instance']} (state)", why, f"sidecar {one['instance']}"]
-
-
-def _fault(rules: dict[str, Any]) -> list[str]:
-    policy = rules["policy"]
-    effects = {
-        "delay": figures.span(rules.get("delay")) if rules.get("delay") else "",
-        "abort": (rules.get("abort") or {}).get("status"),
-        "bandwidth": (rules.get("bandwidth") or {}).get("bytesPerSecond"),
-    }
-    said = ", ".join(f"{name} {figure}" for name, figure in effects.items() if figure)
-    shadow = " in shadow" if rules["isShadow"] else ""
-    figure = f"{rules['percent']:g} %{shadow}: {said}, until {rules['until']}"
-    return [f"fault {policy['namespace']}/{policy['name']}", figure, figures.policy(policy)]
 
 
 @app.command("route")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from controlplane.cli import figures, limit_figures
+from controlplane.cli import fault_figures, figures, limit_figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +43,7 @@ def _scoped(answer: dict[str, Any], route: dict[str, str]) -> Iterator[list[str]
         for rules in answer[place]:
             if _is_of(rules, route):
                 yield from limit_figures.rows(rules, enforcers)
+    yield from (fault_figures.row(rules) for rules in answer["faults"] if _is_of(rules, route))
 
 
 def _is_of(said: dict[str, Any], route: dict[str, str]) -> bool:

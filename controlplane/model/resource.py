@@ -92,13 +92,17 @@ class RateLimitRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRules:
-    """The rehearsal of one policy, over at `until`; `callers` are any of, empty: every caller's."""
+    """The rehearsal of one policy, over at `until`; `callers` are any of, empty: every caller's.
+
+    Without a `scope` it is for the whole service.
+    """
 
     policy: PolicyRef
     callers: tuple[CallerMatch, ...] = ()
     settings: Tree
     until: datetime
     is_shadow: bool = False
+    scope: RouteScope | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ _GROUPS: Final = {
     HTTP_ROUTE: (GATEWAY_GROUP,),
     GRPC_ROUTE: (GATEWAY_GROUP,),
 }
-_ROUTED_KINDS: Final = frozenset({"ResiliencePolicy", "RateLimitPolicy"})
+_ROUTED_KINDS: Final = frozenset({"ResiliencePolicy", "RateLimitPolicy", "FaultPolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy", "FaultPolicy"})
 
 

@@ -334,7 +334,10 @@ def _scope(scope: RouteScope) -> resource_pb2.RouteScope:
 def _fault(rules: FaultRules) -> resource_pb2.FaultRules:
     from_field: dict[str, Any] = {"from": map(_caller, rules.callers)}  # a keyword of Python
     message = resource_pb2.FaultRules(
-        policy=encode_policy_ref(rules.policy), is_shadow=rules.is_shadow, **from_field
+        policy=encode_policy_ref(rules.policy),
+        is_shadow=rules.is_shadow,
+        scope=_scope(rules.scope) if rules.scope else None,
+        **from_field,
     )
     message.until.FromDatetime(rules.until)
     fill_message(message, rules.settings)

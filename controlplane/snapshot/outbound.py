@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
 from controlplane.model.value import Tree, find_block, find_text
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from controlplane.snapshot.services import KnownService
 
 
+_Rules = TypeVar("_Rules", "RateLimitRules", "FaultRules")
+
+
 def build_outbound(service: KnownService, rules: tuple[RouteRule, ...], scopes: Scopes) -> Outbound:
     """The resource for callers of `service`, whose calls go where `rules` say."""
     attachments, schema = scopes.reach.attachments, scopes.schema
@@ -40,7 +43,7 @@ def build_outbound(service: KnownService, rules: tuple[RouteRule, ...], scopes: 
             limits(attached, schema, at_caller=True, callee_enforces=service.enforces),
             scopes.caller_limits(service),
         ),
-        faults=_faults(attached, schema),
+        faults=by_policy(_faults(attached, schema), scopes.faults(service)),
         routes=rules,
     )
 
@@ -50,8 +53,8 @@ def resilience_of(attached: Iterable[Attached]) -> list[Attached]:
     return [each for each in attached if each.document.key.kind == resilience.KIND]
 
 
-def by_policy(*rules: Iterable[RateLimitRules]) -> tuple[RateLimitRules, ...]:
-    """Limits of whole services, of routes and of rules, sorted by policy."""
+def by_policy(*rules: Iterable[_Rules]) -> tuple[_Rules, ...]:
+    """What is said of whole services, of routes and of rules, sorted by policy."""
     return tuple(sorted(chain(*rules), key=lambda each: (each.policy.key, each.scope or ())))
 
 
@@ -68,11 +71,11 @@ def limits(
             yield rate_limit.compile_rules(each.document, schema, at_caller=at_caller)
 
 
-def _faults(attached: Sequence[Attached], schema: Schema) -> tuple[FaultRules, ...]:
-    """The rehearsals of a service, sorted by policy."""
+def _faults(attached: Sequence[Attached], schema: Schema) -> Iterator[FaultRules]:
+    """The rehearsals of a whole service."""
     policies = (each for each in attached if each.document.key.kind == fault.KIND)
     found = (fault.compile_rules(each.document, each.callers, schema) for each in policies)
-    return tuple(sorted(filter(None, found), key=lambda rules: rules.policy.key))
+    return filter(None, found)
 
 
 def variants(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.resource import InboundRoutes, RateLimitRules, RouteScope
 from controlplane.model.value import blocks, find_text
-from controlplane.policy import rate_limit, route
+from controlplane.policy import fault, rate_limit, route
 from controlplane.snapshot.hosts import hosts_of
 from controlplane.snapshot.routes import bare_rules, target_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from controlplane.model.document import Document
+    from controlplane.model.resource import FaultRules
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
     from controlplane.snapshot.attachments import Attached
@@ -87,6 +88,15 @@ class Scopes:
             if called is not None:
                 found = (each for each in self.of(called) if member in each.services)
                 yield called, tuple(found)
+
+    def faults(self, called: KnownService) -> Iterator[FaultRules]:
+        """The rehearsals of routes and rules that govern calls of a service."""
+        for each in self.of(called):
+            if each.kind == fault.KIND:
+                attached = each.attached
+                found = fault.compile_rules(attached.document, attached.callers, self.schema)
+                if found is not None:
+                    yield replace(found, scope=each.scope)
 
     def caller_limits(self, called: KnownService) -> Iterator[RateLimitRules]:
         """The limits of routes and rules that callers of a service enforce."""

@@ -200,6 +200,8 @@ def checks_of(block: Block) -> tuple[Check, ...]:
     """Return the checks of a block; whatever has targets has each once."""
     attached = (_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()
     routed = (
-        () if block.name in {"ResiliencePolicySpec", "RateLimitPolicySpec"} or not attached else (_NO_ROUTES,)
+        ()
+        if block.name in {"ResiliencePolicySpec", "RateLimitPolicySpec", "FaultPolicySpec"} or not attached
+        else (_NO_ROUTES,)
     )
     return (*attached, *routed, *CHECKS.get(block.name, ()))

@@ -423,7 +423,10 @@ impl Cluster {
 
     /// Whether something is said of requests of some route alone.
     pub(crate) fn is_scoped(&self) -> bool {
-        self.limits.iter().any(|rules| rules.reach.only.is_some())
+        let mut limits = self.limits.iter().map(|rules| &rules.reach);
+        let mut faults = self.faults.iter().map(|fault| &fault.reach);
+        let is_scoped = |reach: &Reach| reach.only.is_some();
+        limits.any(is_scoped) || faults.any(is_scoped)
     }
 }
 

@@ -229,7 +229,7 @@ impl Exchange {
             return Ok(());
         }
         entry.admits()?;
-        self.fault = cluster.faults.draw(&self.worker, request, self.now_ns);
+        self.fault = self.draw_faults(&cluster, request);
         self.fix_deadline(bounds, &cluster)?;
         self.suffer_fault().await?;
         self.charge_limits(&cluster, request).await?;
@@ -330,6 +330,20 @@ impl Exchange {
             None => Key::of_id(&self.record.request_id, hasher),
         };
         SmallVec::from_buf([Key::Trace(self.record.trace.id), request_id])
+    }
+
+    /// What rehearsals do to it: those of the service, and those of the one that was called where its rule led on.
+    fn draw_faults(&self, cluster: &Cluster, request: &dyn Request) -> Option<Box<Injected>> {
+        let route = self.route.as_ref()?;
+        let draw = |cluster: &Cluster, way| {
+            let governed = Governed { request, way };
+            cluster.faults.draw(&self.worker, governed, self.now_ns)
+        };
+        let there = draw(cluster, route.way());
+        match &route.called {
+            None => there,
+            Some(called) => Injected::both(draw(called, route.way_on()), there),
+        }
     }
 
     /// Waits and fails as rehearsals have it. A delay ends with the deadline.

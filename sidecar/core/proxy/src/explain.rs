@@ -16,7 +16,7 @@ use policy::method::Method;
 use policy::readiness::Member;
 use policy::{Criticality, Reason};
 
-use crate::config::Instead;
+use crate::config::{Instead, Way};
 use crate::front::Front;
 use crate::live::Cluster;
 use crate::name::PolicyRef;
@@ -24,6 +24,7 @@ use crate::report::{Direction, Explanation, Question, Step};
 use crate::request::{Request, Sender};
 use crate::rules::Rule;
 use crate::stages::endpoint::Affinity;
+use crate::stages::rate_limit::matching::Governed;
 use crate::stages::{
     Refusal, admission, backpressure, breaker, bulkhead, deadline, endpoint, retry,
 };
@@ -193,10 +194,12 @@ impl Telling<'_> {
     /// What rehearsals would do; one that refuses every request is a refusal.
     fn faults(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let at = self.worker.moment(self.worker.clock.now_ns());
+        let rule = self.rule.clone();
+        let governed = governed(self.question, rule.as_ref());
         for fault in cluster
             .faults
             .iter()
-            .filter(|fault| fault.concerns(self.question, at))
+            .filter(|fault| fault.concerns(governed, at))
         {
             let text = fault.tell(at);
             let refusal = fault.refusal().filter(|_| fault.is_for_all());
@@ -433,6 +436,17 @@ impl Telling<'_> {
             .as_ref()
             .and_then(|block| block.policy.clone());
         self.pass("timeout", text, policy);
+    }
+}
+
+/// A question as limits and rehearsals see it.
+fn governed<'a>(question: &'a Question, rule: Option<&'a Rc<Rule>>) -> Governed<'a> {
+    Governed {
+        request: question,
+        way: Way {
+            rule: rule.map(|rule| &rule.config),
+            leads_on: false,
+        },
     }
 }
 

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use proxy::config::Fault as Rehearsal;
 
-use super::Fault;
 use super::limits::{downloads, request_match};
 use super::outbound::policy_ref;
 use super::read::{Under, each, instant, optional_nanoseconds, percent, required};
+use super::{Fault, scope};
 use crate::mesh;
 
 /// Rules with their places in the resource.
 pub(super) fn decode(
     rules: impl Iterator<Item = (usize, mesh::FaultRules)>,
 ) -> Result<Vec<Arc<Rehearsal>>, Fault> {
-    rules
-        .map(|(index, rules)| one(rules).map(Arc::new).under(format!("faults[{index}]")))
-        .collect()
+    let mut rules = rules
+        .map(|(index, rules)| one(rules).under(format!("faults[{index}]")))
+        .collect::<Result<Vec<_>, _>>()?;
+    scope::settle(&mut rules, |rules| (&rules.policy, &mut rules.reach));
+    Ok(rules.into_iter().map(Arc::new).collect())
 }
 
 fn one(wire: mesh::FaultRules) -> Result<Rehearsal, Fault> {
@@ -33,6 +35,7 @@ fn one(wire: mesh::FaultRules) -> Result<Rehearsal, Fault> {
             .transpose()?,
         until_unix_ns: instant("until", wire.until)?,
         is_shadow: wire.is_shadow,
+        reach: scope::only(wire.scope),
     })
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use kinds::Kind;
 use proxy::config::{
-    Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach,
-    RequestMatch, Subject,
+    Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch, RequestMatch,
+    Subject,
 };
 
 use super::outbound::policy_ref;
@@ -24,13 +24,7 @@ pub(super) fn decode(
     let mut rules = rules
         .map(|(index, rules)| one(rules).under(format!("rateLimits[{index}]")))
         .collect::<Result<Vec<_>, _>>()?;
-    let said: Vec<_> = rules
-        .iter()
-        .map(|rules| (Arc::clone(&rules.policy), rules.reach.only.clone()))
-        .collect();
-    for rules in &mut rules {
-        rules.reach = scope::reach(&rules.policy, rules.reach.only.take(), &said);
-    }
+    scope::settle(&mut rules, |rules| (&rules.policy, &mut rules.reach));
     Ok(rules)
 }
 
@@ -61,10 +55,7 @@ fn one(wire: mesh::RateLimitRules) -> Result<LimitRules, Fault> {
         resources,
         exempt: each("exempt", wire.exempt, |wire| exemption(wire, hops))?.into(),
         is_shadow: wire.is_shadow,
-        reach: Reach {
-            only: wire.scope.map(scope::decode),
-            except: Vec::new(),
-        },
+        reach: scope::only(wire.scope),
         response: response(&required("response", wire.response)?).under("response")?,
     })
 }

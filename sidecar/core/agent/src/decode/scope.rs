@@ -6,10 +6,15 @@ use proxy::config::{PolicyRef, Reach, Scope};
 
 use crate::mesh;
 
-/// What a policy says, and of which requests.
-pub(super) type Said = (Arc<PolicyRef>, Option<Scope>);
+/// Requests of this scope; none: all.
+pub(super) fn only(wire: Option<mesh::RouteScope>) -> Reach {
+    Reach {
+        only: wire.map(scope),
+        except: Vec::new(),
+    }
+}
 
-pub(super) fn decode(wire: mesh::RouteScope) -> Scope {
+fn scope(wire: mesh::RouteScope) -> Scope {
     let route = PolicyRef {
         kind: wire.kind.into(),
         namespace: wire.namespace.into(),
@@ -22,10 +27,21 @@ pub(super) fn decode(wire: mesh::RouteScope) -> Scope {
     }
 }
 
-/// The requests of `only` of which the policy says nothing more specific in `said`.
-pub(super) fn reach(policy: &PolicyRef, only: Option<Scope>, said: &[Said]) -> Reach {
-    let own = said
-        .iter()
-        .filter(|(other, _)| other.is_same_object(policy));
-    Reach::new(only, own.filter_map(|(_, scope)| scope.as_ref()))
+/// Takes from what each policy says the requests of which it says something more specific.
+pub(super) fn settle<T>(rules: &mut [T], of: impl Fn(&mut T) -> (&Arc<PolicyRef>, &mut Reach)) {
+    let mut said = Vec::with_capacity(rules.len());
+    for rules in &mut *rules {
+        let (policy, reach) = of(rules);
+        said.push((Arc::clone(policy), reach.only.clone()));
+    }
+    for rules in rules {
+        let (policy, reach) = of(rules);
+        let own = said
+            .iter()
+            .filter(|(other, _)| other.is_same_object(policy));
+        *reach = Reach::new(
+            reach.only.take(),
+            own.filter_map(|(_, scope)| scope.as_ref()),
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use policy::Percent;
 
-use super::{LimitRules, PolicyRef, RequestMatch};
+use super::{LimitRules, PolicyRef, Reach, RequestMatch};
 
 /// One rehearsal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Fault {
     pub until_unix_ns: u64,
     /// Whether it only reports what it would do.
     pub is_shadow: bool,
+    /// The requests that it is for.
+    pub reach: Reach,
 }
 
 impl Fault {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Refused, Telling};
-use crate::config::Way;
+use super::{Refused, Telling, governed};
 use crate::live::Cluster;
 use crate::report::Step;
 use crate::stages::Refusal;
@@ -15,13 +14,7 @@ impl Telling<'_> {
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
         let rule = self.rule.clone();
-        let governed = Governed {
-            request: self.question,
-            way: Way {
-                rule: rule.as_ref().map(|rule| &rule.config),
-                leads_on: false,
-            },
-        };
+        let governed = governed(self.question, rule.as_ref());
         cluster.limits.look(governed, at, |rule, look| {
             let (left, capacity) = (look.view.remaining, look.view.capacity);
             let cost = look.cost;

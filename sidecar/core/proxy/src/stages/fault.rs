@@ -15,10 +15,9 @@ use policy::{Moment, Percent, Reason};
 
 use super::Refusal;
 use super::rate_limit::Limits;
-use super::rate_limit::matching::{self, Governed};
+use super::rate_limit::matching::Governed;
 use super::rate_limit::throttle::Throttle;
 use crate::config;
-use crate::name::PolicyRef;
 use crate::request::Request;
 use crate::tally::increment;
 use crate::worker::Worker;
@@ -62,7 +61,7 @@ impl Faults {
     /// The rehearsals that `rules` state; those of policies that `old` had go on counting.
     pub(crate) fn new(rules: &[Arc<config::Fault>], old: Option<&Self>) -> Self {
         let build = |rules: &Arc<config::Fault>| {
-            let known = old.and_then(|old| old.find(&rules.policy));
+            let known = old.and_then(|old| old.find(rules));
             Fault {
                 rules: Arc::clone(rules),
                 counts: known.map_or_else(Rc::default, |known| Rc::clone(&known.counts)),
@@ -71,11 +70,12 @@ impl Faults {
         Self(rules.iter().map(build).collect())
     }
 
-    fn find(&self, policy: &PolicyRef) -> Option<&Fault> {
-        let is_same = |known: &PolicyRef| {
-            (&known.namespace, &known.name) == (&policy.namespace, &policy.name)
+    /// What the same policy says of the same requests.
+    fn find(&self, rules: &config::Fault) -> Option<&Fault> {
+        let is_same = |known: &config::Fault| {
+            known.policy.is_same_object(&rules.policy) && known.reach.only == rules.reach.only
         };
-        self.0.iter().find(|fault| is_same(&fault.rules.policy))
+        self.0.iter().find(|fault| is_same(&fault.rules))
     }
 
     pub(crate) fn iter(&self) -> slice::Iter<'_, Fault> {
@@ -86,7 +86,7 @@ impl Faults {
     pub(crate) fn draw(
         &self,
         worker: &Rc<Worker>,
-        request: &dyn Request,
+        governed: Governed<'_>,
         now_ns: u64,
     ) -> Option<Box<Injected>> {
         if self.0.is_empty() {
@@ -94,14 +94,14 @@ impl Faults {
         }
         let at = worker.moment(now_ns);
         let concerns =
-            |fault: &&Fault| fault.concerns(request, at) && worker.chance.hits(fault.rules.share);
+            |fault: &&Fault| fault.concerns(governed, at) && worker.chance.hits(fault.rules.share);
         let mut injected: Option<Box<Injected>> = None;
         for fault in self.0.iter().filter(concerns) {
             let injected = injected.get_or_insert_default();
             fault.effects().for_each(|(_, count)| increment(count));
             match fault.rules.is_shadow {
                 true => injected.foresee(fault),
-                false => injected.add(fault, worker, request, at),
+                false => injected.add(fault, worker, governed.request, at),
             }
         }
         injected
@@ -110,8 +110,8 @@ impl Faults {
 
 impl Fault {
     /// Whether the request is one of those that it draws from.
-    pub(crate) fn concerns(&self, request: &dyn Request, at: Moment) -> bool {
-        !self.is_over(at) && matching::applies(&self.rules.matches, request)
+    pub(crate) fn concerns(&self, governed: Governed<'_>, at: Moment) -> bool {
+        !self.is_over(at) && governed.is_in(&self.rules.reach, &self.rules.matches)
     }
 
     pub(crate) fn is_over(&self, at: Moment) -> bool {
@@ -173,6 +173,23 @@ impl Fault {
 }
 
 impl Injected {
+    /// What is done to a request here and there.
+    pub(crate) fn both(here: Option<Box<Self>>, there: Option<Box<Self>>) -> Option<Box<Self>> {
+        let (mut here, there) = match (here, there) {
+            (Some(here), Some(there)) => (here, there),
+            (here, there) => return here.or(there),
+        };
+        here.delay_ns = here.delay_ns.saturating_add(there.delay_ns);
+        here.abort = here.abort.or(there.abort);
+        here.throttle = Throttle::both(here.throttle, there.throttle);
+        here.would_refuse = here.would_refuse.or(there.would_refuse);
+        if !here.marks.is_empty() && !there.marks.is_empty() {
+            here.marks.push_str(", ");
+        }
+        here.marks.push_str(&there.marks);
+        Some(here)
+    }
+
     fn add(&mut self, fault: &Fault, worker: &Rc<Worker>, request: &dyn Request, at: Moment) {
         let rules = &fault.rules;
         self.delay_ns = self.delay_ns.saturating_add(rules.delay_ns);

@@ -25,6 +25,7 @@ fn drill() -> Fault {
         bandwidth: None,
         until_unix_ns: UNTIL_NS,
         is_shadow: false,
+        reach: crate::config::Reach::default(),
     }
 }
 

@@ -1,0 +1,100 @@
+"""Rehearsals of routes and of rules, and the breakers that these have for themselves, on live traffic."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.support.caller import Caller
+from tests.support.commandline import breakwater
+from tests.support.documents import backend, external, fault, http_route, resilience
+from tests.support.fleet import named
+from tests.support.governed import route_target, under
+from tests.support.metrics import scrape
+from tests.support.refusal import reason
+from tests.support.upstream import ScriptedUpstream, Send, response
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def tripping(failures: int) -> dict[str, Any]:
+    """A breaker of the service that opens after so many failures in a row."""
+    return {"service": {"trip": {"consecutiveFailures": failures}}}
+
+
+async def breakers(caller: Caller, name: str) -> dict[str, str]:
+    """The states of the breakers of a service, by the route that has each for itself."""
+    answer = await caller.fleet.ask("ListBreakers", {"service": named(f"test/{name}")})
+    return {one["breaker"]["route"]: one["breaker"]["state"] for one in answer["breakers"]}
+
+
+async def test_a_rehearsal_of_a_rule_or_route_is_met_by_its_requests_alone(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        one, other = [await stack.enter_async_context(ScriptedUpstream()) for _ in range(2)]
+        await caller.may_call("drill-one", one.port)
+        await caller.may_call("drill-other", other.port)
+        split = {"backendRefs": [backend("drill-one"), backend("drill-other")]}
+        rules = under("/abort", "abort", **split), under("/slow", "slow"), under("/")
+        await caller.fleet.put("drill-route", http_route("drill", external("drill-one"), *rules))
+        await caller.fleet.put(
+            "drill-faults",
+            fault("of-rule", route_target("drill", "abort"), abort={"status": 418}),
+            fault("of-service", external("drill-other"), abort={"status": 503}),
+            fault("everywhere", route_target("drill"), external("drill-one"), delay="1ms"),
+        )
+        assert [(await caller.get("drill-one", "/abort")).status for _ in range(4)] == [418] * 4
+        assert (one.requests, other.requests) == ((), ())
+        answer = await caller.get("drill-one", "/slow")
+        mark = answer.text("breakwater-fault")
+        assert (answer.status, mark) == (200, 'delay;policy="test/everywhere"'), (
+            "once, where it is said twice"
+        )
+        assert (await caller.get("drill-other")).status == 503
+        shown = await breakwater("describe", "route", "test/drill", admin=caller.fleet.plane.admin)
+        assert "FaultPolicy test/of-rule (rule drill/abort)" in shown.out
+        await caller.fleet.remove("drill-faults")
+        assert [(await caller.get("drill-one", "/abort")).status for _ in range(4)] == [200] * 4
+
+
+async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        await caller.may_call("guarded", upstream.port)
+        await caller.fleet.put(
+            "guarded-policies",
+            http_route("guarded-api", external("guarded"), under("/a", "a"), under("/b", "b")),
+            http_route("guarded-web", external("guarded"), under("/web")),
+            resilience("of-all", external("guarded"), breaker=tripping(2)),
+            resilience("of-web", route_target("guarded-web"), breaker=tripping(3)),
+            resilience("of-b", route_target("guarded-api", "b"), breaker=tripping(4)),
+        )
+        assert (await caller.get("guarded", "/a")).status == 200
+        closed = "BREAKER_STATE_CLOSED"
+        assert await breakers(caller, "guarded") == {
+            "": closed,
+            "guarded-api/b": closed,
+            "guarded-web": closed,
+        }
+
+        admin = caller.fleet.plane.admin
+        order = "breakers", "force-open", "test/guarded", "--for", "10m", "--route", "guarded-web"
+        assert "FORCED_OPEN" in (await breakwater(*order, admin=admin)).out
+        refused = await caller.get("guarded", "/web")
+        assert (refused.status, reason(refused)) == (503, "breaker.forced")
+        assert [(await caller.get("guarded", path)).status for path in ("/a", "/b")] == [200, 200]
+        page = await scrape(caller.sidecar.http)
+        states = {
+            route: page.total("breakwater_breaker_state", service="test/guarded", route=route)
+            for route in ("", "guarded-api/b", "guarded-web")
+        }
+        assert states == {"": 0, "guarded-api/b": 0, "guarded-web": 2}
+        await breakwater("breakers", "reset", "test/guarded", "--route", "guarded-web", admin=admin)
+        assert (await caller.get("guarded", "/web")).status == 200
+
+        upstream.answer = lambda _: (Send(response(500)),)
+        assert [(await caller.get("guarded", "/b")).status for _ in range(5)] == [500] * 4 + [503]
+        assert (await caller.get("guarded", "/web")).status == 500
+        states_now = await breakers(caller, "guarded")
+        assert states_now["guarded-api/b"] == "BREAKER_STATE_OPEN"
+        assert {states_now[""], states_now["guarded-web"]} == {closed}
+        unknown = await breakwater(*order[:-1], "nobody", admin=admin)
+        assert unknown.code != 0
