@@ -283,14 +283,16 @@ impl Exchange {
         let worker = Rc::clone(&self.worker);
         let left_ns = deadline::left_ns(bounds);
         let (mut route, mut has_waited) = route::find(&worker, entry, request, left_ns).await?;
-        self.enter_cluster(&route.cluster);
         if rule::governs(&route) {
-            let (called, has_waited_before) = (route, has_waited);
-            (route, has_waited) = rule::follow(&worker, &called, request, left_ns).await?;
-            has_waited |= has_waited_before;
-            self.enter_cluster(&route.cluster);
+            let followed = rule::follow(&worker, &route, request, left_ns).await;
+            if followed.is_err() {
+                self.enter_cluster(&route.cluster);
+            }
+            let (found, has_waited_more) = followed?;
+            (route, has_waited) = (found, has_waited | has_waited_more);
             self.record.rule.clone_from(&route.rule);
         }
+        self.enter_cluster(&route.cluster);
         if let Some(entrances) = &route.cluster.entrances {
             route.rule = entrances.find(request, &worker.namespace);
             self.record.rule.clone_from(&route.rule);
@@ -300,7 +302,7 @@ impl Exchange {
         }
         let cluster = Rc::clone(&route.cluster);
         self.tries.read_contract(&cluster.config, request);
-        self.affinity = Affinity::of(&cluster.config, request, self.class()).to(entry.only());
+        self.affinity = Affinity::of(&cluster.config, request, || self.class()).to(entry.only());
         self.route = Some(route);
         Ok(cluster)
     }
@@ -489,8 +491,13 @@ impl Exchange {
         let Some(gate) = &cluster.bulkhead else {
             return Ok(());
         };
+        let class = if gate.has_lanes() {
+            self.class()
+        } else {
+            Criticality::default()
+        };
         let (permit, has_waited) =
-            bulkhead::enter(gate, cluster, self.class(), self.deadline, self.now_ns).await?;
+            bulkhead::enter(gate, cluster, class, self.deadline, self.now_ns).await?;
         self.bulkhead = Some(permit);
         if has_waited {
             self.now_ns = self.worker.clock.now_ns();

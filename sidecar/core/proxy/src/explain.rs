@@ -389,7 +389,7 @@ impl Telling<'_> {
 
     fn endpoint(&mut self, cluster: &Cluster) -> Result<(), Refused> {
         let now_ns = self.worker.clock.now_ns();
-        let affinity = Affinity::of(&cluster.config, self.question, Criticality::Default);
+        let affinity = Affinity::of(&cluster.config, self.question, Criticality::default);
         let (mut ready, mut all, mut outliers) = (0, 0, String::new());
         for set in &cluster.ports {
             set.visit(self.worker, cluster, |endpoint, is_ready| {

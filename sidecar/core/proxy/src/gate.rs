@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use policy::Criticality;
-use policy::bulkhead::{Arrival, Bulkhead, Claim, Params, Ticket};
+use policy::bulkhead::{Arrival, Bulkhead, Claim, NO_LANES, Params, Ticket};
 
 /// A bulkhead with its waiters.
 #[derive(Debug)]
@@ -53,6 +53,11 @@ impl Gate {
             machine: RefCell::new(Bulkhead::new(params)),
             waiters: RefCell::default(),
         })
+    }
+
+    /// Whether some classes have permits for themselves, so that it matters which one enters.
+    pub(crate) fn has_lanes(&self) -> bool {
+        self.machine.borrow().params().lanes != NO_LANES
     }
 
     /// Lets an arrival of a class in, has it wait, or turns it away.

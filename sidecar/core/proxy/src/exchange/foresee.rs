@@ -23,7 +23,7 @@ impl Exchange {
         }
         let (class, now_ns) = (self.class(), self.now_ns);
         let is_free = !self.affinity.is_chosen();
-        let affinity = is_free.then(|| Affinity::of(&shadow.config, request, class));
+        let affinity = is_free.then(|| Affinity::of(&shadow.config, request, || class));
         let entered = Foreseen::enter(
             shadow,
             &self.worker,

@@ -21,11 +21,16 @@ pub(crate) struct Affinity {
 }
 
 impl Affinity {
-    pub(crate) fn of(config: &Cluster, request: &dyn Request, class: Criticality) -> Self {
+    /// `class` is asked only where the request may belong to a group by how much it matters.
+    pub(crate) fn of(
+        config: &Cluster,
+        request: &dyn Request,
+        class: impl FnOnce() -> Criticality,
+    ) -> Self {
         let (balancing, groups) = (config.balancing.as_ref(), config.groups.as_ref());
         Self {
             key: balancing.and_then(|block| key(&block.params, request)),
-            group: groups.and_then(|block| group(&block.params, request, class)),
+            group: groups.and_then(|block| group(&block.params, request, class())),
             only: None,
         }
     }
