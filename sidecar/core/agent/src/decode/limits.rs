@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use kinds::Kind;
 use proxy::config::{
-    Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch, RequestMatch,
-    Subject,
+    Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch,
+    RequestMatch, Subject,
 };
 
 use super::outbound::policy_ref;
