@@ -22,6 +22,8 @@ use http1::Limits;
 
 /// Time for a head, from its first byte on.
 const HEAD_NS: u64 = 10_000_000_000;
+/// Time between two requests for which a connection keeps the memory that serving takes.
+const PAUSE_NS: u64 = 1_000_000_000;
 /// Time that a client's connection may rest between requests.
 const REST_NS: u64 = 300_000_000_000;
 /// Time that a client may neither take nor send a byte that is waited for.

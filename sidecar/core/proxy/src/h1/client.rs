@@ -1,7 +1,7 @@
 //! A client's connection: its requests, one after the other, and how it ends.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 
 use super::forward::Forward;
 use super::kit::Kit;
-use super::{AHEAD_BYTES, HEAD_NS, HEAD_READ_BYTES, REST_NS, STALL_NS, answer, limits};
+use super::{AHEAD_BYTES, HEAD_NS, HEAD_READ_BYTES, PAUSE_NS, REST_NS, STALL_NS, answer, limits};
 use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::request::Sender;
@@ -58,8 +58,9 @@ pub(super) enum Interrupt {
 
 /// Why no request came.
 enum NoRequest {
-    /// The client closed, or rested for too long, or the sidecar leaves.
+    /// The client closed, or the sidecar leaves.
     Over,
+    /// It did not come in time, or not all of it.
     Late,
     Malformed(Cause),
 }
@@ -84,15 +85,15 @@ impl Client {
         }
     }
 
-    /// Serves requests until the connection ends.
+    /// Serves requests until the connection ends; while it rests for longer than a pause, it owns next to no memory.
     pub(crate) async fn serve(&mut self) {
         loop {
-            let next = match self.rest().await {
-                Ok(()) => Box::pin(self.serve_one()).await,
+            let next = match self.rest(REST_NS).await {
+                Ok(()) => Box::pin(self.serve_while_busy()).await,
                 Err(_) => Next::Close,
             };
             match next {
-                Next::Request => self.wire.rest(&self.worker.memory),
+                Next::Request => {}
                 Next::Close => return,
                 Next::Linger => return Box::pin(self.linger()).await,
                 Next::Reset => return self.wire.reset_on_close(),
@@ -100,12 +101,28 @@ impl Client {
         }
     }
 
-    /// Waits for the first bytes of the next request, and owns next to no memory meanwhile.
-    async fn rest(&mut self) -> Result<(), NoRequest> {
+    /// Serves requests as long as each follows the one before within a pause, all in the same memory.
+    async fn serve_while_busy(&mut self) -> Next {
+        loop {
+            let next = self.serve_one().await;
+            if next != Next::Request {
+                return next;
+            }
+            self.wire.rest(&self.worker.memory);
+            match self.rest(PAUSE_NS).await {
+                Ok(()) => {}
+                Err(NoRequest::Late) => return Next::Request,
+                Err(_) => return Next::Close,
+            }
+        }
+    }
+
+    /// Waits for the first bytes of the next request, so long after the last one.
+    async fn rest(&mut self, within_ns: u64) -> Result<(), NoRequest> {
         if !self.wire.input.is_empty() {
             return Ok(());
         }
-        let until_ns = self.now_ns.saturating_add(REST_NS);
+        let until_ns = self.now_ns.saturating_add(within_ns);
         std::future::poll_fn(|cx| self.poll_rest(cx, until_ns)).await
     }
 
@@ -120,7 +137,7 @@ impl Client {
             Poll::Pending => self.place.watch(cx.waker()),
         }
         let over = self.alarm.poll(cx, &worker.clock, Some(until_ns));
-        over.map(|()| Err(NoRequest::Over))
+        over.map(|()| Err(NoRequest::Late))
     }
 
     /// Reads one request and serves it.
@@ -180,9 +197,8 @@ impl Client {
     pub(super) async fn beside<T>(
         &mut self,
         until_ns: Option<u64>,
-        work: impl Future<Output = T>,
+        mut work: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Interrupt> {
-        let mut work = pin!(work);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));

@@ -7,6 +7,7 @@ mod mirror;
 mod refuse;
 mod through;
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use http1::{Cause, Method};
@@ -83,9 +84,8 @@ impl<'a> Forward<'a> {
 
     async fn admit(&mut self, entry: &Entry) -> Result<Result<(), Refusal>, Interrupt> {
         let request = view(self.kit, self.client.sender);
-        self.client
-            .beside(None, self.exchange.admit(entry, &request))
-            .await
+        let admitting = pin!(self.exchange.admit(entry, &request));
+        self.client.beside(None, admitting).await
     }
 
     /// Keeps the body for another attempt, now that the policy is known.
@@ -158,7 +158,7 @@ impl<'a> Forward<'a> {
         let until_ns = self.exchange.now_ns().saturating_add(delay_ns);
         match self
             .client
-            .beside(Some(until_ns), std::future::pending::<()>())
+            .beside(Some(until_ns), pin!(std::future::pending::<()>()))
             .await
         {
             Err(Interrupt::ClientLeft) => Err(Interrupt::ClientLeft),

@@ -1,5 +1,6 @@
 //! An attempt: the request sent, and its answer's head awaited.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -48,7 +49,8 @@ impl Forward<'_> {
         let worker = Rc::clone(&self.client.worker);
         let until_ns = self.exchange.headers_by_ns();
         let now_ns = self.exchange.now_ns();
-        let connecting = connect(&worker, &mut self.exchange.connection, to, fresh, now_ns);
+        let place = &mut self.exchange.connection;
+        let connecting = pin!(connect(&worker, place, to, fresh, now_ns));
         match self.client.beside(until_ns, connecting).await {
             Ok(connected) => Ok(connected?),
             Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
