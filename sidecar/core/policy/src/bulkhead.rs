@@ -87,7 +87,7 @@ impl Bulkhead {
     /// Lets an arrival in, has it wait, or turns it away.
     #[inline]
     pub fn acquire(&mut self, claim: Claim) -> Arrival {
-        if self.in_flight < self.params.max_concurrent && self.waiters.len() == 0 {
+        if self.is_open() {
             self.hand_out(claim.class);
             Arrival::Acquired
         } else if self.waiters.len() < self.queue_capacity() {
@@ -95,6 +95,13 @@ impl Bulkhead {
         } else {
             Arrival::Full
         }
+    }
+
+    /// Whether the next arrival is let in.
+    #[inline]
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.in_flight < self.params.max_concurrent && self.waiters.len() == 0
     }
 
     /// Takes a permit of a class back; names the ticket that holds one now instead.

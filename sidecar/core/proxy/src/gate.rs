@@ -74,6 +74,17 @@ impl Gate {
         }
     }
 
+    /// Lets an arrival in if it need not wait.
+    pub(crate) fn enter_at_once(self: &Rc<Self>, class: Criticality) -> Option<Permit> {
+        if !self.look(Bulkhead::is_open) {
+            return None;
+        }
+        match self.enter(class) {
+            Entry::Open(permit) => Some(permit),
+            Entry::Wait(_) | Entry::Full => None,
+        }
+    }
+
     fn permit(self: &Rc<Self>, class: Criticality) -> Permit {
         Permit {
             gate: Rc::clone(self),

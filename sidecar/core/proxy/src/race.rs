@@ -88,10 +88,35 @@ struct Race<D: Driver> {
     hedge_at_ns: Option<u64>,
 }
 
-/// Asks `to`, and when no answer's head came by `hedge_at_ns`, another endpoint beside.
-pub(crate) async fn run<D: Driver>(driver: &mut D, to: &Destination, hedge_at_ns: u64) -> Tried<D> {
+/// Asks `to`, and when no answer's head came by `hedge_at_ns`, another endpoint beside; `fresh` if a connection that
+/// rested will not do.
+pub(crate) async fn run<D: Driver>(
+    driver: &mut D,
+    to: &Destination,
+    fresh: bool,
+    hedge_at_ns: u64,
+) -> Tried<D> {
+    let leg = Leg::set_out(driver, to.clone(), fresh);
+    go_on(driver, leg, hedge_at_ns).await
+}
+
+/// The same with a first attempt that was sent to `to` already.
+pub(crate) async fn join<D: Driver>(
+    driver: &mut D,
+    to: &Destination,
+    sent: D::Sent,
+    hedge_at_ns: u64,
+) -> Tried<D> {
+    let leg = Leg {
+        to: to.clone(),
+        stage: Stage::Sent(sent),
+    };
+    go_on(driver, leg, hedge_at_ns).await
+}
+
+async fn go_on<D: Driver>(driver: &mut D, first: Leg<D>, hedge_at_ns: u64) -> Tried<D> {
     let mut race = Race {
-        legs: smallvec![Leg::set_out(driver, to.clone())],
+        legs: smallvec![first],
         hedge_at_ns: Some(hedge_at_ns),
     };
     std::future::poll_fn(|cx| race.poll(cx, driver)).await
@@ -127,14 +152,14 @@ impl<D: Driver> Race<D> {
         }
         self.hedge_at_ns = None;
         if let Some(to) = driver.exchange().hedge() {
-            self.legs.insert(0, Leg::set_out(driver, to));
+            self.legs.insert(0, Leg::set_out(driver, to, false));
         }
     }
 }
 
 impl<D: Driver> Leg<D> {
-    fn set_out(driver: &mut D, to: Destination) -> Self {
-        let stage = Stage::Connecting(driver.connect(&to, false));
+    fn set_out(driver: &mut D, to: Destination, fresh: bool) -> Self {
+        let stage = Stage::Connecting(driver.connect(&to, fresh));
         Self { to, stage }
     }
 

@@ -20,20 +20,33 @@ pub(super) async fn connect(
     now_ns: u64,
 ) -> Result<Box<Peer>, NoConnection> {
     take_place(place, &to.cluster).await?;
-    let retirement = Retirement::of(&to.cluster);
-    let resting = if fresh {
-        None
-    } else {
-        to.pools.h1.take(&retirement, now_ns)
-    };
-    if let Some(mut peer) = resting {
-        peer.wake(retirement);
+    if let Some(peer) = (!fresh).then(|| wake(to, now_ns)).flatten() {
         return Ok(peer);
     }
     make_room(worker, &to.cluster);
     let stream = dial(worker, to.address, to.cluster.timeouts.connect).await?;
-    let peer = Peer::new(stream, &to.pools, retirement, now_ns);
+    let peer = Peer::new(stream, &to.pools, Retirement::of(&to.cluster), now_ns);
     Ok(Box::new(peer))
+}
+
+/// A connection to `to` that rested, with its place among the cluster's, if neither takes a wait.
+pub(super) fn connect_at_once(
+    place: &mut Option<Permit>,
+    to: &Destination,
+    now_ns: u64,
+) -> Option<Box<Peer>> {
+    if let (None, Some(gate)) = (&place, &to.cluster.connections) {
+        *place = Some(gate.enter_at_once(Criticality::Default)?);
+    }
+    wake(to, now_ns)
+}
+
+/// A connection that rested, about to carry another exchange.
+fn wake(to: &Destination, now_ns: u64) -> Option<Box<Peer>> {
+    let retirement = Retirement::of(&to.cluster);
+    let mut peer = to.pools.h1.take(&retirement, now_ns)?;
+    peer.wake(retirement);
+    Some(peer)
 }
 
 /// Takes one of the cluster's places, waiting in line for it as long as connecting may take.

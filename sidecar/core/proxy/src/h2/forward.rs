@@ -144,7 +144,7 @@ impl Forward {
     /// Sends the request and waits for the head of its answer.
     async fn ask(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
         if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
-            let (attempt, answer) = Box::pin(race::run(self, to, at_ns)).await?;
+            let (attempt, answer) = Box::pin(race::run(self, to, false, at_ns)).await?;
             return Ok(attempt.answered(answer));
         }
         loop {

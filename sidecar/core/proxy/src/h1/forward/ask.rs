@@ -11,7 +11,7 @@ use policy::ending::Ending;
 use super::{Forward, Unanswered};
 use crate::exchange::Destination;
 use crate::h1::client::{Client, Interrupt};
-use crate::h1::connect::connect;
+use crate::h1::connect::{connect, connect_at_once};
 use crate::h1::kit::Kit;
 use crate::h1::peer::{NoHead, Peer};
 use crate::h1::upload::NoBody;
@@ -22,7 +22,7 @@ impl Forward<'_> {
     /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.
     pub(super) async fn ask(&mut self, to: &Destination) -> Result<(Box<Peer>, usize), Unanswered> {
         if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
-            return Box::pin(race::run(self, to, at_ns)).await;
+            return self.ask_hedged(to, at_ns).await;
         }
         let mut fresh = false;
         loop {
@@ -34,6 +34,42 @@ impl Forward<'_> {
                 Err(unanswered) => return Err(unanswered),
             }
         }
+    }
+
+    /// The same with a second attempt beside it from `at_ns` on. Most are answered before, over a connection that
+    /// rested: only what is not becomes a race.
+    async fn ask_hedged(
+        &mut self,
+        to: &Destination,
+        at_ns: u64,
+    ) -> Result<(Box<Peer>, usize), Unanswered> {
+        let now_ns = self.exchange.now_ns();
+        let Some(mut peer) = connect_at_once(&mut self.exchange.connection, to, now_ns) else {
+            return Box::pin(race::run(self, to, false, at_ns)).await;
+        };
+        self.send_head(&mut peer);
+        match std::future::poll_fn(|cx| self.poll_alone(cx, &mut peer, at_ns)).await {
+            Some(Ok(head_len)) => Ok((peer, head_len)),
+            Some(Err(Unanswered::Failed(Ending::Reset, _))) if self.is_stale(&peer) => {
+                Box::pin(race::run(self, to, true, at_ns)).await
+            }
+            Some(Err(unanswered)) => Err(unanswered),
+            None => Box::pin(race::join(self, to, peer, at_ns)).await,
+        }
+    }
+
+    /// Ready with what came of the attempt, or with nothing when it is time for a second one.
+    fn poll_alone(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: &mut Peer,
+        at_ns: u64,
+    ) -> Poll<Option<Result<usize, Unanswered>>> {
+        if let Poll::Ready(tried) = self.poll_answer(cx, peer) {
+            return Poll::Ready(Some(tried));
+        }
+        let Client { alarm, worker, .. } = &mut *self.client;
+        alarm.poll(cx, &worker.clock, Some(at_ns)).map(|()| None)
     }
 
     /// Whether a connection had been closed while it rested, and the request may go on another one for free.
