@@ -47,7 +47,7 @@ pub use rate::{Rate, Share};
 use sliding_log::SlidingLog;
 use sliding_window::SlidingWindow;
 use table::{Counts, Table};
-pub use table::{Standing, View};
+pub use table::{Left, Standing, View};
 use token_bucket::TokenBucket;
 
 use crate::moment::Moment;
@@ -308,8 +308,8 @@ impl Limiter {
 
     /// What is left where an ask was answered.
     #[must_use]
-    pub fn view_after(&self, ask: &Ask, at: Moment) -> View {
-        self.counts.view(ask.cell_key(), at)
+    pub fn left_after(&self, ask: &Ask, at: Moment) -> Left {
+        self.counts.left(ask.cell_key(), at)
     }
 
     /// Forgets some keys that are as new; for a slow, steady pulse.

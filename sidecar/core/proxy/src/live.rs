@@ -3,6 +3,7 @@
 //! A [`Live`] is one configuration; requests hold on to what they began with. The machines below it are shared from one
 //! configuration to the next, as long as their block, endpoint or cluster stays, and take new figures in place.
 
+mod by_name;
 mod overlay;
 
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use by_name::ByName;
 use policy::Percent;
 use policy::budget::Budget;
 use policy::bulkhead;
@@ -43,9 +45,9 @@ const CONNECTION_QUEUE: u32 = 65_536;
 pub(crate) struct Live {
     pub(crate) config: Arc<Config>,
     /// What the workload calls, by the canonical names of hosts.
-    pub(crate) hosts: HashMap<Box<str>, Rc<Cluster>>,
+    pub(crate) hosts: ByName<Box<str>, Rc<Cluster>>,
     /// What the workload calls.
-    pub(crate) clusters: HashMap<ServiceName, Rc<Cluster>>,
+    pub(crate) clusters: ByName<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
     pub(crate) inbound: Vec<Rc<Cluster>>,
     /// The application at each of its ports at which somebody was led here.

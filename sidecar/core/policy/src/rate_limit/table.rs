@@ -22,6 +22,15 @@ pub struct View {
     pub full_after_ns: Option<u64>,
 }
 
+/// What a limit has left: of a [`View`], what every request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The requests of cost 1 that it would admit now.
+    pub remaining: u64,
+    /// The time until it would admit more; zero when nothing is used, none when nobody knows.
+    pub more_after_ns: Option<u64>,
+}
+
 /// Where one stands who was admitted to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -50,6 +59,7 @@ pub(super) trait Counts: Any + Debug + Send + Sync {
     fn release(&mut self, ask: &mut Ask, at: Moment);
     fn standing(&mut self, ask: &mut Ask, at: Moment) -> Standing;
     fn shortage(&self, ask: &Ask, at: Moment) -> Result<u64, Shortage>;
+    fn left(&self, key: Option<Key>, at: Moment) -> Left;
     fn view(&self, key: Option<Key>, at: Moment) -> View;
     fn capacity(&self) -> u64;
     fn least_remaining(&self, at: Moment) -> u64;
@@ -302,6 +312,14 @@ impl<C: Cell> Counts for Table<C> {
             remaining: cell.remaining(&terms, at.now_ns),
             more_after_ns: cell.more_after_ns(&terms, at.now_ns),
             full_after_ns: cell.full_after_ns(&terms, at.now_ns),
+        })
+    }
+
+    fn left(&self, key: Option<Key>, at: Moment) -> Left {
+        let terms = self.terms_at(at);
+        self.look(key, |cell| Left {
+            remaining: cell.remaining(&terms, at.now_ns),
+            more_after_ns: cell.more_after_ns(&terms, at.now_ns),
         })
     }
 

@@ -66,10 +66,10 @@ pub(crate) struct Rule {
 /// What a request asks of the limits that apply to it.
 #[derive(Default)]
 struct Asks {
-    bound: SmallVec<[Ask; 2]>,
-    exempt: SmallVec<[Ask; 2]>,
+    bound: SmallVec<[Ask; 4]>,
+    exempt: SmallVec<[Ask; 4]>,
     /// Of limits that decide nothing; they count what is admitted by those that do.
-    shadow: SmallVec<[Ask; 2]>,
+    shadow: SmallVec<[Ask; 4]>,
     /// A limit in shadow that refuses requests without a subject.
     would_refuse: Option<Refusal>,
 }
@@ -258,8 +258,8 @@ impl Limits {
         let limiters = self.usage.limiters();
         let told = asks.bound.iter().chain(&asks.exempt);
         for ask in told.filter(|ask| !self.rule(ask).stated.is_shadow) {
-            let view = limiters[ask.limiter()].view_after(ask, at);
-            quota.note(&self.rule(ask).label, view);
+            let left = limiters[ask.limiter()].left_after(ask, at);
+            quota.note(&self.rule(ask).label, left);
         }
     }
 

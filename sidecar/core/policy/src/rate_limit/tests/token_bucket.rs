@@ -74,7 +74,12 @@ fn headers_tell_what_is_left_and_when_there_is_more() {
     let mut limits = [Limiter::new(tokens(2, 10))];
     let mut asks = [Ask::new(0, Some(1), 3)];
     assert_eq!(admit(&mut limits, &mut asks, &arrival(at(0))), AT_ONCE);
-    let view = limits[0].view_after(&asks[0], at(SECOND / 4));
+    let view = limits[0].view(Some(1), at(SECOND / 4));
+    let left = limits[0].left_after(&asks[0], at(SECOND / 4));
+    assert_eq!(
+        (left.remaining, left.more_after_ns),
+        (view.remaining, view.more_after_ns)
+    );
     assert_eq!((view.capacity, view.remaining), (10, 7));
     assert_eq!(view.more_after_ns, Some(SECOND / 4));
     assert_eq!(view.full_after_ns, Some(5 * SECOND / 4));

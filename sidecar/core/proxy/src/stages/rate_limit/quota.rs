@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use policy::rate_limit::{Algorithm, Rate, View};
+use policy::rate_limit::{Algorithm, Left, Rate};
 use smallvec::SmallVec;
 
 use crate::config::LimitHeaders;
@@ -26,7 +26,7 @@ pub(crate) struct Label {
 
 /// What each limit that applied has left.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Quota(SmallVec<[Line; 2]>);
+pub(crate) struct Quota(SmallVec<[Line; 3]>);
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -64,12 +64,12 @@ fn window(rate: Rate) -> String {
 }
 
 impl Quota {
-    pub(super) fn note(&mut self, label: &Rc<Label>, view: View) {
+    pub(super) fn note(&mut self, label: &Rc<Label>, left: Left) {
         if label.headers != LimitHeaders::None {
             self.0.push(Line {
                 label: Rc::clone(label),
-                remaining: view.remaining,
-                next_seconds: view.more_after_ns.map(|ns| ns.div_ceil(SECOND_NS)),
+                remaining: left.remaining,
+                next_seconds: left.more_after_ns.map(|ns| ns.div_ceil(SECOND_NS)),
             });
             self.0.sort_by_key(|line| line.remaining);
         }

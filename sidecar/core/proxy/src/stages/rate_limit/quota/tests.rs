@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use policy::rate_limit::{Algorithm, Rate, Share, View};
+use policy::rate_limit::{Algorithm, Left, Rate, Share};
 
 use super::{Label, Quota};
 use crate::config::LimitHeaders;
@@ -9,12 +9,10 @@ use crate::stages::rescue::Answer;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-fn view(remaining: u64, more_after_ns: u64) -> View {
-    View {
-        capacity: 100,
+fn left(remaining: u64, more_after_ns: u64) -> Left {
+    Left {
         remaining,
         more_after_ns: Some(more_after_ns),
-        full_after_ns: Some(more_after_ns),
     }
 }
 
@@ -45,11 +43,11 @@ fn every_limit_is_told_the_most_restrictive_first() {
     let rate = bucket(100, SECOND_NS);
     quota.note(
         &label(LimitHeaders::Standard, "total", &rate),
-        view(70, SECOND_NS / 100),
+        left(70, SECOND_NS / 100),
     );
     quota.note(
         &label(LimitHeaders::Standard, "per-user", &rate),
-        view(39, 0),
+        left(39, 0),
     );
     let expected = [
         (
@@ -68,7 +66,7 @@ fn every_limit_is_told_the_most_restrictive_first() {
 fn a_window_below_a_second_is_left_out() {
     let mut quota = Quota::default();
     let rate = bucket(1, SECOND_NS / 2);
-    quota.note(&label(LimitHeaders::Standard, "burst", &rate), view(1, 0));
+    quota.note(&label(LimitHeaders::Standard, "burst", &rate), left(1, 0));
     assert_eq!(told(&quota)[0].1, "\"burst\";q=1");
 }
 
@@ -76,9 +74,9 @@ fn a_window_below_a_second_is_left_out() {
 fn what_is_in_flight_has_a_unit_and_no_time() {
     let mut quota = Quota::default();
     let limit = Algorithm::Concurrency(Share::new(50, 1));
-    let unknown = View {
+    let unknown = Left {
         more_after_ns: None,
-        ..view(49, 0)
+        ..left(49, 0)
     };
     quota.note(&label(LimitHeaders::Both, "in-flight", &limit), unknown);
     let expected = [
@@ -97,11 +95,11 @@ fn what_is_in_flight_has_a_unit_and_no_time() {
 fn the_older_form_and_silence_are_told_as_asked() {
     let rate = bucket(100, 60 * SECOND_NS);
     let mut quota = Quota::default();
-    quota.note(&label(LimitHeaders::None, "hidden", &rate), view(1, 0));
+    quota.note(&label(LimitHeaders::None, "hidden", &rate), left(1, 0));
     assert!(told(&quota).is_empty());
     quota.note(
         &label(LimitHeaders::Legacy, "old", &rate),
-        view(2, 3 * SECOND_NS),
+        left(2, 3 * SECOND_NS),
     );
     let expected = [
         ("x-ratelimit-limit".into(), "100".to_owned()),
