@@ -192,13 +192,13 @@ async def test_limits_tell_what_is_used(shop: Shop) -> None:
 
 async def test_a_breaker_is_forced_open_for_a_time_and_given_back(shop: Shop) -> None:
     forced = await shop.rows("breakers", "force-open", "test/cart", "--for", "10m")
-    assert [row[:4] for row in forced] == [["test/cart", "-", "test-web", "FORCED_OPEN"]]
+    assert [row[:5] for row in forced] == [["test/cart", "-", "-", "test-web", "FORCED_OPEN"]]
     assert await shop.call() == "breaker.forced"
     ((*_, state, _, _, remaining, kind, policy),) = await shop.rows("breakers", "test/cart")
     assert (state, kind, policy) == ("FORCED_OPEN", "ResiliencePolicy", "test/cart")
     assert remaining.startswith(("9m", "10m"))
     reset = await shop.rows("breakers", "reset", "test/cart")
-    assert [row[3] for row in reset] == ["CLOSED"]
+    assert [row[4] for row in reset] == ["CLOSED"]
     assert await shop.call() == "ratelimit.token"
 
 
