@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import grpc.aio
 import pytest
@@ -38,9 +39,9 @@ class Control:
 
 
 @asynccontextmanager
-async def front(*, takes: bool = True) -> AsyncIterator[Control]:
-    """A front with nothing behind it; without `takes` nothing is taken by itself."""
-    fanout = Fanout("127.0.0.1:0", PATH, "\0breakwater-test-nobody", 60.0, 1.0, None)
+async def front(*, takes: bool = True, behind: str = "breakwater-test-nobody") -> AsyncIterator[Control]:
+    """A front with nothing behind it but who listens there; without `takes` nothing is taken by itself."""
+    fanout = Fanout("127.0.0.1:0", PATH, f"\0{behind}", 60.0, 1.0, None)
     control = Control(fanout)
     if takes:
         asyncio.get_running_loop().add_reader(fanout.fileno(), control.take)
@@ -198,6 +199,29 @@ async def test_call_with_nobody_behind_is_unavailable() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(b"")
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_refusal_of_a_relayed_call_is_heard_by_who_has_more_to_say() -> None:
+    behind = f"breakwater-test-{uuid4()}"
+    silence = asyncio.Event()
+
+    async def refuse(_requests: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
+
+    async def requests() -> AsyncIterator[bytes]:
+        await silence.wait()
+        yield b""
+
+    server = grpc.aio.server()
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(refuse)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Other", {"Call": handler})])
+    server.add_insecure_port(f"unix-abstract:{behind}")
+    await server.start()
+    async with front(behind=behind) as control, channel(control) as opened:
+        method: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = opened.stream_stream("/test.Other/Call")
+        codes = [await method(requests()).code() for _ in range(50)]
+    await server.stop(None)
+    assert set(codes) == {grpc.StatusCode.PERMISSION_DENIED}
 
 
 async def test_silent_client_is_cut() -> None:

@@ -105,7 +105,7 @@ async def all_find(callers: tuple[Caller, ...], name: str, state: str, count: in
 
 
 def are_spared(callers: tuple[Caller, ...], name: str, upstream: ScriptedUpstream) -> Condition:
-    """Return the condition that none of many calls meets an endpoint: callers may still be changing hands."""
+    """Return the condition that none of many calls meets an endpoint: probes may still be changing hands."""
 
     async def holds() -> bool:
         before = sum(not is_probe(request) for request in upstream.requests)

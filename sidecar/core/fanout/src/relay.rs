@@ -25,14 +25,14 @@ pub(crate) async fn relay(
         let reason = "the control plane does not answer; try another one, or later";
         return status::refuse(&mut respond, &Status::new(Code::Unavailable, reason));
     };
-    let up = async {
-        if is_whole || pump(body, upload).await.is_ok() {
-            std::future::pending::<()>().await;
+    let gone = async {
+        if is_whole || !matches!(pump(body, upload).await, Err(Broken::Sender)) {
+            std::future::pending::<()>().await; // who takes no more may have answered: that decides
         }
     };
     tokio::select! {
         () = download(response, respond) => {}
-        () = up => {}
+        () = gone => {}
     }
 }
 
@@ -45,7 +45,9 @@ async fn download(response: ResponseFuture, mut respond: SendResponse<Bytes>) {
     match answer {
         Ok(answer) => {
             let (head, body) = answer.into_parts();
-            let is_whole = body.is_end_stream();
+            // A head with a status is all there is, also where a reset after it hides that (gRPC over HTTP/2,
+            // Trailers-Only).
+            let is_whole = body.is_end_stream() || head.headers.contains_key(status::STATUS);
             let sender = respond.send_response(Response::from_parts(head, ()), is_whole);
             if let Ok(sender) = sender
                 && !is_whole
@@ -57,15 +59,20 @@ async fn download(response: ResponseFuture, mut respond: SendResponse<Bytes>) {
     }
 }
 
-/// Why a direction ended early.
-struct Broken;
+/// Who ended a direction early.
+enum Broken {
+    /// Whose message it is.
+    Sender,
+    /// Whom it is for.
+    Receiver,
+}
 
 /// Passes one direction on, no faster than it is read.
 async fn pump(mut from: RecvStream, mut to: SendStream<Bytes>) -> Result<(), Broken> {
     loop {
         let piece = tokio::select! {
             piece = from.data() => piece,
-            _ = poll_fn(|cx| to.poll_reset(cx)) => return Err(Broken),
+            _ = poll_fn(|cx| to.poll_reset(cx)) => return Err(Broken::Receiver),
         };
         match piece {
             Some(Ok(piece)) => {
@@ -73,11 +80,11 @@ async fn pump(mut from: RecvStream, mut to: SendStream<Bytes>) -> Result<(), Bro
                 send(&mut to, piece).await?;
                 from.flow_control()
                     .release_capacity(length)
-                    .map_err(|_| Broken)?;
+                    .map_err(|_| Broken::Sender)?;
             }
             Some(Err(error)) => {
                 to.send_reset(error.reason().unwrap_or(Reason::CANCEL));
-                return Err(Broken);
+                return Err(Broken::Sender);
             }
             None => return finish(from, to).await,
         }
@@ -88,9 +95,9 @@ async fn finish(mut from: RecvStream, mut to: SendStream<Bytes>) -> Result<(), B
     let ended = match from.trailers().await {
         Ok(Some(trailers)) => to.send_trailers(trailers),
         Ok(None) => to.send_data(Bytes::new(), true),
-        Err(_) => return Err(Broken),
+        Err(_) => return Err(Broken::Sender),
     };
-    ended.map_err(|_| Broken)
+    ended.map_err(|_| Broken::Receiver)
 }
 
 async fn send(to: &mut SendStream<Bytes>, mut piece: Bytes) -> Result<(), Broken> {
@@ -99,9 +106,9 @@ async fn send(to: &mut SendStream<Bytes>, mut piece: Bytes) -> Result<(), Broken
         let capacity = to.capacity().min(piece.len());
         if capacity > 0 {
             to.send_data(piece.split_to(capacity), false)
-                .map_err(|_| Broken)?;
+                .map_err(|_| Broken::Receiver)?;
         } else if !matches!(poll_fn(|cx| to.poll_capacity(cx)).await, Some(Ok(_))) {
-            return Err(Broken);
+            return Err(Broken::Receiver);
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use h2::SendStream;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
