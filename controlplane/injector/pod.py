@@ -9,6 +9,7 @@ Pod: TypeAlias = Mapping[str, Any]
 """A pod, or the template of one, as JSON."""
 
 CONTAINERS: Final = ("containers", "initContainers")
+MAX_PORT: Final = 65_535
 
 
 def block(tree: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -28,6 +29,12 @@ def entries(tree: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]
 def texts(pod: Pod, name: str) -> Mapping[str, str]:
     """The labels or annotations of a pod."""
     return {key: str(value) for key, value in block(pod, "metadata", name).items()}
+
+
+def port_number(text: str) -> int | None:
+    """The port that a text writes in digits, if it is one; a text may be of any length."""
+    is_short = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PORT))
+    return int(text) if is_short and 0 < int(text) <= MAX_PORT else None
 
 
 def containers(pod: Pod) -> Iterator[tuple[str, int, Mapping[str, Any]]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from controlplane.injector.operations import Operation
-from controlplane.injector.pod import Pod, block, containers, entries
+from controlplane.injector.pod import MAX_PORT, Pod, block, containers, entries, port_number
 from controlplane.injector.template import HTTP_PORT, OWN_PORTS
 from controlplane.policy.sidecar_profile import Capture, Profile
 
@@ -22,7 +22,6 @@ _PROBES: Final = (("startupProbe",), ("readinessProbe",), ("livenessProbe",))
 _HOOKS: Final = (("lifecycle", "postStart"), ("lifecycle", "preStop"))
 _GRPC_CHECK: Final = "/grpc.health.v1.Health/Check"
 _IN_URLS: Final = "/?%:@!$&'()*+,;=~-._[]"
-_MAX_PORT: Final = 65_535
 
 
 class _Asked(NamedTuple):
@@ -113,5 +112,5 @@ def written(path: object) -> str:
 def _number(port: object, container: Mapping[str, Any]) -> int | None:
     if isinstance(port, str):
         named = (one.get("containerPort") for one in entries(container, "ports") if one.get("name") == port)
-        port = next(named, int(port) if port.isascii() and port.isdecimal() else None)
-    return port if isinstance(port, int) and 0 < port <= _MAX_PORT else None
+        port = next(named, port_number(port))
+    return port if isinstance(port, int) and 0 < port <= MAX_PORT else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.injector.operations import Operation
-from controlplane.injector.pod import Pod, texts
+from controlplane.injector.pod import Pod, port_number, texts
 from controlplane.injector.probes import written
 from controlplane.injector.template import HTTP_PORT, OWN_PORTS
 
@@ -19,7 +19,6 @@ _SCRAPE, _SCHEME = "prometheus.io/scrape", "prometheus.io/scheme"
 _PORT, _PATH = "prometheus.io/port", "prometheus.io/path"
 _PAGE: Final = "/metrics"
 _LED: Final = {_PORT: str(HTTP_PORT), _PATH: _PAGE}
-_MAX_PORT: Final = 65_535
 
 
 def flags(pod: Pod) -> Iterator[str]:
@@ -32,10 +31,9 @@ def flags(pod: Pod) -> Iterator[str]:
 def led(pod: Pod) -> Mapping[str, str]:
     """The annotations that are led to the sidecar, as they are; none where it could not ask."""
     found = texts(pod, "annotations")
-    port, scheme = found.get(_PORT, ""), found.get(_SCHEME, "http")
-    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= len(str(_MAX_PORT)) else 0
-    is_asked = found.get(_SCRAPE) == "true" and scheme == "http"
-    if not is_asked or not 0 < number <= _MAX_PORT or number in OWN_PORTS:
+    number = port_number(found.get(_PORT, ""))
+    is_asked = found.get(_SCRAPE) == "true" and found.get(_SCHEME, "http") == "http"
+    if not is_asked or number is None or number in OWN_PORTS:
         return {}
     return {name: found[name] for name in _LED if name in found}
 

@@ -42,6 +42,7 @@ def told(found: dict[str, Any]) -> list[str]:
         ({"grpc": {"port": 9001, "service": "cart"}}, ["9001/grpc.health.v1.Health/Check"]),
         ({"tcpSocket": {"port": "lines"}}, ["9000"]),
         ({"tcpSocket": {"port": 70_000}}, []),
+        ({"tcpSocket": {"port": "9" * 5_000}}, []),
         ({"exec": {"command": ["check"]}}, []),
         ({}, []),
     ],
