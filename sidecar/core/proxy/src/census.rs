@@ -49,8 +49,11 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
         }
     }
     statuses.sort_by(|one, other| {
-        let key = |of: &BreakerStatus| (of.service.clone(), of.route.clone(), of.endpoint.clone());
-        key(one).cmp(&key(other))
+        (&one.service, &one.route, &one.endpoint).cmp(&(
+            &other.service,
+            &other.route,
+            &other.endpoint,
+        ))
     });
     statuses
 }

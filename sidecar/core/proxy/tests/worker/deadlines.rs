@@ -262,16 +262,21 @@ async fn an_event_stream_outlives_the_request_timeout_until_it_rests_too_long() 
     .await;
 }
 
-#[tokio::test]
-async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time() {
-    let upstream = Upstream::scripted(|mut connection| async move {
+/// Sends an event stream that is more than every buffer on the way takes.
+async fn endless_events() -> Upstream {
+    Upstream::scripted(|mut connection| async move {
         connection.request().await;
         connection
             .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
             .await;
-        connection.send(vec![b'x'; 64 << 20]).await; // more than every buffer on the way takes
+        connection.send(vec![b'x'; 64 << 20]).await;
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time() {
+    let upstream = endless_events().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(Timeouts {
         stream_idle: Some(100 * MS),
@@ -293,14 +298,7 @@ async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time()
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_cut_off_sooner_while_memory_is_short() {
-    let upstream = Upstream::scripted(|mut connection| async move {
-        connection.request().await;
-        connection
-            .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-            .await;
-        connection.send(vec![b'x'; 64 << 20]).await; // more than every buffer on the way takes
-    })
-    .await;
+    let upstream = endless_events().await;
     let mut short = settings();
     short.bounds.standstill = policy::standstill::Params {
         short_ns: 20_000_000,

@@ -11,12 +11,12 @@ use crate::readiness::{Layout, Member, Params};
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 /// An endpoint without a breaker, in a zone and a group.
-struct Placed {
-    endpoint: Endpoint,
-    is_near: bool,
-    group: Option<usize>,
-    slow_start: Option<SlowStart>,
-    is_unhealthy: bool,
+pub(super) struct Placed {
+    pub(super) endpoint: Endpoint,
+    pub(super) is_near: bool,
+    pub(super) group: Option<usize>,
+    pub(super) slow_start: Option<SlowStart>,
+    pub(super) is_unhealthy: bool,
 }
 
 impl Member for Placed {
@@ -54,7 +54,7 @@ impl Member for Placed {
     }
 }
 
-fn members(count: usize) -> Vec<Placed> {
+pub(super) fn members(count: usize) -> Vec<Placed> {
     let placed = |endpoint| Placed {
         endpoint,
         is_near: false,

@@ -1,50 +1,14 @@
 //! Why a call that went somewhere would have gone elsewhere.
 
+use super::algorithms::{Placed, members};
 use super::*;
 use crate::balancer::Algorithm;
 use crate::instance_groups::Overflow;
 
-/// An endpoint as others than breakers and outlier detection see it.
-struct Placed {
-    load: Load,
-    is_unhealthy: bool,
-    is_near: bool,
-    group: Option<usize>,
-}
-
-impl Member for Placed {
-    fn breaker(&self) -> Option<&Breaker> {
-        None
-    }
-
-    fn breaker_mut(&mut self) -> Option<&mut Breaker> {
-        None
-    }
-
-    fn load(&self) -> &Load {
-        &self.load
-    }
-
-    fn is_unhealthy(&self) -> bool {
-        self.is_unhealthy
-    }
-
-    fn is_near(&self) -> bool {
-        self.is_near
-    }
-
-    fn group(&self) -> Option<usize> {
-        self.group
-    }
-}
-
 fn placed(group: usize) -> Placed {
-    Placed {
-        load: Load::new(0),
-        is_unhealthy: false,
-        is_near: false,
-        group: Some(group),
-    }
+    let mut placed = members(1).remove(0);
+    placed.group = Some(group);
+    placed
 }
 
 fn why(members: &[Placed], layout: Layout, ask: &Ask) -> Vec<Option<Elsewhere>> {

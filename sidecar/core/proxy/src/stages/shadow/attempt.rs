@@ -46,29 +46,25 @@ impl Foreseen {
     ) -> Result<Attempt, Refusal> {
         let call = breaker::admit(worker, &self.cluster, now_ns)?;
         self.is_elsewhere = false;
-        let Some((set, affinity)) = &self.endpoints else {
-            return Ok(Attempt {
-                call,
-                ..Attempt::default()
-            });
-        };
-        match set.follow(worker, &self.cluster, affinity, made, now_ns) {
-            Some(Followed::Nowhere(refusal)) => Err(refusal),
+        let followed = self
+            .endpoints
+            .as_ref()
+            .and_then(|(set, affinity)| set.follow(worker, &self.cluster, affinity, made, now_ns));
+        let picked = match followed {
+            Some(Followed::Nowhere(refusal)) => return Err(refusal),
             Some(Followed::Elsewhere(why)) => {
                 self.is_elsewhere = true;
                 self.note(deeds, Deed::Elsewhere(why));
-                Ok(Attempt::default())
+                return Ok(Attempt::default());
             }
-            Some(Followed::There(picked)) => Ok(Attempt {
-                call,
-                picked: Some(picked),
-                hedge_at_ns: None,
-            }),
-            None => Ok(Attempt {
-                call,
-                ..Attempt::default()
-            }),
-        }
+            Some(Followed::There(picked)) => Some(picked),
+            None => None,
+        };
+        Ok(Attempt {
+            call,
+            picked,
+            hedge_at_ns: None,
+        })
     }
 
     /// Notes when another attempt would be made beside one that was just begun.
