@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from controlplane.model.resource import HostBinding, Resource, ResourceName, ResourceType, Version
+from controlplane.model.resource import Endpoints, HostBinding, Resource, ResourceName, ResourceType, Version
 from controlplane.snapshot.build import Snapshot
 
 
@@ -24,6 +24,13 @@ class Published:
         """The version that every reader should have, or `None` when there is no such resource."""
         found = self._resources.get(resource)
         return found.version if found else None
+
+    def is_awaited(self, resource: ResourceName) -> bool:
+        """Whether more of it than there is may be on the way back: who registered, not who is listed."""
+        if self.is_settled:
+            return False
+        found = self._resources.get(resource)
+        return found is None or (isinstance(found.body, Endpoints) and not found.policies)
 
     def shared_name(self, resource: ResourceName) -> ResourceName:
         """The same name, if possible as the one object that a thousand streams can share."""

@@ -28,6 +28,10 @@ class Desired(Protocol):
         """The version that every reader should have, or `None` when there is no such resource."""
         ...
 
+    def is_awaited(self, resource: ResourceName) -> bool:
+        """Whether more of it than there is may be on the way back after a restart."""
+        ...
+
     def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
         """What a HOST brings with it; nothing when it does not exist."""
         ...

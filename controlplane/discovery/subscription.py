@@ -258,10 +258,7 @@ class Subscription:
         """What it holds from before a restart, and might lose only because others are not back yet."""
         if desired.is_settled or not self.carried:
             return _NOTHING
-        held = self.due.keys() & self.carried.keys()
-        return frozenset(
-            one for one in held if one.type is ResourceType.ENDPOINTS or desired.find(one) is None
-        )
+        return frozenset(filter(desired.is_awaited, self.due.keys() & self.carried.keys()))
 
     def _uncarry(self, sent: Iterable[ResourceName], desired: Desired) -> None:
         """Drop from what was carried what was replaced, and all that can no longer be withheld."""

@@ -90,12 +90,12 @@ def breakwater(configuration: str, *, is_callee: bool = False) -> Start:
 @asynccontextmanager
 async def _breakwater(site: Site, configuration: str, *, is_callee: bool) -> AsyncIterator[Running]:
     """Run our sidecar on the measured core, its control plane beside the origin."""
-    policies = site.scratch / Path(configuration).stem
-    file = site.render(configuration, policies / "bench.yaml")
+    scratch = site.scratch / Path(configuration).stem  # its own state, so that none starts with another's
+    file = site.render(configuration, scratch / "policies" / "bench.yaml")
     async with (
-        controlplane(site.scratch, file.parent, prefix=pinned(site.load_core)) as plane,
+        controlplane(scratch, file.parent, prefix=pinned(site.load_core)) as plane,
         sidecar(
-            site.scratch,
+            scratch,
             "bench/client",
             app_port=site.origin_port,
             discovery=plane.discovery,

@@ -24,15 +24,25 @@ def inbound(name: str) -> ResourceName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeDesired:
-    """What every reader should have; `services` maps a host to the service behind it."""
+    """What every reader should have.
+
+    `services` maps a host to the service behind it; `listed` are endpoints that no restart takes away.
+    """
 
     revision: int = 1
     is_settled: bool = True
     versions: Mapping[ResourceName, Version] = field(default_factory=dict)
     services: Mapping[ResourceName, str] = field(default_factory=dict)
+    listed: frozenset[ResourceName] = frozenset()
 
     def find(self, resource: ResourceName) -> Version | None:
         return self.versions.get(resource)
+
+    def is_awaited(self, resource: ResourceName) -> bool:
+        if self.is_settled:
+            return False
+        is_registered = resource.type is ResourceType.ENDPOINTS and resource not in self.listed
+        return is_registered or resource not in self.versions
 
     def behind(self, resource: ResourceName) -> frozenset[ResourceName]:
         service = self.services.get(resource)

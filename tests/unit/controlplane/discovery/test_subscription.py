@@ -329,6 +329,13 @@ def test_restarted_registry_takes_nothing_away_before_it_is_settled() -> None:
     assert (response.resources, response.removed) == ({CART_ENDPOINTS: B}, (CART,))
 
 
+def test_endpoints_that_a_document_lists_are_told_before_the_registry_is_settled() -> None:
+    versions = {CART_ENDPOINTS: B, CART_OUTBOUND: B}
+    unsettled = FakeDesired(is_settled=False, versions=versions, listed=frozenset({CART_ENDPOINTS}))
+    held = {CART_ENDPOINTS: A, CART_OUTBOUND: A}
+    assert send(begin(held, held, unsettled), unsettled).resources == versions
+
+
 def test_registry_that_is_not_settled_still_tells_what_is_new() -> None:
     first = FakeDesired(is_settled=False, versions={CART_ENDPOINTS: A})
     state = begin({}, [CART_ENDPOINTS], first)
