@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sidecar.machines import (
     MILLISECOND_NS,
@@ -30,7 +28,9 @@ from sidecar.machines import (
     Probes,
     TimeWindow,
 )
+from tests.support import drawn
 from tests.support.breaker_oracle import Oracle, running_oracle
+from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 FOREVER_NS = 1 << 62
 SLOW_NS = 100 * MILLISECOND_NS
@@ -44,29 +44,31 @@ STATES = {
 }
 
 
-def has_no_verdict_before_the_last_probe(params: BreakerParams) -> bool:
-    assert isinstance(params.trial, Probes)
-    return params.trial.probes <= params.minimum_requests
+def with_probes(minimum_and_probes: tuple[int, int], **params: object) -> BreakerParams:
+    """Figures by which there is no verdict before the last probe."""
+    minimum, probes = minimum_and_probes
+    return BreakerParams(minimum_requests=minimum, trial=Probes(probes=probes), **params)  # type: ignore[arg-type]  # as drawn
 
 
-params = st.builds(
-    BreakerParams,
-    window=st.one_of(
-        st.builds(CountWindow, size=st.integers(1, 12)),
-        st.just(TimeWindow(duration_ns=10 * SECOND_NS)),
+params = drawn.builds(
+    with_probes,
+    minimum_and_probes=drawn.sampled_from(
+        [(each, few) for each in range(1, 9) for few in range(1, 6) if few <= each]
     ),
-    minimum_requests=st.integers(1, 8),
-    error_rate=st.sampled_from([10, 25, 50, 75, 100]),
-    slow_rate=st.sampled_from([20, 50, 100]),
-    slow_after_ns=st.just(SLOW_NS),
-    consecutive_failures=st.none(),
-    open_base_ns=st.sampled_from([1_501 * MILLISECOND_NS, 4_501 * MILLISECOND_NS]),
-    open_multiplier=st.sampled_from([1, 2, 3]),
-    open_max_ns=st.just(40_501 * MILLISECOND_NS),
-    open_jitter=st.just(0),
-    trial=st.builds(Probes, probes=st.integers(1, 5)),
-    max_wait_ns=st.just(FOREVER_NS),
-).filter(has_no_verdict_before_the_last_probe)
+    window=drawn.one_of(
+        drawn.builds(CountWindow, size=drawn.integers(1, 12)),
+        drawn.just(TimeWindow(duration_ns=10 * SECOND_NS)),
+    ),
+    error_rate=drawn.sampled_from([10, 25, 50, 75, 100]),
+    slow_rate=drawn.sampled_from([20, 50, 100]),
+    slow_after_ns=drawn.just(SLOW_NS),
+    consecutive_failures=drawn.none(),
+    open_base_ns=drawn.sampled_from([1_501 * MILLISECOND_NS, 4_501 * MILLISECOND_NS]),
+    open_multiplier=drawn.sampled_from([1, 2, 3]),
+    open_max_ns=drawn.just(40_501 * MILLISECOND_NS),
+    open_jitter=drawn.just(0),
+    max_wait_ns=drawn.just(FOREVER_NS),
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def _oracle() -> Iterator[None]:
         yield
 
 
-class BreakerBesideOracle(RuleBasedStateMachine):
+class BreakerBesideOracle:
     """Calls that succeed, fail, are slow or are given up, time that passes, and people's decisions."""
 
     oracle: Oracle
@@ -106,9 +108,9 @@ class BreakerBesideOracle(RuleBasedStateMachine):
 
     @precondition(lambda self: self.out)
     @rule(
-        choice=st.integers(0, 100),
-        failed=st.booleans(),
-        latency_ns=st.sampled_from([0, SLOW_NS, SLOW_NS + 1]),
+        choice=drawn.integers(0, 100),
+        failed=drawn.booleans(),
+        latency_ns=drawn.sampled_from([0, SLOW_NS, SLOW_NS + 1]),
     )
     def end(self, choice: int, failed: bool, latency_ns: int) -> None:
         held = self.out.pop(choice % len(self.out))
@@ -119,14 +121,14 @@ class BreakerBesideOracle(RuleBasedStateMachine):
         self.stay += len(self.breaker.take_transitions())
 
     @precondition(lambda self: self.out)
-    @rule(choice=st.integers(0, 100))
+    @rule(choice=drawn.integers(0, 100))
     def give_up(self, choice: int) -> None:
         held = self.out.pop(choice % len(self.out))
         if held.stay == self.stay:
             self.oracle.release()
         self.breaker.release(held.permit)
 
-    @rule(count=st.integers(1, 6), failed=st.booleans(), slow=st.booleans())
+    @rule(count=drawn.integers(1, 6), failed=drawn.booleans(), slow=drawn.booleans())
     def call(self, count: int, failed: bool, slow: bool) -> None:
         for _ in range(count):
             before = len(self.out)
@@ -134,13 +136,13 @@ class BreakerBesideOracle(RuleBasedStateMachine):
             if len(self.out) > before:
                 self.end(before, failed, SLOW_NS + slow)
 
-    @rule(step_seconds=st.sampled_from([1, 2, 5, 12, 41]))
+    @rule(step_seconds=drawn.sampled_from([1, 2, 5, 12, 41]))
     def wait(self, step_seconds: int) -> None:
         self.now_ns += step_seconds * SECOND_NS
         self.oracle.at(self.now_ns)
 
     @precondition(lambda self: not self.breaker.state.startswith(("forced", "disabled")))
-    @rule(how=st.sampled_from(["open", "closed", "disabled"]))
+    @rule(how=drawn.sampled_from(["open", "closed", "disabled"]))
     def force(self, how: str) -> None:
         self.breaker.force(how, FOREVER_NS, self.now_ns)  # type: ignore[arg-type]  # a sampled word
         self.stay += len(self.breaker.take_transitions())
@@ -168,4 +170,4 @@ class BreakerBesideOracle(RuleBasedStateMachine):
             )
 
 
-TestBreakerBesideOracle = BreakerBesideOracle.TestCase
+test_the_oracle_stands_where_ours_does = shown(BreakerBesideOracle, steps=24)

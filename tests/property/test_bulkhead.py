@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sidecar.machines import Bulkhead, BulkheadParams, Criticality, GroupWatch, Lanes, Ticket, reach
 from tests.support import drawn
+from tests.support.examples import thousands
 from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
 CLASSES: tuple[Criticality, ...] = ("critical", "default", "sheddable", "background")
@@ -141,6 +142,7 @@ test_every_permit_and_place_is_accounted_for = shown(BulkheadMachine, steps=14)
 sizes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=1, max_size=5)
 
 
+@thousands()
 @given(sizes=sizes, choice=st.integers(0, 100), below=st.sampled_from([0, 1, 20, 33.3, 100]))
 def test_a_group_reaches_as_far_as_it_has_to_and_no_further(
     sizes: list[tuple[int, int]], choice: int, below: float
@@ -161,6 +163,7 @@ def test_a_group_reaches_as_far_as_it_has_to_and_no_further(
         assert reach(sizes, group, overflow) == (group, last)  # type: ignore[arg-type]  # a mixed key
 
 
+@thousands()
 @given(ready=st.lists(st.integers(0, 2)))
 def test_emptying_and_refilling_alternate(ready: list[int]) -> None:
     watch, is_empty = GroupWatch(), False

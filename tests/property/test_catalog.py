@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-
 from registry.catalog import Catalog, Event, Registered, Removed, apply
 from registry.model import Contract, InstanceId, Protocol, Registration, Revision, ServiceName, ServicePort
+from tests.support import drawn
 from tests.support.registrations import registration
+from tests.support.sequences import invariant, rule, shown
 
 SERVICES = [ServiceName(namespace="shop", name=name) for name in ("cart", "payments")]
 PORTS = [
@@ -17,15 +16,15 @@ PORTS = [
     ServicePort(name="web", port=81),
 ]
 
-registrations = st.builds(
+registrations = drawn.builds(
     lambda instance, service, port, version, address: registration(
         instance, service=service, ports=(port,), contract=Contract(version=version), address=address
     ),
-    instance=st.sampled_from(["a", "b", "c"]),
-    service=st.sampled_from(SERVICES),
-    port=st.sampled_from(PORTS),
-    version=st.sampled_from(["", "1", "2"]),
-    address=st.sampled_from(["10.0.0.1", "10.0.0.2"]),
+    instance=drawn.sampled_from(["a", "b", "c"]),
+    service=drawn.sampled_from(SERVICES),
+    port=drawn.sampled_from(PORTS),
+    version=drawn.sampled_from(["", "1", "2"]),
+    address=drawn.sampled_from(["10.0.0.1", "10.0.0.2"]),
 )
 
 Alive = list[Registration]
@@ -36,16 +35,15 @@ def key(what: Registration) -> tuple[ServiceName, InstanceId]:
     return what.service, what.endpoint.instance
 
 
-class CatalogMachine(RuleBasedStateMachine):
+class CatalogMachine:
     """Feeds batches of events to the catalogue and to a plain list of who is alive."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.catalog = Catalog(revision=Revision(0))
         self.alive: Alive = []
         self.revision = 0
 
-    @rule(batch=st.lists(st.tuples(registrations, st.booleans()), max_size=4))
+    @rule(batch=drawn.lists(drawn.tuples(registrations, drawn.booleans()), max_size=4))
     def apply_batch(self, batch: list[tuple[Registration, bool]]) -> None:
         before = self.alive
         events = [self._next_event(what, leaves=leaves) for what, leaves in batch]
@@ -105,4 +103,4 @@ def disagree(alive: Alive, name: ServiceName) -> bool:
     )
 
 
-TestCatalog = CatalogMachine.TestCase
+test_the_catalogue_is_what_a_list_says = shown(CatalogMachine, steps=14)

@@ -15,6 +15,7 @@ from sidecar.machines import (
     parse_deadline_ms,
     parse_grpc_timeout,
 )
+from tests.support.examples import thousands
 
 UNITS_NS = {
     "n": 1,
@@ -30,6 +31,7 @@ instants = st.integers(0, 2**40)
 bounds = st.one_of(st.none(), st.integers(0, 100 * SECOND_NS))
 
 
+@thousands()
 @given(now_ns=instants, policy_ns=bounds, carried_ns=bounds, grpc_ns=bounds, later_ns=instants)
 def test_the_soonest_bound_holds_and_shrinks_on_the_way(
     now_ns: int, policy_ns: int | None, carried_ns: int | None, grpc_ns: int | None, later_ns: int
@@ -52,6 +54,7 @@ def test_the_soonest_bound_holds_and_shrinks_on_the_way(
     assert deadline.handed_on_grpc(later_ns) == encode_grpc_timeout(handed_on_ns)
 
 
+@thousands()
 @given(field=st.one_of(st.binary(max_size=12), st.from_regex(rb"\d{0,25}", fullmatch=True)))
 def test_a_deadline_field_is_digits_or_nothing(field: bytes) -> None:
     is_number = re.fullmatch(rb"[0-9]+", field) is not None
@@ -59,6 +62,7 @@ def test_a_deadline_field_is_digits_or_nothing(field: bytes) -> None:
     assert parse_deadline_ms(field) == expected
 
 
+@thousands()
 @given(field=st.one_of(st.binary(max_size=10), st.from_regex(rb"\d{0,9}[HMSmunx]", fullmatch=True)))
 def test_a_grpc_timeout_is_read_as_its_specification_says(field: bytes) -> None:
     match = re.fullmatch(rb"([0-9]{1,8})([HMSmun])", field)
@@ -66,6 +70,7 @@ def test_a_grpc_timeout_is_read_as_its_specification_says(field: bytes) -> None:
     assert parse_grpc_timeout(field) == (None if expected is None else min(LONGEST, expected))
 
 
+@thousands()
 @given(left_ns=st.one_of(st.integers(0, LONGEST), st.integers(0, 10**12)))
 def test_a_grpc_timeout_is_written_in_the_finest_unit_that_fits(left_ns: int) -> None:
     text = encode_grpc_timeout(left_ns)

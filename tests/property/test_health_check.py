@@ -16,6 +16,7 @@ from sidecar.machines import (
     probers_verdict,
 )
 from tests.support import drawn
+from tests.support.examples import thousands
 from tests.support.sequences import initialize, invariant, rule, shown
 
 FIFTH = Fraction(1, 5)
@@ -90,6 +91,7 @@ test_verdicts_and_instants_are_those_of_the_answers = shown(HealthMachine, steps
 names = st.lists(st.text("abc-019", min_size=1, max_size=12), unique=True, max_size=12)
 
 
+@thousands()
 @given(instances=names, endpoint=st.text(max_size=20), probers=st.integers(1, 5), leaver=st.integers(0, 11))
 def test_as_many_probe_as_there_should_and_who_stays_goes_on(
     instances: list[str], endpoint: str, probers: int, leaver: int
@@ -106,6 +108,7 @@ def test_as_many_probe_as_there_should_and_who_stays_goes_on(
     assert len(after - chosen) <= (gone in chosen)
 
 
+@thousands()
 @given(own=st.sampled_from(["unknown", "healthy", "unhealthy"]), healthy=votes, unhealthy=votes)
 def test_an_endpoint_is_unhealthy_where_most_that_know_say_so(
     own: HealthVerdict, healthy: int, unhealthy: int

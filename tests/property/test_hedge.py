@@ -18,6 +18,7 @@ from sidecar.machines import (
     pay_hedge,
 )
 from tests.support import drawn
+from tests.support.examples import thousands
 from tests.support.sequences import initialize, rule, shown
 
 INTERVAL_NS = 10 * SECOND_NS
@@ -114,6 +115,7 @@ class HedgeMachine:
 test_hedges_are_due_and_paid_as_the_list_says = shown(HedgeMachine, steps=20)
 
 
+@thousands()
 @given(
     method=st.one_of(st.sampled_from(sorted(SAFE)), st.text("ADEGHOPRSTU", max_size=7)),
     is_whole=st.booleans(),

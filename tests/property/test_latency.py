@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from sidecar.machines import HISTOGRAM_BOUNDS_NS, SECOND_NS, Histogram, RecentLatency
 from tests.support import drawn
+from tests.support.examples import thousands
 from tests.support.sequences import invariant, rule, shown
 
 latencies = st.one_of(st.integers(0, 20 * SECOND_NS), st.sampled_from(HISTOGRAM_BOUNDS_NS))
 
 
+@thousands()
 @given(one=st.lists(latencies), other=st.lists(latencies), share=st.integers(0, 100))
 def test_a_quantile_lies_in_the_bucket_of_its_value(one: list[int], other: list[int], share: int) -> None:
     histogram, more = Histogram(), Histogram()

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-
 from controlplane.telemetry.merge import FORGOTTEN_NS, Merge
 from controlplane.telemetry.report import Baseline
+from tests.support import drawn
 from tests.support.reports import EPOCH, SECOND, baseline, counted
+from tests.support.sequences import invariant, rule, shown
 
 NAMES = ("cart-0", "cart-1")
-INSTANCES = st.sampled_from(NAMES)
-REPLICAS = st.integers(0, 1)
-COUNTS = st.integers(0, 5)
+INSTANCES = drawn.sampled_from(NAMES)
+REPLICAS = drawn.integers(0, 1)
+COUNTS = drawn.integers(0, 5)
 
 
 @dataclass(slots=True)
@@ -29,11 +27,10 @@ class Sidecar:
     is_stream_new: bool = True
 
 
-class Reports(RuleBasedStateMachine):
+class Reports:
     """Two replicas; every sidecar reports what it has counted before it restarts, so that nothing is lost."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.replicas = [Merge(), Merge()]
         self.now = EPOCH + SECOND
         self.sidecars = {name: Sidecar(EPOCH) for name in NAMES}
@@ -111,5 +108,4 @@ def total(merge: Merge, now: int) -> float:
     return sum(point.value for merged in merge.families(now) for point in merged.points.values())
 
 
-TestReports = Reports.TestCase
-TestReports.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+test_totals_are_the_truth = shown(Reports, steps=20)

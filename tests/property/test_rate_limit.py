@@ -28,6 +28,7 @@ from sidecar.machines import (
 )
 from tests.support import drawn
 from tests.support.chance import draws
+from tests.support.examples import thousands
 from tests.support.limit_models import HORIZON_NS, Cell, Clock, Flight, Windows, fresh, is_first
 from tests.support.sequences import initialize, invariant, precondition, rule, shown
 
@@ -350,6 +351,7 @@ class LimitsMachine:
 test_what_is_admitted_held_and_left_is_the_models = shown(LimitsMachine, steps=8, count=2)
 
 
+@thousands()
 @given(wait_ns=st.integers(0, 10**15), draw=draws)
 def test_retry_after_is_late_enough_and_at_most_a_tenth_later(wait_ns: int, draw: int) -> None:
     for rounded, unit_ns in (

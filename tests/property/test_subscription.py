@@ -3,15 +3,13 @@
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
 from controlplane.discovery.subscription import Shift, Subscription
 from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import Rejection
+from tests.support import drawn
 from tests.support.desired import FakeDesired, endpoints, host, outbound
+from tests.support.sequences import ending, invariant, precondition, rule, shown
 
 MESH = ResourceName(ResourceType.MESH, "default")
 SERVICES = ("shop/cart", "shop/web")
@@ -56,11 +54,10 @@ class Sidecar:
         return [Acknowledgement(nonce=response.nonce, stage=Stage.RECEIVED), applied]
 
 
-class Link(RuleBasedStateMachine):
+class Link:
     """Versions only grow, so that the sidecar can tell an older one."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.clock = 0
         self.desired = FakeDesired(versions={MESH: self.next_version()})
         self.sidecar = Sidecar()
@@ -85,12 +82,12 @@ class Link(RuleBasedStateMachine):
         """Keep the index of what is wanted, as the fleet does."""
         self.index = (self.index | shift.wanted) - shift.unwanted
 
-    @rule(names=st.sets(st.sampled_from((MESH, *HOSTS)), min_size=1))
+    @rule(names=drawn.subsets((MESH, *HOSTS)))
     def ask(self, names: set[ResourceName]) -> None:
         self.sidecar.asked |= names
         self.note(self.state.subscribe(names, (), self.desired))
 
-    @rule(names=st.sets(st.sampled_from((MESH, *HOSTS)), min_size=1))
+    @rule(names=drawn.subsets((MESH, *HOSTS)))
     def give_up(self, names: set[ResourceName]) -> None:
         """The sidecar lets go of what nobody calls; what is in flight may bring it once more."""
         self.sidecar.asked -= names
@@ -105,14 +102,14 @@ class Link(RuleBasedStateMachine):
         self.note(self.state.change(changed, self.desired, before.revision))
         self.state.release(releases)
 
-    @rule(edits=st.sets(st.sampled_from(ALL), min_size=1), held_back=st.sets(st.sampled_from(ALL)))
+    @rule(edits=drawn.subsets(ALL), held_back=drawn.subsets(ALL, or_none=True))
     def edit(self, edits: set[ResourceName], held_back: set[ResourceName]) -> None:
         """Some of what exists changes; what is held back is released by a later rule."""
         existing = edits & self.desired.versions.keys()
         versions = {**self.desired.versions, **{name: self.next_version() for name in existing}}
         self.publish(replace(self.desired, versions=versions), existing, existing - held_back)
 
-    @rule(index=st.integers(0, len(SERVICES) - 1))
+    @rule(index=drawn.integers(0, len(SERVICES) - 1))
     def come_or_go(self, index: int) -> None:
         """A service with its host appears, or vanishes."""
         name, service = HOSTS[index], SERVICES[index]
@@ -128,7 +125,7 @@ class Link(RuleBasedStateMachine):
     def release_all(self) -> None:
         self.state.release(ALL)
 
-    @rule(limit_bytes=st.sampled_from((1, 1 << 20)))
+    @rule(limit_bytes=drawn.sampled_from((1, 1 << 20)))
     def send(self, limit_bytes: int) -> None:
         response = self.state.respond(self.desired, Nonce(self.next_version()), limit_bytes)
         if response:
@@ -164,8 +161,9 @@ class Link(RuleBasedStateMachine):
         for name in self.state.applied.keys() - self.state.pending - self.sidecar.given_up:
             assert self.sidecar.held.get(name) == self.desired.find(name)
 
-    def teardown(self) -> None:
-        """However it went, a quiet link brings the sidecar to what is desired, but for what it refuses."""
+    @ending()
+    def a_quiet_link_brings_what_is_desired(self) -> None:
+        """However it went, but for what the sidecar refuses."""
         self.release_all()
         for _ in range(100):
             self.send(1)
@@ -181,5 +179,4 @@ class Link(RuleBasedStateMachine):
             assert name not in self.sidecar.held
 
 
-TestLink = Link.TestCase
-TestLink.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+test_both_ends_agree_over_any_link = shown(Link, steps=24)

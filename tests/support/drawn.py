@@ -103,6 +103,15 @@ def lists(choice: Choice[U], *, min_size: int = 0, max_size: int) -> Choice[list
     return Choice(take)
 
 
+def subsets(values: Sequence[U], *, or_none: bool = False) -> Choice[set[U]]:
+    """Return the choice of some of the values, or of none of them."""
+
+    def chosen(bits: int) -> set[U]:
+        return {value for place, value in enumerate(values) if bits >> place & 1}
+
+    return integers(0 if or_none else 1, 2 ** len(values) - 1).map(chosen)
+
+
 _BITS = 2**64
 bits = one_of(integers(0, _BITS - 1), integers(0, _BITS - 1), sampled_from([0, _BITS - 1]))
 """A draw as the machines take it, one third of them at the ends."""

@@ -3,7 +3,8 @@
 A machine marks its steps as Hypothesis' own do: `initialize`, `rule`, `precondition`, `invariant`. A
 sequence is some bytes for each step, from which rule and arguments follow, instead of a draw for each, which
 is far cheaper. What fails is shrunk as any example is, and tells its steps; a step of zeros is none. Some
-rules sit out each sequence, for what comes of many steps of few kinds.
+rules sit out each sequence, for what comes of many steps of few kinds. Functions marked `ending` check what
+comes of all of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,6 +46,11 @@ def rule(**arguments: Choice[Any]) -> Callable[[Function], Function]:
 def invariant() -> Callable[[Function], Function]:
     """Mark what holds after each step."""
     return _marking(Part("invariant"))
+
+
+def ending() -> Callable[[Function], Function]:
+    """Mark what is done and checked after the last step."""
+    return _marking(Part("ending"))
 
 
 def _marking(part: Part) -> Callable[[Function], Function]:
@@ -111,6 +117,7 @@ class Script:
         self.starts = list(steps_of(machine, "initialize"))
         self.rules = list(steps_of(machine, "rule"))
         self.invariants = [step.function for step in steps_of(machine, "invariant")]
+        self.endings = [step.function for step in steps_of(machine, "ending")]
         self.sit_out = tuples(*[SITS_OUT] * len(self.rules))
 
     def play(self, start: int, steps: Iterable[int]) -> None:
@@ -135,6 +142,8 @@ class Script:
                 step, rest = sampled_from(ready).take(digits)
                 step.take(machine, rest, told)
                 self._check(machine)
+        for function in self.endings:
+            function(machine)
 
     def _check(self, machine: object) -> None:
         for function in self.invariants:

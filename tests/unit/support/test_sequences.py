@@ -3,7 +3,17 @@
 import pytest
 
 from tests.support.drawn import integers
-from tests.support.sequences import Script, Told, initialize, invariant, precondition, rule, shown, text
+from tests.support.sequences import (
+    Script,
+    Told,
+    ending,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    shown,
+    text,
+)
 
 
 class Counter:
@@ -41,3 +51,24 @@ def test_a_step_of_zeros_is_none_and_digits_choose_rule_and_arguments() -> None:
     told: list[Told] = []
     Script(Counter)._play(0, [0, 2, 0, 2 * 4], told)
     assert list(map(text, told)) == ["start(first=0)", "enter(more=3)", "enter(more=5)"]
+
+
+def test_what_is_marked_so_is_done_after_the_last_step() -> None:
+    class Ended:
+        @initialize()
+        def start(self) -> None:
+            self.count, self.ends = 0, 0
+
+        @rule()
+        def step(self) -> None:
+            assert not self.ends
+            self.count += 1
+
+        @ending()
+        def end(self) -> None:
+            self.ends += 1
+            ended.append((self.count, self.ends))
+
+    ended: list[tuple[int, int]] = []
+    Script(Ended).play(0, [1, 0, 1])
+    assert ended == [(2, 1)]
