@@ -156,7 +156,7 @@ def serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def show_problems(problems: list[dict[str, Any]]) -> None:
-    """Print problems and warnings to standard error."""
+    """Print problems and warnings to standard error, each with what to do about it."""
     for one in problems:
         level = one["level"].lower() if one["warning"] else "problem"
-        print(f"{level}: {problem_line(one)}", file=sys.stderr)
+        print(f"{level}: {problem_line(one)}\n    {one['hint']}", file=sys.stderr)

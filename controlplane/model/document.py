@@ -30,8 +30,8 @@ class Problem:
 
     @property
     def coded(self) -> str:
-        """All that is known of it on one line, with its code."""
-        return f"{self} ({self.code})"
+        """All that is known of it on one line: what it is, how bad, and what to do about it."""
+        return f"{self} ({self.code.level.value} {self.code}; {self.code.hint})"
 
     @property
     def warning(self) -> bool:

@@ -219,15 +219,18 @@ def _validate_burst(document: Document, limit: Tree, path: str) -> Iterator[Prob
 
 
 def _validate_cost(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
-    """Costs that could never be admitted."""
+    """Costs that could never be admitted, of every request or of those that do not say another one."""
     capacity, name = _capacity(limit)
-    fixed = find_number(limit, "cost.fixed")
-    if fixed is not None and capacity is not None and fixed > capacity:
-        yield document.problem(
-            f"{path}.cost.fixed",
-            f"a cost of {fixed} never fits into {name}, so nothing would be admitted",
-            code=Code.COST_TOO_HIGH,
-        )
+    if capacity is None or find(limit, "cost.responseHeader") is not None:
+        return
+    for field, what in (("fixed", "nothing"), ("default", "nothing without the header")):
+        cost = find_number(limit, f"cost.{field}")
+        if cost is not None and cost > capacity:
+            yield document.problem(
+                f"{path}.cost.{field}",
+                f"a cost of {cost} never fits into {name}, so {what} would be admitted",
+                code=Code.COST_TOO_HIGH,
+            )
 
 
 def _capacity(limit: Tree) -> tuple[int | None, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.model.codes import Code
 from mesh.v1 import admin_pb2
 from tests.support.commandline import Outcome, breakwater, on_terminal
 from tests.support.control_plane import Plane, policy, running_plane
@@ -131,7 +132,7 @@ async def test_rollback_is_a_push_that_brings_back_what_was_applied(plane: Plane
     await plane.admin.DeletePolicy(
         admin_pb2.DeletePolicyRequest(kind="ResiliencePolicy", namespace="shop", name="gone")
     )
-    warned = [absent("cart"), absent("gone")]
+    warned = [*absent("cart"), *absent("gone")]
     dry = await run(plane, "rollback", "r1", "--dry-run")
     assert (dry.code, dry.talk.splitlines()) == (0, [*warned, "dry run: nothing was changed"])
     assert "+++ ResiliencePolicy shop/cart (r1)" in dry.out.splitlines()
@@ -151,10 +152,11 @@ async def test_rollback_is_a_push_that_brings_back_what_was_applied(plane: Plane
     assert (newest.origin, newest.rollback_of) == ("rollback", 1)
 
 
-def absent(name: str) -> str:
+def absent(name: str) -> tuple[str, str]:
     """Return what is said of a policy of the first revision, since no service is registered here."""
     place = f"r1:8: ResiliencePolicy shop/{name}: spec.targetRefs[0]"
-    return f"warning: {place}: Service shop/cart is not there (BW0101)"
+    hint = Code.TARGET_MISSING.hint
+    return f"warning: {place}: Service shop/cart is not there (BW0101)", f"    {hint}"
 
 
 async def get(plane: Plane, name: str) -> admin_pb2.PolicyStatus:

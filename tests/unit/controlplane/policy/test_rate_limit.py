@@ -121,6 +121,13 @@ def found_in(text: str) -> list[str]:
             "spec.limits[0].queue: only a LeakyBucket has it, and this is a TokenBucket",
         ),
         (
+            "{name: a, requests: 10, per: 1s, cost: {header: x-cost, default: 11}}",
+            (
+                "spec.limits[0].cost.default: a cost of 11 never fits into burst (10, its default), "
+                "so nothing without the header would be admitted"
+            ),
+        ),
+        (
             "{name: a, algorithm: SlidingWindow, requests: 10, per: 1s, cost: {fixed: 11}}",
             (
                 "spec.limits[0].cost.fixed: a cost of 11 never fits into requests (10), "
@@ -239,6 +246,10 @@ def test_callers_count_the_rest_for_what_has_no_sidecar() -> None:
 def test_a_limit_is_sent_with_the_fields_of_its_kind_alone(limit: str, own: set[str]) -> None:
     [limits] = compile_rules(policy(f"limits: [{{name: a, {limit}}}]", kind="RateLimitPolicy"), SCHEMA).limits
     assert set(limits) - {"name", "maxKeys", "whenKeysFull"} == own
+
+
+def test_a_cost_that_is_charged_after_the_answer_may_be_anything() -> None:
+    assert found("{name: a, requests: 10, per: 1s, cost: {responseHeader: x-cost, default: 11}}") == []
 
 
 def test_a_cost_may_be_anything_to_a_leaky_bucket() -> None:
