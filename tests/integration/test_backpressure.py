@@ -132,6 +132,34 @@ async def test_a_caller_counts_refusals_for_load_where_its_policy_says_so(callee
     await callee.rests()
 
 
+async def test_a_caller_keeps_to_itself_what_a_throttled_peer_does_not_admit(callee: Callee) -> None:
+    caller = await callee.fleet.join("test/keeper", app_port=callee.app.port)
+    await callee.admits(
+        concurrency={"limit": 1}, queue={"capacity": 4, "mode": "Throttle", "throttleFrom": 25}
+    )
+    gate = held(callee)
+    before = len(callee.app.requests)
+    async with AsyncExitStack() as calls:
+        await callee.ask(calls)
+        await until(that(lambda: len(callee.app.requests) == before + 1))
+        for waiting in (1, 2):
+            await callee.ask(calls)
+            await callee.waiting(waiting)
+        refused = await callee.get()
+        assert reason(refused) == "queue.throttled"
+        assert 0 <= float(refused.text("breakwater-admit-rate") or "none") < 1
+
+        async def is_kept() -> bool:
+            answer = await fetch(caller.outbound, host=NAME)
+            assert answer.text("breakwater-admit-rate") is None
+            return reason(answer) == "admission.rate"
+
+        await until(is_kept)
+        assert len(callee.app.requests) == before + 1
+        gate.set()
+    await callee.rests()
+
+
 async def test_a_policy_in_shadow_tells_what_it_would_refuse(callee: Callee) -> None:
     await callee.admits(mode="Shadow", concurrency={"limit": 1}, queue={"capacity": 1})
     gate = held(callee)

@@ -13,7 +13,7 @@ from tests.support.rawclient import RawClient
 from tests.support.readiness import that, until
 from tests.support.refusal import reason, refusal
 from tests.support.relay import relay
-from tests.support.upstream import NO_ANSWER, ScriptedUpstream
+from tests.support.upstream import NO_ANSWER, ScriptedUpstream, Send, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -77,6 +77,23 @@ async def test_each_attempt_has_its_own_bound_within_the_whole(caller: Caller) -
         assert response.status == 504
         assert response.text("breakwater-attempts") == "3"
         assert len(upstream.requests) == 3
+
+
+async def test_the_bound_of_an_attempt_ends_with_its_head(caller: Caller) -> None:
+    gate = asyncio.Event()
+    whole = response(body=b"x" * 1_000)
+    script = (Send(whole[:-500]), Until(gate), Send(whole[-500:]))
+    async with ScriptedUpstream(lambda _: script) as upstream, RawClient(caller.sidecar.outbound) as client:
+        retry = {"attempts": 2, "when": ["PerTryTimeout", "Reset"]}
+        await caller.may_call(
+            "headed", upstream.port, timeouts={"request": "1h", "perTry": "2s"}, retry=retry
+        )
+        await client.ask(host="headed")
+        await asyncio.sleep(2.2)  # longer than an attempt may be without its head
+        gate.set()
+        answer = await client.response()
+        assert (answer.status, len(answer.body), answer.text("breakwater-attempts")) == (200, 1_000, None)
+        assert len(upstream.requests) == 1
 
 
 async def test_a_retry_that_cannot_begin_in_time_is_not_waited_for(caller: Caller) -> None:
