@@ -79,7 +79,8 @@ class ServicePort:
 class Endpoint:
     """Where one instance is reached.
 
-    `ports` maps a service port's name to the number at `address`; it and `labels` are sorted by key.
+    `ports` maps a service port's name to the number at `address`; it and `labels` are sorted by key. Its
+    share of the calls is that of `weight` endpoints.
     """
 
     instance: InstanceId
@@ -88,6 +89,7 @@ class Endpoint:
     labels: Mapping[str, str] = field(default_factory=dict)
     has_sidecar: bool = False
     health: Health = Health.HEALTHY
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,6 +204,7 @@ class Endpoints:
         params: EjectionParams,
         now_ns: int,
         algorithm: BalancingPolicy = "PeakEwma",
+        weights: Sequence[int] | None = None,
     ) -> Endpoints: ...
     def refresh(self, now_ns: int) -> Literal["began", "ended"] | None: ...
     def pick(

@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import Resolution
-from controlplane.model.value import Tree, blocks, find_number, find_text, texts
-from registry.model import Endpoint, InstanceId, Protocol, ServicePort
+from controlplane.model.value import Tree, blocks, find_block, find_number, find_text, texts
+from registry.model import ZONE_LABEL, Endpoint, InstanceId, Protocol, ServicePort
 from registry.validate import is_address
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _endpoint(document: Document, endpoint: Tree, names: list[str]) -> Endpoint:
         address=address,
         ports=dict.fromkeys(names, number),
         labels=_labels(endpoint),
+        weight=find_number(endpoint, "weight") or 1,
     )
 
 
@@ -95,9 +96,10 @@ def _instance(document: Document, place: str) -> InstanceId:
 
 
 def _labels(endpoint: Tree) -> Mapping[str, str]:
-    labels = endpoint.get("labels")
-    if not isinstance(labels, dict):
-        return {}
+    """Its labels, sorted; the zone is one of them."""
+    labels = {**(find_block(endpoint, "labels") or {})}
+    if zone := find_text(endpoint, "zone"):
+        labels[ZONE_LABEL] = zone
     return {name: str(value) for name, value in sorted(labels.items())}
 
 
@@ -132,6 +134,9 @@ def _validate_addresses(document: Document) -> Iterator[Problem]:
         address = find_text(endpoint, "address")
         if address and (wrong := _wrong_address(address, resolution(document))):
             yield document.problem(f"{path}.address", wrong)
+        label = (find_block(endpoint, "labels") or {}).get(ZONE_LABEL)
+        if "zone" in endpoint and label not in {None, endpoint["zone"]}:
+            yield document.problem(f"{path}.zone", f"the label {ZONE_LABEL} says {label}")
         first = seen.setdefault((address.lower(), find_number(endpoint, "port") or 0), index)
         if first != index:
             yield document.problem(path, f"the same address and port as endpoints[{first}]")

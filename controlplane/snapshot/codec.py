@@ -108,6 +108,7 @@ def encode_endpoint(endpoint: Endpoint) -> registry_pb2.Endpoint:
         labels=endpoint.labels,
         has_sidecar=endpoint.has_sidecar,
         health=registry_pb2.Health.Value(f"HEALTH_{endpoint.health.name}"),
+        weight=endpoint.weight if endpoint.weight > 1 else 0,
     )
 
 

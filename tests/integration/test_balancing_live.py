@@ -1,5 +1,6 @@
 """Load balancing on live traffic: whose turn it is, where a key goes, and what changes when somebody goes."""
 
+import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 
@@ -7,8 +8,9 @@ import pytest
 
 from tests.support.caller import ZONE, Caller
 from tests.support.metrics import measured
-from tests.support.readiness import Condition, until
-from tests.support.upstream import Answer, ScriptedUpstream, Send, response
+from tests.support.rawclient import RawClient
+from tests.support.readiness import Condition, that, until
+from tests.support.upstream import OK, Answer, ScriptedUpstream, Send, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,6 +63,38 @@ async def test_every_algorithm_uses_everybody(caller: Caller, policy: str) -> No
             return all(one.requests for one in three)
 
         await until(has_used_all)
+
+
+async def test_least_request_goes_where_less_is_under_way(caller: Caller) -> None:
+    gate = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        one, other = await upstreams(stack, 2)
+        await caller.may_call("busy", one.port, other.port, loadBalancing={"policy": "LeastRequest"})
+        one.answer = other.answer = lambda _: (Until(gate), *OK)
+        held = await stack.enter_async_context(RawClient(caller.sidecar.outbound))
+        await held.ask(host="busy")
+        await until(that(lambda: len(one.requests) + len(other.requests) == 1))
+        busy, free = (one, other) if one.requests else (other, one)
+        free.answer = saying("free")
+        assert [(await caller.get("busy")).body for _ in range(10)] == [b"free"] * 10
+        assert len(busy.requests) == 1
+        gate.set()
+        assert (await held.response()).status == 200
+
+
+@pytest.mark.parametrize("asks", [b"", b"Retry-After: 300\r\n"])
+async def test_peak_ewma_leaves_who_failed_alone_for_a_while(caller: Caller, asks: bytes) -> None:
+    name = "failed-once" if not asks else "asked-for-rest"
+    async with AsyncExitStack() as stack:
+        one, other = await upstreams(stack, 2)
+        for endpoint in (one, other):
+            endpoint.answer = lambda _: (Send(response(503, fields=asks)),)
+        await caller.may_call(name, one.port, other.port, loadBalancing={"policy": "PeakEwma"})
+        assert (await caller.get(name)).status == 503
+        failed, well = (one, other) if one.requests else (other, one)
+        well.answer = saying("well")
+        assert [(await caller.get(name)).body for _ in range(10)] == [b"well"] * 10
+        assert len(failed.requests) == 1
 
 
 @pytest.mark.parametrize("policy", HASHED)
@@ -131,15 +165,30 @@ async def test_an_endpoint_that_joins_takes_a_tenth_of_its_turns(caller: Caller)
         assert 0 < answers[str(new.port).encode()] < 40  # 10 of 200 on average, 100 without a slow start
 
 
-async def test_calls_stay_in_the_callers_zone(caller: Caller) -> None:
+async def test_an_endpoint_has_as_many_turns_as_it_weighs(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        light, heavy = await upstreams(stack, 2)
+        weights = {light.port: {"weight": 2}, heavy.port: {"weight": 6}}
+        balancing = {"policy": "RoundRobin"}
+        await caller.may_call("heavy", light.port, heavy.port, fields=weights, loadBalancing=balancing)
+        answers = [(await caller.get("heavy")).body for _ in range(20)]
+        of_light = [answer == str(light.port).encode() for answer in answers]
+        assert all(sum(of_light[at : at + 4]) == 1 for at in range(17))
+
+
+@pytest.mark.parametrize("said", ["zone", "label"])
+async def test_calls_stay_in_the_callers_zone(caller: Caller, said: str) -> None:
     async with AsyncExitStack() as stack:
         one, other = await upstreams(stack, 2)
-        ports, zones = (one.port, other.port), {one.port: {ZONE: "a"}, other.port: {ZONE: "b"}}
-        await caller.may_call("local", *ports, labels=zones, loadBalancing={"policy": "RoundRobin"})
+        ports = (one.port, other.port)
+        in_zone = {port: {"zone": zone} for port, zone in zip(ports, "ab", strict=True)}
+        labelled = {port: {"labels": {ZONE: zone}} for port, zone in zip(ports, "ab", strict=True)}
+        zones = in_zone if said == "zone" else labelled
+        await caller.may_call("local", *ports, fields=zones, loadBalancing={"policy": "RoundRobin"})
         assert [(await caller.get("local")).status for _ in range(10)] == [200] * 10
         assert (len(one.requests), len(other.requests)) == (10, 0)
         everywhere = {"policy": "RoundRobin", "locality": "Ignore"}
-        await caller.may_call("local", *ports, labels=zones, loadBalancing=everywhere)
+        await caller.may_call("local", *ports, fields=zones, loadBalancing=everywhere)
 
         async def is_shared() -> bool:
             await caller.get("local")

@@ -1,6 +1,9 @@
 """Balancers whose choice is no chance, against tables that are made by the book and walked one by one."""
 
+from collections.abc import Iterator
+from fractions import Fraction
 from functools import cache
+from itertools import count, islice
 
 from sidecar.machines import BalancingPolicy, BreakerParams, EjectionParams, Endpoints, Picked
 from tests.support import drawn
@@ -13,6 +16,14 @@ BREAKER = BreakerParams(
 )
 NOBODY_TOO_MANY = EjectionParams(max_ejected=100, panic_threshold=0)
 ALGORITHMS: list[BalancingPolicy] = ["RoundRobin", "RingHash", "Maglev"]
+Weights = tuple[int, ...]
+WEIGHTS: list[Weights] = [
+    *((1,) * count for count in range(1, 7)),
+    (2, 2, 2),
+    (1, 3),
+    (5, 1, 2),
+    (1, 1, 4, 2),
+]
 SLOTS = 65537
 POINTS = 512
 
@@ -29,57 +40,83 @@ def hashed(text: str, seed: int) -> int:
 
 
 @cache
-def ring(count: int) -> tuple[tuple[int, int], ...]:
+def ring(weights: Weights) -> tuple[tuple[int, int], ...]:
     """Every point of Ketama's ring, with the endpoint whose it is."""
-    points = [(hashed(f"endpoint-{at}", point), at) for at in range(count) for point in range(POINTS)]
+    points = [
+        (hashed(f"endpoint-{at}", point), at)
+        for at, weight in enumerate(weights)
+        for point in range(POINTS * weight)
+    ]
     return tuple(sorted(points))
 
 
 @cache
-def maglev(count: int) -> tuple[int, ...]:
+def maglev(weights: Weights) -> tuple[int, ...]:
     """Maglev's table, filled in turns, each endpoint in its own permutation."""
     table: list[int | None] = [None] * SLOTS
-    names = sorted(range(count), key=lambda at: f"endpoint-{at}")
+    names = sorted(range(len(weights)), key=lambda at: f"endpoint-{at}")
     places = {at: hashed(f"endpoint-{at}", 0) % SLOTS for at in names}
     skips = {at: hashed(f"endpoint-{at}", 1) % (SLOTS - 1) + 1 for at in names}
-    for turn in range(SLOTS):
-        at = names[turn % count]
+    for at in islice(turns(weights, names), SLOTS):
         while table[places[at]] is not None:
             places[at] = (places[at] + skips[at]) % SLOTS
         table[places[at]] = at
     return tuple(at for at in table if at is not None)
 
 
-def on_ring(count: int, key: int, able: set[int]) -> int:
-    points = ring(count)
+def turns(weights: Weights, names: list[int]) -> Iterator[int]:
+    """Round after round, whoever has had less than its part of the rounds so far."""
+    taken = dict.fromkeys(names, 0)
+    for rounds in count(1):
+        for at in names:
+            if taken[at] < Fraction(rounds * weights[at], max(weights)):
+                taken[at] += 1
+                yield at
+
+
+def on_ring(weights: Weights, key: int, able: set[int]) -> int:
+    points = ring(weights)
     clockwise = [at for point, at in points if point >= key] + [at for _, at in points]
     return next(at for at in clockwise if at in able)
 
 
-def in_table(count: int, key: int, able: set[int]) -> int:
-    table, start = maglev(count), key % SLOTS
+def in_table(weights: Weights, key: int, able: set[int]) -> int:
+    table, start = maglev(weights), key % SLOTS
     return next(at for at in table[start:] + table[:start] if at in able)
 
 
 class BalancerMachine:
     """Requests with keys, to endpoints that fail for good."""
 
-    @initialize(count=drawn.integers(1, 6), algorithm=drawn.sampled_from(ALGORITHMS))
-    def start(self, count: int, algorithm: BalancingPolicy) -> None:
-        self.count, self.algorithm = count, algorithm
-        self.endpoints = Endpoints([BREAKER] * count, NOBODY_TOO_MANY, 0, algorithm)
-        self.able = set(range(count))
+    @initialize(weights=drawn.sampled_from(WEIGHTS), algorithm=drawn.sampled_from(ALGORITHMS))
+    def start(self, weights: Weights, algorithm: BalancingPolicy) -> None:
+        self.weights, self.algorithm = weights, algorithm
+        self.endpoints = Endpoints([BREAKER] * len(weights), NOBODY_TOO_MANY, 0, algorithm, weights)
+        self.able = set(range(len(weights)))
         self.last = -1
+        self.credits = [0] * len(weights)
 
     def expected(self, key: int, avoid: int | None) -> int:
         others = self.able - {avoid} if avoid is not None and len(self.able) > 1 else self.able
         match self.algorithm:
             case "RingHash":
-                return on_ring(self.count, key, others)
+                return on_ring(self.weights, key, others)
             case "Maglev":
-                return in_table(self.count, key, others)
+                return in_table(self.weights, key, others)
             case _:
-                return min(others, key=lambda at: (at <= self.last, at))
+                by_weight = self.turn_by_weight()
+                after_last = min(others, key=lambda at: (at <= self.last, at))
+                return after_last if by_weight in {None, avoid} else by_weight
+
+    def turn_by_weight(self) -> int | None:
+        """Who has most credit, where weights differ: nginx's smooth turns."""
+        if len({self.weights[at] for at in self.able}) == 1:
+            return None
+        for at in self.able:
+            self.credits[at] += self.weights[at]
+        chosen = max(self.able, key=lambda at: (self.credits[at], -at))
+        self.credits[chosen] -= sum(self.weights[at] for at in self.able)
+        return chosen
 
     def ask(self, key: int, draw: int, avoid: int | None = None) -> Picked:
         self.endpoints.refresh(0)

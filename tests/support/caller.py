@@ -33,15 +33,18 @@ class Caller:
         *ports: int,
         protocol: str = "HTTP",
         labels: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+        fields: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
         **spec: Any,
     ) -> None:
         """Add an external service, called by its name, and a ResiliencePolicy of that name for it.
 
-        `labels` are those of the endpoint at a port.
+        `labels` are those of the endpoint at a port, `fields` what is said of it beside them.
         """
         target = external(name)
         policy = [resilience(name, target, **spec)] if spec else []
-        await self.fleet.put(name, external_service(name, *ports, protocol=protocol, labels=labels), *policy)
+        await self.fleet.put(
+            name, external_service(name, *ports, protocol=protocol, labels=labels, fields=fields), *policy
+        )
 
     async def get(self, host: str, path: str = "/", **headers: str) -> Message:
         """Return the response to one request, made on a connection of its own."""

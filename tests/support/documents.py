@@ -24,16 +24,23 @@ def external_service(
     *ports: int,
     protocol: str = "HTTP",
     labels: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    fields: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Document:
     """Return a service outside the mesh, called by its name, with an endpoint on each loopback port.
 
-    `labels` are those of the endpoint at a port.
+    `labels` are those of the endpoint at a port, `fields` what is said of it beside them.
     """
     spec = {
         "hosts": [name],
         "ports": [{"name": protocol.lower(), "port": 80, "protocol": protocol}],
         "endpoints": [
-            {"address": "127.0.0.1", "port": port, "labels": dict(labels.get(port, {}))} for port in ports
+            {
+                "address": "127.0.0.1",
+                "port": port,
+                "labels": dict(labels.get(port, {})),
+                **fields.get(port, {}),
+            }
+            for port in ports
         ],
     }
     return _document("ExternalService", name, spec)

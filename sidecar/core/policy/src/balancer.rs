@@ -41,10 +41,16 @@ impl Load {
         }
     }
 
-    /// What one more call would cost now.
+    /// What one more call would cost now, were the endpoint so many that share its calls evenly.
     #[must_use]
-    pub fn cost(&self, now_ns: u64) -> f64 {
-        self.ewma_ns * self.decay(now_ns) * (f64::from(self.in_flight) + 1.0)
+    pub fn cost(&self, now_ns: u64, weight: u32) -> f64 {
+        self.ewma_ns * self.decay(now_ns) * (self.in_flight_of(weight) + 1.0)
+    }
+
+    /// Calls under way at each of so many that share them evenly.
+    #[must_use]
+    pub fn in_flight_of(&self, weight: u32) -> f64 {
+        f64::from(self.in_flight) / f64::from(weight.max(1))
     }
 
     /// Notes that a call began.
@@ -118,28 +124,22 @@ const fn pick_below(bits: u64, count: u32) -> u32 {
     ((bits * count as u64) >> 32) as u32
 }
 
-/// The cheaper of two endpoints drawn from `ready`, and the other one; in constant time.
-///
-/// `avoid` is the endpoint just tried: it comes second whenever two are ready. `cost` is asked for the two
-/// drawn only.
-pub fn pick(
-    ready: &[u32],
+/// The cheaper of two endpoints, and the other one. `avoid` is the endpoint just tried: it comes second.
+pub fn cheaper(
+    (first, second): (u32, u32),
     avoid: Option<u32>,
-    draw: u64,
     mut cost: impl FnMut(u32) -> f64,
-) -> Option<(u32, u32)> {
-    let (first, second) = two_of(u32::try_from(ready.len()).unwrap_or(u32::MAX), draw)?;
-    let (first, second) = (ready[first as usize], ready[second as usize]);
+) -> (u32, u32) {
     let is_second_better = if avoid == Some(first) {
         true
     } else {
         avoid != Some(second) && cost(second) < cost(first)
     };
-    Some(if is_second_better {
+    if is_second_better {
         (second, first)
     } else {
         (first, second)
-    })
+    }
 }
 
 /// A position below `count`, for walks that must begin anywhere.

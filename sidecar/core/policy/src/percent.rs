@@ -1,7 +1,7 @@
 //! A percentage, exact to a ten-thousandth of a percent.
 
 /// Parts per million of one whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u32);
 
 /// What one whole is in a [`Percent`].

@@ -58,6 +58,10 @@ pub trait Member {
         self.outlier()
             .map_or(Percent::new(100), |record| record.share(now_ns))
     }
+    /// How many endpoints' share of the calls is its own; at least 1.
+    fn weight(&self) -> u32 {
+        1
+    }
     /// Whether probes found it unhealthy.
     fn is_unhealthy(&self) -> bool {
         false
@@ -279,7 +283,8 @@ impl Readiness {
     /// The endpoints that a request of this group may have, in order; of everybody without one.
     #[must_use]
     pub fn ready(&self, group: Option<usize>) -> &[u32] {
-        self.pool(group).map_or(&[], |pool| &pool.ready)
+        self.pool(group)
+            .map_or(&[], |pool| pool.ready().positions())
     }
 
     fn pool(&self, group: Option<usize>) -> Option<&Pool> {

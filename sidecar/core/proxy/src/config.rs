@@ -206,6 +206,8 @@ pub struct Endpoint {
     pub has_sidecar: bool,
     /// Whether it is in this sidecar's own zone.
     pub is_near: bool,
+    /// How many endpoints' share of the calls is its own; at least 1.
+    pub weight: u32,
     /// The instance group that it belongs to, by its place.
     pub group: Option<usize>,
 }

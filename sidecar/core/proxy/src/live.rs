@@ -528,6 +528,7 @@ fn application(
         addresses: vec![Some(*app)],
         has_sidecar: false,
         is_near: false,
+        weight: 1,
         group: None,
     };
     Arc::new(config::Cluster {

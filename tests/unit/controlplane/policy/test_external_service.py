@@ -34,6 +34,15 @@ def test_ports_and_endpoints_are_those_of_a_service() -> None:
     assert not first.has_sidecar
 
 
+def test_a_zone_is_a_label_and_a_weight_is_one_unless_it_is_told() -> None:
+    [document] = documents(
+        TEXT.replace("labels: {track: stable}", "zone: a, weight: 3, labels: {track: stable}")
+    )
+    first, second = external_service.endpoints(document)
+    assert first.labels == {"topology.kubernetes.io/zone": "a", "track": "stable"}
+    assert (first.weight, second.weight) == (3, 1)
+
+
 NAMED = TEXT.replace("spec:\n", "spec:\n  resolution: DNS\n").replace("10.0.0.1", "Api.bank.example")
 HOST_ONLY = f"{NAMED.partition('  endpoints:')[0]}"
 

@@ -21,6 +21,7 @@ pub(crate) struct Address {
     has_sidecar: bool,
     is_healthy: bool,
     is_near: bool,
+    weight: u32,
     labels: BTreeMap<String, String>,
 }
 
@@ -80,6 +81,7 @@ fn endpoint(wire: mesh::Endpoint, has_hosts: bool, identity: &Identity) -> Resul
             .labels
             .get(ZONE)
             .is_some_and(|zone| identity.is_in(zone)),
+        weight: wire.weight.max(1),
         labels: wire.labels.into_iter().collect(),
     })
 }
@@ -134,6 +136,7 @@ impl Address {
             addresses,
             has_sidecar: self.has_sidecar,
             is_near: self.is_near,
+            weight: self.weight,
             group: cluster
                 .groups
                 .as_ref()

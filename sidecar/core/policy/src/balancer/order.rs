@@ -1,6 +1,7 @@
 //! In which order endpoints are asked: the algorithm, and what it remembers from call to call.
 
 use super::hash::{Maglev, Ring, Table};
+use crate::split::Turns;
 
 /// How endpoints are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,38 +46,66 @@ impl Algorithm {
 #[derive(Clone, Debug, Default)]
 pub struct Balancer {
     algorithm: Algorithm,
-    /// Of a hashed algorithm, with the names that it is made from.
-    table: Option<(Table, Vec<Box<str>>)>,
+    /// Of a hashed algorithm.
+    hashed: Option<Hashed>,
     /// Whose turn it was last, by pool; round robin only.
     last: Vec<u32>,
+    /// Whose turn it is where some have more turns than others, by pool; round robin only.
+    turns: Vec<Turns>,
 }
 
-impl Balancer {
-    /// The algorithm over the endpoints of these names, in their order; makes the table of a hashed one.
-    #[must_use]
-    pub fn new<'a>(algorithm: Algorithm, names: impl Iterator<Item = &'a str>) -> Self {
-        let table = algorithm.is_hashed().then(|| {
-            let weighted: Vec<_> = names.map(|name| (name, 1)).collect();
-            let table = match algorithm {
-                Algorithm::RingHash => Table::Ring(Ring::new(&weighted)),
-                _ => Table::Maglev(Maglev::new(&weighted)),
-            };
-            let names = weighted.into_iter().map(|(name, _)| name.into());
-            (table, names.collect())
-        });
+/// Where keys go, and the names and weights that the table is made from.
+#[derive(Clone, Debug)]
+struct Hashed {
+    table: Table,
+    endpoints: Vec<(Box<str>, u32)>,
+}
+
+impl Hashed {
+    fn new<'a>(algorithm: Algorithm, endpoints: impl Iterator<Item = (&'a str, u32)>) -> Self {
+        let endpoints: Vec<_> = endpoints.collect();
+        let table = match algorithm {
+            Algorithm::RingHash => Table::Ring(Ring::new(&endpoints)),
+            _ => Table::Maglev(Maglev::new(&endpoints)),
+        };
+        let own = |(name, weight): (&str, u32)| (name.into(), weight);
         Self {
-            algorithm,
             table,
-            last: Vec::new(),
+            endpoints: endpoints.into_iter().map(own).collect(),
         }
     }
 
-    /// Whether this is the algorithm already, and over these names, as far as they matter to it.
+    fn is_over<'a>(&self, mut endpoints: impl Iterator<Item = (&'a str, u32)>) -> bool {
+        let mut is_next = |(name, weight): &(Box<str>, u32)| {
+            let next = endpoints.next();
+            next.is_some_and(|next| *next.0 == **name && next.1 == *weight)
+        };
+        self.endpoints.iter().all(&mut is_next) && endpoints.next().is_none()
+    }
+}
+
+impl Balancer {
+    /// The algorithm over the endpoints of these names and weights, in their order; makes the table of a hashed one.
     #[must_use]
-    pub fn is_over<'a>(&self, algorithm: Algorithm, names: impl Iterator<Item = &'a str>) -> bool {
-        let is_over =
-            |(_, known): &(Table, Vec<Box<str>>)| known.iter().map(|name| &**name).eq(names);
-        algorithm == self.algorithm && self.table.as_ref().is_none_or(is_over)
+    pub fn new<'a>(algorithm: Algorithm, endpoints: impl Iterator<Item = (&'a str, u32)>) -> Self {
+        Self {
+            algorithm,
+            hashed: algorithm
+                .is_hashed()
+                .then(|| Hashed::new(algorithm, endpoints)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether this is the algorithm already, and over these endpoints, as far as they matter to it.
+    #[must_use]
+    pub fn is_over<'a>(
+        &self,
+        algorithm: Algorithm,
+        endpoints: impl Iterator<Item = (&'a str, u32)>,
+    ) -> bool {
+        let hashed = self.hashed.as_ref();
+        algorithm == self.algorithm && hashed.is_none_or(|hashed| hashed.is_over(endpoints))
     }
 
     /// The algorithm.
@@ -87,9 +116,8 @@ impl Balancer {
 
     /// The endpoints for a key, the one it belongs to first; none where keys do not decide.
     pub(crate) fn walk(&self, key: u64) -> impl Iterator<Item = u32> + Clone + '_ {
-        self.table
-            .iter()
-            .flat_map(move |(table, _)| table.walk(key))
+        let hashed = self.hashed.iter();
+        hashed.flat_map(move |hashed| hashed.table.walk(key))
     }
 
     /// The candidates, sorted by position, from the one after whoever had the last turn of this pool.
@@ -104,6 +132,19 @@ impl Balancer {
         };
         let (before, after) = candidates.split_at(start);
         after.iter().chain(before).copied()
+    }
+
+    /// Whose turn of this pool it is among the first `count`, who have as many turns as they weigh.
+    pub(crate) fn turn_by_weight(
+        &mut self,
+        pool: usize,
+        count: usize,
+        weight: impl Fn(usize) -> u32,
+    ) -> Option<usize> {
+        if self.turns.len() <= pool {
+            self.turns.resize(pool + 1, Turns::default());
+        }
+        self.turns[pool].next(count, weight)
     }
 
     /// Notes whose turn it was.

@@ -3,6 +3,18 @@ use super::*;
 const SECOND: u64 = 1_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
 
+/// The cheaper of two that are drawn, and the other one.
+fn pick(
+    ready: &[u32],
+    avoid: Option<u32>,
+    draw: u64,
+    cost: impl FnMut(u32) -> f64,
+) -> Option<(u32, u32)> {
+    let (first, second) = two_of(ready.len() as u32, draw)?;
+    let pair = (ready[first as usize], ready[second as usize]);
+    Some(cheaper(pair, avoid, cost))
+}
+
 /// Draws that cover every pair of a few endpoints.
 fn draws() -> impl Iterator<Item = u64> {
     (0..64).flat_map(|high: u64| (0..64).map(move |low: u64| (high << 58) | (low << 26)))
@@ -47,10 +59,12 @@ fn the_endpoint_just_tried_is_avoided_while_another_is_ready() {
 #[test]
 fn load_is_the_average_times_calls_in_flight_and_one() {
     let mut load = Load::new(0);
-    assert_eq!(load.cost(0), 30e6);
+    assert_eq!(load.cost(0, 1), 30e6);
     load.begin();
     load.begin();
-    assert_eq!(load.cost(0), 90e6);
+    assert_eq!(load.cost(0, 1), 90e6);
+    assert_eq!(load.cost(0, 4), 45e6, "as one of four");
+    assert_eq!(load.in_flight_of(4), 0.5);
     load.cancel();
     assert_eq!(load.in_flight(), 1);
 }
@@ -60,11 +74,11 @@ fn a_slower_answer_counts_at_once_and_a_faster_one_gradually() {
     let mut load = Load::new(0);
     load.begin();
     load.end(100 * MILLISECOND, MILLISECOND);
-    assert_eq!(load.cost(MILLISECOND), 100e6);
+    assert_eq!(load.cost(MILLISECOND, 1), 100e6);
     load.begin();
     load.end(10 * MILLISECOND, MILLISECOND + 10 * SECOND);
     let expected = 100e6 * (-1.0_f64).exp() + 10e6 * (1.0 - (-1.0_f64).exp());
-    assert!((load.cost(MILLISECOND + 10 * SECOND) - expected).abs() < 1.0);
+    assert!((load.cost(MILLISECOND + 10 * SECOND, 1) - expected).abs() < 1.0);
 }
 
 #[test]
@@ -79,5 +93,5 @@ fn time_heals_a_penalty() {
     let mut load = Load::new(0);
     load.begin();
     load.end(5 * SECOND, 0);
-    assert!(load.cost(60 * SECOND) < 30e6);
+    assert!(load.cost(60 * SECOND, 1) < 30e6);
 }

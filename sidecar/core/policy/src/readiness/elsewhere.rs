@@ -57,7 +57,7 @@ impl Readiness {
         ask: &Ask,
         endpoint: u32,
     ) -> Option<Elsewhere> {
-        let is_ready = |pool: &Pool| pool.ready.binary_search(&endpoint).is_ok();
+        let is_ready = |pool: &Pool| pool.ready().contains(endpoint);
         let Some(pool) = self.pool(ask.group).filter(|pool| is_ready(pool)) else {
             return Some(left_out(&members[endpoint as usize], ask.now_ns, || {
                 self.pool(None).is_some_and(is_ready)

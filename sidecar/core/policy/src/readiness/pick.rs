@@ -1,7 +1,8 @@
 //! One endpoint for one attempt: the algorithm's choice, or whoever else admits it.
 
+use super::pool::{Candidates, Pool};
 use super::{Member, Readiness, Verdict, standing};
-use crate::balancer::{self, Algorithm, Balancer, Load};
+use crate::balancer::{self, Algorithm, Balancer};
 use crate::breaker::{Breaker, Permit, Refusal, Standing};
 use crate::{Reason, draw, percent};
 
@@ -51,7 +52,8 @@ impl Readiness {
             return admitted.map_err(|refusal| refusal.reason());
         }
         let endpoint = self
-            .choose(members, balancer, ask)
+            .turn_by_weight(members, balancer, ask)
+            .or_else(|| self.choose(members, balancer, ask))
             .ok_or(Reason::UpstreamNoEndpoints)?;
         if balancer.algorithm() == Algorithm::RoundRobin {
             balancer.note_turn(self.place_of(ask.group), endpoint);
@@ -69,27 +71,54 @@ impl Readiness {
     ) -> Option<u32> {
         let pool = self.pool(ask.group)?;
         let candidates = pool.candidates(lot(ask.draw ^ ZONES));
-        if let [only] = candidates {
+        if let [only] = candidates.positions() {
             return Some(*only);
         }
         match (balancer.algorithm(), ask.key) {
             (Algorithm::PeakEwma, _) => {
-                self.better_of_two(members, candidates, ask, |load| load.cost(ask.now_ns))
+                let cost = |member: &M| member.load().cost(ask.now_ns, member.weight());
+                self.better_of_two(members, candidates, ask, cost)
             }
             (Algorithm::LeastRequest, _) => {
-                self.better_of_two(members, candidates, ask, |load| load.in_flight().into())
+                let cost = |member: &M| member.load().in_flight_of(member.weight());
+                self.better_of_two(members, candidates, ask, cost)
             }
             (Algorithm::RoundRobin, _) => {
-                let order = balancer.turn(self.place_of(ask.group), candidates);
+                let order = balancer.turn(self.place_of(ask.group), candidates.positions());
                 self.first_in_turn(members, order, ask, ask.draw)
             }
             (Algorithm::RingHash | Algorithm::Maglev, Some(key)) => {
-                let is_ready = |endpoint: &u32| pool.ready.binary_search(endpoint).is_ok();
+                let is_ready = |endpoint: &u32| pool.ready().contains(*endpoint);
                 let order = balancer.walk(key).filter(is_ready);
                 self.first_in_turn(members, order, ask, key)
             }
             _ => self.first_in_turn(members, walk(candidates, ask.draw), ask, ask.draw),
         }
+    }
+
+    /// Whose turn it is where some have more turns than others; none where all have as many, or that one has to pass.
+    fn turn_by_weight<M: Member>(
+        &self,
+        members: &[M],
+        balancer: &mut Balancer,
+        ask: &Ask,
+    ) -> Option<u32> {
+        if balancer.algorithm() != Algorithm::RoundRobin {
+            return None;
+        }
+        let candidates = self.pool(ask.group)?.candidates(lot(ask.draw ^ ZONES));
+        if !candidates.is_weighted() {
+            return None;
+        }
+        let weight = |at: usize| match candidates.contains(at as u32) {
+            true => members[at].weight(),
+            false => 0,
+        };
+        let next = balancer.turn_by_weight(self.place_of(ask.group), members.len(), weight)?;
+        let endpoint = next as u32;
+        let takes =
+            Some(endpoint) != ask.avoid && self.has_its_turn(members, endpoint, ask.draw, ask);
+        takes.then_some(endpoint)
     }
 
     /// The cheaper of two, or the other one where that gives its turn away.
@@ -99,15 +128,21 @@ impl Readiness {
     fn better_of_two<M: Member>(
         &self,
         members: &[M],
-        candidates: &[u32],
+        candidates: &Candidates,
         ask: &Ask,
-        of_load: impl Fn(&Load) -> f64,
+        of_load: impl Fn(&M) -> f64,
     ) -> Option<u32> {
         let cost = |endpoint: u32| {
             let member = &members[endpoint as usize];
-            of_probe(member, ask.now_ns).unwrap_or_else(|| of_load(member.load()))
+            of_probe(member, ask.now_ns).unwrap_or_else(|| of_load(member))
         };
-        let (first, second) = balancer::pick(candidates, ask.avoid, ask.draw, cost)?;
+        let (one, other) = balancer::two_of(candidates.places(), ask.draw)?;
+        let pair = (candidates.at(one), candidates.at(other));
+        let (first, second) = balancer::cheaper(pair, ask.avoid, cost);
+        if Some(first) == ask.avoid {
+            // Both places were its own; of two endpoints, the one just tried is the second.
+            return self.first_in_turn(members, candidates.walk(one), ask, ask.draw);
+        }
         Some(if self.has_its_turn(members, first, ask.draw, ask) {
             first
         } else {
@@ -146,12 +181,12 @@ impl Readiness {
 
     /// Asks every ready endpoint once, from a random one on, the one to avoid last.
     fn pick_any<M: Member>(&self, members: &mut [M], ask: &Ask) -> Result<Picked, Refusal> {
-        let ready = self.ready(ask.group);
-        let is_other = |endpoint: &u32| Some(*endpoint) != ask.avoid;
-        let last = ask
-            .avoid
-            .filter(|endpoint| ready.binary_search(endpoint).is_ok());
         let mut refusal = Refusal::HalfOpenFull;
+        let Some(ready) = self.pool(ask.group).map(Pool::ready) else {
+            return Err(refusal);
+        };
+        let is_other = |endpoint: &u32| Some(*endpoint) != ask.avoid;
+        let last = ask.avoid.filter(|endpoint| ready.contains(*endpoint));
         for endpoint in walk(ready, ask.draw).filter(is_other).chain(last) {
             match self.admit(members, endpoint, ask) {
                 Ok(picked) => return Ok(picked),
@@ -186,10 +221,8 @@ fn lot(chance: u64) -> u32 {
 }
 
 /// Once around, from a random one on.
-fn walk(endpoints: &[u32], draw: u64) -> impl Iterator<Item = u32> + Clone + '_ {
-    let start = balancer::start_of_walk(endpoints.len() as u32, draw) as usize;
-    let (before, after) = endpoints.split_at(start.min(endpoints.len()));
-    after.iter().chain(before).copied()
+fn walk(candidates: &Candidates, draw: u64) -> impl Iterator<Item = u32> + Clone + '_ {
+    candidates.walk(balancer::start_of_walk(candidates.places(), draw))
 }
 
 /// What an endpoint costs whose breaker probes.

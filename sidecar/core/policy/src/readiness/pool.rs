@@ -8,14 +8,76 @@ use crate::percent::WHOLE;
 /// would move calls, and zones are built with room to spare.
 const SPARE: u64 = 140;
 
-/// Positions, sorted, of endpoints that may be picked.
-#[derive(Clone, Debug)]
+/// Who may be picked for one kind of requests.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
-    pub(super) ready: Vec<u32>,
+    ready: Candidates,
     /// Those in the caller's zone, and the others; both empty where zones do not matter.
-    near: Vec<u32>,
-    far: Vec<u32>,
+    near: Candidates,
+    far: Candidates,
     near_share: Percent,
+}
+
+/// Some endpoints by position, sorted, and how many places each has in a draw of one of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Candidates {
+    positions: Vec<u32>,
+    /// Where the places of each end; empty where all have the same number of them.
+    ends: Vec<u32>,
+}
+
+impl Candidates {
+    fn add(&mut self, position: u32, weight: u32) {
+        let begin = self.ends.last().copied().unwrap_or(0);
+        self.positions.push(position);
+        self.ends.push(begin.saturating_add(weight));
+    }
+
+    /// Forgets weights that are all the same.
+    fn settle(&mut self) {
+        let first = self.ends.first().copied().unwrap_or(0);
+        if (1..).zip(&self.ends).all(|(nth, &end)| end == nth * first) {
+            self.ends = Vec::new();
+        }
+    }
+
+    pub(super) fn positions(&self) -> &[u32] {
+        &self.positions
+    }
+
+    pub(super) fn contains(&self, endpoint: u32) -> bool {
+        self.positions.binary_search(&endpoint).is_ok()
+    }
+
+    /// Whether some have more places than others.
+    pub(super) const fn is_weighted(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
+    /// How many places there are.
+    pub(super) fn places(&self) -> u32 {
+        let count = self.positions.len() as u32;
+        self.ends.last().copied().unwrap_or(count)
+    }
+
+    /// The endpoint that has a place.
+    pub(super) fn at(&self, place: u32) -> u32 {
+        self.positions[self.index_of(place)]
+    }
+
+    /// Once around, from the endpoint that has a place on.
+    pub(super) fn walk(&self, place: u32) -> impl Iterator<Item = u32> + Clone + '_ {
+        let start = self.index_of(place).min(self.positions.len());
+        let (before, after) = self.positions.split_at(start);
+        after.iter().chain(before).copied()
+    }
+
+    fn index_of(&self, place: u32) -> usize {
+        match self.is_weighted() {
+            true => self.ends.partition_point(|&end| end <= place),
+            false => place as usize,
+        }
+    }
 }
 
 impl Pool {
@@ -25,12 +87,7 @@ impl Pool {
         prefers_near: bool,
         belongs: impl Fn(&M) -> bool,
     ) -> Self {
-        let mut pool = Self {
-            ready: Vec::new(),
-            near: Vec::new(),
-            far: Vec::new(),
-            near_share: Percent::new(0),
-        };
+        let mut pool = Self::default();
         let mut near_total = 0;
         for (position, (member, verdict)) in (0..).zip(members.iter().zip(verdicts)) {
             if !belongs(member) {
@@ -38,42 +95,50 @@ impl Pool {
             }
             near_total += u32::from(member.is_near());
             if *verdict != Verdict::Ejected {
-                pool.add(position, member.is_near());
+                pool.add(position, member);
             }
         }
         pool.settle(prefers_near, near_total);
         pool
     }
 
-    fn add(&mut self, position: u32, is_near: bool) {
-        self.ready.push(position);
-        if is_near {
-            self.near.push(position);
-        } else {
-            self.far.push(position);
-        }
+    fn add(&mut self, position: u32, member: &impl Member) {
+        let of_zone = match member.is_near() {
+            true => &mut self.near,
+            false => &mut self.far,
+        };
+        of_zone.add(position, member.weight());
+        self.ready.add(position, member.weight());
     }
 
     /// Fixes how much stays near; where that is no question, forgets who is.
     fn settle(&mut self, prefers_near: bool, near_total: u32) {
-        if !prefers_near || self.near.is_empty() || self.far.is_empty() {
-            self.near = Vec::new();
-            self.far = Vec::new();
+        self.ready.settle();
+        let near = self.near.positions.len() as u64;
+        if !prefers_near || near == 0 || self.far.positions.is_empty() {
+            self.near = Candidates::default();
+            self.far = Candidates::default();
             return;
         }
-        let share =
-            self.near.len() as u64 * u64::from(WHOLE) * SPARE / (u64::from(near_total) * 100);
+        self.near.settle();
+        self.far.settle();
+        let share = near * u64::from(WHOLE) * SPARE / (u64::from(near_total) * 100);
         self.near_share = Percent::from_millionths(share.min(u64::from(WHOLE)) as u32);
+    }
+
+    /// All that may be picked.
+    pub(super) const fn ready(&self) -> &Candidates {
+        &self.ready
     }
 
     /// Whether an endpoint lies in another zone while every call stays near.
     pub(super) fn is_beyond(&self, endpoint: u32) -> bool {
-        self.near_share == Percent::new(100) && self.far.binary_search(&endpoint).is_ok()
+        self.near_share == Percent::new(100) && self.far.contains(endpoint)
     }
 
     /// Whom a call chooses from, given where in `0..WHOLE` chance has put it.
-    pub(super) fn candidates(&self, lot: u32) -> &[u32] {
-        if self.near.is_empty() {
+    pub(super) fn candidates(&self, lot: u32) -> &Candidates {
+        if self.near.positions.is_empty() {
             &self.ready
         } else if lot < self.near_share.millionths() {
             &self.near

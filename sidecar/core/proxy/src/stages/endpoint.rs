@@ -65,6 +65,8 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) has_sidecar: bool,
     is_near: bool,
+    /// Its share of the calls, in the smallest numbers that say the same.
+    weight: u32,
     group: Option<usize>,
     pub(crate) load: Load,
     /// When it joined others that were called already.
@@ -107,6 +109,10 @@ impl Member for Endpoint {
         let share = self.record.share(now_ns);
         self.slow_start
             .map_or(share, |start| start.share(now_ns).min(share))
+    }
+
+    fn weight(&self) -> u32 {
+        self.weight
     }
 
     fn is_unhealthy(&self) -> bool {
@@ -187,6 +193,8 @@ impl EndpointSet {
         let mut endpoints = self.endpoints.borrow_mut();
         let mut old: Vec<Endpoint> = std::mem::take(&mut *endpoints);
         let joined_ns = (!old.is_empty()).then_some(now_ns);
+        let weights = wanted.iter().map(|want| want.endpoint.weight);
+        let unit = weights.reduce(divisor).unwrap_or(1).max(1);
         for want in wanted {
             let is_it = |old: &Endpoint| {
                 old.instance == want.endpoint.instance && old.address == want.address
@@ -197,6 +205,7 @@ impl EndpointSet {
             };
             endpoint.has_sidecar = want.endpoint.has_sidecar;
             endpoint.is_near = want.endpoint.is_near;
+            endpoint.weight = want.endpoint.weight / unit;
             endpoint.group = want.endpoint.group;
             endpoint.slow_start = slow_start(&endpoint, config);
             endpoint.reconfigure_probes(config, now_ns, chance);
@@ -208,14 +217,16 @@ impl EndpointSet {
         self.reconfigure_outliers(&mut endpoints, config, now_ns);
     }
 
-    /// Makes the table of a hashed algorithm anew where the names changed.
+    /// Makes the table of a hashed algorithm anew where names or weights changed.
     fn reconfigure_balancer(&self, endpoints: &[Endpoint], config: &config::Cluster) {
         let block = config.balancing.as_ref();
         let algorithm = block.map_or(Algorithm::default(), |block| block.params.algorithm);
-        let names = endpoints.iter().map(|endpoint| &*endpoint.instance);
+        let named = endpoints
+            .iter()
+            .map(|endpoint| (&*endpoint.instance, endpoint.weight));
         let mut balancer = self.balancer.borrow_mut();
-        if !balancer.is_over(algorithm, names.clone()) {
-            *balancer = Balancer::new(algorithm, names);
+        if !balancer.is_over(algorithm, named.clone()) {
+            *balancer = Balancer::new(algorithm, named);
         }
     }
 
@@ -227,6 +238,7 @@ impl EndpointSet {
             address: want.address,
             has_sidecar: want.endpoint.has_sidecar,
             is_near: want.endpoint.is_near,
+            weight: want.endpoint.weight,
             group: want.endpoint.group,
             joined_ns,
             slow_start: None,
@@ -422,6 +434,15 @@ impl EndpointSet {
         };
         Some(act(&mut endpoints[position]))
     }
+}
+
+/// The greatest common divisor.
+const fn divisor(one: u32, other: u32) -> u32 {
+    let (mut one, mut other) = (one, other);
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 /// The warming up of an endpoint that joined others.

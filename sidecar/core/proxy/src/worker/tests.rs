@@ -52,6 +52,7 @@ pub(crate) fn cluster(endpoints: u16) -> Cluster {
         addresses: vec![Some(([127, 0, 0, 1], 9_000 + place).into())],
         has_sidecar: false,
         is_near: false,
+        weight: 1,
         group: None,
     };
     Cluster {

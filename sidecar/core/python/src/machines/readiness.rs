@@ -32,6 +32,7 @@ struct Params {
 struct Endpoint {
     breaker: Option<breaker::Breaker>,
     load: Load,
+    weight: u32,
 }
 
 impl Member for Endpoint {
@@ -45,6 +46,10 @@ impl Member for Endpoint {
 
     fn load(&self) -> &Load {
         &self.load
+    }
+
+    fn weight(&self) -> u32 {
+        self.weight
     }
 }
 
@@ -118,16 +123,19 @@ impl Endpoints {
 #[pymethods]
 impl Endpoints {
     #[new]
-    #[pyo3(signature = (breakers, params, now_ns, algorithm = "PeakEwma"))]
+    #[pyo3(signature = (breakers, params, now_ns, algorithm = "PeakEwma", weights = None))]
     fn new(
         breakers: Vec<Option<BreakerParams>>,
         params: Params,
         now_ns: u64,
         algorithm: &str,
+        weights: Option<Vec<u32>>,
     ) -> PyResult<Self> {
-        let member = |params: Option<BreakerParams>| Endpoint {
+        let weights = weights.unwrap_or_else(|| vec![1; breakers.len()]);
+        let member = |(params, weight): (Option<BreakerParams>, &u32)| Endpoint {
             breaker: params.map(|params| breaker::Breaker::new(params.into())),
             load: Load::new(now_ns),
+            weight: *weight,
         };
         let params = readiness::Params {
             max_ejected: params.max_ejected,
@@ -136,11 +144,14 @@ impl Endpoints {
         let names: Vec<_> = (0..breakers.len())
             .map(|at| format!("endpoint-{at}"))
             .collect();
-        let names = names.iter().map(String::as_str);
+        let named = names
+            .iter()
+            .map(String::as_str)
+            .zip(weights.iter().copied());
         Ok(Self {
-            members: breakers.into_iter().map(member).collect(),
+            members: breakers.into_iter().zip(&weights).map(member).collect(),
             readiness: Readiness::new(params),
-            balancer: Balancer::new(parse(algorithm, ALGORITHMS)?, names),
+            balancer: Balancer::new(parse(algorithm, ALGORITHMS)?, named),
         })
     }
 
@@ -207,7 +218,8 @@ impl Endpoints {
     }
 
     fn cost(&self, endpoint: u32, now_ns: u64) -> PyResult<f64> {
-        Ok(self.member(endpoint)?.load.cost(now_ns))
+        let member = self.member(endpoint)?;
+        Ok(member.load.cost(now_ns, member.weight))
     }
 
     #[getter]

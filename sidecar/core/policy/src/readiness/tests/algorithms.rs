@@ -17,6 +17,7 @@ pub(super) struct Placed {
     pub(super) group: Option<usize>,
     pub(super) slow_start: Option<SlowStart>,
     pub(super) is_unhealthy: bool,
+    pub(super) weight: u32,
 }
 
 impl Member for Placed {
@@ -41,6 +42,10 @@ impl Member for Placed {
             .map_or(Percent::new(100), |start| start.share(now_ns))
     }
 
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+
     fn is_unhealthy(&self) -> bool {
         self.is_unhealthy
     }
@@ -61,12 +66,13 @@ pub(super) fn members(count: usize) -> Vec<Placed> {
         group: None,
         slow_start: None,
         is_unhealthy: false,
+        weight: 1,
     };
     super::endpoints(count).into_iter().map(placed).collect()
 }
 
 fn balancer(algorithm: Algorithm, count: usize) -> Balancer {
-    Balancer::new(algorithm, NAMES[..count].iter().copied())
+    Balancer::new(algorithm, NAMES[..count].iter().map(|name| (*name, 1)))
 }
 
 /// Nobody too many, and nobody kept.
@@ -320,4 +326,106 @@ fn an_empty_group_spills_into_the_next_or_refuses() {
     };
     let refused = strict.pick(&mut members, &mut Balancer::default(), &ask);
     assert_eq!(refused.unwrap_err(), crate::Reason::UpstreamNoEndpoints);
+}
+
+/// Endpoints that weigh so much, and what chooses among them.
+fn weighted<const N: usize>(
+    algorithm: Algorithm,
+    weights: [u32; N],
+) -> (Vec<Placed>, Balancer, Readiness) {
+    let mut members = members(N);
+    for (member, weight) in members.iter_mut().zip(weights) {
+        member.weight = weight;
+    }
+    let names = ["cart-0", "cart-1", "cart-2"].into_iter();
+    let readiness = readiness(Layout::default(), &members);
+    (
+        members,
+        Balancer::new(algorithm, names.zip(weights)),
+        readiness,
+    )
+}
+
+#[test]
+fn round_robin_gives_each_as_many_turns_as_it_weighs() {
+    let (mut members, mut turns, readiness) = weighted(Algorithm::RoundRobin, [1, 3, 2]);
+    let mut next = || {
+        let picked = readiness.pick(&mut members, &mut turns, &Ask::default());
+        picked.unwrap().endpoint
+    };
+    let picked: Vec<u32> = (0..13).map(|_| next()).collect();
+    for turn in picked.windows(6) {
+        let of = |endpoint| turn.iter().filter(|&&one| one == endpoint).count();
+        assert_eq!([of(0), of(1), of(2)], [1, 3, 2], "{picked:?}");
+    }
+}
+
+#[test]
+fn whose_turn_it_is_by_weight_passes_when_it_was_just_tried() {
+    let (mut members, mut turns, readiness) = weighted(Algorithm::RoundRobin, [1, 9]);
+    for _ in 0..20 {
+        let ask = Ask {
+            avoid: Some(1),
+            ..Ask::default()
+        };
+        let picked = readiness.pick(&mut members, &mut turns, &ask).unwrap();
+        assert_eq!(picked.endpoint, 0);
+    }
+}
+
+#[test]
+fn every_other_algorithm_takes_each_as_often_as_it_weighs_while_nothing_else_decides() {
+    for algorithm in [
+        Algorithm::PeakEwma,
+        Algorithm::LeastRequest,
+        Algorithm::Random,
+        Algorithm::RingHash,
+        Algorithm::Maglev,
+    ] {
+        let (mut members, mut balancer, readiness) = weighted(algorithm, [1, 2, 3]);
+        let mut picks = [0_u32; 3];
+        for draw in draws(6_000) {
+            let ask = Ask {
+                draw,
+                key: algorithm.is_hashed().then_some(draw),
+                ..Ask::default()
+            };
+            let picked = readiness.pick(&mut members, &mut balancer, &ask).unwrap();
+            picks[picked.endpoint as usize] += 1;
+        }
+        for (picks, weight) in picks.into_iter().zip([1_000, 2_000, 3_000]) {
+            assert!(picks.abs_diff(weight) < 250, "{algorithm:?}: {picks}");
+        }
+    }
+}
+
+#[test]
+fn calls_under_way_are_as_many_as_endpoints_weigh() {
+    let (mut members, mut balancer, readiness) = weighted(Algorithm::LeastRequest, [1, 4]);
+    for draw in draws(100) {
+        let ask = Ask {
+            draw,
+            ..Ask::default()
+        };
+        let picked = readiness.pick(&mut members, &mut balancer, &ask).unwrap();
+        members[picked.endpoint as usize].endpoint.load.begin();
+    }
+    let under_way = members[0].endpoint.load.in_flight();
+    assert!((15..=25).contains(&under_way), "{under_way} of 100");
+}
+
+#[test]
+fn the_endpoint_just_tried_is_avoided_however_much_it_weighs() {
+    for algorithm in [Algorithm::PeakEwma, Algorithm::LeastRequest] {
+        let (mut members, mut balancer, readiness) = weighted(algorithm, [1, 99]);
+        for draw in draws(200) {
+            let ask = Ask {
+                draw,
+                avoid: Some(1),
+                ..Ask::default()
+            };
+            let picked = readiness.pick(&mut members, &mut balancer, &ask).unwrap();
+            assert_eq!(picked.endpoint, 0);
+        }
+    }
 }

@@ -90,7 +90,7 @@ fn a_key_belongs_to_one_endpoint_and_without_one_to_anybody() {
     let mut readiness = Readiness::new(Params::default());
     readiness.refresh(&members, SECOND);
     let names = ["a", "b", "c", "d"];
-    let balancer = Balancer::new(Algorithm::Maglev, names.into_iter());
+    let balancer = Balancer::new(Algorithm::Maglev, names.into_iter().map(|name| (name, 1)));
     let judge = |key| {
         let ask = Ask {
             key,

@@ -43,6 +43,7 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         addresses: vec![Some(*address)],
         has_sidecar: false,
         is_near: false,
+        weight: 1,
         group: None,
     };
     Cluster {
