@@ -86,6 +86,18 @@ async def test_a_split_is_exact_over_any_turns(caller: Caller) -> None:
         assert await explained(caller, "split-old", "/") == "split/1, the next goes to test/split-old"
 
 
+async def test_a_rule_is_found_by_the_canonical_path_and_what_came_is_sent_on(caller: Caller) -> None:
+    spellings = ("/checkout/7", "/%63heckout/7", "/cart/../checkout/7", "/./%2E%2E/checkout/7?a=/../b")
+    async with AsyncExitStack() as stack:
+        _, other = await services(caller, stack, "spelled", "checkout")
+        rule = {"matches": [prefix("/checkout")], "backendRefs": [backend("checkout", 1)]}
+        await route(caller, "spelled-route", "spelled", rule, {})
+        for path in spellings:
+            assert (await caller.get("spelled", path)).body == b"checkout", path
+        assert {request.start_line.split()[1].decode() for request in other.requests} == set(spellings)
+        assert (await caller.get("spelled", "/checkout%2F7")).body == b"spelled"
+
+
 async def test_what_no_rule_is_for_is_refused_and_comes_nowhere(caller: Caller) -> None:
     async with AsyncExitStack() as stack:
         [one] = await services(caller, stack, "only-api")
