@@ -39,6 +39,7 @@ from controlplane.flags import find_answer
 from controlplane.front import fronting
 from controlplane.garbage import keep_what_there_is
 from controlplane.gates import opening, shown
+from controlplane.heap import give_back
 from controlplane.history.gauges import HistoryCollector
 from controlplane.history.journal import Journal, journaling
 from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
@@ -225,6 +226,7 @@ async def replica(
             bound = Bound(listen=listen, admin=admin, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
             start(tidy(parts.readings))
+            start(give_back(MonotonicClock()))
             handover = Handover(
                 is_connected=lambda: parts.live.is_connected,
                 is_elsewhere=circle.has_store,
