@@ -50,8 +50,8 @@ BLOCKS: Final = (
     "fallback",
 )
 
-# In shadow the calls of others are judged, over the connections that these opened.
-_SILENT_IN_SHADOW: Final = ("connectionPool",)
+# In shadow the calls of others are judged, over connections that end when these say so.
+_SILENT_IN_SHADOW: Final = ("connectionPool.maxRequestsPerConnection", "connectionPool.maxAge")
 
 _BULKHEADS: Final[Mapping[str, Tree]] = {"ThreadPool": {"maxConcurrent": 10, "maxQueue": 10}}
 _CONNECTION_POOLS: Final[Mapping[str, Tree]] = {

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.support import accesslog
 from tests.support.caller import Caller
 from tests.support.documents import external, external_service, resilience
 from tests.support.fleet import named
+from tests.support.grpcapp import ECHO, HOLD, call, grpc_app
 from tests.support.metrics import measured, scrape
 from tests.support.rawclient import RawClient
 from tests.support.readiness import Condition, that, until
@@ -73,6 +75,36 @@ async def test_a_bulkhead_in_shadow_counts_who_runs_and_turns_nobody_away(caller
         await would_refuse(caller, "crowded", "bulkhead.full", 1)
         assert (await caller.get("crowded")).status == 200
         await would_refuse(caller, "crowded", "bulkhead.full", 1)
+
+
+async def test_a_pool_in_shadow_counts_the_connections_in_use_and_holds_nobody_up(caller: Caller) -> None:
+    figures: dict[str, Any] = {"connectionPool": {"maxConnections": 1}, "timeouts": {"connect": "10ms"}}
+    async with shadowed(caller, "pooled", **figures) as upstream, RawClient(caller.sidecar.outbound) as held:
+        gate = asyncio.Event()
+        upstream.answer = lambda _: (Until(gate), *OK)
+        await held.ask(host="pooled")
+        await until(arrived(upstream, 1))
+        upstream.answer = lambda _: slow(0.05)
+        assert (await caller.get("pooled")).status == 200
+        await would_wait(caller, "pooled", 1)
+        await would_refuse(caller, "pooled", "bulkhead.connections", 1)
+        gate.set()
+        assert (await held.response()).status == 200
+        assert [(await caller.get("pooled")).status for _ in range(3)] == [200] * 3
+        await would_wait(caller, "pooled", 1)
+
+
+async def test_calls_that_share_a_connection_are_one_to_a_pool_in_shadow(caller: Caller) -> None:
+    figures: dict[str, Any] = {"mode": "Shadow", "connectionPool": {"maxConnections": 1}}
+    async with grpc_app() as app, asyncio.TaskGroup() as tasks:
+        await caller.may_call("streams", app.port, protocol="GRPC", **figures)
+        assert (await call(caller.sidecar.outbound, ECHO, host="streams")).code is grpc.StatusCode.OK
+        held = [tasks.create_task(call(caller.sidecar.outbound, HOLD, host="streams")) for _ in range(3)]
+        await until(measured(caller.sidecar.http, "breakwater_inflight", 3, service="test/streams"))
+        measures = await scrape(caller.sidecar.http)
+        assert measures.total("breakwater_shadow_waits_total", service="test/streams") == 0
+        for one in held:
+            one.cancel()
 
 
 def arrived(upstream: ScriptedUpstream, count: int) -> Condition:

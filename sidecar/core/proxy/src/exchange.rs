@@ -67,7 +67,7 @@ use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::Flight;
 use crate::trace::{Key, hex};
-use crate::upstream::Pools;
+use crate::upstream::{InUse, Pools};
 use crate::worker::{Entry, Worker};
 
 /// One request.
@@ -95,7 +95,7 @@ pub(crate) struct Exchange {
     application_ns: Option<u64>,
     bulkhead: Option<Permit>,
     /// The place among a capped cluster's connections; kept from attempt to attempt.
-    pub(crate) connection: Option<Permit>,
+    pub(crate) connection: Option<InUse>,
     tries: Tries,
     affinity: Affinity,
     current: Option<Attempt>,
@@ -149,6 +149,8 @@ pub(crate) struct Destination {
     pub(crate) address: SocketAddr,
     pub(crate) pools: Rc<Pools>,
     pub(crate) cluster: Rc<Cluster>,
+    /// Whether it is told how its connection would stand with the pool in shadow.
+    pub(crate) is_foreseen: bool,
 }
 
 /// What is to be done after an attempt.

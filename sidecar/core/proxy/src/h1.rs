@@ -14,7 +14,6 @@ mod upload;
 mod view;
 
 pub(crate) use client::Client;
-pub(crate) use connect::take_place;
 pub(crate) use kit::Kits;
 pub(crate) use pool::Pool;
 

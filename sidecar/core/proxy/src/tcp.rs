@@ -16,13 +16,12 @@ use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::downstream::TELL_NS;
 use crate::exchange::{Course, Destination, End, Exchange};
-use crate::h1::take_place;
 use crate::request::{Opaque, Sender};
 use crate::speech::{self, Speech};
 use crate::stages::Refusal;
 use crate::stages::timeout::BodyBounds;
 use crate::tunnel::{Established, Tunnel};
-use crate::upstream::{NoConnection, dial, make_room};
+use crate::upstream::{InUse, NoConnection, dial, make_room};
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -192,7 +191,12 @@ async fn try_connect(
     exchange: &mut Exchange,
     to: &Destination,
 ) -> Result<Wire, NoConnection> {
-    take_place(&mut exchange.connection, &to.cluster).await?;
+    // Beside its connections nothing of it is foreseen.
+    let to = Destination {
+        is_foreseen: true,
+        ..to.clone()
+    };
+    InUse::take(&mut exchange.connection, &to).await?;
     make_room(worker, &to.cluster);
     let stream = dial(worker, to.address, to.cluster.timeouts.connect).await?;
     Ok(Wire::new(stream))

@@ -5,10 +5,12 @@
 //! room for a new one when there is none.
 
 mod dial;
+mod in_use;
 
 use std::rc::Rc;
 
 pub(crate) use dial::{NoConnection, dial};
+pub(crate) use in_use::InUse;
 
 use crate::clock::nanoseconds;
 use crate::config;

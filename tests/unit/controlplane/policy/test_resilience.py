@@ -50,8 +50,11 @@ def found(block: str) -> list[str]:
         ("hedge: {max: 1}", "spec.hedge.after: required"),
         ("hedge: {after: p95, max: 2}", "spec.hedge.max: expected at most 1, found 2"),
         (
-            "mode: Shadow\n  retry: {}\n  outlierDetection: {}\n  connectionPool: {}",
-            ("warning: spec.connectionPool: decides no call by itself, so that in shadow it tells nothing"),
+            "mode: Shadow\n  retry: {}\n  connectionPool: {maxConnections: 1, maxAge: 1h}",
+            (
+                "warning: spec.connectionPool.maxAge: decides no call by itself, "
+                "so that in shadow it tells nothing"
+            ),
         ),
         (
             "mode: Shadow\n  loadBalancing: {policy: Random}",

@@ -47,10 +47,11 @@ impl Exchange {
             self.tried,
             self.now_ns,
         )?;
-        let destination = Destination {
+        let mut destination = Destination {
             address: picked.address,
             pools: Rc::clone(&picked.pools),
             cluster,
+            is_foreseen: false,
         };
         let made = Made {
             address: picked.address,
@@ -72,6 +73,7 @@ impl Exchange {
             foreseen: None,
         });
         self.foresee_attempt(made);
+        destination.is_foreseen = self.foreseen.is_some();
         Ok(destination)
     }
 

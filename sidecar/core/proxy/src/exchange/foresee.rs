@@ -11,6 +11,7 @@ use crate::stages::endpoint::{Affinity, Made};
 use crate::stages::retry::{Asked, Standing};
 use crate::stages::shadow::{Deed, Ended, Foreseen};
 use crate::stages::{Refusal, fallback};
+use crate::upstream::InUse;
 
 impl Exchange {
     /// Has a call that is admitted meet what stands in shadow, unless something before that would have refused it.
@@ -109,6 +110,11 @@ impl Exchange {
         if let Some(foreseen) = self.foreseen.take()
             && let Some(refusal) = foreseen.leave(self.has_succeeded, self.is_stream, self.now_ns)
         {
+            self.note_foreseen(refusal);
+        }
+        let place = self.connection.as_ref();
+        let refusal = place.and_then(InUse::would_refuse);
+        if let Some(refusal) = refusal.filter(|_| self.record.would_refuse.is_none()) {
             self.note_foreseen(refusal);
         }
     }

@@ -5,17 +5,17 @@ use policy::ending::Ending;
 use policy::hedge;
 
 use super::{Attempt, Destination, Exchange, peer};
-use crate::gate::Permit;
 use crate::request::Response;
 use crate::stages::retry;
 use crate::stages::route::Route;
 use crate::tally::{AttemptResult, HedgeResult};
+use crate::upstream::InUse;
 
 /// The attempt beside the current one, with its place among a capped cluster's connections.
 #[derive(Debug)]
 pub(super) struct Rival {
     attempt: Attempt,
-    connection: Option<Permit>,
+    connection: Option<InUse>,
 }
 
 impl Exchange {

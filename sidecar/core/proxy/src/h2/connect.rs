@@ -21,7 +21,7 @@ use super::pulse::Pulse;
 use super::window::Window;
 use crate::exchange::Destination;
 use crate::gate::{Entry, Permit};
-use crate::upstream::{NoConnection, Pools, Retirement, dial, make_room};
+use crate::upstream::{InUse, NoConnection, Pools, Retirement, dial, make_room};
 use crate::worker::Worker;
 
 /// A place on a connection to `to`, and what requests are sent with there.
@@ -95,7 +95,7 @@ fn open(worker: &Rc<Worker>, to: &Destination, place: Option<Permit>) -> Slot {
         begin(worker, to, now_ns)
     });
     to.pools.h2.tell_freed();
-    Slot::take(link, &to.pools, worker.clock, place)
+    Slot::take(link, &to.pools, worker.clock, InUse::of(place, to))
 }
 
 /// Begins a connection; a task of its own carries it to its end, whoever asked for it.

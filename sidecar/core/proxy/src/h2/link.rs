@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::parcel::Parcel;
 use super::{FIRST_STREAMS, UPSTREAM_STREAMS};
-use crate::gate::Permit;
+use crate::upstream::InUse;
 use crate::upstream::{NoConnection, Retirement};
 
 /// A connection to an upstream, from the moment that it is wanted.
@@ -28,7 +28,7 @@ pub(super) struct Link {
     /// Since when it carries no stream.
     rests_since_ns: Cell<u64>,
     /// Its place among the cluster's connections, while it carries streams.
-    place: RefCell<Option<Permit>>,
+    place: RefCell<Option<InUse>>,
 }
 
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl Link {
     }
 
     /// Takes one stream more; the first one brings the place among the cluster's connections.
-    pub(super) fn join(&self, place: Option<Permit>) {
+    pub(super) fn join(&self, place: Option<InUse>) {
         self.streams.set(self.streams.get() + 1);
         self.served.set(self.served.get().saturating_add(1));
         if place.is_some() {

@@ -7,8 +7,7 @@ use tokio::sync::Notify;
 
 use super::link::Link;
 use crate::clock::Clock;
-use crate::gate::Permit;
-use crate::upstream::{Pools, Retirement};
+use crate::upstream::{InUse, Pools, Retirement};
 
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
@@ -123,7 +122,7 @@ impl Slot {
         link: Rc<Link>,
         pools: &Rc<Pools>,
         clock: Clock,
-        place: Option<Permit>,
+        place: Option<InUse>,
     ) -> Self {
         let is_reused = link.is_used();
         link.join(place);

@@ -191,6 +191,7 @@ impl Live {
 fn at_endpoints_of(mut foreseen: Rc<Cluster>, service: &Cluster) -> Rc<Cluster> {
     if let (Some(own), Some(shadow)) = (Rc::get_mut(&mut foreseen), &service.foreseen) {
         own.ports.clone_from(&shadow.ports);
+        own.connections.clone_from(&shadow.connections);
     }
     foreseen
 }

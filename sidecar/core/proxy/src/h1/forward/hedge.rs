@@ -7,13 +7,13 @@ use policy::ending::Ending;
 
 use super::{Forward, Unanswered, answer};
 use crate::exchange::{Destination, Exchange};
-use crate::gate::Permit;
 use crate::h1::connect::connect;
 use crate::h1::peer::Peer;
 use crate::race::{Connecting, Consequence, Driver};
+use crate::upstream::InUse;
 
 impl Driver for Forward<'_> {
-    type Connected = (Box<Peer>, Option<Permit>);
+    type Connected = (Box<Peer>, Option<InUse>);
     type Sent = Box<Peer>;
     type Head = usize;
     type Failure = Unanswered;

@@ -45,7 +45,7 @@ pub(crate) enum Deed {
 pub(crate) struct Deeds(Vec<(Deed, Option<Arc<PolicyRef>>)>);
 
 impl Foretold {
-    pub(super) fn refuse(&self, reason: Reason) {
+    pub(crate) fn refuse(&self, reason: Reason) {
         let mut refused = self.refused.borrow_mut();
         match refused.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
