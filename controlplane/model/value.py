@@ -40,6 +40,9 @@ Tree: TypeAlias = Mapping[str, Value]
 class Map(dict[str, Value]):
     """Values under names of the author's own; merging takes it whole, and a block field by field."""
 
+    def __repr__(self) -> str:
+        return f"Map({super().__repr__()})"
+
 
 def parse_duration(text: str) -> Duration:
     """The duration that `text` writes, such as 250ms or 1m30s.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controlplane.model.sharing import share
 from controlplane.model.value import Map
 
 if TYPE_CHECKING:
@@ -15,8 +16,12 @@ def fill(tree: Tree, block: Block) -> Tree:
     """`tree` with the default of every field that it does not name, in the order of the contract.
 
     A default of a field that excludes others is taken only when none of them is named. A block without a
-    default that is absent stays absent, and with it all that it would hold.
+    default that is absent stays absent, and with it all that it would hold. Equal blocks are one object.
     """
+    return share(_fill(tree, block))
+
+
+def _fill(tree: Tree, block: Block) -> Tree:
     filled: dict[str, Value] = {}
     for field in block.fields.values():
         value = tree.get(field.name)
@@ -34,4 +39,4 @@ def _fill_value(field: Field, value: Value) -> Value:
         return Map((name, _fill_value(field.entry, item)) for name, item in value.items())
     if isinstance(value, tuple):
         return tuple(_fill_value(field, item) for item in value)
-    return fill(value, field.block) if isinstance(value, dict) else value
+    return _fill(value, field.block) if isinstance(value, dict) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
+from controlplane.model.sharing import share
 from controlplane.model.value import (
     Duration,
     Tree,
@@ -157,7 +158,7 @@ def complete(merged: Tree, block: Block) -> Tree:
     if endpoint is not None:
         own = {name: value for name, value in endpoint.items() if name not in _OF_SERVICE}
         tree["breaker"] = {**(find_block(tree, "breaker") or {}), "endpoint": own}
-    return tree
+    return share(tree)
 
 
 def _share_budget(merged: Tree) -> Tree:

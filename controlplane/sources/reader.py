@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem, enclosing
+from controlplane.model.sharing import share
 from controlplane.model.value import Tree, find_text
 from controlplane.policy import kinds
 from controlplane.sources import scalars
@@ -80,7 +81,7 @@ def _read_document(node: Node, file: str, schema: Schema) -> tuple[Document | No
     document = Document(
         key=_key(kind, whole),
         labels=_labels(whole),
-        spec=_block_of(whole, "spec"),
+        spec=share(_block_of(whole, "spec")),
         file=file,
         lines=reading.lines,
     )
