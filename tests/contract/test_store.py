@@ -24,7 +24,7 @@ from registry.store import (
 from tests.support.etcd import Member
 from tests.support.stores import EMBEDDED, HISTORY_REVISIONS, KINDS, Opener, StoreKind, Time, only
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 UNKNOWN = LeaseId(4711)
 
 

@@ -51,7 +51,7 @@ async def until_state(
     plane: Plane, instance: str, state: str, *, resources: int = 0
 ) -> admin_pb2.SidecarStatus:
     """Return where a sidecar stands once it is in that state and wants at least so many resources."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             for status in await statuses(plane, instance):
                 is_there = admin_pb2.SidecarState.Name(status.state) == f"SIDECAR_STATE_{state}"
@@ -213,7 +213,7 @@ async def test_300_streams_are_served_while_a_large_change_compiles(plane: Plane
             for number in range(300)
         ]
         for sidecar in sidecars:
-            await sidecar.until(lambda one: HOST in one.held, timeout_seconds=20)
+            await sidecar.until(lambda one: HOST in one.held)
         (plane.policies / "many.yaml").write_text(services)
         answered = 0
         async with asyncio.timeout(60):
@@ -224,7 +224,7 @@ async def test_300_streams_are_served_while_a_large_change_compiles(plane: Plane
                 answered += 1
         (plane.policies / "cart.yaml").write_text(policy("7s"))
         for sidecar in sidecars:
-            await sidecar.until(has_timeout(7), timeout_seconds=20)
+            await sidecar.until(has_timeout(7))
         assert answered > 10, "the event loop stood still"
         assert not any(sidecar.call.done() for sidecar in sidecars)
 

@@ -89,7 +89,7 @@ async def test_a_name_that_stops_to_resolve_keeps_its_addresses(tmp_path: Path) 
         assert here.dns.asked(HOST) <= 2, "each family once, although the answer may not be kept"
 
         here.dns.answers[HOST] = Refusal.SERVFAIL
-        await until(here.failing(), timeout_seconds=2 * TTL_MIN_SECONDS)
+        await until(here.failing())
         await here.call()
         assert list((await here.hosts())[HOST].addresses) == ["127.0.0.2", "127.0.0.3"]
         assert await measured(here.sidecar.http, "breakwater_dns_hosts", 1, state="stale")()

@@ -142,7 +142,7 @@ async def test_watch_that_catches_up_with_much_gets_whole_revisions_in_order(etc
         start = (await store.list("")).revision
         last = [await store.commit([Write(key=key, value=VALUE) for key in keys]) for _ in range(20)][-1]
         batches: list[Batch] = []
-        async with store.watch("/a/", start) as watch, asyncio.timeout(10):
+        async with store.watch("/a/", start) as watch, asyncio.timeout(30):
             while not batches or batches[-1][-1].revision < last:
                 batches.append(await anext(watch))
         changes = [change for batch in batches for change in batch]

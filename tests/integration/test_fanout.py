@@ -14,7 +14,7 @@ from tests.support import frames
 from tests.support.readiness import until
 
 PATH = "/test.Service/Stream"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 30
 MESSAGE_BYTES_MAX = 16 << 20
 HEAD_BYTES = 9
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.grpc_app import SERVICE, TRAILER, GrpcApp, grpc_app
 from tests.support.mesh import controlplane, sidecar
 from tests.support.ports import free_port
-from tests.support.readiness import Condition, until
+from tests.support.readiness import that, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,19 +93,23 @@ async def test_statuses_and_their_messages_pass_through(tmp_path: Path) -> None:
 
 async def test_a_deadline_ends_the_call_on_both_sides(tmp_path: Path) -> None:
     async with mesh(tmp_path) as (client, app):
-        error = await client.failing("hang", b"", deadline_seconds=0.3)
-        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(_has_cancelled(app))
+
+        async def ends_on_both_sides() -> bool:
+            error = await client.failing("hang", b"", deadline_seconds=0.3)
+            assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            return app.cancelled > 0  # unless it did not come that far in time
+
+        await until(ends_on_both_sides)
 
 
 async def test_a_client_that_cancels_has_the_call_cancelled_at_the_application(tmp_path: Path) -> None:
     async with mesh(tmp_path) as (client, app):
         call = client.unary("hang")(b"")
-        await asyncio.sleep(0.2)
+        await until(that(lambda: app.hanging == 1))
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await until(_has_cancelled(app), timeout_seconds=1)
+        await until(that(lambda: app.cancelled == 1))
 
 
 async def test_streams_from_the_server_arrive_whole_and_in_order(tmp_path: Path) -> None:
@@ -150,13 +154,6 @@ async def test_a_refusal_of_the_sidecar_names_its_reason(tmp_path: Path) -> None
     async with mesh(tmp_path) as (client, _):
         options = (("grpc.default_authority", "nobody.test"),)
         async with grpc.aio.insecure_channel(client.outbound, options=options) as channel:
-            error = await Client(channel, client.outbound).failing("echo", b"", deadline_seconds=5)
+            error = await Client(channel, client.outbound).failing("echo", b"", deadline_seconds=30)
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
         assert error.details() == "route.none"
-
-
-def _has_cancelled(app: GrpcApp) -> Condition:
-    async def holds() -> bool:
-        return app.cancelled > 0
-
-    return holds

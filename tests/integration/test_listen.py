@@ -12,7 +12,7 @@ from controlplane.listen import Lifetimes, listening
 LOOPBACK = Address(host="127.0.0.1", port=0)
 SHORT = Lifetimes(age=0.2, age_grace=0.2)
 SERVING = health_pb2.HealthCheckResponse.SERVING
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 30
 
 
 Watch = grpc.aio.UnaryStreamCall[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]

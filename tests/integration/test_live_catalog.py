@@ -19,7 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.flaky_store import FlakyStore
 from tests.support.registrations import CART, registration
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 PAYMENTS = ServiceName(namespace="shop", name="payments")
 MEMORY = SqliteLocation(path=None)
 

@@ -13,7 +13,7 @@ from tests.support.clock import FakeClock
 from tests.support.flaky_store import FlakyStore
 
 MEMORY = SqliteLocation(path=None)
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 
 
 @pytest.fixture

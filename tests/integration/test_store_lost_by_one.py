@@ -11,9 +11,6 @@ from tests.support.metrics import measured
 from tests.support.readiness import Condition, until
 from tests.support.upstream import ScriptedUpstream
 
-GOES_SECONDS = 15
-"""Less than a lease lives."""
-
 
 async def test_sidecars_go_to_the_control_plane_that_has_the_store(tmp_path: Path) -> None:
     async with (
@@ -32,7 +29,7 @@ async def test_sidecars_go_to_the_control_plane_that_has_the_store(tmp_path: Pat
         flaky = replicas.stores[left]
         assert isinstance(flaky, FlakyStore)
         flaky.lose()
-        await until(serves(replicas.planes[joined]), timeout_seconds=GOES_SECONDS)
+        await until(serves(replicas.planes[joined]))
 
 
 def serves(plane: Plane) -> Condition:

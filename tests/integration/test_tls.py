@@ -142,7 +142,7 @@ async def test_people_may_show_a_certificate_instead(
 
 
 def _ask_in_plain_text(plane: ControlPlane) -> None:
-    with AdminClient(f"127.0.0.1:{plane.admin}", timeout_seconds=5) as client:
+    with AdminClient(f"127.0.0.1:{plane.admin}", timeout_seconds=30) as client:
         client.call("GetStatus")
 
 

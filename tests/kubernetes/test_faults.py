@@ -144,7 +144,7 @@ async def test_a_clock_that_is_wrong_by_minutes_does_no_harm(
         roots = (await kinds.get("configmap", "breakwater-ca", "-n", namespace))["data"]["ca.crt"]
         trusted = grpc.ssl_channel_credentials(roots.encode())
         async with grpc.aio.secure_channel(f"localhost:{plane.discovery}", trusted) as channel:
-            await asyncio.wait_for(channel.channel_ready(), timeout=10)
+            await asyncio.wait_for(channel.channel_ready(), timeout=30)
 
 
 async def told(server: ApiServer, namespace: str) -> bool:

@@ -114,7 +114,7 @@ async def refusal(
             await one.hello([], account)
         if wanted:
             await one.subscribe(*wanted)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await one.call.code(), await one.call.details()
 
 

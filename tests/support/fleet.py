@@ -11,7 +11,7 @@ from tests.support.documents import Document, text
 from tests.support.mesh import SIDECAR, ControlPlane, Sidecar, controlplane, sidecar
 from tests.support.readiness import Condition, until
 
-CONVERGE_TIMEOUT_SECONDS = 20
+CONVERGE_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

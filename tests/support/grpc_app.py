@@ -25,6 +25,7 @@ class GrpcApp:
 
     port: int = 0
     metadata: list[dict[str, str]] = field(default_factory=list)
+    hanging: int = 0
     cancelled: int = 0
 
     async def echo(self, request: bytes, context: Context) -> bytes:
@@ -42,11 +43,14 @@ class GrpcApp:
 
     async def hang(self, request: bytes, _: Context) -> bytes:
         """Never answer."""
+        self.hanging += 1
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        finally:
+            self.hanging -= 1
         return request
 
     async def count(self, request: bytes, _: Context) -> AsyncIterator[bytes]:

@@ -54,7 +54,7 @@ class LightSidecar:
     async def unsubscribe(self, *names: ResourceName) -> None:
         await self._send(subscription=discovery_pb2.Subscription(unsubscribe=map(_message, names)))
 
-    async def until(self, condition: "Callable[[LightSidecar], bool]", timeout_seconds: float = 5) -> None:
+    async def until(self, condition: "Callable[[LightSidecar], bool]", timeout_seconds: float = 30) -> None:
         """Returns once `condition` holds, which is judged after every response."""
         async with asyncio.timeout(timeout_seconds), self.changed:
             await self.changed.wait_for(lambda: condition(self))

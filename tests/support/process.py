@@ -82,7 +82,7 @@ class Process:
         """Return everything it wrote so far, both streams in the order of writing."""
         return self._log.read_text(errors="replace")
 
-    async def ready(self, condition: Condition, *, timeout_seconds: float = 10) -> None:
+    async def ready(self, condition: Condition, *, timeout_seconds: float = 30) -> None:
         """Return once `condition` holds.
 
         Raises:
@@ -106,7 +106,7 @@ class Process:
         if self.is_running:
             self.child.send_signal(number)
 
-    async def wait(self, *, timeout_seconds: float = 10) -> int:
+    async def wait(self, *, timeout_seconds: float = 30) -> int:
         """Return its exit status, negative for the signal that ended it, once it has ended.
 
         Raises:

@@ -19,7 +19,7 @@ class RawClient:
     """
 
     def __init__(
-        self, port: int = 0, *, connected: socket.socket | None = None, timeout_seconds: float = 5
+        self, port: int = 0, *, connected: socket.socket | None = None, timeout_seconds: float = 30
     ) -> None:
         self._port = port
         self._timeout_seconds = timeout_seconds

@@ -66,7 +66,7 @@ def answering(port: int, *, host: str = "localhost", path: str = "/") -> Conditi
 
 
 async def _status_line(port: int, request: bytes) -> bytes:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(request)

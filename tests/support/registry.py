@@ -18,7 +18,7 @@ from registry.server import RegistryService
 from registry.sqlite import open_sqlite
 from tests.support.clock import FakeClock
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ async fn shares_are_kept_for_the_next_start() {
         .await;
     stream.next().await;
     discovery.push(1, Vec::new()).await;
-    let saved = directory.0.join("configuration");
+    let saved = directory.path().join("configuration");
     let has_shares =
         || std::fs::read(&saved).is_ok_and(|bytes| bytes.windows(4).any(|part| part == b"cart"));
     eventually(has_shares).await;

@@ -148,7 +148,7 @@ async fn a_connection_ends_after_its_requests_its_age_or_its_rest() {
         max_requests: Some(3),
         ..pool(10)
     });
-    let idle = Duration::from_millis(100);
+    let idle = Duration::from_millis(500);
     cluster.timeouts = block(proxy::config::Timeouts { idle, ..timeouts() });
     let (running, caller) = serve(cluster).await;
     for _ in 0..7 {
@@ -245,8 +245,8 @@ async fn a_connection_that_lost_its_other_end_swallows_no_more_calls() {
     .await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(proxy::config::Timeouts {
-        connect: Duration::from_millis(200),
-        per_try: Some(Duration::from_millis(100)),
+        connect: Duration::from_millis(500),
+        per_try: Some(Duration::from_millis(200)),
         ..timeouts()
     });
     let (_running, caller) = serve(cluster).await;
@@ -265,7 +265,7 @@ async fn a_connection_whose_other_end_is_slow_is_kept() {
     let upstream = Upstream::scripted(slow).await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(proxy::config::Timeouts {
-        connect: Duration::from_millis(50),
+        connect: Duration::from_millis(300),
         per_try: Some(Duration::from_millis(100)),
         ..timeouts()
     });

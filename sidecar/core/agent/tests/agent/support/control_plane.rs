@@ -1,7 +1,6 @@
 //! A control plane played by a test: it sees every message, and sends what it is told to.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use agent::mesh::command_service_server::{CommandService, CommandServiceServer};
 use agent::mesh::discovery_request::Message as Said;
@@ -14,11 +13,11 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming, transport};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::soon;
+
 /// Time to live of leases: short, so that renewals follow each other.
 const TTL: prost_types::Duration = prost_types::Duration {
     seconds: 0,
@@ -34,11 +33,7 @@ pub(crate) struct Stream<I, O> {
 impl<I, O> Stream<I, O> {
     /// The next message of the sidecar.
     pub(crate) async fn next(&mut self) -> I {
-        timeout(PATIENCE, self.incoming.message())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
+        soon(self.incoming.message()).await.unwrap().unwrap()
     }
 
     pub(crate) async fn send(&self, message: O) {
@@ -299,52 +294,31 @@ impl ControlPlane {
     }
 
     pub(crate) async fn discovery(&mut self) -> Stream<DiscoveryRequest, DiscoveryResponse> {
-        timeout(PATIENCE, self.discovery.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.discovery.recv()).await.unwrap()
     }
 
     pub(crate) async fn telemetry(&mut self) -> Stream<ReportRequest, ReportResponse> {
-        timeout(PATIENCE, self.telemetry.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.telemetry.recv()).await.unwrap()
     }
 
     pub(crate) async fn command(&mut self) -> Stream<CommandResult, Command> {
-        timeout(PATIENCE, self.command.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.command.recv()).await.unwrap()
     }
 
     pub(crate) async fn renewals(&mut self) -> Stream<KeepAliveRequest, KeepAliveResponse> {
-        timeout(PATIENCE, self.renewals.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.renewals.recv()).await.unwrap()
     }
 
     pub(crate) async fn registered(&mut self) -> RegisterRequest {
-        timeout(PATIENCE, self.registered.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.registered.recv()).await.unwrap()
     }
 
     pub(crate) async fn verdict(&mut self) -> ReportHealthRequest {
-        timeout(PATIENCE, self.verdicts.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.verdicts.recv()).await.unwrap()
     }
 
     pub(crate) async fn deregistered(&mut self) -> i64 {
-        timeout(PATIENCE, self.deregistered.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        soon(self.deregistered.recv()).await.unwrap()
     }
 }
 

@@ -4,4 +4,4 @@ mod control_plane;
 mod sidecar;
 
 pub(crate) use control_plane::{ControlPlane, host, inbound, missing, unreadable};
-pub(crate) use sidecar::{Directory, Sidecar, eventually, free_address};
+pub(crate) use sidecar::{Directory, Sidecar, eventually, free_address, soon};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,25 +11,51 @@ use agent::{Outputs, Remote, Summary};
 use proxy::LogSink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anything may take that should happen.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A state directory that is gone with the test.
-pub(crate) struct Directory(pub(crate) PathBuf);
+/// Waits for what should happen.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, what).await.unwrap()
+}
+
+/// A state directory that is gone with the test, and once more with each sidecar that wrote to it after that.
+pub(crate) struct Directory(Arc<Scratch>);
 
 impl Directory {
     pub(crate) fn new(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("breakwater-agent-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
+        let name = format!("breakwater-agent-{}-{name}", std::process::id());
+        Self::at(std::env::temp_dir().join(name))
+    }
+
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Scratch(path.into())))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.0
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        self.0.remove();
+    }
+}
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn remove(&self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 
@@ -64,9 +90,9 @@ impl Sidecar {
             ("http", http.to_string()),
             (
                 "admin",
-                format!("unix:{}", directory.0.join("admin.sock").display()),
+                format!("unix:{}", directory.path().join("admin.sock").display()),
             ),
-            ("state-dir", directory.0.display().to_string()),
+            ("state-dir", directory.path().display().to_string()),
         ];
         if !controlplane.is_empty() {
             flags.push(("controlplane", controlplane));
@@ -81,8 +107,11 @@ impl Sidecar {
             log: Box::new(std::io::sink()),
             access_log: LogSink::none(),
         };
-        let run =
-            move || agent::run(settings, outputs, |remote| sender.send(remote).unwrap()).unwrap();
+        let scratch = Arc::clone(&directory.0);
+        let run = move || {
+            agent::run(settings, outputs, |remote| sender.send(remote).unwrap()).unwrap();
+            drop(scratch);
+        };
         let thread = std::thread::spawn(run);
         let remote = started.recv_timeout(PATIENCE).unwrap();
         Self {
@@ -118,9 +147,8 @@ impl Sidecar {
     /// Waits until the sidecar is gone by itself.
     pub(crate) async fn gone(mut self) {
         let thread = self.thread.take().unwrap();
-        tokio::task::spawn_blocking(|| thread.join().unwrap())
-            .await
-            .unwrap();
+        let joining = tokio::task::spawn_blocking(|| thread.join().unwrap());
+        soon(joining).await.unwrap();
     }
 
     pub(crate) async fn stop(self) {
@@ -143,7 +171,7 @@ async fn exchange(address: SocketAddr, request: &str) -> String {
         connection.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     };
-    timeout(PATIENCE, exchange).await.unwrap()
+    soon(exchange).await
 }
 
 pub(crate) fn free_address() -> SocketAddr {
@@ -155,9 +183,10 @@ pub(crate) fn free_address() -> SocketAddr {
 
 /// Waits until `holds` does.
 pub(crate) async fn eventually(holds: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "it never came to hold");
-        sleep(Duration::from_millis(5)).await;
-    }
+    soon(async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }

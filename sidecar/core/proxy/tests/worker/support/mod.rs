@@ -13,7 +13,7 @@ pub(crate) use upstream::Upstream;
 pub(crate) use worker::Running;
 
 /// How long anything may take that should happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for what should happen.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
