@@ -103,7 +103,7 @@ impl Exchange {
         self.now_ns = self.worker.clock.now_ns();
         self.note_headers(response);
         self.settle();
-        self.go_on_alone();
+        self.go_on_alone(self.if_rival_is_left());
     }
 
     /// The current attempt failed so, or ran out of its time, and the other one goes on alone.
@@ -114,13 +114,17 @@ impl Exchange {
             attempt.ending = ending;
         }
         self.settle();
-        self.go_on_alone();
+        self.go_on_alone(self.if_rival_is_left());
     }
 
     /// The current attempt found no place among the cluster's connections: the other one goes on alone.
     pub(crate) fn stand_down(&mut self) {
+        let hedge = match self.if_rival_is_left() {
+            HedgeResult::Lost => HedgeResult::Refused,
+            other => other,
+        };
         self.withdraw();
-        self.go_on_alone();
+        self.go_on_alone(hedge);
     }
 
     /// The current attempt was answered: the other one has lost, and is reset.
@@ -136,27 +140,36 @@ impl Exchange {
             let least_ns = self.now_ns.saturating_sub(rival.attempt.began_ns);
             recent.borrow_mut().record(least_ns, self.now_ns);
         }
-        self.note_survivor();
+        let hedge = match rival.attempt.number == self.tries.begun {
+            true => HedgeResult::Lost,
+            false => HedgeResult::Won,
+        };
+        self.note_survivor(hedge);
     }
 
-    fn go_on_alone(&mut self) {
+    /// What has become of the second attempt once the one beside the current one is left alone.
+    fn if_rival_is_left(&self) -> HedgeResult {
+        let rival = self.rival.as_ref();
+        match rival.is_some_and(|rival| rival.attempt.number == self.tries.begun) {
+            true => HedgeResult::Won,
+            false => HedgeResult::Lost,
+        }
+    }
+
+    fn go_on_alone(&mut self, hedge: HedgeResult) {
         if let Some(rival) = self.rival.take() {
             (self.current, self.connection) = (Some(rival.attempt), rival.connection);
-            self.note_survivor();
+            self.note_survivor(hedge);
         }
     }
 
     /// One of two attempts is left.
-    fn note_survivor(&mut self) {
+    fn note_survivor(&mut self, hedge: HedgeResult) {
         let (Some(survivor), Some(route)) = (&self.current, &self.route) else {
             return;
         };
         self.tried = Some(survivor.picked.id);
         self.record.upstream = Some(survivor.picked.address);
-        let result = match survivor.number == self.tries.begun {
-            true => HedgeResult::Won,
-            false => HedgeResult::Lost,
-        };
-        route.cluster.tally.count_hedge(result);
+        route.cluster.tally.count_hedge(hedge);
     }
 }

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use policy::breaker::State;
 use policy::budget::Rate;
 use policy::hedge::After;
 use proxy::config::{Cluster, Hedge};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Notify;
 
 use crate::support::build::{
     SECOND_NS, block, breaker, budget, bulkhead, cart, cluster, config, pool, question, retry,
@@ -17,6 +18,10 @@ use crate::support::build::{
 };
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, soon, until};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: cart\r\n\r\n";
+/// Never hedged.
+const POST: &str = "POST / HTTP/1.1\r\nHost: cart\r\n\r\n";
 
 /// What the script of an upstream makes of one request, counted over all upstreams of a test.
 #[derive(Clone, Copy)]
@@ -26,16 +31,18 @@ enum Part {
     /// Answers with this status, at once or after so long.
     Answer(u16),
     Late(u64, u16),
-    /// Answers so a while after another request was answered or reset.
-    Second(u16),
+    /// Answers so once the next request is there.
+    Beside(u16),
+    /// Answers so when the test says so.
+    Told(u16),
 }
 
-/// What upstreams of one test share: how many requests came, were answered, and were reset.
+/// What upstreams of one test share: how many requests came and were reset, and the word to answer.
 #[derive(Default)]
 struct Play {
     seen: AtomicUsize,
-    answered: AtomicUsize,
     reset: AtomicUsize,
+    word: Notify,
 }
 
 impl Play {
@@ -47,21 +54,20 @@ impl Play {
         self.seen.load(Ordering::SeqCst)
     }
 
-    fn over(&self) -> usize {
-        self.answered.load(Ordering::SeqCst) + self.resets()
-    }
-
-    /// Waits for the time to answer; the status, if there is one.
-    async fn answer_to(&self, part: Part) -> Option<u16> {
+    /// Waits for the time to answer the request at this place; the status, if there is one.
+    async fn answer_to(&self, place: usize, part: Part) -> Option<u16> {
         match part {
             Part::Answer(status) => Some(status),
             Part::Late(milliseconds, status) => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 Some(status)
             }
-            Part::Second(status) => {
-                until(|| async { self.over() > 0 }).await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            Part::Beside(status) => {
+                until(|| async { self.seen() > place + 1 }).await;
+                Some(status)
+            }
+            Part::Told(status) => {
+                self.word.notified().await;
                 Some(status)
             }
             Part::Hold => None,
@@ -78,13 +84,12 @@ async fn playing(play: &Arc<Play>, parts: &'static [Part]) -> Upstream {
             while connection.request().await.is_some() {
                 let place = play.seen.fetch_add(1, Ordering::SeqCst);
                 let part = parts.get(place).copied().unwrap_or(Part::Answer(200));
-                let Some(status) = play.answer_to(part).await else {
+                let Some(status) = play.answer_to(place, part).await else {
                     connection.end().await;
                     play.reset.fetch_add(1, Ordering::SeqCst);
                     return;
                 };
                 connection.send(response(status, "hello")).await;
-                play.answered.fetch_add(1, Ordering::SeqCst);
             }
         }
     })
@@ -149,7 +154,7 @@ async fn another_endpoint_is_asked_beside_a_slow_one_which_is_reset() {
 
 #[tokio::test]
 async fn a_first_attempt_that_answers_after_all_wins() {
-    let (play, upstreams) = pair(&[Part::Late(100, 200), Part::Hold]).await;
+    let (play, upstreams) = pair(&[Part::Beside(200), Part::Hold]).await;
     let running = Running::with(config(hedged(&addresses(&upstreams)))).await;
     let answer = running.client().await.get("/").await;
     assert_eq!(
@@ -214,7 +219,7 @@ async fn what_is_not_safe_or_has_a_body_is_never_hedged() {
     let running = Running::with(config(hedged(&addresses(&upstreams)))).await;
     let mut client = running.client().await;
     for request in [
-        "POST / HTTP/1.1\r\nHost: cart\r\n\r\n",
+        POST,
         "DELETE / HTTP/1.1\r\nHost: cart\r\nIdempotency-Key: 1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: cart\r\nContent-Length: 2\r\n\r\nhi",
     ] {
@@ -229,7 +234,7 @@ async fn what_is_not_safe_or_has_a_body_is_never_hedged() {
 
 #[tokio::test]
 async fn a_hedge_that_the_budget_refuses_is_not_made() {
-    let (play, upstreams) = pair(&[Part::Late(100, 200)]).await;
+    let (play, upstreams) = pair(&[Part::Told(200)]).await;
     let mut cluster = hedged(&addresses(&upstreams));
     let broke = Hedge {
         budget: budget(0),
@@ -237,9 +242,11 @@ async fn a_hedge_that_the_budget_refuses_is_not_made() {
     };
     cluster.hedge = block(broke);
     let running = Running::with(config(cluster)).await;
-    assert_eq!(running.client().await.get("/").await.status, 200);
-    assert_eq!(play.seen(), 1);
-    assert_eq!(hedges(&running, "refused").await, 1.0);
+    let mut client = running.client().await;
+    client.send(GET).await;
+    until(async || hedges(&running, "refused").await == 1.0).await;
+    play.word.notify_one();
+    assert_eq!((client.answer().await.status, play.seen()), (200, 1));
 }
 
 #[tokio::test]
@@ -280,7 +287,7 @@ async fn nothing_is_hedged_while_a_breaker_is_not_closed() {
     cluster.service_breaker = block(breaker(1, Duration::from_millis(1)));
     let running = Running::with(config(cluster)).await;
     let mut client = running.client().await;
-    assert_eq!(client.get("/").await.status, 500);
+    assert_eq!(client.ask(POST).await.status, 500);
     tokio::time::sleep(Duration::from_millis(5)).await;
     let probe = client.get("/").await;
     assert_eq!(
@@ -297,7 +304,7 @@ async fn nothing_is_hedged_while_an_endpoints_breaker_is_not_closed() {
     cluster.endpoint_breaker = block(breaker(1, Duration::from_secs(60)));
     let running = Running::with(config(cluster)).await;
     let mut client = running.client().await;
-    assert_eq!(client.get("/").await.status, 500);
+    assert_eq!(client.ask(POST).await.status, 500);
     assert_eq!(client.get("/").await.status, 200);
     assert_eq!(play.seen(), 2);
 }
@@ -306,19 +313,22 @@ async fn nothing_is_hedged_while_an_endpoints_breaker_is_not_closed() {
 async fn when_one_of_two_attempts_fails_the_other_is_waited_for() {
     for parts in [
         // The first fails while the second is under way, and the other way round.
-        &[Part::Late(100, 503), Part::Second(200)],
-        &[Part::Second(200), Part::Answer(503)],
+        &[Part::Beside(503), Part::Told(200)],
+        &[Part::Told(200), Part::Answer(503)],
     ] as [&[Part]; 2]
     {
         let (play, upstreams) = pair(parts).await;
         let running = Running::with(config(hedged(&addresses(&upstreams)))).await;
-        let answer = running.client().await.get("/").await;
+        let mut client = running.client().await;
+        client.send(GET).await;
+        until(async || attempts(&running, "failure").await == 1.0).await;
+        play.word.notify_one();
+        let answer = client.answer().await;
         assert_eq!(
             (answer.status, answer.field("breakwater-attempts")),
             (200, Some("2"))
         );
         assert_eq!(play.seen(), 2);
-        assert_eq!(attempts(&running, "failure").await, 1.0);
         assert_eq!(attempts(&running, "success").await, 1.0);
     }
 }
@@ -326,8 +336,8 @@ async fn when_one_of_two_attempts_fails_the_other_is_waited_for() {
 #[tokio::test]
 async fn when_both_attempts_fail_the_call_is_tried_again_as_often_as_without_a_hedge() {
     let parts = &[
-        Part::Late(60, 503),
-        Part::Late(60, 502),
+        Part::Beside(503),
+        Part::Answer(502),
         Part::Answer(503),
         Part::Answer(200),
     ];
@@ -345,11 +355,7 @@ async fn when_both_attempts_fail_the_call_is_tried_again_as_often_as_without_a_h
 
 #[tokio::test]
 async fn a_call_is_hedged_once_over_all_its_tries() {
-    let parts = &[
-        Part::Late(60, 503),
-        Part::Late(60, 503),
-        Part::Late(100, 200),
-    ];
+    let parts = &[Part::Beside(503), Part::Answer(503), Part::Late(100, 200)];
     let (play, upstreams) = pair(parts).await;
     let mut cluster = hedged(&addresses(&upstreams));
     cluster.retry = block(retry(2, &["503"]));
@@ -360,28 +366,34 @@ async fn a_call_is_hedged_once_over_all_its_tries() {
 
 #[tokio::test]
 async fn each_of_two_attempts_has_its_own_time() {
-    let (play, upstreams) = pair(&[Part::Hold, Part::Second(200)]).await;
+    let (play, upstreams) = pair(&[Part::Hold, Part::Hold]).await;
     let mut cluster = hedged(&addresses(&upstreams));
-    cluster.hedge = block(after(1_000));
+    cluster.hedge = block(after(100));
     let mut bounds = timeouts();
-    bounds.per_try = Some(Duration::from_secs(2));
+    bounds.per_try = Some(Duration::from_secs(1));
     cluster.timeouts = block(bounds);
     let running = Running::with(config(cluster)).await;
-    assert_eq!(running.client().await.get("/").await.status, 200);
+    let began = Instant::now();
+    assert_eq!(running.client().await.get("/").await.status, 504);
+    assert!(began.elapsed() >= Duration::from_millis(1_100));
     assert_eq!(play.seen(), 2);
-    assert_eq!(attempts(&running, "timeout").await, 1.0);
+    assert_eq!(attempts(&running, "timeout").await, 2.0);
 }
 
 #[tokio::test]
 async fn without_a_place_for_another_connection_the_first_attempt_goes_on_alone() {
-    let (play, upstreams) = pair(&[Part::Late(600, 200)]).await;
+    let (play, upstreams) = pair(&[Part::Told(200)]).await;
     let mut cluster = hedged(&addresses(&upstreams));
     cluster.pool = block(pool(1));
     let mut bounds = timeouts();
     bounds.connect = Duration::from_millis(200);
     cluster.timeouts = block(bounds);
     let running = Running::with(config(cluster)).await;
-    let answer = running.client().await.get("/").await;
+    let mut client = running.client().await;
+    client.send(GET).await;
+    until(async || hedges(&running, "refused").await == 1.0).await;
+    play.word.notify_one();
+    let answer = client.answer().await;
     assert_eq!(
         (
             answer.status,
@@ -401,7 +413,7 @@ async fn a_client_that_leaves_ends_both_attempts_and_every_permit_comes_back() {
     cluster.service_breaker = block(breaker(1, Duration::from_secs(60)));
     let running = Running::with(config(cluster)).await;
     let mut client = running.client().await;
-    client.send("GET / HTTP/1.1\r\nHost: cart\r\n\r\n").await;
+    client.send(GET).await;
     until(|| async { play.seen() == 2 }).await;
     drop(client);
     until(|| async { play.resets() == 2 }).await;
