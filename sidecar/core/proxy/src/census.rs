@@ -2,10 +2,12 @@
 
 mod families;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::live::Cluster;
 use crate::report::{BreakerStatus, EndpointStatus, LimitStatus, Stats};
+use crate::stages::breaker::Guard;
 use crate::stages::rate_limit::resource;
 use crate::tally::Tally;
 use crate::worker::Worker;
@@ -35,19 +37,9 @@ pub(crate) fn stats(worker: &Worker) -> Stats {
 /// Every breaker, sorted by service and endpoint.
 pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
     let mut statuses = Vec::new();
-    let live = worker.live.borrow();
-    for (cluster, guard) in live.guards() {
-        statuses.push(guard.borrow_mut().status(worker, cluster, None));
-    }
-    for cluster in live.clusters.values() {
-        for set in &cluster.ports {
-            set.visit(worker, cluster, |endpoint, _| {
-                if let Some(guard) = &mut endpoint.guard {
-                    statuses.push(guard.status(worker, cluster, Some(&endpoint.instance)));
-                }
-            });
-        }
-    }
+    visit_breakers(worker, |cluster, endpoint, guard| {
+        statuses.push(guard.status(worker, cluster, endpoint));
+    });
     statuses.sort_by(|one, other| {
         (&one.service, &one.route, &one.endpoint).cmp(&(
             &other.service,
@@ -56,6 +48,23 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
         ))
     });
     statuses
+}
+
+/// Hands every breaker to `each`, with its service and, if it guards one, the instance of its endpoint.
+fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, Option<&Arc<str>>, &mut Guard)) {
+    let live = worker.live.borrow();
+    for (cluster, guard) in live.guards() {
+        each(cluster, None, &mut guard.borrow_mut());
+    }
+    for cluster in live.clusters.values() {
+        for set in &cluster.ports {
+            set.visit(worker, cluster, |endpoint, _| {
+                if let Some(guard) = &mut endpoint.guard {
+                    each(cluster, Some(&endpoint.instance), guard);
+                }
+            });
+        }
+    }
 }
 
 /// Every limit, sorted by service, policy and name.

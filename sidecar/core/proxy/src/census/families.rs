@@ -1,5 +1,6 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
+mod breakers;
 mod endpoints;
 mod faults;
 mod fronts;
@@ -13,7 +14,6 @@ use policy::histogram::{BOUNDS_NS, BUCKETS};
 
 use crate::live::Cluster;
 use crate::report::{Direction, Family, MetricKind, Point};
-use crate::stages::breaker::{Guard, STATES};
 use crate::stages::record::method_name;
 use crate::tally::{AttemptResult, Ended, HedgeResult};
 use crate::worker::Worker;
@@ -42,8 +42,8 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
     let mut families = vec![
         admitted(worker),
         attempts(worker),
-        breaker_states(worker),
-        breaker_transitions(worker),
+        breakers::states(worker),
+        breakers::transitions(worker),
         bulkhead_in_flight(worker),
         queue_capacity(worker),
         queue_depth(worker),
@@ -307,59 +307,6 @@ fn bulkhead_in_flight(worker: &Worker) -> Family {
         running,
         worker,
     )
-}
-
-/// Hands every breaker to `each`, with its service and endpoint.
-fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, &str, &mut Guard)) {
-    let live = worker.live.borrow();
-    for (cluster, guard) in live.guards() {
-        each(cluster, "", &mut guard.borrow_mut());
-    }
-    for cluster in live.clusters.values() {
-        for set in &cluster.ports {
-            set.visit(worker, cluster, |endpoint, _| {
-                if let Some(guard) = &mut endpoint.guard {
-                    each(cluster, &endpoint.instance, guard);
-                }
-            });
-        }
-    }
-}
-
-fn breaker_states(worker: &Worker) -> Family {
-    use policy::breaker::State;
-    let mut family = gauge(
-        "breakwater_breaker_state",
-        &["service", "route", "endpoint"],
-    );
-    visit_breakers(worker, |cluster, endpoint, guard| {
-        let state = match guard.machine.state() {
-            State::Closed | State::ForcedClosed | State::Disabled => 0.0,
-            State::HalfOpen => 1.0,
-            State::Open | State::ForcedOpen => 2.0,
-        };
-        let route = guard.route.as_deref().unwrap_or_default();
-        let labels = [text(&cluster.config.service), text(route), text(endpoint)];
-        family.push(labels, state);
-    });
-    family
-}
-
-fn breaker_transitions(worker: &Worker) -> Family {
-    let labels = &["service", "route", "endpoint", "to"];
-    let mut family = counter("breakwater_breaker_transitions_total", labels);
-    visit_breakers(worker, |cluster, endpoint, guard| {
-        for (state, count) in STATES.iter().zip(guard.entered()) {
-            let labels = [
-                text(&cluster.config.service),
-                text(guard.route.as_deref().unwrap_or_default()),
-                text(endpoint),
-                word(state.as_str()),
-            ];
-            family.push(labels, *count as f64);
-        }
-    });
-    family
 }
 
 fn malformed(worker: &Worker) -> Family {
