@@ -30,10 +30,9 @@ class Sidecars:
     ) -> list[admin_pb2.SidecarBreaker]:
         """Breakers of the sidecars that answer, sorted by service, endpoint and sidecar."""
         request = sidecar_admin_pb2.ListSidecarBreakersRequest(service=service)
-        results = await self._mesh.command(where, command_pb2.Command(list_breakers=request))
         found = [
             admin_pb2.SidecarBreaker(instance=result.instance, breaker=breaker)
-            for result in results.values()
+            for result in await self._answers(where, command_pb2.Command(list_breakers=request))
             for breaker in result.list_breakers.breakers
         ]
         return sorted(found, key=_breaker_order)
@@ -43,10 +42,9 @@ class Sidecars:
     ) -> list[admin_pb2.SidecarLimit]:
         """Limits of the sidecars that answer, sorted by service, policy, limit and sidecar."""
         request = sidecar_admin_pb2.ListSidecarLimitsRequest(service=service)
-        results = await self._mesh.command(where, command_pb2.Command(list_limits=request))
         found = [
             admin_pb2.SidecarLimit(instance=result.instance, limit=limit)
-            for result in results.values()
+            for result in await self._answers(where, command_pb2.Command(list_limits=request))
             for limit in result.list_limits.limits
         ]
         return sorted(found, key=_limit_order)
@@ -55,11 +53,9 @@ class Sidecars:
         self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName | None
     ) -> list[admin_pb2.CalledEndpoint]:
         """Endpoints as the sidecars see them that answer, sorted by service, endpoint and sidecar."""
-        request = sidecar_admin_pb2.ListSidecarEndpointsRequest(service=service)
-        results = await self._mesh.command(where, command_pb2.Command(list_endpoints=request))
         found = [
             admin_pb2.CalledEndpoint(instance=result.instance, endpoint=endpoint)
-            for result in results.values()
+            for result in await self._called(where, service)
             for endpoint in result.list_endpoints.endpoints
         ]
         return sorted(found, key=_endpoint_order)
@@ -68,11 +64,9 @@ class Sidecars:
         self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName
     ) -> list[admin_pb2.SidecarHost]:
         """Host names of a service as the sidecars that answer resolved them, sorted by host and sidecar."""
-        request = sidecar_admin_pb2.ListSidecarEndpointsRequest(service=service)
-        results = await self._mesh.command(where, command_pb2.Command(list_endpoints=request))
         found = [
             admin_pb2.SidecarHost(instance=result.instance, host=host)
-            for result in results.values()
+            for result in await self._called(where, service)
             for host in result.list_endpoints.hosts
         ]
         return sorted(found, key=lambda one: (one.host.host, one.instance))
@@ -86,6 +80,17 @@ class Sidecars:
             breakers=sorted(_forced(results.values()), key=_breaker_order),
             unreachable=sorted(name for name, result in results.items() if result.error),
         )
+
+    async def _called(
+        self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName | None
+    ) -> Iterable[command_pb2.CommandResult]:
+        request = sidecar_admin_pb2.ListSidecarEndpointsRequest(service=service)
+        return await self._answers(where, command_pb2.Command(list_endpoints=request))
+
+    async def _answers(
+        self, where: Mapping[str, ReplicaId], command: command_pb2.Command
+    ) -> Iterable[command_pb2.CommandResult]:
+        return (await self._mesh.command(where, command)).values()
 
 
 def _forced(results: Iterable[command_pb2.CommandResult]) -> Iterable[admin_pb2.SidecarBreaker]:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from controlplane.injector.names import PREFIX, PROFILE, STATUS
+from controlplane.injector.pod import port_number
 from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.model.quantity import parse_quantity
@@ -20,7 +21,6 @@ from controlplane.model.value import parse_duration
 from controlplane.policy.sidecar_profile import Capture, Native, Profile
 
 _MAX_ITEMS: Final = 64
-_MAX_PORT: Final = 65_535
 _MAX_DELAY_SECONDS: Final = 300
 _OF_REDIRECT: Final = (f"{PREFIX}skip-", f"{PREFIX}opaque-ports", f"{PREFIX}app-protocol")
 _LEVELS: Final = ("error", "warn", "info", "debug")
@@ -97,10 +97,11 @@ def _items(text: str) -> list[str]:
 
 
 def _ports(text: str) -> tuple[int, ...]:
-    numbers = [int(item) if item.isascii() and item.isdecimal() else 0 for item in _items(text)]
-    if not all(0 < number <= _MAX_PORT for number in numbers):
+    found = [port_number(item) for item in _items(text)]
+    numbers = {number for number in found if number is not None}
+    if None in found:
         raise ValueError(text)
-    return tuple(sorted(set(numbers)))
+    return tuple(sorted(numbers))
 
 
 def _cidrs(text: str) -> tuple[str, ...]:
