@@ -380,7 +380,7 @@ async def _reviewing(
     )
     questions = Questions(
         template=template,
-        profiles=lambda: parts.revisions.newest.desired.documents,
+        documents=lambda: parts.revisions.newest.desired.documents,
         block=parts.schema.kinds[sidecar_profile.KIND].spec,
         check=parts.policies.check_object,
     )

@@ -96,6 +96,12 @@ FLAGS = (
         default="explicit",
     ),
     Flag(
+        "pass-through-after",
+        "SECONDS",
+        "how long to wait for a first configuration; then everything passes unenforced until it is there",
+        computed="never: without one, nothing is ready",
+    ),
+    Flag(
         "opaque-ports",
         "PORT[,PORT...]",
         "ports on which servers speak first, unless somebody declares what is spoken there",

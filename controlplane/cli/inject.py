@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from controlplane.model.document import Document, ObjectKey
 
 _Files = Annotated[list[str], typer.Option("--filename", "-f", help="A YAML file, or - for standard input.")]
-Profiles = Annotated[str, typer.Option("--profiles", metavar="FILE", help="YAML with SidecarProfiles.")]
+Profiles = Annotated[
+    str, typer.Option("--profiles", metavar="FILE", help="YAML with SidecarProfiles, and the Mesh.")
+]
 _Image = Annotated[str, typer.Option("--sidecar-image", help="Image of the sidecar.")]
 _CaptureImage = Annotated[str, typer.Option("--capture-image", help="Image that redirects traffic.")]
 _ControlPlane = Annotated[
@@ -94,7 +96,7 @@ def injection(template: Template, profiles: dict[ObjectKey, Document], default: 
 
 
 def read_profiles(path: str) -> dict[ObjectKey, Document]:
-    """Return the profiles in a file; none without one.
+    """Return the profiles in a file, and the Mesh; none without one.
 
     Raises:
         UsageError: it cannot be read, or something in it is wrong.

@@ -16,6 +16,7 @@ from controlplane.injector.template import (
     HTTP_PORT,
     INBOUND_PORT,
     OUTBOUND_PORT,
+    PATIENCE_SECONDS,
     USER,
     Template,
 )
@@ -111,6 +112,8 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
     yield f"--controlplane-ca={_IDENTITY}/ca.crt"
     yield f"--token-file={_IDENTITY}/token"
     yield f"--capture={profile.capture.value.lower()}"
+    if template.passes_through:
+        yield f"--pass-through-after={PATIENCE_SECONDS}"
     if profile.opaque_ports:
         yield f"--opaque-ports={_list(profile.opaque_ports)}"
     if profile.log_level:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from controlplane.injector import containers, names, probes, scrape
@@ -19,6 +19,7 @@ from controlplane.injector.pod import CONTAINERS, Pod, block, entries, texts
 from controlplane.injector.verdict import Skip, find_skip, obstacles
 from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
+from controlplane.policy import mesh
 from controlplane.policy.sidecar_profile import Capture, Profile, find_document, profile_of
 
 if TYPE_CHECKING:
@@ -92,12 +93,16 @@ def inject_with(
     pod: Pod,
     namespace: str,
     template: Template,
-    profiles: Mapping[ObjectKey, Document],
+    documents: Mapping[ObjectKey, Document],
     block: Block,
 ) -> Patch:
-    """As `inject`, with the profile that the pod gets among all; `block` is the spec of their kind."""
+    """As `inject`, with the profile that the pod gets among all documents, and what the Mesh says of all.
+
+    `block` is the spec of a profile.
+    """
+    template = replace(template, passes_through=mesh.passes_through(documents.get(mesh.KEY)))
     name = texts(pod, "annotations").get(names.PROFILE, "")
-    document = find_document(profiles, namespace, name, template.root_namespace)
+    document = find_document(documents, namespace, name, template.root_namespace)
     if name and document is None:
         message = f"there is no SidecarProfile {namespace}/{name[:80]}"
         problem = Problem(

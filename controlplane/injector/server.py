@@ -38,13 +38,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """What answers them: the template of sidecars, the profiles there are, and the check of an object's text.
+    """What answers them: the template of sidecars, the documents in force, and the check of an object's text.
 
     `block` is the spec of a profile.
     """
 
     template: Template
-    profiles: Callable[[], Mapping[ObjectKey, Document]]
+    documents: Callable[[], Mapping[ObjectKey, Document]]
     block: Block
     check: Callable[[str], Awaitable[Sequence[Problem]]]
 
@@ -91,7 +91,7 @@ class Webhooks:
     def _injected(self, body: bytes) -> Mapping[str, Any]:
         asked, questions = review.decode(body), self._questions
         found = patch.inject_with(
-            asked.object, asked.namespace, questions.template, questions.profiles(), questions.block
+            asked.object, asked.namespace, questions.template, questions.documents(), questions.block
         )
         if found.problems:
             log.info("pod refused", namespace=asked.namespace, problems=len(found.problems))

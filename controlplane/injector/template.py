@@ -22,6 +22,9 @@ OWN_PORTS: Final = range(15_000, 15_200)
 AUDIENCE: Final = "breakwater.dev"
 """Whom the tokens of sidecars are for; no other server takes them."""
 
+PATIENCE_SECONDS: Final = 30
+"""How long a sidecar waits for a first configuration where the Mesh lets everything pass then."""
+
 _NATIVE_SINCE: Final = 29
 _SLEEP_SINCE: Final = 30
 
@@ -31,7 +34,8 @@ class Template:
     """`minor` is the N of Kubernetes 1.N; `root_namespace` is that of the control plane, never injected.
 
     Sidecars find the trust roots of the control plane at `controlplane` in the ConfigMap `ca_config_map` of
-    their own namespace.
+    their own namespace. `passes_through` is what the Mesh says of one that never had a configuration, and
+    cannot read there.
     """
 
     sidecar_image: str
@@ -41,6 +45,7 @@ class Template:
     root_namespace: str = "breakwater-system"
     ca_config_map: str = "breakwater-ca"
     audience: str = AUDIENCE
+    passes_through: bool = False
 
     def is_native(self, profile: Profile) -> bool:
         """Whether the sidecar becomes a native one, which starts before the application and ends after it."""

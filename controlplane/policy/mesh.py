@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.document import ObjectKey
 from controlplane.model.value import Tree, find_block, find_text
 from controlplane.policy import backpressure, resilience
 from controlplane.policy.defaults import fill
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from controlplane.model.schema import Schema
 
 KIND: Final = "Mesh"
+KEY: Final = ObjectKey(kind=KIND, namespace="", name="default")
+"""The only one there is."""
+
 DEFAULT_ROOT_NAMESPACE: Final = "breakwater-system"
 
 
@@ -49,6 +53,11 @@ def access_log(document: Document | None, schema: Schema) -> Tree:
 def unknown_destinations(document: Document | None, schema: Schema) -> str:
     """What becomes of captured connections to addresses of no service."""
     return find_text(_filled(document, schema), "unknownDestinations")
+
+
+def passes_through(document: Document | None) -> bool:
+    """Whether everything passes a sidecar that never had a configuration, after a while."""
+    return document is not None and find_text(document.spec, "bootstrap") == "PassThrough"
 
 
 def _filled(document: Document | None, schema: Schema) -> Tree:

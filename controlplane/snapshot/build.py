@@ -28,7 +28,7 @@ from controlplane.snapshot.attachments import Attachments
 from controlplane.snapshot.changes import changes
 from controlplane.snapshot.hosts import bind_hosts, named_services
 from controlplane.snapshot.inbound import build_inbound
-from controlplane.snapshot.inputs import MESH_KEY, Inputs
+from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.outbound import build_outbound
 from controlplane.snapshot.routes import Reach, Routes, build_rules
 from controlplane.snapshot.scopes import Scopes
@@ -235,7 +235,7 @@ def _replace_mesh(resources: dict[ResourceName, Resource], inputs: Inputs, compi
         unknown_destinations=mesh.unknown_destinations(inputs.mesh, compiler.schema),
         named_services=named_services(inputs.services, inputs.external()),
     )
-    policies = [MESH_KEY] if inputs.mesh else []
+    policies = [mesh.KEY] if inputs.mesh else []
     _put(resources, ResourceName(ResourceType.MESH, "default"), settings, compiler, policies)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from controlplane.model.document import Document, ObjectKey
 from controlplane.policy import external_service, mesh, route
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from controlplane.model.namespaces import Namespaces
     from controlplane.policy.target import Target
     from registry.catalog import Service
-
-MESH_KEY: Final = ObjectKey(kind=mesh.KIND, namespace="", name="default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,7 @@ class Inputs:
     @property
     def mesh(self) -> Document | None:
         """The Mesh, if there is one."""
-        return self.documents.get(MESH_KEY)
+        return self.documents.get(mesh.KEY)
 
     def external(self) -> Iterator[Document]:
         """The documents of services outside the mesh."""

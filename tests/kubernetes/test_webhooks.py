@@ -21,7 +21,7 @@ from tests.support.kube.objects import endpoint_slice, policy, service
 from tests.support.kube.pods import annotated, labelled, pod
 from tests.support.mesh import ControlPlane, cluster_controlplane
 from tests.support.ports import free_port
-from tests.support.readiness import until
+from tests.support.readiness import no_longer, until
 
 HERE = "hooks"
 RESTRICTED = "hooks-restricted"
@@ -140,6 +140,20 @@ async def test_an_injected_pod_is_left_as_it_is(hooks: Hooks) -> None:
     assert (page["path"], page["port"]) == ("/probe/8080", 15090)
     again = await hooks.written({**once, "status": {}})
     assert again["spec"] == once["spec"]
+
+
+async def test_pods_are_told_what_the_mesh_says_of_those_without_a_configuration(hooks: Hooks) -> None:
+    async def is_told() -> bool:
+        found = await hooks.written(pod(HERE, "bootstrapping"))
+        return "--pass-through-after=30" in found["spec"]["initContainers"][1]["args"]
+
+    assert not await is_told()
+    mesh = {"apiVersion": "breakwater.dev/v1alpha1", "kind": "Mesh", "metadata": {"name": "default"}}
+    await hooks.server.apply({**mesh, "spec": {"bootstrap": "PassThrough"}})
+    await until(is_told)
+    await hooks.server.apply({**mesh, "spec": {"bootstrap": "Wait"}})
+    await until(no_longer(is_told))
+    await hooks.server.kubectl("delete", "meshes/default")
 
 
 async def test_every_problem_of_a_pod_is_told(hooks: Hooks) -> None:

@@ -3,6 +3,7 @@
 //! One owner holds all the state and takes events one after another, so that a configuration is never built from
 //! half of a response. A demand is answered only when the configuration that has it is in force.
 
+mod bootstrap;
 mod chores;
 
 use std::net::SocketAddr;
@@ -76,6 +77,8 @@ pub(crate) struct Discovery {
     /// Until when somebody may come back to answer.
     grace: Instant,
     connected_at: Option<Instant>,
+    /// When everything passes if there was no configuration before.
+    unenforced_at: Option<std::time::Instant>,
     status: Status,
     events: Events,
     log: Log,
@@ -112,6 +115,9 @@ impl Discovery {
             waiting: Vec::new(),
             grace,
             connected_at: None,
+            unenforced_at: settings
+                .pass_through_after
+                .map(|wait| std::time::Instant::now() + wait),
             status,
             events,
             log,
@@ -264,6 +270,7 @@ impl Discovery {
 
     async fn apply(&mut self, source: Source) -> Result<(), Ended> {
         self.enforce().await?;
+        self.end_bootstrap();
         self.publish(source);
         let revision = self.holdings.revision();
         self.log.info(

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::metrics;
 use crate::operator::Operator;
+use crate::status::State;
 use scrape::{Measured, Scrape};
 
 /// Connections served at once.
@@ -122,8 +123,7 @@ async fn answer(head: &[u8], pages: &Pages, host: IpAddr) -> Page {
     }
     match target {
         Some("/metrics") => metrics_page(pages, host).await,
-        Some("/ready") if pages.operator.status.borrow().is_ready() => text("200 OK", "ready\n"),
-        Some("/ready") => text("503 Service Unavailable", "not ready\n"),
+        Some("/ready") => ready_page(&pages.operator.status.borrow()),
         Some("/live") => text("200 OK", "live\n"),
         Some(_) => text("404 Not Found", "expected /metrics, /ready or /live\n"),
         None => text("400 Bad Request", "expected GET\n"),
@@ -158,6 +158,17 @@ async fn probe_page(address: IpAddr, port: u16) -> Page {
     match TcpStream::connect(SocketAddr::new(address, port)).await {
         Ok(_) => text("200 OK", "connected\n"),
         Err(error) => text("503 Service Unavailable", &format!("{error}\n")),
+    }
+}
+
+fn ready_page(state: &State) -> Page {
+    match (state.is_ready(), state.is_unenforced) {
+        (true, false) => text("200 OK", "ready\n"),
+        (true, true) => text(
+            "200 OK",
+            "ready without a configuration, nothing is enforced\n",
+        ),
+        (false, _) => text("503 Service Unavailable", "not ready\n"),
     }
 }
 

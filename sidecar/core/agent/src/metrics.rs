@@ -29,7 +29,7 @@ impl Metrics {
         families
     }
 
-    fn own(&self) -> [Family; 8] {
+    fn own(&self) -> [Family; 9] {
         let state = self.status.borrow();
         [
             single(
@@ -46,6 +46,11 @@ impl Metrics {
                 "breakwater_config_rejected_resources",
                 MetricKind::Gauge,
                 state.rejections.len() as f64,
+            ),
+            single(
+                "breakwater_config_unenforced",
+                MetricKind::Gauge,
+                f64::from(u8::from(state.is_unenforced)),
             ),
             Family {
                 labels: &["state"],

@@ -65,6 +65,7 @@ impl Operator {
                 .iter()
                 .map(|rejection| rejection.encode())
                 .collect(),
+            unenforced: state.is_unenforced,
         }
     }
 

@@ -67,6 +67,8 @@ pub struct Summary {
     pub is_ready: bool,
     /// Whether a control plane is connected.
     pub is_connected: bool,
+    /// Whether everything passes, since there never was a configuration.
+    pub is_unenforced: bool,
     /// Newest revision at which everything is applied.
     pub revision: i64,
 }
@@ -84,6 +86,7 @@ impl Remote {
         Summary {
             is_ready: state.is_ready(),
             is_connected: state.is_connected,
+            is_unenforced: state.is_unenforced,
             revision: state.revision,
         }
     }

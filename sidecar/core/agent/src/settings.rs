@@ -5,6 +5,7 @@ mod parse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proxy::config::Protocol;
 use proxy::{InboundListener, ProbedPath, ServiceName, UpstreamListener};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub outbound: SocketAddr,
     /// Ports of their own for single services.
     pub upstreams: Vec<UpstreamListener>,
+    /// How long it waits for a first configuration before everything passes without one; `None`: for ever.
+    pub pass_through_after: Option<Duration>,
     /// The socket of `SidecarAdminService`.
     pub admin: PathBuf,
     /// Where metrics and health are served.

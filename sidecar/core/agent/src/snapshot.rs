@@ -90,13 +90,7 @@ impl Snapshot {
 
     /// There is nothing to enforce for `service`, one of our own. False when that is known already.
     pub(crate) fn set_unruled(&mut self, service: ServiceName) -> bool {
-        let nothing = Arc::new(Inbound {
-            service: service.clone(),
-            limits: Vec::new(),
-            backpressure: None,
-            shadow: None,
-            routes: Vec::new(),
-        });
+        let nothing = Arc::new(unruled(service.clone()));
         self.unruled.insert(service, nothing).is_none()
     }
 
@@ -340,19 +334,24 @@ impl Snapshot {
             .iter()
             .filter(|member| numbers.contains(&member.port));
         let services: BTreeSet<&ServiceName> = here.map(|member| &member.service).collect();
-        let mut found = Inbound {
-            service: ServiceName::clone(services.first()?),
-            limits: Vec::new(),
-            backpressure: None,
-            shadow: None,
-            routes: Vec::new(),
-        };
+        let mut found = unruled(ServiceName::clone(services.first()?));
         for service in services {
             if let Some(inbound) = self.inbound_of(service) {
                 join(&mut found, &inbound);
             }
         }
         Some(Arc::new(found))
+    }
+}
+
+/// Nothing to enforce for `service`.
+const fn unruled(service: ServiceName) -> Inbound {
+    Inbound {
+        service,
+        limits: Vec::new(),
+        backpressure: None,
+        shadow: None,
+        routes: Vec::new(),
     }
 }
 

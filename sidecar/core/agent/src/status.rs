@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) connected_at: Instant,
     /// Where the configuration that is served came from; `None` while there is none.
     pub(crate) source: Option<Source>,
+    /// Whether everything passes, since there never was a configuration that could be enforced.
+    pub(crate) is_unenforced: bool,
     /// Newest revision at which everything held is applied.
     pub(crate) revision: i64,
     /// Services that the sidecar belongs to, as far as it knows.
@@ -74,7 +76,7 @@ impl State {
 
     /// Whether the workload may be sent traffic.
     pub(crate) const fn is_ready(&self) -> bool {
-        self.source.is_some() && !self.is_draining
+        (self.source.is_some() || self.is_unenforced) && !self.is_draining
     }
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn begin() -> Status {
         is_connected: false,
         connected_at: Instant::now(),
         source: None,
+        is_unenforced: false,
         revision: 0,
         services: Vec::new(),
         applied: Vec::new(),

@@ -41,6 +41,7 @@ impl Settings {
 struct Status {
     is_ready: bool,
     is_connected: bool,
+    is_unenforced: bool,
     revision: i64,
 }
 
@@ -101,11 +102,13 @@ fn status() -> Option<Status> {
     let agent::Summary {
         is_ready,
         is_connected,
+        is_unenforced,
         revision,
     } = running().as_ref()?.summary();
     Some(Status {
         is_ready,
         is_connected,
+        is_unenforced,
         revision,
     })
 }

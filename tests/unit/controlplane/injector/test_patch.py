@@ -12,12 +12,20 @@ from controlplane.injector.manifest import rewrite
 from controlplane.injector.operations import apply
 from controlplane.injector.patch import Patch
 from controlplane.injector.verdict import Skip
-from tests.support.injection import TEMPLATE, build, cases, inject, injected, result
+from tests.support.builders import documents
+from tests.support.injection import BLOCK, TEMPLATE, build, cases, inject, injected, result
 
 POD: dict[str, Any] = {
     "metadata": {"name": "cart", "labels": {"app": "cart"}},
     "spec": {"containers": [{"name": "cart", "image": "cart:1"}]},
 }
+
+MESH = """\
+apiVersion: breakwater.dev/v1alpha1
+kind: Mesh
+metadata: {{name: default}}
+spec: {{bootstrap: {bootstrap}}}
+"""
 
 
 def pod(
@@ -48,6 +56,26 @@ def test_a_sidecar_that_is_not_native_starts_first_and_holds_the_application_bac
     assert first["name"] == "breakwater-sidecar"
     assert first["lifecycle"]["postStart"]["exec"]["command"][:2] == ["breakwater-sidecar", "wait"]
     assert first["lifecycle"]["preStop"]["exec"]["command"] == ["breakwater-sidecar", "drain", "--after=5"]
+
+
+def test_a_sidecar_is_told_what_the_mesh_says_of_those_without_a_configuration() -> None:
+    told, left = passing("PassThrough", POD), passing("Wait", POD)
+    assert "--pass-through-after=30" in flags_of(told)
+    assert not [flag for flag in flags_of(left) if flag.startswith("--pass-through-after")]
+    assert passing("Wait", told) == left
+    assert passing("PassThrough", left) == told
+
+
+def passing(bootstrap: str, found: dict[str, Any]) -> dict[str, Any]:
+    """The pod with its sidecar, where the Mesh says this."""
+    kept = {document.key: document for document in documents(MESH.format(bootstrap=bootstrap))}
+    return apply(found, patch.inject_with(found, "shop", TEMPLATE, kept, BLOCK).operations)
+
+
+def flags_of(found: dict[str, Any]) -> list[str]:
+    """The flags of a native sidecar."""
+    [flags] = [one["args"] for one in found["spec"]["initContainers"] if one["name"] == "breakwater-sidecar"]
+    return list(flags)
 
 
 @pytest.mark.parametrize("found", [POD, pod(annotations={"team": "a"}), pod(volumes=[{"name": "data"}])])

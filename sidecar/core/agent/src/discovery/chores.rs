@@ -21,16 +21,19 @@ pub(super) enum Chore {
     Resolved(Query, Answer),
     /// Lookups are due, or a wait for one is over.
     Names,
+    /// Nobody waits any longer for a first configuration.
+    PassThrough,
 }
 
 impl Discovery {
     /// The next thing to do.
     pub(super) async fn chore(&mut self) -> Result<Chore, Ended> {
-        let due = self.holdings.names().next_due();
+        let (due, unenforced_at) = (self.holdings.names().next_due(), self.unenforced_at);
         tokio::select! {
             demand = self.demands.recv() => demand.map(Chore::Demand).ok_or(Ended),
             (query, answer) = self.resolver.answer() => Ok(Chore::Resolved(query, answer)),
             () = sleep(due) => Ok(Chore::Names),
+            () = sleep(unenforced_at) => Ok(Chore::PassThrough),
         }
     }
 
@@ -42,6 +45,7 @@ impl Discovery {
                 let is_changed = self.holdings.settle(Instant::now());
                 self.names_changed(is_changed).await
             }
+            Chore::PassThrough => self.pass_through().await,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proxy::config::Protocol;
 use proxy::{ProbedPath, ServiceName, UpstreamListener};
@@ -15,6 +16,8 @@ use super::{Contract, OwnPort, OwnService, Settings, Trust};
 const SERVICE_PORT: u16 = 80;
 /// Name of the workload's first port when it has none.
 const FIRST_PORT: &str = "http";
+/// Longest wait for a first configuration, seconds.
+const LONGEST_WAIT: f64 = 3_600.0;
 
 /// A value that is not what its flag takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ impl Reader<'_> {
             probed_paths,
             probed_ports,
             upstreams: self.each("upstream", upstream),
+            pass_through_after: self.each("pass-through-after", wait).pop(),
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
             cgroup: self.each("cgroup", path).pop(),
@@ -465,6 +469,14 @@ fn capture(text: &str) -> Result<bool, String> {
         "redirect" => Ok(true),
         _ => Err(format!("expected explicit or redirect, found {text}")),
     }
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.0..=LONGEST_WAIT).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("expected seconds from 0 to {LONGEST_WAIT}, found {text:?}"))
 }
 
 fn switch(text: &str) -> Result<bool, String> {

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod bootstrap;
 mod demands;
 mod discovery;
 mod failover;

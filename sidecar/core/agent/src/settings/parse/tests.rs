@@ -52,6 +52,20 @@ fn the_first_app_is_reached_at_inbound_and_called_at_the_services_port() {
 }
 
 #[test]
+fn a_wait_for_the_first_configuration_is_of_seconds_within_an_hour() {
+    let wait = |text: &str| settings(&[("pass-through-after", &[text])]).pass_through_after;
+    assert_eq!(wait("30"), Some(Duration::from_secs(30)));
+    assert_eq!(wait("0.25"), Some(Duration::from_millis(250)));
+    assert_eq!(settings(&[]).pass_through_after, None);
+    for text in ["", "-1", "3601", "NaN", "soon"] {
+        assert_eq!(
+            problems(&[("pass-through-after", &[text])]),
+            ["pass-through-after"]
+        );
+    }
+}
+
+#[test]
 fn probes_are_of_a_path_or_of_a_port() {
     let settings = settings(&[("probe", &["8080/healthz?full=1", "9000"])]);
     let probed = |port, path: &str| ProbedPath {

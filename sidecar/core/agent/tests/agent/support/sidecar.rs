@@ -73,8 +73,27 @@ impl Sidecar {
         Self::beside(([127, 0, 0, 1], 9).into(), directory, addresses)
     }
 
+    /// The same, which lets everything pass when it has no configuration after `seconds`.
+    pub(crate) fn passing_after(
+        seconds: &str,
+        directory: &Directory,
+        addresses: &[SocketAddr],
+    ) -> Self {
+        let flag = ("pass-through-after", seconds.to_owned());
+        Self::launch(([127, 0, 0, 1], 9).into(), directory, addresses, [flag])
+    }
+
     /// The same, beside the application at `app`.
     pub(crate) fn beside(app: SocketAddr, directory: &Directory, addresses: &[SocketAddr]) -> Self {
+        Self::launch(app, directory, addresses, [])
+    }
+
+    fn launch<const N: usize>(
+        app: SocketAddr,
+        directory: &Directory,
+        addresses: &[SocketAddr],
+        further: [(&'static str, String); N],
+    ) -> Self {
         let (inbound, outbound, http) = (free_address(), free_address(), free_address());
         let controlplane = addresses
             .iter()
@@ -97,6 +116,7 @@ impl Sidecar {
         if !controlplane.is_empty() {
             flags.push(("controlplane", controlplane));
         }
+        flags.extend(further);
         let values: BTreeMap<_, _> = flags
             .into_iter()
             .map(|(flag, value)| (flag.to_owned(), vec![value]))
