@@ -35,11 +35,13 @@ class Address:
 class Cluster:
     """The cluster to watch; without a kubeconfig, the one that we run in.
 
-    Several kubeconfigs are separated as in `PATH`; an empty `context` is the current one.
+    Several kubeconfigs are separated as in `PATH`; an empty `context` is the current one. `annotates` says
+    whether Services are told which policies target them.
     """
 
     kubeconfig: str
     context: str = ""
+    annotates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def _text(value: object) -> str:
 def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Settings | None:
     insecure = _switch("insecure", texts, problems)
     kubernetes = _switch("kubernetes", texts, problems)
+    annotates = _switch("annotate-services", texts, problems)
     store = read_location(texts, insecure, problems)
     security = read_security(texts, in_cluster=kubernetes and not insecure, problems=problems)
     is_allowed = insecure or security.is_encrypted
@@ -123,7 +126,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     return Settings(
         store=store,
         policies=Path(texts["policies"]) if texts["policies"] else None,
-        kubernetes=Cluster(kubeconfig=kubeconfig) if kubernetes else None,
+        kubernetes=Cluster(kubeconfig=kubeconfig, annotates=annotates) if kubernetes else None,
         listen=listen,
         admin=admin,
         http=http,

@@ -46,6 +46,12 @@ FLAGS = (
         help="watch the cluster: that of KUBECONFIG, or the one that we run in",
         default="false",
     ),
+    Flag(
+        name="annotate-services",
+        metavar="",
+        help="with --kubernetes, write into Services which policies target them",
+        default="false",
+    ),
     Flag(name="listen", metavar="HOST:PORT", help="where sidecars connect", default="127.0.0.1:15010"),
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
     Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),

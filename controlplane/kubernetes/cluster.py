@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 
 from controlplane.kubernetes import resources
 from controlplane.kubernetes.gathering import Gathering
-from controlplane.kubernetes.index import Index
 from controlplane.kubernetes.namespaces import NamespaceIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from controlplane.kubernetes.api import Api
+    from controlplane.kubernetes.index import Index
     from controlplane.model.namespaces import Namespaces
     from registry import catalog
     from registry.clock import Clock
     from registry.model import ServiceName
 
 
-def gather_services(api: Api, clock: Clock) -> Gathering[Mapping[ServiceName, catalog.Service]]:
-    """The cluster's Services by name, sorted."""
-    index = Index()
+def gather_services(api: Api, clock: Clock, index: Index) -> Gathering[Mapping[ServiceName, catalog.Service]]:
+    """The cluster's Services by name, sorted, which `index` holds as they come."""
     gathering: Gathering[Mapping[ServiceName, catalog.Service]] = Gathering(api, clock, index, {})
     gathering.follow(resources.SERVICES, index.take_services)
     gathering.follow(resources.SLICES, index.take_slices)

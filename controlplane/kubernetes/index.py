@@ -19,10 +19,14 @@ T = TypeVar("T", bound=Object)
 
 
 class Index:
-    """What was taken so far; `update` describes anew only the services that it concerns."""
+    """What was taken so far; `update` describes anew only the services that it concerns.
+
+    `taken` counts how often some of `services` changed.
+    """
 
     def __init__(self) -> None:
-        self._services: dict[Key, Service] = {}
+        self.services: dict[Key, Service] = {}
+        self.taken = 0
         self._slices: dict[Key, EndpointSlice] = {}
         self._pods: dict[str, dict[str, Object]] = defaultdict(dict)
         self._slices_of: dict[Key, set[Key]] = defaultdict(set)  # by service, and by pod
@@ -35,7 +39,8 @@ class Index:
 
     def take_services(self, changes: Mapping[Key, Service | None]) -> None:
         """Takes Services that changed."""
-        _replace(self._services, changes)
+        _replace(self.services, changes)
+        self.taken += 1
         self._stale.update(changes)
 
     def take_slices(self, changes: Mapping[Key, EndpointSlice | None]) -> None:
@@ -74,7 +79,7 @@ class Index:
         return services if services.keys() <= known.keys() else dict(sorted(services.items()))
 
     def _describe(self, key: Key) -> catalog.Service | None:
-        service = self._services.get(key)
+        service = self.services.get(key)
         if service is None:
             return None
         slices = [self._slices[each] for each in self._slices_of.get(key, ())]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from controlplane.kubernetes import codec
+from controlplane.kubernetes.affected import affecting
 from controlplane.kubernetes.status import CONTROLLER, FALSE, TRUE, Condition, Parent, ParentRef, Status
 from controlplane.model.value import blocks
-from controlplane.policy import route, target
+from controlplane.policy import route
 from controlplane.snapshot.routed import parent_verdict, unresolved
 
 if TYPE_CHECKING:
@@ -71,15 +72,8 @@ def _affected(snapshot: Snapshot, document: Document, generation: int) -> Iterat
     """One for each kind of policies that act on the route or on a rule of it, with their names."""
     rules = blocks(document.spec, "rules")
     places = {route.target_of(document), *(route.target_of(document, rule) for rule in rules)}
-    found: dict[str, list[str]] = {}
-    for each in snapshot.attachments.at(sorted(places)):
-        if not target.is_in_shadow(each.document):
-            key = each.document.key
-            found.setdefault(key.kind, []).append(f"{key.namespace}/{key.name}")
-    for kind, names in sorted(found.items()):
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        text = f"affected by {', '.join(names[:_SHOWN])}{more}"
-        yield _condition(f"{target.OUR_GROUP}/{kind}Affected", _AFFECTED, text, generation)
+    for kind, names in affecting(snapshot, sorted(places)):
+        yield _condition(kind, _AFFECTED, f"affected by {names}", generation)
 
 
 def _condition(kind: str, reason: str, text: str, generation: int) -> Condition:

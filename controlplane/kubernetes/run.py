@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controlplane.kubernetes.annotator import Annotator
 from controlplane.kubernetes.api import Api, reaching
 from controlplane.kubernetes.cluster import gather_namespaces, gather_services
 from controlplane.kubernetes.controller import Controller, Mesh, Writer
 from controlplane.kubernetes.events import Recorder
-from controlplane.kubernetes.leader import standing
+from controlplane.kubernetes.index import Index
+from controlplane.kubernetes.leader import Leader, standing
 from controlplane.kubernetes.source import KubernetesSource
 from registry import background
 
@@ -29,9 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A cluster that is watched: `source` brings its policies, `namespaces` where they may reach."""
+    """A cluster that is watched: `source` brings its policies, `namespaces` where they may reach.
+
+    `index` has its Services, which are told what acts on them if `annotates` says so.
+    """
 
     api: Api
+    index: Index
+    annotates: bool
     source: KubernetesSource
     namespaces: Newest[Namespaces | None]
     schema: Schema
@@ -48,7 +55,8 @@ async def watching(
         KubernetesError: nothing says where the cluster is.
     """
     async with reaching(cluster) as api, asyncio.TaskGroup() as tasks:
-        source, services = KubernetesSource(api, schema, clock), gather_services(api, clock)
+        index = Index()
+        source, services = KubernetesSource(api, schema, clock), gather_services(api, clock, index)
         namespaces = gather_namespaces(api, clock)
         running = [tasks.create_task(each.run()) for each in (source, services, namespaces)]
         try:
@@ -56,7 +64,15 @@ async def watching(
             await namespaces.synced()
             show(services.newest.value)
             running.append(tasks.create_task(services.show(show)))
-            yield Watched(api=api, source=source, namespaces=namespaces.newest, schema=schema, clock=clock)
+            yield Watched(
+                api=api,
+                index=index,
+                annotates=cluster.annotates,
+                source=source,
+                namespaces=namespaces.newest,
+                schema=schema,
+                clock=clock,
+            )
         finally:
             for task in running:
                 task.cancel()
@@ -68,5 +84,15 @@ async def controlling(watched: Watched, mesh: Mesh, name: str) -> AsyncIterator[
     writer = Writer(watched.api, watched.schema, Recorder(watched.api, name))
     async with standing(watched.api, name, watched.clock) as leader:
         controller = Controller(watched.source, mesh, leader, writer, watched.clock)
-        async with background.running(controller.run()):
+        async with background.running(controller.run()), _annotating(watched, mesh, leader):
             yield
+
+
+@asynccontextmanager
+async def _annotating(watched: Watched, mesh: Mesh, leader: Leader) -> AsyncIterator[None]:
+    if not watched.annotates:
+        yield
+        return
+    annotator = Annotator(watched.api, watched.index, mesh, leader, watched.clock)
+    async with background.running(annotator.run()):
+        yield

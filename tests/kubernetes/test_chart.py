@@ -144,6 +144,12 @@ async def test_the_roles_allow_this_and_nothing_more() -> None:
     }
 
 
+async def test_only_who_annotates_services_may_patch_them() -> None:
+    annotating = "--set=controlplane.annotateServices=true"
+    more = set(allowed(find(await rendered(CHART, annotating), "ClusterRole")))
+    assert more - set(allowed(find(await rendered(CHART), "ClusterRole"))) == {("", "services", "", "patch")}
+
+
 def allowed(role: Object) -> Iterator[tuple[str, str, str, str]]:
     """Every group, resource, name (empty for all) and verb that a role allows."""
     for rule in role["rules"]:
