@@ -43,6 +43,39 @@ async def test_the_cost_is_read_from_a_header(limited: Limited) -> None:
     assert (never.reason, never.retry_after) == ("ratelimit.token", None)
 
 
+@pytest.mark.parametrize(("counts", "status"), [(False, 200), (True, 429)])
+async def test_a_limit_is_charged_for_its_refusals_where_it_says_so(
+    limited: Limited, counts: bool, status: int
+) -> None:
+    figures = {"algorithm": "FixedWindow", "aligned": False, "requests": 3, "per": "1h"}
+    await limited.by({"name": "all", **figures, "cost": {"header": "x-cost"}, "countRefused": counts})
+    assert [(await limited.get(x_cost="2")).status for _ in range(2)] == [200, 429]
+    assert (await limited.get(x_cost="1")).status == status
+
+
+@pytest.mark.parametrize(
+    ("told", "statuses"),
+    [("ShareOne", [200, 429, 429]), ("Refuse", [429, 429, 429]), ("Allow", [200, 200, 200])],
+)
+async def test_who_finds_no_room_among_the_keys_is_counted_as_told(
+    limited: Limited, told: str, statuses: list[int]
+) -> None:
+    once = {"requests": 1, "per": "1h", "burst": 1, "by": [{"header": "x-user"}]}
+    await limited.by({"name": "each", **once, "maxKeys": 1, "whenKeysFull": told})
+    assert await limited.statuses(2, x_user="first") == [200, 429]
+    assert [(await limited.get(x_user=user)).status for user in ("second", "third", "second")] == statuses
+    assert await limited.statuses(1, x_user="first") == [429]
+
+
+async def test_a_tuple_tells_subjects_apart_by_all_of_its_parts(limited: Limited) -> None:
+    by = [{"path": True}, {"method": True}, {"query": "q"}, {"cookie": "of"}]
+    await limited.by({"name": "each", "requests": 1, "per": "1h", "burst": 1, "by": by})
+    for path, cookie in (("/?q=1", "of=a"), ("/x?q=1", "of=a"), ("/?q=2", "of=a"), ("/?q=1", "of=b; more=1")):
+        assert (await limited.get(path, cookie=cookie)).status == 200
+        assert (await limited.get(path, cookie=cookie)).status == 429
+    assert (await limited.get("/./%78?r=0&q=1", cookie="more=1; of=a")).status == 429
+
+
 async def test_what_an_answer_says_it_cost_is_charged_then(limited: Limited) -> None:
     cost = {"responseHeader": "x-cost"}
     await limited.by({"name": "all", **HOUR, "burst": 10, "cost": cost})

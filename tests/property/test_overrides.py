@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlplane.model.document import Document
 from controlplane.snapshot.status import conditions
 from tests.support.builders import policy, service, snapshot
+from tests.support.examples import thousands
 
 FIELDS = ("connect", "idle", "request")
 BORN = datetime(2026, 11, 25, tzinfo=UTC)
@@ -82,6 +83,7 @@ policies_of_all_sorts = st.lists(
 )
 
 
+@thousands()
 @given(policies_of_all_sorts)
 def test_each_policy_is_told_what_became_of_it(policies: list[Said]) -> None:
     documents = {said: said.document for said in policies}
