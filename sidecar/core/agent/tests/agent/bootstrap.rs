@@ -32,7 +32,7 @@ async fn a_configuration_on_disk_is_enforced_whatever_is_to_pass() {
     stream.hello().await;
     stream.subscription().await;
     stream.push(1, vec![inbound("storefront")]).await;
-    eventually(|| directory.0.join("configuration").exists()).await;
+    eventually(|| directory.path().join("configuration").exists()).await;
     sidecar.stop().await;
     let sidecar = Sidecar::passing_after("0", &directory, &[]);
     assert!(sidecar.page("/ready").await.ends_with("\r\n\r\nready\n"));
