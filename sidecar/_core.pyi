@@ -1,33 +1,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, final
 
-from sidecar.machines import (
-    AdaptiveParams,
-    AdmissionParams,
-    Arrival,
-    Ask,
-    Attempt,
-    BackpressureParams,
-    BalancingPolicy,
-    BreakerParams,
-    BudgetParams,
-    BulkheadParams,
-    Cause,
-    Criticality,
-    EjectionParams,
-    Ending,
-    HealthCheckParams,
-    HealthVerdict,
-    LimitParams,
-    Outcome,
-    OutlierParams,
-    Progress,
-    Request,
-    RetryParams,
-    RouteRule,
-    Signal,
-    State,
-)
+from sidecar.machines.admission import AdmissionParams
+from sidecar.machines.backpressure import Arrival, BackpressureParams
+from sidecar.machines.balancer import BalancingPolicy, EjectionParams, OutlierParams, Signal
+from sidecar.machines.breaker import BreakerParams, Cause, State
+from sidecar.machines.budget import BudgetParams
+from sidecar.machines.bulkhead import BulkheadParams, Criticality
+from sidecar.machines.ending import Ending, Outcome
+from sidecar.machines.health_check import HealthCheckParams, HealthVerdict
+from sidecar.machines.rate_limit import AdaptiveParams, Ask, LimitParams
+from sidecar.machines.retry import Attempt, Progress, Request, RetryParams
+from sidecar.machines.route import RouteRule
 
 __all__ = [
     "BREAKER_TRANSITIONS",

@@ -20,7 +20,7 @@ from controlplane.policy.target import (
     ROUTE_KINDS,
     Target,
 )
-from sidecar.machines import expression_fault
+from sidecar.machines.route import expression_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.machines import SECOND_NS, Adaptive, AdaptiveParams, Strain
+from sidecar.machines.rate_limit import Adaptive, AdaptiveParams, Strain
+from sidecar.machines.units import SECOND_NS
 from tests.support.examples import thousands
 
 bounds = st.tuples(st.integers(1, 50), st.integers(0, 500)).map(lambda pair: (pair[0], sum(pair)))

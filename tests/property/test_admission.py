@@ -5,15 +5,9 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    REASONS,
-    SECOND_NS,
-    Admission,
-    AdmissionParams,
-    AdmitRate,
-    OverloadDamper,
-    is_overload,
-)
+from sidecar.machines.admission import Admission, AdmissionParams, AdmitRate, OverloadDamper
+from sidecar.machines.reason import REASONS, is_overload
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.chance import BITS, draws
 from tests.support.examples import thousands

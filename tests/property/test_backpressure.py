@@ -1,7 +1,6 @@
 """What stands in front of an application, against plain lists that are searched from the start each time."""
 
-from sidecar.machines import (
-    SECOND_NS,
+from sidecar.machines.backpressure import (
     Arrival,
     Backpressure,
     BackpressureParams,
@@ -12,8 +11,9 @@ from sidecar.machines import (
     Held,
     QueueParams,
     Throttle,
-    Ticket,
 )
+from sidecar.machines.bulkhead import Ticket
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.backpressure_model import CLASSES, Model, Waiter
 from tests.support.sequences import initialize, invariant, precondition, rule, shown

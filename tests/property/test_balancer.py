@@ -5,7 +5,8 @@ from fractions import Fraction
 from functools import cache
 from itertools import count, islice
 
-from sidecar.machines import BalancingPolicy, BreakerParams, EjectionParams, Endpoints, Picked
+from sidecar.machines.balancer import BalancingPolicy, EjectionParams, Endpoints, Picked
+from sidecar.machines.breaker import BreakerParams
 from tests.support import drawn
 from tests.support.chance import BITS
 from tests.support.sequences import initialize, precondition, rule, shown

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from sidecar.machines import SECOND_NS, Bandwidth, Wait
+from sidecar.machines.rate_limit import Bandwidth, Wait
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.sequences import initialize, rule, shown
 

@@ -4,15 +4,13 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import takewhile
 
-from sidecar.machines import (
+from sidecar.machines.breaker import (
     BREAKER_TRANSITIONS,
-    SECOND_NS,
     Breaker,
     BreakerParams,
     Cause,
     Counts,
     CountWindow,
-    Outcome,
     Permit,
     Probes,
     Refusal,
@@ -20,6 +18,8 @@ from sidecar.machines import (
     Successes,
     TimeWindow,
 )
+from sidecar.machines.ending import Outcome
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.chance import uniform
 from tests.support.sequences import initialize, invariant, precondition, rule, shown

@@ -14,23 +14,18 @@ Differences on purpose, which the calls made here stay clear of:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sidecar.machines import (
-    MILLISECOND_NS,
-    SECOND_NS,
-    Breaker,
-    BreakerParams,
-    CountWindow,
-    Outcome,
-    Permit,
-    Probes,
-    TimeWindow,
-)
+from sidecar.machines.breaker import Breaker, BreakerParams, CountWindow, Permit, Probes, TimeWindow
+from sidecar.machines.units import MILLISECOND_NS, SECOND_NS
 from tests.support import drawn
 from tests.support.breaker_oracle import Oracle, running_oracle
 from tests.support.sequences import initialize, invariant, precondition, rule, shown
+
+if TYPE_CHECKING:
+    from sidecar.machines.ending import Outcome
 
 FOREVER_NS = 1 << 62
 SLOW_NS = 100 * MILLISECOND_NS

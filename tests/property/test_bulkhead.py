@@ -6,7 +6,8 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import Bulkhead, BulkheadParams, Criticality, GroupWatch, Lanes, Ticket, reach
+from sidecar.machines.balancer import GroupWatch, reach
+from sidecar.machines.bulkhead import Bulkhead, BulkheadParams, Criticality, Lanes, Ticket
 from tests.support import drawn
 from tests.support.examples import thousands
 from tests.support.sequences import initialize, invariant, precondition, rule, shown

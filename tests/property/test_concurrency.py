@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 from math import prod, sqrt
 
-from sidecar.machines import AdaptiveConcurrency, Arrival, Backpressure, BackpressureParams, QueueParams
+from sidecar.machines.backpressure import (
+    AdaptiveConcurrency,
+    Arrival,
+    Backpressure,
+    BackpressureParams,
+    QueueParams,
+)
 from tests.support import drawn
 from tests.support.sequences import initialize, invariant, rule, shown
 

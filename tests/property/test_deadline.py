@@ -6,15 +6,14 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    MILLISECOND_NS,
-    SECOND_NS,
+from sidecar.machines.deadline import (
     Deadline,
     encode_grpc_timeout,
     fix_deadline,
     parse_deadline_ms,
     parse_grpc_timeout,
 )
+from sidecar.machines.units import MILLISECOND_NS, SECOND_NS
 from tests.support.examples import thousands
 
 UNITS_NS = {

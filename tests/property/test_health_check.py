@@ -6,8 +6,7 @@ from itertools import takewhile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    SECOND_NS,
+from sidecar.machines.health_check import (
     HealthCheckParams,
     HealthProbes,
     HealthVerdict,
@@ -15,6 +14,7 @@ from sidecar.machines import (
     is_prober,
     probers_verdict,
 )
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.examples import thousands
 from tests.support.sequences import initialize, invariant, rule, shown

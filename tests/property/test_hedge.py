@@ -6,17 +6,11 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    SECOND_NS,
-    Budget,
-    BudgetParams,
-    RecentLatency,
-    Spent,
-    State,
-    hedge_delay_ns,
-    is_hedgeable,
-    pay_hedge,
-)
+from sidecar.machines.breaker import State
+from sidecar.machines.budget import Budget, BudgetParams, Spent
+from sidecar.machines.hedge import hedge_delay_ns, is_hedgeable, pay_hedge
+from sidecar.machines.latency import RecentLatency
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.examples import thousands
 from tests.support.sequences import initialize, rule, shown

@@ -6,7 +6,8 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import HISTOGRAM_BOUNDS_NS, SECOND_NS, Histogram, RecentLatency
+from sidecar.machines.latency import HISTOGRAM_BOUNDS_NS, Histogram, RecentLatency
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.examples import thousands
 from tests.support.sequences import invariant, rule, shown

@@ -7,9 +7,7 @@ from statistics import median
 
 from hypothesis import assume
 
-from sidecar.machines import (
-    MILLISECOND_NS,
-    SECOND_NS,
+from sidecar.machines.balancer import (
     FailurePercentage,
     OutlierParams,
     Outliers,
@@ -17,6 +15,7 @@ from sidecar.machines import (
     SlowerThanOthers,
     SuccessRate,
 )
+from sidecar.machines.units import MILLISECOND_NS, SECOND_NS
 from tests.support import drawn
 from tests.support.sequences import initialize, invariant, rule, shown
 

@@ -8,8 +8,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    SECOND_NS,
+from sidecar.machines.rate_limit import (
     Admitted,
     Ask,
     Concurrency,
@@ -26,6 +25,7 @@ from sidecar.machines import (
     pushback_ms,
     retry_after_seconds,
 )
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.chance import draws
 from tests.support.examples import thousands

@@ -2,16 +2,10 @@
 
 from dataclasses import dataclass
 
-from sidecar.machines import (
-    SECOND_NS,
-    BreakerParams,
-    EjectionParams,
-    Endpoints,
-    Outcome,
-    Picked,
-    State,
-    Successes,
-)
+from sidecar.machines.balancer import EjectionParams, Endpoints, Picked
+from sidecar.machines.breaker import BreakerParams, State, Successes
+from sidecar.machines.ending import Outcome
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.sequences import initialize, invariant, precondition, rule, shown
 

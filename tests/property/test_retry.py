@@ -7,20 +7,9 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.machines import (
-    Again,
-    Attempt,
-    Backoff,
-    Budget,
-    BudgetParams,
-    Ending,
-    Progress,
-    Request,
-    Response,
-    Retry,
-    RetryParams,
-    Strategy,
-)
+from sidecar.machines.budget import Budget, BudgetParams
+from sidecar.machines.ending import Ending, Response
+from sidecar.machines.retry import Again, Attempt, Backoff, Progress, Request, Retry, RetryParams, Strategy
 from tests.support.chance import draws, uniform
 from tests.support.examples import thousands
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 from typing import NamedTuple
 
-from sidecar.machines import SECOND_NS, Budget, BudgetParams, Spent
+from sidecar.machines.budget import Budget, BudgetParams, Spent
+from sidecar.machines.units import SECOND_NS
 from tests.support import drawn
 from tests.support.sequences import initialize, invariant, rule, shown
 

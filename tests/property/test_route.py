@@ -7,7 +7,7 @@ from math import gcd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.machines import RouteMatch, RouteRule, RouteTable, SplitTurns
+from sidecar.machines.route import RouteMatch, RouteRule, RouteTable, SplitTurns
 
 EXAMPLES = 1_000
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3)

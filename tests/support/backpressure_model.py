@@ -4,18 +4,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isqrt
 
-from sidecar.machines import (
-    SECOND_NS,
-    Arrival,
-    BackpressureParams,
-    Block,
-    Buffer,
-    Codel,
-    Criticality,
-    RecentLatency,
-    Throttle,
-    Ticket,
-)
+from sidecar.machines.backpressure import Arrival, BackpressureParams, Block, Buffer, Codel, Throttle
+from sidecar.machines.bulkhead import Criticality, Ticket
+from sidecar.machines.latency import RecentLatency
+from sidecar.machines.units import SECOND_NS
 
 CLASSES: tuple[Criticality, ...] = ("critical", "default", "sheddable", "background")
 LOOK_NS = SECOND_NS // 2

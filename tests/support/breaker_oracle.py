@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from sidecar.machines import MILLISECOND_NS, BreakerParams, CountWindow, Probes
+from sidecar.machines.breaker import BreakerParams, CountWindow, Probes
+from sidecar.machines.units import MILLISECOND_NS
 from tests.support.cached import build_once
 
 _SOURCE = Path(__file__).parent / "resilience4j"

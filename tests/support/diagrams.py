@@ -8,28 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, get_args
 
-from sidecar.machines import (
-    BREAKER_TRANSITIONS,
+from sidecar.machines.backpressure import Block, Buffer, QueueParams, Throttle
+from sidecar.machines.breaker import BREAKER_TRANSITIONS
+from sidecar.machines.rate_limit import (
     Algorithm,
     Ask,
-    Backoff,
-    Block,
-    Buffer,
     FixedWindow,
     LeakyBucket,
     Limited,
     LimitParams,
     Limits,
-    QueueParams,
     Rate,
-    Retry,
-    RetryParams,
     SlidingLog,
     SlidingWindow,
-    Strategy,
-    Throttle,
     TokenBucket,
 )
+from sidecar.machines.retry import Backoff, Retry, RetryParams, Strategy
 from tests.support.queue_modes import fates
 from tests.support.reference import PAGE
 

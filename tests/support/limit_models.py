@@ -8,8 +8,7 @@ from fractions import Fraction
 from math import ceil
 from typing import assert_never
 
-from sidecar.machines import (
-    SECOND_NS,
+from sidecar.machines.rate_limit import (
     Algorithm,
     Concurrency,
     FixedWindow,
@@ -19,6 +18,7 @@ from sidecar.machines import (
     SlidingWindow,
     TokenBucket,
 )
+from sidecar.machines.units import SECOND_NS
 
 UNUSED = Fraction(7, 3)
 """The length of windows where nobody asks for any; no limit has it."""

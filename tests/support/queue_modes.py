@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from sidecar.machines import Arrival, Backpressure, BackpressureParams, Held, QueueParams, Ticket
+from sidecar.machines.backpressure import Arrival, Backpressure, BackpressureParams, Held, QueueParams
+from sidecar.machines.bulkhead import Ticket
 
 TICK_NS: Final = 50_000_000
 ARRIVES: Final = 2  # a request every so many ticks

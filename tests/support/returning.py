@@ -10,7 +10,7 @@ import grpc.aio
 
 from controlplane.model.resource import ResourceName, Version
 from mesh.v1 import resource_pb2
-from sidecar.machines import Reconnect
+from sidecar.machines.reconnect import Reconnect
 from tests.support.light_sidecar import light_sidecar
 
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)

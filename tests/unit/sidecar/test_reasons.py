@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from sidecar.machines import REASONS, Reason
+from sidecar.machines.reason import REASONS, Reason
 
 ROOT: Final = Path(__file__).parents[3]
 # Tests that judge a sidecar, or its proxy, by what comes through sockets.
