@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from controlplane.version import program_version
@@ -124,7 +123,9 @@ def parse_flags(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 def suggestion(name: str) -> str:
     """What was probably meant by the name of a flag that there is not; else where to look."""
-    near = get_close_matches(name, [flag.name for flag in _BY_WORD.values()], n=1)
+    import difflib  # noqa: PLC0415  # costs memory that a control plane without problems need not spend
+
+    near = difflib.get_close_matches(name, [flag.name for flag in _BY_WORD.values()], n=1)
     return f"did you mean {near[0]}?" if near else "--help lists what there is"
 
 

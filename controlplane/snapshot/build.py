@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from controlplane.snapshot.affected import Affected
     from registry.model import ServiceName
 
+_NO_POLICIES: Final[frozenset[ObjectKey]] = frozenset()  # one for all; each that is made takes 200 bytes
 _PER_SERVICE: Final = (ResourceType.OUTBOUND, ResourceType.ENDPOINTS, ResourceType.INBOUND)
 
 
@@ -248,7 +249,7 @@ def _put(
 ) -> None:
     """Enters a body, and keeps the resource that is there if it says the same."""
     known = resources.get(name)
-    made_of = frozenset(policies)
+    made_of = frozenset(policies) or _NO_POLICIES
     if known is None or known.body != body or known.policies != made_of:
         encoded = compiler.encode(body)
         resources[name] = Resource(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +50,8 @@ def found(scalar: Scalar) -> str:
 
 def suggestion(text: str, known: Iterable[str]) -> str:
     """A hint at the known word nearest to `text`, or nothing."""
+    import difflib  # noqa: PLC0415  # costs memory that policies without typing errors need not spend
+
     near = difflib.get_close_matches(text, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

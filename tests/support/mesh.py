@@ -15,6 +15,7 @@ from tests.support.readiness import answering
 
 READY_TIMEOUT_SECONDS = 120
 SIDECAR = ("-m", "sidecar.main")
+CONTROL_PLANE = ("-m", "controlplane")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +69,14 @@ async def controlplane(  # noqa: PLR0913 (a program's flags are its parameters)
     policies: Path,
     *,
     store: str = "sqlite::memory:",
+    program: Sequence[str] = CONTROL_PLANE,
     prefix: Sequence[str] = (),
     flags: Sequence[str] = (),
     name: str = "controlplane",
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane on the policies of a directory; `prefix` goes before its command, `flags` after."""
-    program = (*prefix, sys.executable, "-m", "controlplane")
-    command: tuple[str | Path, ...] = (*program, "--store", store, "--policies", policies, *flags)
+    argv = (*prefix, sys.executable, *program)
+    command: tuple[str | Path, ...] = (*argv, "--store", store, "--policies", policies, *flags)
     async with _running(command, scratch / f"{name}.log") as plane:
         yield plane
 
@@ -90,7 +92,7 @@ async def cluster_controlplane(  # noqa: PLR0913 (a program's flags are its para
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane that watches the cluster of a kubeconfig, and believes everybody unless told."""
-    command = (sys.executable, "-m", "controlplane", "--store", store, "--kubernetes", *flags)
+    command = (sys.executable, *CONTROL_PLANE, "--store", store, "--kubernetes", *flags)
     whole = {**(environment or {}), "KUBECONFIG": str(kubeconfig)}
     async with _running(command, scratch / f"{name}.log", whole) as plane:
         yield plane

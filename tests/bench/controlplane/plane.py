@@ -1,5 +1,6 @@
 """A real control plane on a core of its own, over a real etcd that holds the bench's world."""
 
+import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ from tests.bench.machine import Usage, resident_kib, usage
 from tests.bench.site import pinned
 from tests.support.etcd import one_member
 from tests.support.mesh import ControlPlane, controlplane
+
+# What users start: `python -m` would keep the modules of its own start in memory.
+PROGRAM: Final = Path(sys.executable).with_name("breakwater-controlplane")
 
 SCHEMA: Final = load_schema()
 _FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,7 +107,9 @@ async def plane(scratch: Path, registry: Registry, core: int) -> AsyncIterator[P
     """Run a control plane on one core; returns once it is ready."""
     policies = scratch / "policies"
     policies.mkdir(parents=True, exist_ok=True)
-    async with controlplane(scratch, policies, store=registry.location, prefix=pinned(core)) as running:
+    async with controlplane(
+        scratch, policies, store=registry.location, program=(str(PROGRAM),), prefix=pinned(core)
+    ) as running:
         yield Plane(running=running)
 
 
