@@ -4,6 +4,7 @@
 //! was refused. A resource is taken whole or not at all; a refused one keeps its older version and holds up no other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -141,15 +142,32 @@ impl Holdings {
         if reach != Reach::Connected && self.restore_lapsed(&name, now) {
             return Standing::Restored;
         }
-        if reach == Reach::Alone {
+        let awaits_names = self.awaits_names(&name, now, reach);
+        if reach == Reach::Alone && !awaits_names {
             return Standing::Answered(Supply::Unavailable);
         }
         match self.subscription.demand(&name, now) {
+            Demand::Missing if awaits_names => Standing::Waits,
             Demand::Missing => Standing::Answered(Supply::Unknown),
             Demand::Refused => Standing::Answered(Supply::Unavailable),
             Demand::Bound if self.is_refused(&name) => Standing::Answered(Supply::Unavailable),
             Demand::Bound | Demand::Asked => Standing::Waits,
         }
+    }
+
+    /// Whether `name` is an address that soon may be one where a host name leads.
+    fn awaits_names(&self, name: &Id, now: Instant, reach: Reach) -> bool {
+        let is_awaited = |id: &Id| self.subscription.awaits(id) && !self.snapshot.has(id);
+        let may_be_told = reach != Reach::Alone;
+        let is_open = |service: &ServiceName| {
+            let mut hosts = self.snapshot.host_names(service);
+            (may_be_told && behind(service).iter().any(is_awaited))
+                || hosts.any(|host| self.names.is_open(host, now))
+        };
+        let is_address = name.kind == Kind::Host && name.name.parse::<SocketAddr>().is_ok();
+        is_address
+            && self.identity.is_captured()
+            && self.snapshot.named_services().iter().any(is_open)
     }
 
     /// Whether what a worker wants to know is in the configuration.
@@ -231,6 +249,7 @@ impl Holdings {
                 }
             }
             Err(rejection) => {
+                self.subscription.answered(&id);
                 self.rejections.insert(id, rejection.clone());
                 outcome.rejections.push(rejection);
             }

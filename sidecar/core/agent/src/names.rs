@@ -166,6 +166,11 @@ impl Names {
         self.hosts.get(host).is_some_and(Host::is_settled)
     }
 
+    /// Whether lookups that have just begun may still find addresses of the host.
+    pub(crate) fn is_open(&self, host: &str, now: Instant) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.is_open(now))
+    }
+
     /// How a host stands.
     pub(crate) fn status(&self, host: &str) -> Option<HostStatus> {
         let (name, host) = self.hosts.get_key_value(host)?;

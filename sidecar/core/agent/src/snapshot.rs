@@ -158,6 +158,12 @@ impl Snapshot {
         }
     }
 
+    /// The host names of a service's endpoints.
+    pub(crate) fn host_names(&self, service: &ServiceName) -> impl Iterator<Item = &str> {
+        let endpoints = self.endpoints(service).into_iter();
+        endpoints.flat_map(|all| all.iter().filter_map(|one| Some(one.host()?.as_ref())))
+    }
+
     /// What the addresses mean that host names led to, where our workload may call them. The first of several services
     /// has an address that they share, and the first of a service's ports.
     fn add_named_addresses(&self, addresses: &mut HashMap<SocketAddr, Meaning>) {

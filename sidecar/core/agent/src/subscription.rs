@@ -62,6 +62,8 @@ pub(crate) struct Subscription {
     /// What follows from all that is held: endpoints of our own services, whose members share limits with us, and
     /// services whose addresses may be called.
     followed: BTreeSet<Id>,
+    /// Those of them of which nothing has been said yet.
+    awaited: BTreeSet<Id>,
     names: BTreeMap<Id, State>,
     queue: VecDeque<Id>,
     changes: Changes,
@@ -74,6 +76,7 @@ impl Subscription {
         Self {
             own,
             followed: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             names: BTreeMap::new(),
             queue: VecDeque::new(),
             changes: Changes::default(),
@@ -82,9 +85,21 @@ impl Subscription {
 
     /// Asks for what is `followed` too. What is no longer needed is dropped with the next stream.
     pub(crate) fn follow(&mut self, followed: BTreeSet<Id>) {
-        let new = followed.difference(&self.followed).cloned();
-        self.changes.subscribe.extend(new);
+        let new: Vec<Id> = followed.difference(&self.followed).cloned().collect();
+        self.changes.subscribe.extend(new.iter().cloned());
+        self.awaited.retain(|id| followed.contains(id));
+        self.awaited.extend(new);
         self.followed = followed;
+    }
+
+    /// Whether `id` is followed, and nothing has been said of it.
+    pub(crate) fn awaits(&self, id: &Id) -> bool {
+        self.awaited.contains(id)
+    }
+
+    /// The control plane gave `id`, of no use though it may be.
+    pub(crate) fn answered(&mut self, id: &Id) {
+        self.awaited.remove(id);
     }
 
     /// Asks for `own` of its kind for ever, and no longer for others of it; returns those, sorted.
@@ -151,6 +166,7 @@ impl Subscription {
     }
 
     fn settle(&mut self, name: &Id, state: State, now: Instant) {
+        self.answered(name);
         if self.wants(name) {
             self.names.insert(name.clone(), state);
         }
@@ -230,6 +246,7 @@ impl Subscription {
         self.names
             .retain(|_, state| matches!(state, State::Bound { .. }));
         self.queue.clear();
+        self.awaited.clear();
     }
 
     /// Takes what has changed since the last call.

@@ -59,11 +59,11 @@ impl Discovery {
     }
 
     async fn names_changed(&mut self, is_changed: bool) -> Result<(), Ended> {
-        if !is_changed {
+        if is_changed {
+            self.enforce().await?;
+        } else {
             self.look_up();
-            return Ok(());
         }
-        self.enforce().await?;
         self.answer_waiting().await
     }
 

@@ -420,7 +420,7 @@ fn where_connections_are_led_here_the_addresses_of_named_services_are_followed()
     holdings.accept(response(2, whole_bank()), now);
     let addresses = |holdings: &mut Holdings| {
         let found = holdings.config(now).addresses;
-        let text = |(address, meaning): (std::net::SocketAddr, proxy::config::Meaning)| {
+        let text = |(address, meaning): (SocketAddr, proxy::config::Meaning)| {
             assert_eq!(
                 (meaning.service.name(), meaning.port, meaning.is_endpoint),
                 ("bank", 80, true)
@@ -437,6 +437,60 @@ fn where_connections_are_led_here_the_addresses_of_named_services_are_followed()
     assert_eq!(addresses(&mut holdings), ["192.0.2.2:80"]);
     holdings.accept(response(3, [mesh_without_names()]), now);
     assert!(addresses(&mut holdings).is_empty());
+}
+
+#[test]
+fn an_address_is_nobodys_only_once_host_names_were_looked_up() {
+    let now = Instant::now();
+    let mut holdings = Holdings::new(Identity::new([]).captured(Vec::new()), []);
+    holdings.begin();
+    let address = Wanted::Host("192.0.2.1:80".into());
+    let demand = |holdings: &mut Holdings, at| holdings.demand(&address, at, Reach::Connected);
+    assert_eq!(demand(&mut holdings, now), Standing::Waits);
+    let missing = Response {
+        missing: vec![Id::new(Kind::Host, "192.0.2.1:80")],
+        ..response(1, [mesh_of("bank")])
+    };
+    holdings.accept(missing, now);
+    assert_eq!(demand(&mut holdings, now), Standing::Waits, "not told");
+    holdings.accept(response(2, whole_bank()), now);
+    holdings.config(now);
+    assert_eq!(demand(&mut holdings, now), Standing::Waits, "not looked up");
+    let nobodys = Standing::Answered(Supply::Unknown);
+    assert_eq!(
+        demand(&mut holdings, now + Duration::from_secs(1)),
+        nobodys,
+        "its time is over"
+    );
+    for query in holdings.take_due(now) {
+        assert_eq!(demand(&mut holdings, now), Standing::Waits, "{query:?}");
+        holdings.resolved(&query, found("192.0.2.2"), now, 0.0);
+    }
+    assert_eq!(demand(&mut holdings, now), nobodys);
+}
+
+#[test]
+fn an_address_waits_for_no_name_of_a_service_that_is_not_there() {
+    let now = Instant::now();
+    let mut holdings = Holdings::new(Identity::new([]).captured(Vec::new()), []);
+    holdings.begin();
+    let address = Wanted::Host("192.0.2.1:80".into());
+    holdings.demand(&address, now, Reach::Connected);
+    let bank = behind(&ServiceName::new("shop", "bank"));
+    let missing = bank.into_iter();
+    let missing = missing.chain([Id::new(Kind::Host, "192.0.2.1:80")]);
+    holdings.accept(response(1, [mesh_of("bank")]), now);
+    holdings.accept(
+        Response {
+            missing: missing.collect(),
+            ..response(2, [])
+        },
+        now,
+    );
+    assert_eq!(
+        holdings.demand(&address, now, Reach::Connected),
+        Standing::Answered(Supply::Unknown)
+    );
 }
 
 #[test]

@@ -150,6 +150,12 @@ impl Host {
         Some(wanted_at + PATIENCE)
     }
 
+    /// Whether a family has not been answered since the host is asked for, and the time for that is not over.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        let is_early = self.wanted_at.is_some_and(|at| now < at + PATIENCE);
+        is_early && !self.records.iter().all(Records::is_known)
+    }
+
     /// Settles it when its time is over; true when that is now.
     pub(super) fn settle(&mut self, now: Instant) -> bool {
         let is_over = self.settles_at().is_some_and(|at| at <= now);
