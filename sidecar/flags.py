@@ -74,7 +74,12 @@ FLAGS = (
         "the application; each further port has a LISTEN of its own",
         repeats=True,
     ),
-    Flag("inbound", "ADDR:PORT", "where others reach the application", default="0.0.0.0:15006"),
+    Flag(
+        "inbound",
+        "ADDR:PORT",
+        "where others reach the application; [::] is every address, of IPv4 as well",
+        default="0.0.0.0:15006",
+    ),
     Flag(
         "advertise",
         "HOST",

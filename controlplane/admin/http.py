@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from controlplane.config import Address
-from controlplane.errors import ListenError
+from controlplane.sockets import listener
 
 Checks = Callable[[], Mapping[str, bool]]
 """What must hold for the control plane to be ready, by name."""
@@ -72,11 +72,8 @@ async def serving_http(
                 await _exchange(reader, writer, lambda request: answer(request, registry, checks))
         writer.close()
 
-    try:
-        server = await asyncio.start_server(serve, address.host, address.port, limit=_HEAD_BYTES)
-    except OSError as error:
-        raise ListenError("--http", str(address), error.strerror or str(error)) from error
-    async with server:
+    place = listener("--http", address)
+    async with await asyncio.start_server(serve, sock=place, limit=_HEAD_BYTES) as server:
         yield Address(host=address.host, port=server.sockets[0].getsockname()[1])
 
 

@@ -118,9 +118,9 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
         yield f"--opaque-ports={_list(profile.opaque_ports)}"
     if profile.log_level:
         yield f"--log-level={profile.log_level}"
-    yield f"--inbound=0.0.0.0:{INBOUND_PORT}"
+    yield f"--inbound=[::]:{INBOUND_PORT}"
     yield f"--outbound=127.0.0.1:{OUTBOUND_PORT}"
-    yield f"--http=0.0.0.0:{HTTP_PORT}"
+    yield f"--http=[::]:{HTTP_PORT}"
     yield f"--state-dir={_STATE}"
     places = listeners(pod, profile)
     for name, number in tcp_ports(pod):

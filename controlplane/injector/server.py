@@ -13,10 +13,11 @@ from aiohttp import web
 
 from controlplane.config import Address
 from controlplane.credentials import ssl_context
-from controlplane.errors import ListenError, MalformedReviewError
+from controlplane.errors import MalformedReviewError
 from controlplane.injector import patch, review
 from controlplane.injector.review import MAX_BYTES, Review
 from controlplane.model.schema import API_VERSION
+from controlplane.sockets import listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -138,11 +139,8 @@ async def serving_webhooks(
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_SECONDS)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, address.host, address.port, ssl_context=ssl_context(keyring))
-            try:
-                await site.start()
-            except OSError as error:
-                raise ListenError("--webhook", str(address), error.strerror or str(error)) from error
+            place = listener("--webhook", address)
+            await web.SockSite(runner, place, ssl_context=ssl_context(keyring)).start()
             yield Address(host=address.host, port=runner.addresses[0][1])
         finally:
             await runner.cleanup()

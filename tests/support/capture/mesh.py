@@ -40,7 +40,7 @@ async def mesh(scratch: Path, on: Net, policies: str) -> AsyncIterator[Mesh]:
     (directory / "policies.yaml").write_text(policies)
     command: tuple[str | Path, ...] = (
         *(*on.node.prefix, sys.executable, "-m", "controlplane", "--insecure"),
-        *("--store", "sqlite::memory:", "--policies", directory, "--listen", f"{NODE}:{DISCOVERY}"),
+        *("--store", "sqlite::memory:", "--policies", directory, "--listen", f"[::]:{DISCOVERY}"),
         *("--admin", f"127.0.0.1:{ADMIN}", "--http", f"127.0.0.1:{PAGES}"),
     )
     async with Process(command, log=scratch / "controlplane.log") as process:

@@ -39,10 +39,10 @@ async def injected_sidecar(
         "/var/run/secrets/breakwater.dev/ca.crt": str(roots),
         "/var/run/secrets/breakwater.dev/token": str(scratch / "token"),
         "/var/lib/breakwater": str(scratch / "state"),
-        "0.0.0.0:15006": f"127.0.0.1:{inbound}",
+        "[::]:15006": f"127.0.0.1:{inbound}",
         "@15006": f"@{inbound}",
         "127.0.0.1:15001": f"127.0.0.1:{outbound}",
-        "0.0.0.0:15090": f"127.0.0.1:{http}",
+        "[::]:15090": f"127.0.0.1:{http}",
         "127.0.0.1:8080": f"127.0.0.1:{app_port}",
     }
     [container] = [one for one in pod["spec"]["initContainers"] if one["name"] == "breakwater-sidecar"]

@@ -35,7 +35,7 @@ pub(crate) struct Assembly {
     settings: Settings,
     discovery: Discovery,
     companions: Companions,
-    http: TcpListener,
+    http: Vec<TcpListener>,
     admin: Option<UnixListener>,
     told: mpsc::Receiver<Event>,
     gauges: Arc<Gauges>,

@@ -1,6 +1,7 @@
 //! Everything that listens, opened before anything is served.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ const CAPTURING: usize = 3;
 /// Listeners of the agent, and the worker with its own.
 #[derive(Debug)]
 pub(crate) struct Doors {
-    pub(crate) http: TcpListener,
+    pub(crate) http: Vec<TcpListener>,
     /// `None` where nothing can be written: traffic does not depend on being asked.
     pub(crate) admin: Option<UnixListener>,
     pub(crate) proxy: Handle,
@@ -34,15 +35,9 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    pub(crate) async fn open(
-        settings: &Settings,
-        access_log: LogSink,
-        log: &Log,
-    ) -> Result<Self, Error> {
+    pub(crate) fn open(settings: &Settings, access_log: LogSink, log: &Log) -> Result<Self, Error> {
         let (address, path) = (settings.http, &settings.admin);
-        let http = TcpListener::bind(address)
-            .await
-            .map_err(|source| Error::Http { address, source })?;
+        let http = listen(address).map_err(|source| Error::Http { address, source })?;
         let admin = open_admin(path, log)?;
         let (demand, demands) = mpsc::channel(DEMANDS);
         let (events, told) = mpsc::channel(EVENTS);
@@ -67,6 +62,11 @@ impl Doors {
             gauges,
         })
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
+    let listeners = proxy::bind_at(address)?.into_iter();
+    listeners.map(TcpListener::from_std).collect()
 }
 
 fn open_admin(path: &Path, log: &Log) -> Result<Option<UnixListener>, Error> {
@@ -96,9 +96,7 @@ const fn is_unwritable(kind: ErrorKind) -> bool {
 /// What the worker may cost, given the descriptors that the process may have.
 fn bounds(settings: &Settings, log: &Log) -> Bounds {
     let limit = descriptors::raise();
-    let captured = settings.captured.map_or(0, |_| CAPTURING);
-    let listeners = settings.inbound().len() + settings.upstreams.len() + 1 + captured;
-    let bounds = descriptors::bounds(limit, listeners);
+    let bounds = descriptors::bounds(limit, listeners(settings));
     if bounds.max_connections < Bounds::default().max_connections {
         let connections = bounds.max_connections;
         log.info(
@@ -107,6 +105,23 @@ fn bounds(settings: &Settings, log: &Log) -> Bounds {
         );
     }
     bounds
+}
+
+/// How many listeners the worker has at most.
+fn listeners(settings: &Settings) -> usize {
+    let inbound = settings.inbound().into_iter().map(|port| port.listen);
+    let upstreams = settings.upstreams.iter().map(|upstream| upstream.listen);
+    let of_ports = inbound.chain(upstreams).map(families).sum::<usize>();
+    of_ports + families(settings.outbound) + settings.captured.map_or(0, |_| CAPTURING)
+}
+
+/// How many listeners there are at most at an address.
+fn families(address: SocketAddr) -> usize {
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        2
+    } else {
+        1
+    }
 }
 
 fn worker(settings: &Settings, access_log: LogSink, bounds: Bounds) -> proxy::Settings {

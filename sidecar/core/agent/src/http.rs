@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::metrics;
@@ -53,13 +54,25 @@ struct Pages {
 }
 
 /// Answers until the process ends.
-pub(crate) async fn serve(listener: TcpListener, operator: Operator, application: Application) {
+pub(crate) async fn serve(
+    listeners: Vec<TcpListener>,
+    operator: Operator,
+    application: Application,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let pages = Arc::new(Pages {
         operator,
         probed: application.probed,
         scrape: application.metrics.map(Scrape::new),
     });
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        doors.spawn(accept(listener, Arc::clone(&places), Arc::clone(&pages)));
+    }
+    doors.join_next().await;
+}
+
+async fn accept(listener: TcpListener, places: Arc<Semaphore>, pages: Arc<Pages>) {
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {
             return;

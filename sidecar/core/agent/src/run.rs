@@ -137,7 +137,7 @@ async fn serve(
 ) -> Result<(), Error> {
     let signals = Signals::take()?;
     let status = status::begin();
-    let doors = Doors::open(&settings, access_log, log).await?;
+    let doors = Doors::open(&settings, access_log, log)?;
     let (drains, ordered) = mpsc::channel(1);
     let departure = Departure {
         signals,

@@ -1,7 +1,7 @@
 //! The socket that clients connect to.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,8 @@ pub(crate) const MOST_CONNECTIONS: usize = 20_000;
 /// Before another try when there is nothing left to take one with.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket that is bound to the first address that takes it; nobody else can have the same.
+/// A socket that is bound to the first address that takes it; nobody else can have the same. `[::]` is every address of
+/// this host, of IPv4 as well.
 pub(crate) fn bind(address: &str) -> io::Result<TcpListener> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in address.to_socket_addrs()? {
@@ -34,16 +35,28 @@ pub(crate) fn bind(address: &str) -> io::Result<TcpListener> {
 }
 
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let is_everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
+    let (socket, address) = match socket_for(address) {
+        Err(_) if is_everywhere => {
+            let address = (Ipv4Addr::UNSPECIFIED, address.port()).into();
+            (socket_for(address)?, address)
+        }
+        socket => (socket?, address),
+    };
+    if is_everywhere && address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// A socket, where the host knows that family of addresses.
+fn socket_for(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
 }
 
 /// Takes connections for as long as it is polled.

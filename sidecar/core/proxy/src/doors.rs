@@ -1,11 +1,11 @@
 //! The doors of a worker: where it listens, and what those are taken for who come in there.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 
+use crate::bind;
 use crate::handle::Addresses;
-use crate::listen;
 use crate::report::Direction;
 use crate::settings::{Settings, StartError};
 use crate::worker::Entry;
@@ -87,10 +87,7 @@ impl Opening {
         address: SocketAddr,
         purpose: Purpose<Entry>,
     ) -> Result<SocketAddr, StartError> {
-        let listener = listen::bind(address)?;
-        let bound = bound(&listener, address)?;
-        self.doors.push((listener, purpose));
-        Ok(bound)
+        self.admit(address, bind::bind_at(address), purpose)
     }
 
     /// Opens a door of a direction that may be captured, for both families of addresses if it is.
@@ -100,46 +97,28 @@ impl Opening {
         direction: Direction,
         meant: Option<Entry>,
     ) -> Result<SocketAddr, StartError> {
-        let purpose = match meant {
-            Some(entry) if !self.is_captured => {
-                return self.open(address, Purpose::Meant(entry));
-            }
-            meant => Purpose::Captured { direction, meant },
-        };
-        let listener = listen::bind_alone(address)?;
-        let bound = bound(&listener, address)?;
-        self.doors.push((listener, purpose.clone()));
-        if let Some(twin) = twin(bound) {
-            match listen::bind_alone(twin) {
-                Ok(listener) => self.doors.push((listener, purpose)),
-                Err(StartError::Listen { source, .. }) if lacks_family(&source) => {}
-                Err(error) => return Err(error),
+        match meant {
+            Some(entry) if !self.is_captured => self.open(address, Purpose::Meant(entry)),
+            meant => {
+                let purpose = Purpose::Captured { direction, meant };
+                self.admit(address, bind::bind_both(address), purpose)
             }
         }
-        Ok(bound)
     }
-}
 
-fn bound(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
-    listener
-        .local_addr()
-        .map_err(|source| StartError::Listen { address, source })
-}
-
-/// Where rules lead connections of the other family: they keep the port, and choose all addresses or loopback alike.
-fn twin(address: SocketAddr) -> Option<SocketAddr> {
-    let ip: IpAddr = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv6Addr::UNSPECIFIED.into(),
-        IpAddr::V4(Ipv4Addr::LOCALHOST) => Ipv6Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(Ipv6Addr::LOCALHOST) => Ipv4Addr::LOCALHOST.into(),
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, address.port()))
-}
-
-/// Whether the host has no addresses of a family.
-fn lacks_family(error: &io::Error) -> bool {
-    let codes = [libc::EAFNOSUPPORT, libc::EADDRNOTAVAIL];
-    codes.iter().any(|code| error.raw_os_error() == Some(*code))
+    /// Takes the doors up that are meant by `address`; tells where the first of them is.
+    fn admit(
+        &mut self,
+        address: SocketAddr,
+        listeners: io::Result<Vec<TcpListener>>,
+        purpose: Purpose<Entry>,
+    ) -> Result<SocketAddr, StartError> {
+        let failed = |source| StartError::Listen { address, source };
+        let listeners = listeners.map_err(failed)?;
+        let bound = listeners.first().map(TcpListener::local_addr);
+        let doors = listeners.into_iter();
+        self.doors
+            .extend(doors.map(|listener| (listener, purpose.clone())));
+        bound.map_or(Ok(address), |bound| bound.map_err(failed))
+    }
 }

@@ -7,6 +7,7 @@
 
 mod across;
 mod alarm;
+mod bind;
 mod capture;
 mod census;
 mod chance;
@@ -51,6 +52,7 @@ mod upstream;
 mod wire;
 mod worker;
 
+pub use bind::bind_at;
 pub use config::Config;
 pub use gauges::Gauges;
 pub use handle::{

@@ -1,54 +1,25 @@
-//! Listening: sockets of a worker's own, and an accept loop that outlives every error.
+//! Listening: an accept loop that outlives every error.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::TcpKeepalive;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use crate::connections::Place;
 use crate::doors::Purpose;
-use crate::settings::StartError;
 use crate::stages::Refusal;
 use crate::stages::rate_limit::Charges;
 use crate::worker::{Entry, Worker};
 use crate::{capture, downstream, speech};
 
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
 /// Pause after an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Silence after which the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// A listener at `address`. Not shared: with one worker, a second one there is a mistake that should show.
-pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen(address, false).map_err(|source| StartError::Listen { address, source })
-}
-
-/// The same, which leaves addresses of the other family to a listener of their own.
-pub(crate) fn bind_alone(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen(address, address.is_ipv6()).map_err(|source| StartError::Listen { address, source })
-}
-
-fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    if only_v6 {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
 
 /// What every connection gets, either side: no delay, and an end when the peer is gone without a word.
 pub(crate) fn tune(stream: &TcpStream) {
