@@ -206,6 +206,7 @@ def usage() -> Iterator[str]:
     yield "Usage: breakwater-sidecar (--service NAMESPACE/NAME | --workload NAMESPACE/POD) [flags]"
     yield "       breakwater-sidecar wait [--http ADDR:PORT]   until the sidecar there is ready"
     yield "       breakwater-sidecar drain [--admin unix:PATH] [--after SECONDS] [--deadline SECONDS]"
+    yield "                          [--outbound-until now | signal | unused]"
     yield ""
     yield f"Every flag is also {PREFIX}<FLAG> in the environment and a key in --config FILE; flags win."
     yield ""

@@ -12,6 +12,9 @@ from sidecar.errors import CoreError
 TYPE_CHECKING = False  # as `typing` has it, without the memory that importing it costs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal, TypeAlias
+
+    OutboundUntil: TypeAlias = Literal["now", "signal", "unused"]
 
 Settings = _core.Settings
 Status = _core.Status
@@ -40,14 +43,19 @@ def drain(deadline_seconds: float) -> None:
     _core.drain(deadline_seconds)
 
 
-def order_drain(socket: str, deadline_seconds: float) -> int:
+def order_drain(
+    socket: str, *, delay_seconds: float, deadline_seconds: float, outbound_until: OutboundUntil
+) -> int:
     """Have the sidecar whose admin socket this is drain, and return how many requests are in flight there.
+
+    Connections from others are refused after `delay_seconds`; what is in flight has `deadline_seconds` from
+    then. The workload's own calls pass until then, a signal to the process, or when no connection is left.
 
     Raises:
         CoreError: nobody takes the order.
     """
     try:
-        return _core.order_drain(socket, deadline_seconds)
+        return _core.order_drain(socket, delay_seconds, deadline_seconds, outbound_until)
     except RuntimeError as error:
         raise CoreError(str(error)) from error
 

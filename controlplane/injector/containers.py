@@ -158,21 +158,15 @@ def _probe(path: str, **patience: int) -> Part:
 def _lifecycle(template: Template, profile: Profile) -> Part:
     """What happens around the life of the sidecar.
 
-    Before it drains, callers learn for a while that the pod goes away; a native sidecar is told to only once
-    the application has ended, this wait included. One that is not native, the first container of its pod,
+    Once the pod is told to end, the sidecar has callers go elsewhere, and refuses them after a while; what
+    the application calls still passes until it has ended. A native sidecar is sent its signal only then; one
+    that is not is sent it at once, and sees by its connections. As the first container of its pod it also
     holds the others back until it is ready, as the startup probe of a native one does.
     """
-    delay = profile.drain_delay_seconds
-    if template.is_native(profile):
-        return {"lifecycle": {"preStop": _sleep(template, delay)}} if delay else {}
-    ready = ["breakwater-sidecar", "wait", f"--http=127.0.0.1:{HTTP_PORT}"]
-    drain = ["breakwater-sidecar", "drain", f"--after={delay}"]
-    hooks = {"postStart": ready, "preStop": drain}
+    native = template.is_native(profile)
+    until = "signal" if native else "unused"
+    after = f"--after={profile.drain_delay_seconds}"
+    hooks = {"preStop": ["breakwater-sidecar", "drain", after, f"--outbound-until={until}"]}
+    if not native:
+        hooks["postStart"] = ["breakwater-sidecar", "wait", f"--http=127.0.0.1:{HTTP_PORT}"]
     return {"lifecycle": {name: {"exec": {"command": command}} for name, command in hooks.items()}}
-
-
-def _sleep(template: Template, seconds: int) -> Part:
-    if template.can_sleep:
-        return {"sleep": {"seconds": seconds}}
-    code = f"import time; time.sleep({seconds})"  # the image has no program of that name
-    return {"exec": {"command": ["python3", "-c", code]}}

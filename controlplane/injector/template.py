@@ -26,7 +26,6 @@ PATIENCE_SECONDS: Final = 30
 """How long a sidecar waits for a first configuration where the Mesh lets everything pass then."""
 
 _NATIVE_SINCE: Final = 29
-_SLEEP_SINCE: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,3 @@ class Template:
         """Whether the sidecar becomes a native one, which starts before the application and ends after it."""
         known = self.minor >= _NATIVE_SINCE
         return profile.native is Native.ALWAYS or (profile.native is Native.AUTO and known)
-
-    @property
-    def can_sleep(self) -> bool:
-        """Whether the cluster knows `sleep` as what happens before a container is stopped."""
-        return self.minor >= _SLEEP_SINCE

@@ -1,7 +1,6 @@
 //! All parts of a sidecar, constructed and connected.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use proxy::Gauges;
 use proxy::report::Event;
@@ -12,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::application;
 use crate::cgroup;
+use crate::departure::Drain;
 use crate::discovery::Discovery;
 use crate::disk::Disk;
 use crate::doors::Doors;
@@ -48,7 +48,7 @@ impl Assembly {
     pub(crate) fn new(
         settings: Settings,
         doors: Doors,
-        drains: mpsc::Sender<Duration>,
+        drains: mpsc::Sender<Drain>,
         status: Status,
         log: Log,
     ) -> Self {

@@ -58,6 +58,7 @@ mod subscription;
 mod telemetry;
 
 pub use backoff::Backoff;
+pub use departure::{Drain, OutboundUntil};
 pub use log::Level;
 pub use order::{OrderError, order_drain};
 pub use run::{Error, Outputs, Remote, Summary, run};

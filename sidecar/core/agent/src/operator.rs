@@ -9,14 +9,13 @@ use proxy::{Ended, Force, ForceError, Handle};
 use tokio::sync::mpsc;
 use tonic::Status as Answer;
 
+use crate::departure::{Drain, OutboundUntil};
 use crate::encode;
 use crate::log::{Level, Log};
 use crate::mesh;
 use crate::metrics::Metrics;
 use crate::status::Status;
 
-/// Time for what is in flight when a drain does not say.
-pub(crate) const DRAIN: Duration = Duration::from_secs(25);
 /// Longest order over a breaker.
 const LONGEST_ORDER: Duration = Duration::from_secs(24 * 3_600);
 /// Refusals told when the question does not say how many.
@@ -33,7 +32,7 @@ pub(crate) struct Operator {
     pub(crate) status: Status,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
-    pub(crate) drains: mpsc::Sender<Duration>,
+    pub(crate) drains: mpsc::Sender<Drain>,
 }
 
 impl Operator {
@@ -200,9 +199,13 @@ impl Operator {
     }
 
     pub(crate) async fn drain(&self, request: mesh::DrainRequest) -> Result<mesh::DrainResponse> {
-        let timeout = duration(request.timeout)?.unwrap_or(DRAIN);
+        let drain = Drain {
+            delay: duration(request.delay)?.unwrap_or_default(),
+            timeout: duration(request.timeout)?.unwrap_or(Drain::default().timeout),
+            outbound: request.outbound_until().into(),
+        };
         let in_flight = self.proxy.stats().await.map_err(ended)?.in_flight;
-        let _ = self.drains.try_send(timeout); // a full channel: it drains already
+        let _ = self.drains.try_send(drain); // a full channel: it drains already
         Ok(mesh::DrainResponse { in_flight })
     }
 
@@ -237,6 +240,16 @@ fn duration(wire: Option<prost_types::Duration>) -> Result<Option<Duration>> {
             .map_err(|_| Answer::invalid_argument("expected a duration of at least 0"))
     };
     wire.map(read).transpose()
+}
+
+impl From<mesh::OutboundUntil> for OutboundUntil {
+    fn from(wire: mesh::OutboundUntil) -> Self {
+        match wire {
+            mesh::OutboundUntil::Unspecified | mesh::OutboundUntil::Now => Self::Now,
+            mesh::OutboundUntil::Signal => Self::Signal,
+            mesh::OutboundUntil::Unused => Self::Unused,
+        }
+    }
 }
 
 /// What is ordered and for how long; `None` gives the breaker back.

@@ -17,8 +17,9 @@ use tonic::Status as Answer;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::mesh::DrainRequest;
+use crate::departure::{Drain, OutboundUntil};
 use crate::mesh::sidecar_admin_service_client::SidecarAdminServiceClient;
+use crate::mesh::{self, DrainRequest};
 
 /// Time for the whole exchange.
 const EXCHANGE: Duration = Duration::from_secs(5);
@@ -40,27 +41,40 @@ pub enum OrderError {
     Timeout(#[from] tokio::time::error::Elapsed),
 }
 
-/// Has the sidecar that serves `socket` drain; what is in flight, whose number is returned, has `deadline`.
+/// Has the sidecar that serves `socket` drain, and returns how many requests are in flight there.
 ///
 /// # Errors
 /// The order was not taken.
-pub fn order_drain(socket: &Path, deadline: Duration) -> Result<u32, OrderError> {
+pub fn order_drain(socket: &Path, drain: Drain) -> Result<u32, OrderError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { timeout(EXCHANGE, ask(socket, deadline)).await? })
+    runtime.block_on(async { timeout(EXCHANGE, ask(socket, drain)).await? })
 }
 
-async fn ask(socket: &Path, deadline: Duration) -> Result<u32, OrderError> {
+async fn ask(socket: &Path, drain: Drain) -> Result<u32, OrderError> {
     let stream = TokioIo::new(UnixStream::connect(socket).await?);
     let (requests, driver) = http2::handshake(TokioExecutor::new(), stream).await?;
     let driver = tokio::spawn(driver);
     let origin = Uri::from_static("http://sidecar");
     let mut client = SidecarAdminServiceClient::with_origin(Socket(requests), origin);
+    let outbound_until: mesh::OutboundUntil = drain.outbound.into();
     let order = DrainRequest {
-        timeout: prost_types::Duration::try_from(deadline).ok(),
+        timeout: prost_types::Duration::try_from(drain.timeout).ok(),
+        delay: prost_types::Duration::try_from(drain.delay).ok(),
+        outbound_until: outbound_until.into(),
     };
     let answer = client.drain(order).await;
     driver.abort();
     Ok(answer?.into_inner().in_flight)
+}
+
+impl From<OutboundUntil> for mesh::OutboundUntil {
+    fn from(until: OutboundUntil) -> Self {
+        match until {
+            OutboundUntil::Now => Self::Now,
+            OutboundUntil::Signal => Self::Signal,
+            OutboundUntil::Unused => Self::Unused,
+        }
+    }
 }
 
 /// Begins calls on the connection to a socket.

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::assembly::Assembly;
-use crate::departure::Departure;
+use crate::departure::{Departure, Drain};
 use crate::doors::Doors;
 use crate::log::Log;
 use crate::settings::Settings;
@@ -56,7 +56,7 @@ pub enum Error {
 /// The way to a running sidecar from another thread.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    drains: mpsc::Sender<Duration>,
+    drains: mpsc::Sender<Drain>,
     status: Status,
 }
 
@@ -76,7 +76,11 @@ pub struct Summary {
 impl Remote {
     /// Begins to drain; what is in flight has `deadline`.
     pub fn drain(&self, deadline: Duration) {
-        let _ = self.drains.try_send(deadline); // a full channel: it drains already
+        let drain = Drain {
+            timeout: deadline,
+            ..Drain::default()
+        };
+        let _ = self.drains.try_send(drain); // a full channel: it drains already
     }
 
     /// How the sidecar is.

@@ -1,4 +1,6 @@
 //! The connections of a worker: counted against their bound, told to leave, cut when time is over.
+//!
+//! Each direction leaves by itself: what others send may have ended long before what the workload sends does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,6 +10,20 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::report::Direction;
+
+/// How far a direction has got on its way out; it never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It is served.
+    #[default]
+    Open,
+    /// It is served, and every client is told with its next answer to go elsewhere.
+    Leaving,
+    /// Nothing more is accepted, and connections end as soon as they carry no request.
+    Closed,
+}
+
 /// Every accepted connection, and whether they should end.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -15,12 +31,14 @@ pub(crate) struct Connections {
     open: RefCell<Slab<Open>>,
     /// How many there were.
     entered: Cell<u64>,
-    draining: Cell<bool>,
+    inbound: Cell<Phase>,
+    outbound: Cell<Phase>,
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
+    direction: Direction,
     /// Wakes a connection that waits for its next request.
     idle: Option<Waker>,
     task: Option<AbortHandle>,
@@ -32,6 +50,7 @@ pub(crate) struct Place {
     connections: Rc<Connections>,
     key: usize,
     number: u64,
+    direction: Direction,
 }
 
 impl Connections {
@@ -40,18 +59,24 @@ impl Connections {
             most,
             open: RefCell::default(),
             entered: Cell::new(0),
-            draining: Cell::new(false),
+            inbound: Cell::default(),
+            outbound: Cell::default(),
             changed: Notify::new(),
         })
     }
 
     /// A place for one more connection, unless the bound is reached.
-    pub(crate) fn enter(self: &Rc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Rc<Self>, direction: Direction) -> Option<Place> {
         let mut open = self.open.borrow_mut();
         (open.len() < self.most).then(|| Place {
             connections: Rc::clone(self),
-            key: open.insert(Open::default()),
+            key: open.insert(Open {
+                direction,
+                idle: None,
+                task: None,
+            }),
             number: self.entered.replace(self.entered.get() + 1),
+            direction,
         })
     }
 
@@ -63,32 +88,40 @@ impl Connections {
         self.most
     }
 
-    /// Whether connections should end after the request they carry.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
-    }
-
-    /// Has every connection end as soon as it carries no request.
-    pub(crate) fn drain(&self) {
-        self.draining.set(true);
+    /// Has a direction go on to `phase`, unless it is further already; wakes its connections to hear of it.
+    pub(crate) fn advance(&self, direction: Direction, phase: Phase) {
+        let now = self.phase(direction);
+        now.set(now.get().max(phase));
         self.changed.notify_waiters();
         let idle: Vec<Waker> = self
             .open
             .borrow_mut()
             .iter_mut()
+            .filter(|(_, open)| open.direction == direction)
             .filter_map(|(_, open)| open.idle.take())
             .collect();
         idle.into_iter().for_each(Waker::wake);
     }
 
-    /// Resolves when draining has begun.
-    pub(crate) async fn drain_begun(&self) {
-        while !self.is_draining() {
+    const fn phase(&self, direction: Direction) -> &Cell<Phase> {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
+    }
+
+    fn has_begun_to_leave(&self) -> bool {
+        self.inbound.get().max(self.outbound.get()) > Phase::Open
+    }
+
+    /// Resolves when nothing more is to be accepted.
+    pub(crate) async fn closed(&self, direction: Direction) {
+        while self.phase(direction).get() < Phase::Closed {
             self.changed.notified().await;
         }
     }
 
-    /// Resolves when no connection is left.
+    /// Resolves when no connection is left; to be asked once some direction leaves.
     pub(crate) async fn all_gone(&self) {
         while self.count() > 0 {
             self.changed.notified().await;
@@ -119,12 +152,26 @@ impl Place {
         self.key
     }
 
+    /// Whether the client should go elsewhere after the request it sent.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.phase() >= Phase::Leaving
+    }
+
+    /// Whether the connection should end as soon as it carries no request.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() == Phase::Closed
+    }
+
+    fn phase(&self) -> Phase {
+        self.connections.phase(self.direction).get()
+    }
+
     /// A number that no other connection has.
     pub(crate) const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Has draining wake `waker`, the task that waits for this connection's next request.
+    /// Has the next phase wake `waker`, the task that waits for this connection's next request.
     pub(crate) fn watch(&self, waker: &Waker) {
         if let Some(open) = self.connections.open.borrow_mut().get_mut(self.key) {
             match &mut open.idle {
@@ -138,7 +185,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open.borrow_mut().try_remove(self.key);
-        if self.connections.is_draining() {
+        if self.connections.has_begun_to_leave() {
             self.connections.changed.notify_waiters();
         }
     }

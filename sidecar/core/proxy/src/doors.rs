@@ -35,6 +35,16 @@ impl Purpose<Entry> {
     }
 }
 
+impl Purpose {
+    /// Which way what comes in there goes.
+    pub(crate) fn direction(&self) -> Direction {
+        match self {
+            Self::Meant(entry) => entry.direction(),
+            Self::Captured { direction, .. } => *direction,
+        }
+    }
+}
+
 /// A listener and what it is for.
 pub(crate) type Door<L = TcpListener> = (L, Purpose<Entry>);
 

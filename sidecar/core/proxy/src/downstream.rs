@@ -87,7 +87,7 @@ async fn tell(worker: &Worker, wire: &mut Wire, place: &Place) -> Option<Speech>
         speech => Some(speech),
     };
     match read(worker, wire, place, until_ns, judge).await {
-        Ok(None) if !worker.connections.is_draining() => Some(Speech::Opaque),
+        Ok(None) if !place.is_closed() => Some(Speech::Opaque),
         Ok(speech) => speech,
         Err(OutOfTime) if wire.input.is_empty() => Some(Speech::Undecided),
         Err(OutOfTime) => Some(Speech::Http1),
@@ -109,7 +109,7 @@ async fn read(
     let mut alarm = Alarm::default();
     std::future::poll_fn(|cx| {
         loop {
-            if worker.connections.is_draining() {
+            if place.is_closed() {
                 return Poll::Ready(Ok(None));
             }
             match wire.poll_fill(cx, &worker.memory, 16 * 1024) {

@@ -9,9 +9,10 @@ use policy::breaker::Forced;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, ServiceName};
+use crate::connections::Phase;
 use crate::report::{
-    BreakerStatus, Decision, EndpointStatus, Explanation, LimitStatus, OthersHealth, OwnHealth,
-    Question, Stats,
+    BreakerStatus, Decision, Direction, EndpointStatus, Explanation, LimitStatus, OthersHealth,
+    OwnHealth, Question, Stats,
 };
 use crate::settings::{Settings, StartError};
 use crate::worker;
@@ -124,6 +125,8 @@ pub(crate) enum Order {
     LiveCallers(Vec<(ServiceName, u32)>, oneshot::Sender<()>),
     Health(oneshot::Sender<Vec<OwnHealth>>),
     ShareHealth(Vec<OthersHealth>, Duration, oneshot::Sender<()>),
+    Advance(Direction, Phase, oneshot::Sender<()>),
+    Unused(oneshot::Sender<()>),
     Drain(Duration, oneshot::Sender<()>),
 }
 
@@ -252,6 +255,23 @@ impl Handle {
     ) -> Result<(), Ended> {
         self.ask(|reply| Order::ShareHealth(health, holds, reply))
             .await
+    }
+
+    /// Has one direction go on to `phase`, unless it is further already.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn advance(&self, direction: Direction, phase: Phase) -> Result<(), Ended> {
+        self.ask(|reply| Order::Advance(direction, phase, reply))
+            .await
+    }
+
+    /// Resolves once no connection is left, of either direction, where one of them leaves; the other goes on meanwhile.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn unused(&self) -> Result<(), Ended> {
+        self.ask(Order::Unused).await
     }
 
     /// Accepts nothing more, ends connections as they become idle, and resolves when none is left or the time is

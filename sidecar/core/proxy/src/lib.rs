@@ -54,6 +54,7 @@ mod worker;
 
 pub use bind::bind_at;
 pub use config::Config;
+pub use connections::Phase;
 pub use gauges::Gauges;
 pub use handle::{
     Addresses, Demand, Ended, Force, ForceError, Handle, Outlets, Supply, Wanted, start,

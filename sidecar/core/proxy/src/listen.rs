@@ -29,18 +29,18 @@ pub(crate) fn tune(stream: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
 }
 
-/// Accepts until draining begins.
+/// Accepts until nothing more is to be accepted in the direction that `purpose` has.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: tokio::net::TcpListener,
     purpose: Purpose,
 ) {
-    let draining = worker.connections.drain_begun();
-    tokio::pin!(draining);
+    let closed = worker.connections.closed(purpose.direction());
+    tokio::pin!(closed);
     loop {
         tokio::select! {
             biased;
-            () = &mut draining => return,
+            () = &mut closed => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => open(&worker, stream, peer, &purpose),
                 Err(error) => after_failure(&worker, &error).await,
@@ -53,7 +53,7 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, purpose: &Purp
     if !worker.descriptors.admit(&stream) {
         return worker.descriptors.count_missed();
     }
-    let Some(place) = worker.connections.enter() else {
+    let Some(place) = worker.connections.enter(purpose.direction()) else {
         worker
             .refused_connections
             .set(worker.refused_connections.get() + 1);

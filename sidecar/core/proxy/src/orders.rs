@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
 use crate::config::ServiceName;
+use crate::connections::Phase;
 use crate::handle::{Force, Order};
-use crate::report::{BreakerStatus, Event, EventKind};
+use crate::report::{BreakerStatus, Direction, Event, EventKind};
 use crate::stages::breaker::Guard;
 use crate::stages::endpoint::shared_health;
 use crate::worker::Worker;
@@ -42,6 +43,13 @@ fn obey(worker: &Rc<Worker>, order: Order) {
         Order::ShareHealth(health, holds, done) => {
             shared_health::take(worker, health, holds);
             answer(done, ());
+        }
+        Order::Advance(direction, phase, done) => {
+            worker.connections.advance(direction, phase);
+            answer(done, ());
+        }
+        Order::Unused(done) => {
+            spawn_local(tell_when_unused(Rc::clone(worker), done));
         }
         Order::Drain(deadline, done) => {
             spawn_local(drain(Rc::clone(worker), deadline, done));
@@ -107,8 +115,17 @@ fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
     Some(status)
 }
 
+async fn tell_when_unused(worker: Rc<Worker>, mut done: oneshot::Sender<()>) {
+    tokio::select! {
+        () = worker.connections.all_gone() => answer(done, ()),
+        () = done.closed() => {}
+    }
+}
+
 async fn drain(worker: Rc<Worker>, deadline: Duration, done: oneshot::Sender<()>) {
-    worker.connections.drain();
+    for direction in [Direction::Inbound, Direction::Outbound] {
+        worker.connections.advance(direction, Phase::Closed);
+    }
     if tokio::time::timeout(deadline, worker.connections.all_gone())
         .await
         .is_err()

@@ -134,7 +134,7 @@ impl Call {
             {
                 return Poll::Ready(Speech::Opaque);
             }
-            if worker.connections.is_draining() {
+            if place.is_closed() {
                 return Poll::Ready(Speech::Opaque);
             }
             place.watch(cx.waker());

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::proxy::LogSink;
-use agent::{Outputs, Remote};
+use agent::{Drain, OutboundUntil, Outputs, Remote};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -77,11 +77,32 @@ fn run(python: Python<'_>, settings: &Bound<'_, Settings>) -> PyResult<()> {
 }
 
 #[pyfunction]
-fn order_drain(python: Python<'_>, socket: PathBuf, deadline_seconds: f64) -> PyResult<u32> {
-    let deadline = seconds(deadline_seconds)?;
+fn order_drain(
+    python: Python<'_>,
+    socket: PathBuf,
+    delay_seconds: f64,
+    deadline_seconds: f64,
+    outbound_until: &str,
+) -> PyResult<u32> {
+    let drain = Drain {
+        delay: seconds(delay_seconds)?,
+        timeout: seconds(deadline_seconds)?,
+        outbound: until(outbound_until)?,
+    };
     python
-        .detach(|| agent::order_drain(&socket, deadline))
+        .detach(|| agent::order_drain(&socket, drain))
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+fn until(word: &str) -> PyResult<OutboundUntil> {
+    match word {
+        "now" => Ok(OutboundUntil::Now),
+        "signal" => Ok(OutboundUntil::Signal),
+        "unused" => Ok(OutboundUntil::Unused),
+        other => Err(PyValueError::new_err(format!(
+            "expected now, signal or unused, found {other}"
+        ))),
+    }
 }
 
 fn seconds(seconds: f64) -> PyResult<Duration> {

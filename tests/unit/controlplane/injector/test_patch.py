@@ -55,7 +55,16 @@ def test_a_sidecar_that_is_not_native_starts_first_and_holds_the_application_bac
     [first, *_] = apply(POD, inject(POD, template=old).operations)["spec"]["containers"]
     assert first["name"] == "breakwater-sidecar"
     assert first["lifecycle"]["postStart"]["exec"]["command"][:2] == ["breakwater-sidecar", "wait"]
-    assert first["lifecycle"]["preStop"]["exec"]["command"] == ["breakwater-sidecar", "drain", "--after=5"]
+    assert first["lifecycle"]["preStop"]["exec"]["command"][-2:] == ["--after=5", "--outbound-until=unused"]
+
+
+def test_a_native_sidecar_has_others_go_elsewhere_and_lets_its_application_call() -> None:
+    [_, last] = apply(POD, inject(POD).operations)["spec"]["initContainers"]
+    assert last["lifecycle"] == {
+        "preStop": {
+            "exec": {"command": ["breakwater-sidecar", "drain", "--after=5", "--outbound-until=signal"]}
+        }
+    }
 
 
 def test_a_sidecar_is_told_what_the_mesh_says_of_those_without_a_configuration() -> None:

@@ -4,6 +4,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::serve;
 use crate::config::Protocol;
+use crate::report::Direction;
 use crate::worker::Entry;
 use crate::worker::tests::worker;
 
@@ -16,7 +17,7 @@ async fn a_resting_connection_costs_little_memory() {
     let address = listener.local_addr().unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     let worker = worker();
-    let place = worker.connections.enter().unwrap();
+    let place = worker.connections.enter(Direction::Outbound).unwrap();
     let serving = serve(
         Protocol::Http,
         worker,

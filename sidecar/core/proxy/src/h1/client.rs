@@ -33,7 +33,7 @@ pub(crate) struct Client {
     /// When the last exchange ended, or the connection began.
     pub(super) now_ns: u64,
     parser: RequestParser,
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// What comes after an exchange.
@@ -128,7 +128,7 @@ impl Client {
 
     fn poll_rest(&mut self, cx: &mut Context<'_>, until_ns: u64) -> Poll<Result<(), NoRequest>> {
         let worker = &self.worker;
-        if worker.connections.is_draining() {
+        if self.place.is_closed() {
             return Poll::Ready(Err(NoRequest::Over));
         }
         match self.wire.poll_fill(cx, &worker.memory, HEAD_READ_BYTES) {

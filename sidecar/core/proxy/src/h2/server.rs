@@ -67,7 +67,7 @@ impl Server {
             self.is_abused = true;
             self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
-        if self.session.worker.connections.is_draining() {
+        if self.place.is_leaving() {
             self.ask_to_leave();
         }
         loop {

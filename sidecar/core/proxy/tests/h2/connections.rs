@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proxy::Phase;
+use proxy::report::Direction;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -320,6 +322,30 @@ async fn draining_finishes_what_is_in_flight_and_takes_no_more() {
     all_succeed(calls).await;
     assert!(soon(caller.connection).await.unwrap().is_ok());
     soon(draining).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_is_to_leave_ends_what_it_began_and_may_come_back() {
+    let gate = Arc::new(Semaphore::new(0));
+    let upstream = held(h2::server::Builder::new(), &gate).await;
+    let (running, caller) = serve(cluster(&[upstream.address])).await;
+    let calls = begin(&caller, 2).await;
+    until(async || upstream.calls() == 2).await;
+    let leaving = running.handle.advance(Direction::Outbound, Phase::Leaving);
+    leaving.await.unwrap();
+    until(async || {
+        let mut send = caller.send.clone();
+        std::future::poll_fn(|cx| send.poll_ready(cx))
+            .await
+            .is_err()
+    })
+    .await;
+    let again = Caller::connect(running.outbound()).await;
+    let further = begin(&again, 1).await;
+    gate.add_permits(3);
+    all_succeed(calls).await;
+    all_succeed(further).await;
+    assert!(soon(caller.connection).await.unwrap().is_ok());
 }
 
 #[tokio::test]

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proxy::config::{AccessLog, AccessLogMode};
-use proxy::{Bounds, LogSink, Settings};
+use proxy::report::Direction;
+use proxy::{Bounds, LogSink, Phase, Settings};
 use tokio::net::TcpStream;
 
+use crate::limits::inbound;
 use crate::support::build::{block, breaker, bulkhead, cluster, config, retry};
 use crate::support::upstream::response;
-use crate::support::worker::settings;
+use crate::support::worker::{beside, settings};
 use crate::support::{Client, Running, Upstream, soon, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +107,48 @@ async fn draining_finishes_what_is_under_way_and_then_leaves() {
     );
     soon(draining).await.unwrap().unwrap();
     assert_eq!(running.handle.stats().await.unwrap().in_flight, 0);
+}
+
+#[tokio::test]
+async fn one_direction_leaves_while_the_other_goes_on() {
+    let app = Upstream::with_status(200).await;
+    let running = Running::start(beside(app.address));
+    let mut both = (*config(cluster(&[app.address]))).clone();
+    both.inbound = inbound(Vec::new()).inbound.clone();
+    running.handle.apply(Arc::new(both)).await.unwrap();
+    let mut calling = running.client().await;
+    let mut called = Client::connect(running.inbound()).await;
+    for client in [&mut calling, &mut called] {
+        assert_eq!(client.get("/").await.field("connection"), None);
+    }
+    let handle = &running.handle;
+    handle
+        .advance(Direction::Inbound, Phase::Leaving)
+        .await
+        .unwrap();
+    let late = Client::connect(running.inbound()).await.get("/").await;
+    assert_eq!(
+        (late.status, late.field("connection")),
+        (200, Some("close"))
+    );
+    handle
+        .advance(Direction::Inbound, Phase::Closed)
+        .await
+        .unwrap();
+    handle
+        .advance(Direction::Inbound, Phase::Leaving)
+        .await
+        .unwrap();
+    assert!(called.end().await.is_empty());
+    until(async || TcpStream::connect(running.inbound()).await.is_err()).await;
+    assert_eq!(running.client().await.get("/").await.status, 200);
+    assert_eq!(calling.get("/").await.field("connection"), None);
+    let unused = handle.clone();
+    let unused = tokio::spawn(async move { unused.unused().await });
+    assert_eq!(calling.get("/").await.status, 200);
+    assert!(!unused.is_finished());
+    drop(calling);
+    soon(unused).await.unwrap().unwrap();
 }
 
 #[tokio::test]

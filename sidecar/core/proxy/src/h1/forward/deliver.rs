@@ -34,9 +34,7 @@ impl Forward<'_> {
 
     /// Whether the client's connection can carry another request after this one.
     fn keeps_alive(&self) -> bool {
-        self.kit.request.keep_alive
-            && self.upload.is_read()
-            && !self.client.worker.connections.is_draining()
+        self.kit.request.keep_alive && self.upload.is_read() && !self.client.place.is_leaving()
     }
 
     /// Writes the answer's head; it goes out together with the first of the body.

@@ -31,7 +31,7 @@ impl Forward<'_> {
             .is_some_and(|left| left <= MOST_DISCARDED);
         let may_never_come = self.kit.request.expect_continue && !self.upload.is_read();
         let close = !self.kit.request.keep_alive
-            || self.client.worker.connections.is_draining()
+            || self.client.place.is_leaving()
             || !is_short
             || may_never_come
             || self.kit.request.method == Method::Connect;
