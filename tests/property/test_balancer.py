@@ -1,7 +1,6 @@
 """Balancers whose choice is no chance, against tables that are made by the book and walked one by one."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from functools import cache
 from itertools import count, islice
 
@@ -67,10 +66,10 @@ def maglev(weights: Weights) -> tuple[int, ...]:
 
 def turns(weights: Weights, names: list[int]) -> Iterator[int]:
     """Round after round, whoever has had less than its part of the rounds so far."""
-    taken = dict.fromkeys(names, 0)
+    taken, heaviest = dict.fromkeys(names, 0), max(weights)
     for rounds in count(1):
         for at in names:
-            if taken[at] < Fraction(rounds * weights[at], max(weights)):
+            if taken[at] * heaviest < rounds * weights[at]:
                 taken[at] += 1
                 yield at
 
