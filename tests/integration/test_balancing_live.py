@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.support.caller import ZONE, Caller
+from tests.support.fleet import named
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient
 from tests.support.readiness import Condition, that, until
@@ -174,6 +175,8 @@ async def test_an_endpoint_has_as_many_turns_as_it_weighs(caller: Caller) -> Non
         answers = [(await caller.get("heavy")).body for _ in range(20)]
         of_light = [answer == str(light.port).encode() for answer in answers]
         assert all(sum(of_light[at : at + 4]) == 1 for at in range(17))
+        told = await caller.fleet.ask("ListCalledEndpoints", {"service": named("test/heavy")})
+        assert sorted(one["endpoint"]["weight"] for one in told["endpoints"]) == [1, 3]
 
 
 @pytest.mark.parametrize("said", ["zone", "label"])

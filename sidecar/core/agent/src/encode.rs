@@ -160,6 +160,7 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         in_flight: status.in_flight,
         latency: duration(status.latency),
         idle_connections: status.idle_connections,
+        weight: status.weight,
         outlier: status.outlier.map_or("", Cause::as_str).to_owned(),
         returns_in: status.returns_in.and_then(duration),
         share: f64::from(status.share.millionths()) / 10_000.0,

@@ -145,6 +145,7 @@ pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
                     in_flight: endpoint.load.in_flight(),
                     latency: Duration::from_nanos(endpoint.load.latency_ns(now_ns)),
                     idle_connections: endpoint.pools.idle() as u32,
+                    weight: endpoint.weight,
                     outlier: endpoint.record.cause(now_ns).filter(|_| !ready),
                     returns_in: endpoint.record.ejected(now_ns).map(left),
                     share: endpoint.record.share(now_ns),

@@ -149,6 +149,8 @@ pub struct EndpointStatus {
     pub latency: Duration,
     /// Idle pooled connections.
     pub idle_connections: u32,
+    /// Its share of the calls beside the others', in the smallest numbers that say the same.
+    pub weight: u32,
     /// Why it is set aside as an outlier.
     pub outlier: Option<Cause>,
     /// Time until an outlier returns.

@@ -66,7 +66,7 @@ pub(crate) struct Endpoint {
     pub(crate) has_sidecar: bool,
     is_near: bool,
     /// Its share of the calls, in the smallest numbers that say the same.
-    weight: u32,
+    pub(crate) weight: u32,
     group: Option<usize>,
     pub(crate) load: Load,
     /// When it joined others that were called already.
