@@ -114,9 +114,9 @@ FLAGS = (
     ),
     Flag(
         "probe",
-        "PORT[/PATH]",
+        "[https:]PORT[/PATH]",
         "how the application is asked whether it lives: nothing is enforced on that path; without one, "
-        "/probe/PORT of --http says whether somebody takes connections",
+        "/probe/PORT of --http says whether somebody takes connections; with https:, /probe/PORT/PATH asks",
         repeats=True,
     ),
     Flag(

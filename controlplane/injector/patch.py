@@ -50,7 +50,7 @@ class _Parts:
 
     lists: Mapping[str, tuple[tuple[Literal["first", "last"], Mapping[str, Any]], ...]]
     listeners: Mapping[int, int]
-    probes: Mapping[str, int | str]
+    probes: Mapping[str, probes.Original]
     scrape: Mapping[str, str]
 
     @property

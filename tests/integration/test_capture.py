@@ -117,7 +117,13 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
             f"--app=127.0.0.1:{BOX}@15007",
         )
         served += ("--service=shop/raw", f"--app=127.0.0.1:{RAW}@15008", f"--app-protocol={RAW}=tcp")
-        probes = (f"{WEB}/healthz?full=1", f"{BOX}/healthz", f"{BOX}/grpc.health.v1.Health/Check", str(BOX))
+        probes: tuple[str, ...] = (
+            f"{WEB}/healthz?full=1",
+            f"{BOX}/healthz",
+            f"{BOX}/grpc.health.v1.Health/Check",
+            str(BOX),
+        )
+        probes += (f"https:{SECRET}/live?full=1",)
         flags = (*served, *(f"--probe={probe}" for probe in probes))
         await stack.enter_async_context(captured(running, caller, "shop/web", hosts=hosts))
         await stack.enter_async_context(captured(running, till, "shop/till", flags=flags))
@@ -187,6 +193,32 @@ async def test_a_probe_that_connects_is_told_of_the_application(shop: Shop) -> N
     async with ScriptedUpstream(listener=shop.till.namespace.listen(shop.till.address, BOX)):
         assert await probed(shop, SIDECAR_PAGES, f"/probe/{BOX}") == 200
     assert await probed(shop, SIDECAR_PAGES, f"/probe/{WEB}") == 404
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_probe_over_tls_is_put_to_the_application_with_what_the_pod_says(
+    shop: Shop, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    leaf = Authority(tmp_path).leaf("unknown to everybody")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = context.maximum_version = version
+    context.load_cert_chain(leaf.certificate, leaf.key)
+    asked = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        status = 302 if len(asked) == 1 else 500
+        writer.write(f"HTTP/1.1 {status} So\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    page = f"/probe/{SECRET}/live?full=1"
+    assert await probed(shop, SIDECAR_PAGES, page) == 503
+    listener = shop.till.namespace.listen(shop.till.address, SECRET)
+    async with await asyncio.start_server(serve, sock=listener, ssl=context):
+        assert [await probed(shop, SIDECAR_PAGES, page) for _ in range(2)] == [200, 503]
+    assert asked[0].startswith(b"GET /live?full=1 HTTP/1.1\r\nhost: app\r\n")
+    assert await probed(shop, SIDECAR_PAGES, f"/probe/{SECRET}/live") == 404
 
 
 async def test_probes_get_through_where_no_further_connection_does(shop: Shop) -> None:

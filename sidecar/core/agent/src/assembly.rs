@@ -125,6 +125,7 @@ impl Assembly {
             operator.clone(),
             http::Application {
                 probed: self.settings.probed_ports.clone(),
+                over_tls: self.settings.probed_over_tls.clone(),
                 metrics: self.settings.app_metrics.clone(),
             },
         ));

@@ -1,6 +1,7 @@
 //! The pages for machines that look after the sidecar: `/metrics`, `/ready` and `/live`, and `/probe/PORT` for those
 //! that ask whether somebody takes connections at a port of the application.
 
+mod over_tls;
 mod scrape;
 
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +42,8 @@ struct Page {
 pub(crate) struct Application {
     /// Ports at which they say whether it takes connections.
     pub(crate) probed: Vec<u16>,
+    /// Ports and paths at which they ask it over TLS, for whoever asks them.
+    pub(crate) over_tls: Vec<(u16, String)>,
     /// Where it shows what it measures: its port and path.
     pub(crate) metrics: Option<(u16, String)>,
 }
@@ -50,6 +53,7 @@ pub(crate) struct Application {
 struct Pages {
     operator: Operator,
     probed: Vec<u16>,
+    over_tls: Vec<(u16, String)>,
     scrape: Option<Scrape>,
 }
 
@@ -63,6 +67,7 @@ pub(crate) async fn serve(
     let pages = Arc::new(Pages {
         operator,
         probed: application.probed,
+        over_tls: application.over_tls,
         scrape: application.metrics.map(Scrape::new),
     });
     let mut doors = JoinSet::new();
@@ -91,7 +96,7 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, pages: Arc<Pages>
 
 async fn exchange(mut connection: TcpStream, pages: &Pages) -> std::io::Result<()> {
     let head = read_head(&mut connection).await?;
-    let page = answer(&head, pages, connection.local_addr()?.ip()).await;
+    let page = answer(&head, pages, connection.local_addr()?).await;
     let Page {
         status,
         content_type,
@@ -129,31 +134,36 @@ fn ends(head: &[u8]) -> bool {
 }
 
 /// What is answered at an address of ours, which is the application's too.
-async fn answer(head: &[u8], pages: &Pages, host: IpAddr) -> Page {
-    let target = target(head);
-    if let Some(port) = target.and_then(|path| probed_port(path, &pages.probed)) {
-        return probe_page(host, port).await;
+async fn answer(head: &[u8], pages: &Pages, here: SocketAddr) -> Page {
+    let Some((target, fields)) = asked(head) else {
+        return text("400 Bad Request", "expected GET\n");
+    };
+    if let Some((port, path)) = probed_over_tls(target, &pages.over_tls) {
+        let there = SocketAddr::new(here.ip(), port);
+        return over_tls::page(there, path, over_tls::passed_on(fields, here)).await;
     }
-    match target {
-        Some("/metrics") => metrics_page(pages, host).await,
-        Some("/ready") => ready_page(&pages.operator.status.borrow()),
-        Some("/live") => text("200 OK", "live\n"),
-        Some(_) => text("404 Not Found", "expected /metrics, /ready or /live\n"),
-        None => text("400 Bad Request", "expected GET\n"),
+    let path = target.split('?').next().unwrap_or(target);
+    if let Some(port) = probed_port(path, &pages.probed) {
+        return probe_page(SocketAddr::new(here.ip(), port)).await;
+    }
+    match path {
+        "/metrics" => metrics_page(pages, here.ip()).await,
+        "/ready" => ready_page(&pages.operator.status.borrow()),
+        "/live" => text("200 OK", "live\n"),
+        _ => text("404 Not Found", "expected /metrics, /ready or /live\n"),
     }
 }
 
-/// The path of a whole `GET`, without its query.
-fn target(head: &[u8]) -> Option<&str> {
-    let head = std::str::from_utf8(head)
-        .ok()
-        .filter(|head| ends(head.as_bytes()))?;
-    let line = head.lines().next()?;
+/// What a whole `GET` asks for, with its query, and the lines of its fields.
+fn asked(head: &[u8]) -> Option<(&str, &str)> {
+    let head = std::str::from_utf8(head).ok()?;
+    let (head, _) = head.split_once("\r\n\r\n")?;
+    let (line, fields) = head.split_once("\r\n").unwrap_or((head, ""));
     let target = line
         .strip_prefix("GET ")?
         .strip_suffix(" HTTP/1.1")
         .or_else(|| old(line))?;
-    target.split('?').next()
+    Some((target, fields))
 }
 
 fn old(line: &str) -> Option<&str> {
@@ -166,9 +176,21 @@ fn probed_port(path: &str, probed: &[u16]) -> Option<u16> {
     probed.contains(&port).then_some(port)
 }
 
-/// Whether the application takes connections at the address that was asked.
-async fn probe_page(address: IpAddr, port: u16) -> Page {
-    match TcpStream::connect(SocketAddr::new(address, port)).await {
+/// The port and the path of the application that are asked over TLS, if a target means one of those that may be.
+fn probed_over_tls<'a>(target: &str, known: &'a [(u16, String)]) -> Option<(u16, &'a str)> {
+    let (port, path) = target.strip_prefix("/probe/")?.split_once('/')?;
+    let port: u16 = port.parse().ok()?;
+    let is_meant =
+        |(number, whole): &&(u16, String)| *number == port && whole.strip_prefix('/') == Some(path);
+    known
+        .iter()
+        .find(is_meant)
+        .map(|(port, path)| (*port, path.as_str()))
+}
+
+/// Whether the application takes connections at an address.
+async fn probe_page(address: SocketAddr) -> Page {
+    match TcpStream::connect(address).await {
         Ok(_) => text("200 OK", "connected\n"),
         Err(error) => text("503 Service Unavailable", &format!("{error}\n")),
     }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub probed_paths: Vec<ProbedPath>,
     /// Ports of the application of which the pages say whether anybody takes connections there.
     pub probed_ports: Vec<u16>,
+    /// Where it is asked over TLS, ports and paths; the pages pass that on.
+    pub probed_over_tls: Vec<(u16, String)>,
     /// Where the application shows what it measures, its port and path; the pages show it beside ours.
     pub app_metrics: Option<(u16, String)>,
     /// Where the workload sends its calls.

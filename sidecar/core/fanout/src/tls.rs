@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, version};
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Error, Kind};
@@ -46,7 +46,7 @@ pub(crate) fn read(certificate: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, 
 /// What encrypts; nothing but HTTP/2 is offered.
 pub(crate) fn acceptor(shown: Arc<Shown>) -> Result<TlsAcceptor, Error> {
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&[&version::TLS13])
         .map_err(Kind::Certificate)?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(shown);
     config.alpn_protocols = vec![b"h2".to_vec()];

@@ -35,7 +35,8 @@ def told(found: dict[str, Any]) -> list[str]:
         ({"httpGet": {"path": "live", "port": "8081"}}, ["8081/live"]),
         ({"httpGet": {"path": "/a b?c=d#e", "port": 80}}, ["80/a%20b?c=d"]),
         ({"httpGet": {"path": "/$(POD_NAME)", "port": 80}}, ["80/$$(POD_NAME)"]),
-        ({"httpGet": {"path": "/", "port": 8443, "scheme": "HTTPS"}}, []),
+        ({"httpGet": {"path": "/live?a=$b", "port": 8443, "scheme": "HTTPS"}}, ["https:8443/live?a=$$b"]),
+        ({"httpGet": {"port": "web", "scheme": "HTTPS", "host": "10.0.0.1"}}, []),
         ({"httpGet": {"path": "/", "port": 80, "host": "10.0.0.1"}}, []),
         ({"httpGet": {"path": "/", "port": "absent"}}, []),
         ({"httpGet": {"path": "/ready", "port": 15090}}, []),
@@ -72,6 +73,18 @@ def test_what_only_connects_is_put_to_the_sidecar_and_taken_back(port: int | str
     assert apply(whole, patch.uninject(whole)) == found
 
 
+def test_what_is_asked_over_tls_is_put_to_the_sidecar_and_taken_back() -> None:
+    said = {"httpHeaders": [{"name": "X-Token", "value": "a"}]}
+    asking = {"path": "/live?a=$b", "port": "web", "scheme": "HTTPS", **said}
+    found = pod({"httpGet": asking, "periodSeconds": 3})
+    whole = injected(found)
+    [container] = whole["spec"]["containers"]
+    page = {**said, "path": "/probe/8080/live?a=$b", "port": 15090}
+    assert container["livenessProbe"] == {"httpGet": page, "periodSeconds": 3}
+    assert inject(whole).skip is Skip.INJECTED
+    assert apply(whole, patch.uninject(whole)) == found
+
+
 def test_a_container_that_others_add_later_is_asked_the_same_way() -> None:
     whole = injected(pod({"tcpSocket": {"port": 9000}}))
     late = {"name": "late", "startupProbe": {"tcpSocket": {"port": 9000}}}
@@ -86,6 +99,7 @@ def test_a_container_that_others_add_later_is_asked_the_same_way() -> None:
 def test_where_the_kubelet_reaches_the_application_itself_nothing_changes(
     annotations: dict[str, str],
 ) -> None:
-    found = pod({"tcpSocket": {"port": 9000}}, **annotations)
-    assert told(found) == []
-    assert injected(found)["spec"]["containers"] == found["spec"]["containers"]
+    for action in ({"tcpSocket": {"port": 9000}}, {"httpGet": {"port": 9000, "scheme": "HTTPS"}}):
+        found = pod(action, **annotations)
+        assert told(found) == []
+        assert injected(found)["spec"]["containers"] == found["spec"]["containers"]

@@ -56,12 +56,27 @@ struct App {
     listen: Option<SocketAddr>,
 }
 
+/// How the application is asked whether it lives.
+enum Probe {
+    Connection(u16),
+    Get(u16, String),
+    OverTls(u16, String),
+}
+
+/// All of them, by kind.
+#[derive(Default)]
+struct Probed {
+    paths: Vec<ProbedPath>,
+    ports: Vec<u16>,
+    over_tls: Vec<(u16, String)>,
+}
+
 impl Reader<'_> {
     /// `None` only together with a problem.
     fn settings(&mut self) -> Option<Settings> {
         self.only("workers", "1");
         let (instance, services) = (self.one("instance", instance), self.services());
-        let (probed_paths, probed_ports) = self.probed();
+        let probed = self.probed();
         let (outbound, http) = (self.one("outbound", address), self.one("http", address));
         let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
         Some(Settings {
@@ -75,8 +90,9 @@ impl Reader<'_> {
             app_protocols: self.each("app-protocol", app_protocol),
             app_metrics: self.each("app-metrics", page).pop(),
             log_level: self.each("log-level", level).pop().unwrap_or_default(),
-            probed_paths,
-            probed_ports,
+            probed_paths: probed.paths,
+            probed_ports: probed.ports,
+            probed_over_tls: probed.over_tls,
             upstreams: self.each("upstream", upstream),
             pass_through_after: self.each("pass-through-after", wait).pop(),
             contract: self.contract(),
@@ -102,13 +118,19 @@ impl Reader<'_> {
         lists.into_iter().flatten().collect()
     }
 
-    /// The paths that are probed, and the ports.
-    fn probed(&mut self) -> (Vec<ProbedPath>, Vec<u16>) {
-        let (paths, ports): (Vec<_>, Vec<_>) = self
-            .each("probe", probe)
-            .into_iter()
-            .partition(|probed| !probed.path.is_empty());
-        (paths, ports.iter().map(|probed| probed.port).collect())
+    fn probed(&mut self) -> Probed {
+        let mut found = Probed::default();
+        for probe in self.each("probe", probe) {
+            match probe {
+                Probe::Connection(port) => found.ports.push(port),
+                Probe::Get(port, path) => found.paths.push(ProbedPath {
+                    port,
+                    path: path.into(),
+                }),
+                Probe::OverTls(port, path) => found.over_tls.push((port, path)),
+            }
+        }
+        found
     }
 
     fn services(&mut self) -> Option<Vec<OwnService>> {
@@ -379,12 +401,16 @@ fn level(text: &str) -> Result<Level, String> {
 }
 
 /// A port of the application, and a path unless connecting is all there is to it.
-fn probe(text: &str) -> Result<ProbedPath, String> {
-    let (port, path) =
-        port_and_path(text).ok_or_else(|| format!("expected PORT[/PATH], found {text:?}"))?;
-    Ok(ProbedPath {
-        port,
-        path: path.into(),
+fn probe(text: &str) -> Result<Probe, String> {
+    if let Some(rest) = text.strip_prefix("https:") {
+        return page(rest).map(|(port, path)| Probe::OverTls(port, path));
+    }
+    let (port, path) = port_and_path(text)
+        .ok_or_else(|| format!("expected [https:]PORT[/PATH], found {text:?}"))?;
+    Ok(if path.is_empty() {
+        Probe::Connection(port)
+    } else {
+        Probe::Get(port, path.to_owned())
     })
 }
 

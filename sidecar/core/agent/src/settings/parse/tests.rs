@@ -67,15 +67,24 @@ fn a_wait_for_the_first_configuration_is_of_seconds_within_an_hour() {
 
 #[test]
 fn probes_are_of_a_path_or_of_a_port() {
-    let settings = settings(&[("probe", &["8080/healthz?full=1", "9000"])]);
+    let settings = settings(&[("probe", &["8080/healthz?full=1", "9000", "https:8443/live"])]);
     let probed = |port, path: &str| ProbedPath {
         port,
         path: path.into(),
     };
     assert_eq!(settings.probed_paths, [probed(8080, "/healthz?full=1")]);
     assert_eq!(settings.probed_ports, [9000]);
-    let wrong: &[&str] = &["/healthz", "0/a", "http/a", "70000", "80/a b"];
-    assert_eq!(problems(&[("probe", wrong)]), ["probe"; 5]);
+    assert_eq!(settings.probed_over_tls, [(8443, "/live".to_owned())]);
+    let wrong: &[&str] = &[
+        "/healthz",
+        "0/a",
+        "http/a",
+        "70000",
+        "80/a b",
+        "https:8443",
+        "https:/a",
+    ];
+    assert_eq!(problems(&[("probe", wrong)]), ["probe"; 7]);
 }
 
 #[test]
