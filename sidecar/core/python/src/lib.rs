@@ -6,7 +6,7 @@ mod proxy;
 
 use pyo3::prelude::*;
 
-/// The compiled core; `sidecar/fanout.py`, `sidecar/machines.py` and `sidecar/proxy.py` are its typed faces.
+/// The compiled core; `sidecar/fanout.py`, `sidecar/machines/` and `sidecar/proxy.py` are its typed faces.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fanout::register(module)?;

@@ -1,6 +1,6 @@
 //! The pure machines as Python classes: handles that convert arguments and answers, nothing more.
 //!
-//! Parameters are read by attribute from the dataclasses of `sidecar/machines.py`; closed sets are words.
+//! Parameters are read by attribute from the dataclasses of `sidecar/machines/`; closed sets are words.
 
 mod adaptive;
 mod admission;

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::numbers::percent;
 
-/// `AdaptiveParams` of `sidecar/machines.py`.
+/// `AdaptiveParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     min: u64,

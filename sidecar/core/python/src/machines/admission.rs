@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::numbers::percent;
 
-/// `AdmissionParams` of `sidecar/machines.py`.
+/// `AdmissionParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     #[pyo3(from_py_with = percent)]

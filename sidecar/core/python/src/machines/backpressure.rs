@@ -10,7 +10,7 @@ use super::bulkhead::Ticket;
 use super::numbers::percent;
 use super::words::criticality;
 
-/// `BackpressureParams` of `sidecar/machines.py`.
+/// `BackpressureParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     concurrency: Option<ConcurrencyParams>,
@@ -37,7 +37,7 @@ struct QueueOptions {
     codel: Option<CodelParams>,
 }
 
-/// The modes of `sidecar/machines.py`, told apart by their fields.
+/// The modes of `sidecar/machines/`, told apart by their fields.
 #[derive(FromPyObject)]
 enum ModeParams {
     Block {
@@ -155,7 +155,7 @@ impl TryFrom<Params> for backpressure::Params {
     }
 }
 
-/// `Arrival` of `sidecar/machines.py`.
+/// `Arrival` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Arrival {
     criticality: String,

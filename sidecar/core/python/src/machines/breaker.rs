@@ -19,7 +19,7 @@ const FORCED: &[(&str, Forced)] = &[
     ("disabled", Forced::Disabled),
 ];
 
-/// `BreakerParams` of `sidecar/machines.py`.
+/// `BreakerParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 pub(super) struct Params {
     window: WindowParams,

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::numbers::percent;
 
-/// `BudgetParams` of `sidecar/machines.py`.
+/// `BudgetParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     #[pyo3(from_py_with = percent)]

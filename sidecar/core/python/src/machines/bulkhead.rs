@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::numbers::percent;
 use super::words::criticality as class_of;
 
-/// `BulkheadParams` of `sidecar/machines.py`.
+/// `BulkheadParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     max_concurrent: u32,
@@ -16,7 +16,7 @@ struct Params {
     lanes: Lanes,
 }
 
-/// `Lanes` of `sidecar/machines.py`.
+/// `Lanes` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Lanes {
     #[pyo3(from_py_with = percent)]

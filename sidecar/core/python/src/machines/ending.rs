@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::words::{OUTCOMES, parse};
 
-/// `Response`, or one of the words of `sidecar/machines.py`.
+/// `Response`, or one of the words of `sidecar/machines/`.
 #[derive(FromPyObject)]
 pub(super) enum EndingParams {
     Response { status: u16, code: Option<u8> },

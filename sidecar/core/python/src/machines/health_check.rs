@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use super::words::parse;
 
-/// `HealthCheckParams` of `sidecar/machines.py`.
+/// `HealthCheckParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Settings {
     interval_ns: u64,

@@ -15,7 +15,7 @@ const SIGNALS: &[(&str, Signal)] = &[
     ("connect_failure", Signal::ConnectFailure),
 ];
 
-/// `SuccessRate` of `sidecar/machines.py`.
+/// `SuccessRate` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct SuccessRate {
     stdev_factor: f64,
@@ -23,7 +23,7 @@ struct SuccessRate {
     minimum_requests: u32,
 }
 
-/// `FailurePercentage` of `sidecar/machines.py`.
+/// `FailurePercentage` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct FailurePercentage {
     #[pyo3(from_py_with = percent)]
@@ -32,7 +32,7 @@ struct FailurePercentage {
     minimum_requests: u32,
 }
 
-/// `SlowerThanOthers` of `sidecar/machines.py`.
+/// `SlowerThanOthers` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Latency {
     factor: f64,
@@ -40,7 +40,7 @@ struct Latency {
     minimum_samples: u32,
 }
 
-/// `OutlierParams` of `sidecar/machines.py`.
+/// `OutlierParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     interval_ns: u64,

@@ -18,7 +18,7 @@ const WHEN_KEYS_FULL: &[(&str, WhenKeysFull)] = &[
 
 const EVICT: &[(&str, Evict)] = &[("Newest", Evict::Newest), ("Oldest", Evict::Oldest)];
 
-/// `LimitParams` of `sidecar/machines.py`.
+/// `LimitParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     algorithm: AlgorithmParams,
@@ -27,7 +27,7 @@ struct Params {
     count_refused: bool,
 }
 
-/// The algorithms of `sidecar/machines.py`, told apart by their fields.
+/// The algorithms of `sidecar/machines/`, told apart by their fields.
 #[derive(FromPyObject)]
 enum AlgorithmParams {
     TokenBucket {
@@ -57,7 +57,7 @@ enum AlgorithmParams {
     },
 }
 
-/// `Rate` of `sidecar/machines.py`.
+/// `Rate` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct RateParams {
     requests: u64,
@@ -119,7 +119,7 @@ impl TryFrom<Params> for rate_limit::Params {
     }
 }
 
-/// `Ask` of `sidecar/machines.py`.
+/// `Ask` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Ask {
     limit: usize,

@@ -20,7 +20,7 @@ const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("Maglev", Algorithm::Maglev),
 ];
 
-/// `EjectionParams` of `sidecar/machines.py`.
+/// `EjectionParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     #[pyo3(from_py_with = percent)]

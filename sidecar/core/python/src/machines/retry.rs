@@ -19,7 +19,7 @@ const STRATEGIES: &[(&str, Strategy)] = &[
     ("Decorrelated", Strategy::Decorrelated),
 ];
 
-/// `Backoff` of `sidecar/machines.py`.
+/// `Backoff` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct BackoffParams {
     strategy: String,
@@ -44,7 +44,7 @@ impl TryFrom<BackoffParams> for Backoff {
     }
 }
 
-/// `RetryParams` of `sidecar/machines.py`.
+/// `RetryParams` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct Params {
     attempts: u32,
@@ -74,7 +74,7 @@ impl TryFrom<Params> for retry::Params {
     }
 }
 
-/// `Request` of `sidecar/machines.py`.
+/// `Request` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct RequestParams {
     method: String,
@@ -92,7 +92,7 @@ impl From<RequestParams> for retry::Request {
     }
 }
 
-/// `Attempt` of `sidecar/machines.py`.
+/// `Attempt` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct AttemptParams {
     ending: EndingParams,
@@ -118,7 +118,7 @@ impl TryFrom<AttemptParams> for retry::Attempt {
     }
 }
 
-/// `Progress` of `sidecar/machines.py`.
+/// `Progress` of `sidecar/machines/`.
 #[derive(FromPyObject)]
 struct ProgressParams {
     retries: u32,
