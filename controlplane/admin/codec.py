@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from controlplane.admin.policies import Kept
-from controlplane.admin.views import Effective, PolicyView, Ruled
+from controlplane.admin.views import Effective, Front, PolicyView, Ruled
 from controlplane.errors import InvalidRequestError
 from controlplane.model.document import Problem
 from controlplane.model.replica import Placed, Replica, Standing
@@ -17,6 +17,7 @@ from controlplane.snapshot.codec import (
     encode_policy,
     encode_policy_ref,
     encode_port,
+    encode_scope,
     encode_service_name,
 )
 from controlplane.snapshot.services import KnownService
@@ -121,6 +122,17 @@ def encode_effective(effective: Effective) -> admin_pb2.GetEffectivePolicyRespon
         backends=map(_encode_ruled, effective.ruled),
         shadow_origins=[encode_origin(row.origin) for row in effective.shadow],
         shadow_values=[row.value for row in effective.shadow],
+        fronts=map(_encode_front, effective.fronts),
+    )
+
+
+def _encode_front(front: Front) -> admin_pb2.EffectiveFront:
+    return admin_pb2.EffectiveFront(
+        scope=encode_scope(front.scope),
+        origins=[encode_origin(row.origin) for row in front.rows],
+        values=[row.value for row in front.rows],
+        shadow_origins=[encode_origin(row.origin) for row in front.shadow],
+        shadow_values=[row.value for row in front.shadow],
     )
 
 
@@ -199,13 +211,15 @@ def encode_leader(
 
 
 def encode_traffic(traffic: Traffic) -> admin_pb2.Traffic:
-    """Traffic of one service, or of one caller to it."""
+    """Traffic of one service, or of one caller to it, or of one rule."""
     return admin_pb2.Traffic(
         service=_service(traffic.service),
         peer=traffic.peer,
+        route=traffic.route,
         requests_per_second=traffic.requests,
         success_ratio=traffic.success_ratio,
         attempts_per_second=traffic.attempts,
+        attempt_success_ratio=traffic.attempt_success_ratio,
         p50=encode_seconds(traffic.latency.p50),
         p95=encode_seconds(traffic.latency.p95),
         p99=encode_seconds(traffic.latency.p99),

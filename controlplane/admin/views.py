@@ -14,6 +14,7 @@ from controlplane.model.resource import (
     Resource,
     ResourceName,
     ResourceType,
+    RouteScope,
 )
 from controlplane.model.route import RouteBackend, RouteRule
 from controlplane.model.schema import Schema
@@ -71,11 +72,20 @@ class Ruled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What stands in front of an application for requests of a route or rule; no rows: as for more."""
+
+    scope: RouteScope
+    rows: tuple[Row, ...]
+    shadow: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effective:
     """What governs calls to a service: its resources, the variant for the caller, and both sides in rows.
 
     `shadow` are the rows that would be others if the policies in shadow acted too, `ruled` is where its calls
-    go by rules of routes.
+    go by rules of routes, `fronts` what its members say of such requests apart.
     """
 
     outbound: Resource
@@ -85,6 +95,7 @@ class Effective:
     shadow: tuple[Row, ...]
     warnings: tuple[Problem, ...]
     ruled: tuple[Ruled, ...] = ()
+    fronts: tuple[Front, ...] = ()
 
 
 def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, schema: Schema) -> Effective:
@@ -104,6 +115,10 @@ def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, sch
         shadow=(*outbound_shadow(variant, schema), *inbound_shadow(member, schema)),
         warnings=tuple(warnings(variant.resilience)),
         ruled=tuple(_ruled(rule, backend, caller, schema) for rule in rules for backend in rule.backends),
+        fronts=tuple(
+            Front(scope=each.scope, rows=inbound_rows(each, schema), shadow=inbound_shadow(each, schema))
+            for each in member.route_backpressure
+        ),
     )
 
 

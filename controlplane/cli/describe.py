@@ -42,14 +42,7 @@ def service(
         return
     found = answer["service"]
     print_lines(_service(found))
-    rows = [
-        [origin["path"], value, figures.origin(origin)]
-        for origin, value in zip(answer["origins"], answer["values"], strict=True)
-    ]
-    rows += [
-        [f"{origin['path']} (in shadow)", value, figures.origin(origin)]
-        for origin, value in zip(answer["shadowOrigins"], answer["shadowValues"], strict=True)
-    ]
+    rows = list(figures.settings(answer))
     rows += [_breaker(one) for one in breakers]
     rows += [_left_out(one) for one in called if not one["endpoint"]["ready"]]
     rows += [
@@ -58,6 +51,7 @@ def service(
     rows += [row for rules in answer["outboundLimits"] for row in limit_figures.rows(rules, 0)]
     rows += map(fault_figures.row, answer["faults"])
     rows += [row for backend in answer["backends"] for row in route_figures.rows(backend)]
+    rows += [row for front in answer["fronts"] for row in route_figures.front_rows(front)]
     show(
         Listing(
             kind="Field",

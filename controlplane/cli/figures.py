@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from controlplane.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _DURATION = re.compile(r"([0-9]{1,5})(h|ms|m|s)")  # GEP-2257
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -112,9 +112,21 @@ def parse_duration(text: str) -> float:
 
 def scope(found: Mapping[str, Any] | None) -> str:
     """Return the route or the rule that something is said of, in brackets; nothing of a whole service."""
-    if not found:
-        return ""
-    return f" (rule {found['name']}/{found['rule']})" if found["rule"] else f" (route {found['name']})"
+    return f" ({requests_of(found)})" if found else ""
+
+
+def requests_of(found: Mapping[str, Any]) -> str:
+    """Return `route ROUTE`, or `rule ROUTE/RULE`."""
+    return f"rule {found['name']}/{found['rule']}" if found["rule"] else f"route {found['name']}"
+
+
+def settings(told: Mapping[str, Any], of: str = "", *, with_defaults: bool = True) -> Iterator[list[str]]:
+    """Every effective field with its value and origin, then those that would be others in shadow."""
+    for found, value in zip(told["origins"], told["values"], strict=True):
+        if with_defaults or found.get("policy"):
+            yield [f"{of}{found['path']}", value, origin(found)]
+    for found, value in zip(told["shadowOrigins"], told["shadowValues"], strict=True):
+        yield [f"{of}{found['path']} (in shadow)", value, origin(found)]
 
 
 def origin(found: dict[str, Any]) -> str:

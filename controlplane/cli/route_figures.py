@@ -17,11 +17,12 @@ def rows(backend: dict[str, Any]) -> Iterator[list[str]]:
     service = figures.service(backend["service"]) if backend.get("service") else "nowhere: refused"
     port = f":{backend['port']}" if backend["port"] else ""
     yield [f"rule {rule}", f"{service}{port} weight {backend['weight']}", figures.policy(route)]
-    for origin, value in zip(backend["origins"], backend["values"], strict=True):
-        if origin.get("policy"):
-            yield [f"rule {rule} {origin['path']}", value, figures.origin(origin)]
-    for origin, value in zip(backend["shadowOrigins"], backend["shadowValues"], strict=True):
-        yield [f"rule {rule} {origin['path']} (in shadow)", value, figures.origin(origin)]
+    yield from figures.settings(backend, f"rule {rule} ", with_defaults=False)
+
+
+def front_rows(front: dict[str, Any]) -> Iterator[list[str]]:
+    """Every field of what stands in front of the application for the requests of a route or rule."""
+    yield from figures.settings(front, f"{figures.requests_of(front['scope'])} ", with_defaults=False)
 
 
 def destinations(answers: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
@@ -44,6 +45,9 @@ def _scoped(answer: dict[str, Any], route: dict[str, str]) -> Iterator[list[str]
             if _is_of(rules, route):
                 yield from limit_figures.rows(rules, enforcers)
     yield from (fault_figures.row(rules) for rules in answer["faults"] if _is_of(rules, route))
+    for front in answer["fronts"]:
+        if _is_of(front, route):
+            yield from front_rows(front)
 
 
 def _is_of(said: dict[str, Any], route: dict[str, str]) -> bool:

@@ -201,6 +201,18 @@ class InboundBackpressure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteBackpressure:
+    """What stands there for the requests of a route or of one rule; `None`: the same as for more of them.
+
+    That is the whole route, or else the whole service.
+    """
+
+    scope: RouteScope
+    backpressure: InboundBackpressure | None
+    shadow_backpressure: InboundBackpressure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundRoutes:
     """The rules by which calls of a service go, without their backends, and the names and ports of it.
 
@@ -218,7 +230,8 @@ class Inbound:
     """What the members of a service enforce, limits sorted by policy and scope.
 
     What would stand in front of its application, if policies in shadow acted too, only reports. `routes` are
-    those of which some policy is enforced here, by the service that they govern.
+    those of which some policy is enforced here, by the service that they govern; in `route_backpressure`
+    those of whole routes are first.
     """
 
     service: ServiceName
@@ -226,6 +239,22 @@ class Inbound:
     backpressure: InboundBackpressure | None = None
     shadow_backpressure: InboundBackpressure | None = None
     routes: tuple[InboundRoutes, ...] = ()
+    route_backpressure: tuple[RouteBackpressure, ...] = ()
+
+    @property
+    def origins(self) -> Iterator[FieldOrigin]:
+        """Where all that stands in front of the application comes from."""
+        for front in (self.backpressure, *(each.backpressure for each in self.route_backpressure)):
+            yield from front.origins if front else ()
+
+    @property
+    def shadow_origins(self) -> Iterator[FieldOrigin]:
+        """The same, if policies in shadow acted too."""
+        for front in (
+            self.shadow_backpressure,
+            *(each.shadow_backpressure for each in self.route_backpressure),
+        ):
+            yield from front.origins if front else ()
 
 
 class Member(NamedTuple):

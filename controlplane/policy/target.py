@@ -36,7 +36,6 @@ _GROUPS: Final = {
     HTTP_ROUTE: (GATEWAY_GROUP,),
     GRPC_ROUTE: (GATEWAY_GROUP,),
 }
-_ROUTED_KINDS: Final = frozenset({"ResiliencePolicy", "RateLimitPolicy", "FaultPolicy"})
 _CONSUMER_KINDS: Final = frozenset({"ResiliencePolicy", "FaultPolicy"})
 
 
@@ -206,8 +205,6 @@ def _validate_ref(document: Document, ref: Tree, path: str) -> Iterator[Problem]
     if kind in {"Namespace", "Mesh"} and "namespace" in ref:
         message = f"a {kind} lies in no namespace; leave it out"
         yield document.problem(f"{path}.namespace", message, code=Code.BAD_TARGET)
-    if kind in ROUTE_KINDS and document.key.kind not in _ROUTED_KINDS:
-        yield document.problem(f"{path}.kind", f"a {document.key.kind} knows no routes; target the service")
     if "sectionName" in ref and kind not in ROUTE_KINDS:
         yield document.problem(f"{path}.sectionName", f"a {kind} has no rules; leave it out")
     if kind == "Mesh" and find_text(ref, "name") not in {"", "default"}:

@@ -192,15 +192,12 @@ def _policies(body: Body, service: KnownService) -> Iterator[ObjectKey]:
     if service.document is not None:
         yield service.document.key
     if isinstance(body, Outbound):
-        yield from (origin.policy.key for origin in (*body.origins, *body.shadow_origins) if origin.policy)
         yield from (rules.policy.key for rules in body.faults)
         yield from (rule.route.key for rule in body.routes)
     if isinstance(body, Inbound):
-        fronts = (front for front in (body.backpressure, body.shadow_backpressure) if front is not None)
-        origins = (origin for front in fronts for origin in front.origins)
-        yield from (origin.policy.key for origin in origins if origin.policy)
         yield from (rule.route.key for routes in body.routes for rule in routes.rules)
     if isinstance(body, Outbound | Inbound):
+        yield from (origin.policy.key for origin in (*body.origins, *body.shadow_origins) if origin.policy)
         yield from (rules.policy.key for rules in body.rate_limits)
 
 

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
         CallerMatch,
         FaultRules,
         FieldOrigin,
-        InboundBackpressure,
         InboundRoutes,
         Member,
         OutboundVariant,
         PolicyRef,
         RateLimitRules,
+        RouteBackpressure,
         RouteScope,
     )
     from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
@@ -266,12 +266,29 @@ def _inbound(body: Inbound) -> resource_pb2.Inbound:
         service=encode_service_name(body.service),
         rate_limits=map(_rules, body.rate_limits),
         routes=map(_inbound_routes, body.routes),
+        route_backpressure=map(_route_backpressure, body.route_backpressure),
     )
-    if body.backpressure is not None:
-        _fill_backpressure(message.backpressure, body.backpressure)
-    if body.shadow_backpressure is not None:
-        _fill_backpressure(message.shadow_backpressure, body.shadow_backpressure)
+    _fill_fronts(message, body)
     return message
+
+
+def _route_backpressure(front: RouteBackpressure) -> resource_pb2.RouteBackpressure:
+    message = resource_pb2.RouteBackpressure(scope=encode_scope(front.scope))
+    _fill_fronts(message, front)
+    return message
+
+
+def _fill_fronts(
+    message: resource_pb2.Inbound | resource_pb2.RouteBackpressure, fronts: Inbound | RouteBackpressure
+) -> None:
+    """Sets what stands in front of an application, and what would."""
+    for filled, front in (
+        (message.backpressure, fronts.backpressure),
+        (message.shadow_backpressure, fronts.shadow_backpressure),
+    ):
+        if front is not None:
+            filled.origins.extend(map(encode_origin, front.origins))
+            fill_message(filled.settings, front.settings)
 
 
 def _inbound_routes(routes: InboundRoutes) -> resource_pb2.InboundRoutes:
@@ -281,11 +298,6 @@ def _inbound_routes(routes: InboundRoutes) -> resource_pb2.InboundRoutes:
         ports=routes.ports,
         rules=map(_route_rule, routes.rules),
     )
-
-
-def _fill_backpressure(message: resource_pb2.InboundBackpressure, front: InboundBackpressure) -> None:
-    message.origins.extend(map(encode_origin, front.origins))
-    fill_message(message.settings, front.settings)
 
 
 def _variant(variant: OutboundVariant) -> resource_pb2.OutboundVariant:
@@ -313,7 +325,7 @@ def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
     message = resource_pb2.RateLimitRules(
         policy=encode_policy_ref(rules.policy),
         is_shadow=rules.is_shadow,
-        scope=_scope(rules.scope) if rules.scope else None,
+        scope=encode_scope(rules.scope) if rules.scope else None,
         trusted_hops=rules.trusted_hops,
         **from_field,
     )
@@ -325,7 +337,8 @@ def _rules(rules: RateLimitRules) -> resource_pb2.RateLimitRules:
     return message
 
 
-def _scope(scope: RouteScope) -> resource_pb2.RouteScope:
+def encode_scope(scope: RouteScope) -> resource_pb2.RouteScope:
+    """The requests of a route or rule as a message."""
     route = scope.route
     return resource_pb2.RouteScope(
         kind=route.kind, namespace=route.namespace, name=route.name, rule=scope.rule
@@ -337,7 +350,7 @@ def _fault(rules: FaultRules) -> resource_pb2.FaultRules:
     message = resource_pb2.FaultRules(
         policy=encode_policy_ref(rules.policy),
         is_shadow=rules.is_shadow,
-        scope=_scope(rules.scope) if rules.scope else None,
+        scope=encode_scope(rules.scope) if rules.scope else None,
         **from_field,
     )
     message.until.FromDatetime(rules.until)

@@ -12,7 +12,13 @@ from controlplane.model.value import Map, find
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from controlplane.model.resource import FieldOrigin, Inbound, InboundBackpressure, OutboundVariant
+    from controlplane.model.resource import (
+        FieldOrigin,
+        Inbound,
+        InboundBackpressure,
+        OutboundVariant,
+        RouteBackpressure,
+    )
     from controlplane.model.schema import Block, Schema
     from controlplane.model.value import Tree
 
@@ -49,19 +55,19 @@ def outbound_shadow(variant: OutboundVariant, schema: Schema) -> tuple[Row, ...]
     return _others(found, outbound_rows(variant, schema))
 
 
-def inbound_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+def inbound_rows(fronts: Inbound | RouteBackpressure, schema: Schema) -> tuple[Row, ...]:
     """Every effective field of what stands in front of an application; none where nothing does."""
-    return _front_rows(inbound.backpressure, schema)
+    return _front_rows(fronts.backpressure, schema)
 
 
-def inbound_shadow(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+def inbound_shadow(fronts: Inbound | RouteBackpressure, schema: Schema) -> tuple[Row, ...]:
     """The fields that would be others, if the policies in shadow acted too."""
-    return _others(shadow_rows(inbound, schema), inbound_rows(inbound, schema))
+    return _others(shadow_rows(fronts, schema), inbound_rows(fronts, schema))
 
 
-def shadow_rows(inbound: Inbound, schema: Schema) -> tuple[Row, ...]:
+def shadow_rows(fronts: Inbound | RouteBackpressure, schema: Schema) -> tuple[Row, ...]:
     """Every effective field, if the policies in shadow acted too; none where no policy is in shadow."""
-    return _front_rows(inbound.shadow_backpressure, schema)
+    return _front_rows(fronts.shadow_backpressure, schema)
 
 
 def _others(found: Iterable[Row], known: Container[Row]) -> tuple[Row, ...]:

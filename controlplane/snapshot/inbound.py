@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from controlplane.model.resource import Inbound, InboundBackpressure
+from controlplane.model.resource import Inbound, InboundBackpressure, RouteBackpressure
 from controlplane.policy import backpressure, mesh, target
 from controlplane.policy.defaults import fill
 from controlplane.policy.merge import merge, trace
 from controlplane.snapshot.outbound import by_policy, contribution, default_contribution, limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from controlplane.model.document import Document
-    from controlplane.model.schema import Schema
+    from controlplane.model.resource import RouteScope
     from controlplane.policy.merge import Contribution
     from controlplane.snapshot.attachments import Attached
     from controlplane.snapshot.scopes import Scopes
@@ -23,37 +22,75 @@ if TYPE_CHECKING:
 _EVERYBODY = 0
 
 
+class _Fronts(NamedTuple):
+    """What stands in front of an application, and what would if policies in shadow, if any, acted too."""
+
+    acting: InboundBackpressure | None
+    shadow: InboundBackpressure | None
+
+
 def build_inbound(service: KnownService, scopes: Scopes) -> Inbound:
     """The resource for members of `service`."""
-    mesh_document, schema = scopes.reach.inputs.mesh, scopes.schema
     attached = list(scopes.reach.attachments.of(service.name, is_external=False))
-    policies = [each for each in attached if each.document.key.kind == backpressure.KIND]
-    acting = [each for each in policies if not target.is_in_shadow(each.document)]
+    policies = _of_backpressure(attached)
+    whole = _fronts(policies, scopes)
     return Inbound(
         service=service.name,
         rate_limits=by_policy(
-            limits(attached, schema, at_caller=False, callee_enforces=service.enforces),
+            limits(attached, scopes.schema, at_caller=False, callee_enforces=service.enforces),
             scopes.member_limits(service),
         ),
-        backpressure=_backpressure(acting, mesh_document, schema),
-        shadow_backpressure=_backpressure(policies, mesh_document, schema) if policies != acting else None,
+        backpressure=whole.acting,
+        shadow_backpressure=whole.shadow,
         routes=tuple(scopes.member_routes(service)),
+        route_backpressure=tuple(_of_routes(service, scopes, policies, whole)),
     )
 
 
-def _backpressure(
-    policies: Sequence[Attached], mesh_document: Document | None, schema: Schema
-) -> InboundBackpressure | None:
+def _of_backpressure(attached: Iterable[Attached]) -> list[Attached]:
+    return [each for each in attached if each.document.key.kind == backpressure.KIND]
+
+
+def _of_routes(
+    member: KnownService, scopes: Scopes, others: Sequence[Attached], whole: _Fronts
+) -> Iterator[RouteBackpressure]:
+    """What stands there for the requests of routes and rules, where something else does for more of them.
+
+    `others` are the policies of the whole service.
+    """
+    found: dict[RouteScope, _Fronts] = {}
+    for scope in scopes.fronts(member):
+        own = _of_backpressure(scopes.at(scope))
+        taken = {each.document.key for each in own}
+        fronts = _fronts([*own, *(each for each in others if each.document.key not in taken)], scopes)
+        found[scope] = fronts
+        broader = found.get(scope._replace(rule=""), whole) if scope.rule else whole
+        acting, shadow = (None if own == other else own for own, other in zip(fronts, broader, strict=True))
+        if acting or shadow:
+            yield RouteBackpressure(scope=scope, backpressure=acting, shadow_backpressure=shadow)
+
+
+def _fronts(policies: Sequence[Attached], scopes: Scopes) -> _Fronts:
+    """What policies say together, with and without those in shadow."""
+    acting = [each for each in policies if not target.is_in_shadow(each.document)]
+    return _Fronts(
+        acting=_merged(acting, scopes),
+        shadow=_merged(policies, scopes) if len(policies) != len(acting) else None,
+    )
+
+
+def _merged(policies: Iterable[Attached], scopes: Scopes) -> InboundBackpressure | None:
     """The settings that policies say together; none when they say nothing."""
-    block = schema.blocks["Backpressure"]
-    merged = merge(_contributions(policies, mesh_document), block)
+    block = scopes.schema.blocks["Backpressure"]
+    merged = merge(_contributions(policies, scopes), block)
     if not merged.tree:
         return None
     tree = fill(merged.tree, block)
     return InboundBackpressure(settings=tree, origins=trace(tree, merged.origins))
 
 
-def _contributions(policies: Sequence[Attached], mesh_document: Document | None) -> Iterator[Contribution]:
+def _contributions(policies: Iterable[Attached], scopes: Scopes) -> Iterator[Contribution]:
+    mesh_document = scopes.reach.inputs.mesh
     if mesh_document is not None:
         settings = backpressure.behaviours(mesh.default_backpressure(mesh_document))
         yield default_contribution(mesh_document, settings)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from controlplane.model.resource import InboundRoutes, RateLimitRules, RouteScope
 from controlplane.model.value import blocks, find_text
-from controlplane.policy import fault, rate_limit, route
+from controlplane.policy import backpressure, fault, rate_limit, route
+from controlplane.policy.target import Target
 from controlplane.snapshot.hosts import hosts_of
 from controlplane.snapshot.routes import bare_rules, target_of
 
@@ -41,14 +42,20 @@ class Scoped:
         return self.attached.document.key.kind
 
     @property
-    def is_at_caller(self) -> bool:
-        """Whether callers enforce a limit: it says so, or nobody that is called has a sidecar."""
+    def is_limit_at_caller(self) -> bool:
+        """Whether callers enforce the limits that it states: it says so, or nobody called has a sidecar."""
         is_asked = rate_limit.is_at_caller(self.attached.document)
-        return is_asked or not any(service.enforces for service in self.services)
+        is_at_caller = is_asked or not any(service.enforces for service in self.services)
+        return self.kind == rate_limit.KIND and is_at_caller
+
+    @property
+    def is_limit_at_member(self) -> bool:
+        """Whether it is of limits, and those who are called enforce them."""
+        return self.kind == rate_limit.KIND and not self.is_limit_at_caller
 
     def limits(self, schema: Schema) -> RateLimitRules:
         """The limits that the policy states."""
-        found = rate_limit.compile_rules(self.attached.document, schema, at_caller=self.is_at_caller)
+        found = rate_limit.compile_rules(self.attached.document, schema, at_caller=self.is_limit_at_caller)
         return replace(found, scope=self.scope)
 
 
@@ -101,7 +108,7 @@ class Scopes:
     def caller_limits(self, called: KnownService) -> Iterator[RateLimitRules]:
         """The limits of routes and rules that callers of a service enforce."""
         for each in self.of(called):
-            if each.kind == rate_limit.KIND and each.is_at_caller:
+            if each.is_limit_at_caller:
                 yield each.limits(self.schema)
 
     def member_limits(self, member: KnownService) -> Iterator[RateLimitRules]:
@@ -110,14 +117,25 @@ class Scopes:
         for _, found in self.leading_to(member):
             for each in found:
                 key = each.attached.document.key, each.scope
-                if each.kind == rate_limit.KIND and not each.is_at_caller and key not in seen:
+                if each.is_limit_at_member and key not in seen:
                     seen.add(key)
                     yield each.limits(self.schema)
+
+    def fronts(self, member: KnownService) -> list[RouteScope]:
+        """The routes and rules of which policies say what stands before an application, routes first."""
+        policies = (each for _, found in self.leading_to(member) for each in found)
+        scopes = {each.scope for each in policies if each.kind == backpressure.KIND}
+        return sorted(scopes, key=lambda scope: (bool(scope.rule), scope))
+
+    def at(self, scope: RouteScope) -> Iterator[Attached]:
+        """The policies of a rule and of its route, each once, at its most specific attachment."""
+        whole = Target(*scope.route)
+        return self.reach.attachments.at(dict.fromkeys((whole._replace(section=scope.rule), whole)))
 
     def member_routes(self, member: KnownService) -> Iterator[InboundRoutes]:
         """The routes that members of a service have to tell apart."""
         for called, found in self.leading_to(member):
-            if any(each.kind == rate_limit.KIND and not each.is_at_caller for each in found):
+            if any(each.is_limit_at_member or each.kind == backpressure.KIND for each in found):
                 yield InboundRoutes(
                     service=called.name,
                     hosts=hosts_of(called),

@@ -220,8 +220,5 @@ def _lost(resource: Resource, document: Document, said: frozenset[str]) -> Itera
 def _origins(body: Body, document: Document) -> Iterator[FieldOrigin]:
     """Where the fields come from that a policy of this kind and mode could have set."""
     match body:
-        case Outbound():
+        case Outbound() | Inbound():
             yield from body.shadow_origins if target.is_in_shadow(document) else body.origins
-        case Inbound():
-            front = body.shadow_backpressure if target.is_in_shadow(document) else body.backpressure
-            yield from front.origins if front else ()

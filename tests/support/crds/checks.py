@@ -36,12 +36,6 @@ _UNIQUE_TARGETS: Final = Check(
     "targetRefs",
 )
 
-_NO_ROUTES: Final = Check(
-    "self.targetRefs.all(t, !(t.kind in ['HTTPRoute', 'GRPCRoute']))",
-    "this kind knows no routes; target the service",
-    "targetRefs",
-)
-
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "TargetRef": (
         Check(
@@ -199,9 +193,4 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
 def checks_of(block: Block) -> tuple[Check, ...]:
     """Return the checks of a block; whatever has targets has each once."""
     attached = (_UNIQUE_TARGETS,) if "targetRefs" in block.fields else ()
-    routed = (
-        ()
-        if block.name in {"ResiliencePolicySpec", "RateLimitPolicySpec", "FaultPolicySpec"} or not attached
-        else (_NO_ROUTES,)
-    )
-    return (*attached, *routed, *CHECKS.get(block.name, ()))
+    return (*attached, *CHECKS.get(block.name, ()))

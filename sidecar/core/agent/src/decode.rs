@@ -205,17 +205,14 @@ fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {
     Ok(Inbound {
         service,
         limits: limits::decode(for_everybody)?,
-        backpressure: wire
-            .backpressure
-            .map(backpressure::decode)
-            .transpose()
-            .under("backpressure")?,
-        shadow: wire
-            .shadow_backpressure
-            .map(backpressure::decode)
-            .transpose()
-            .under("shadowBackpressure")?,
+        backpressure: backpressure::front("backpressure", wire.backpressure)?,
+        shadow: backpressure::front("shadowBackpressure", wire.shadow_backpressure)?,
         routes: read::each("routes", wire.routes, routes::inbound)?,
+        scoped: read::each(
+            "routeBackpressure",
+            wire.route_backpressure,
+            backpressure::scoped,
+        )?,
     })
 }
 

@@ -358,11 +358,13 @@ const fn unruled(service: ServiceName) -> Inbound {
         backpressure: None,
         shadow: None,
         routes: Vec::new(),
+        scoped: Vec::new(),
     }
 }
 
 /// Adds what another service enforces at the same port: limits are conjunctive, each policy's counted once; the
-/// routes of each service are told once; of what stands in front of the application there is one, the first.
+/// routes of each service are told once; of what stands in front of the application for the same requests there is one,
+/// the first.
 fn join(found: &mut Inbound, other: &Inbound) {
     for rules in &other.limits {
         if found
@@ -377,6 +379,12 @@ fn join(found: &mut Inbound, other: &Inbound) {
         let mut known = found.routes.iter();
         if known.all(|known| known.service != routes.service) {
             found.routes.push(routes.clone());
+        }
+    }
+    for scoped in &other.scoped {
+        let mut known = found.scoped.iter();
+        if known.all(|known| known.scope != scoped.scope) {
+            found.scoped.push(scoped.clone());
         }
     }
     if found.backpressure.is_none() {

@@ -63,6 +63,12 @@ pub struct Backpressure {
 }
 
 impl Backpressure {
+    /// The figures in force.
+    #[must_use]
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// Nothing runs, and nothing waits.
     #[must_use]
     pub fn new(params: Params) -> Self {

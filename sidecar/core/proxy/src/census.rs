@@ -22,9 +22,11 @@ pub(crate) fn stats(worker: &Worker) -> Stats {
         families: families::all(worker),
         ..Stats::default()
     };
-    worker.visit_tallies(|direction, service, tally: &Tally| {
-        stats.in_flight += tally.in_flight.get();
-        let is_recent = tally.called_ns.get() > now_ns.saturating_sub(CALLED_NS);
+    worker.visit_tallies(|direction, service, tallies| {
+        let is_recent =
+            |(_, tally): (&str, &Tally)| tally.called_ns.get() > now_ns.saturating_sub(CALLED_NS);
+        let is_recent = tallies.iter().any(is_recent);
+        stats.in_flight += tallies.sum(|tally| tally.in_flight.get().into()) as u32;
         let is_outbound = direction == crate::report::Direction::Outbound;
         if let Some(service) = service.filter(|_| is_outbound && is_recent) {
             stats.called.push(service.clone());

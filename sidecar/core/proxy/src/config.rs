@@ -22,7 +22,8 @@ use std::time::Duration;
 use policy::Percent;
 
 pub use crate::name::{PolicyRef, ServiceName};
-pub use backpressure::{Backpressure, Class};
+pub(crate) use backpressure::Standing;
+pub use backpressure::{Backpressure, Class, ScopedBackpressure};
 pub use choice::{Assignment, Balancing, Group, Groups, HashOn, HealthCheck, Outliers, Probe};
 pub use cluster::{Breaker, Bulkhead, Cluster, Endpoint, Hedge, Pool, Port, Retry, Timeouts};
 pub use fallback::{Fallback, Instead};
@@ -153,6 +154,8 @@ pub struct Inbound {
     pub shadow: Option<Backpressure>,
     /// Routes that lead to it, where something is said of them here.
     pub routes: Vec<InboundRoutes>,
+    /// What stands in front of its application for the requests of routes and rules; routes come first.
+    pub scoped: Vec<ScopedBackpressure>,
 }
 
 impl Inbound {

@@ -7,9 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::{Inbound, InboundRoutes};
+use crate::front::Approach;
 use crate::host;
+use crate::live::Fronts;
+use crate::report::Direction;
 use crate::request::Request;
 use crate::rules::{Rule, Rules};
+use crate::tally::Tally;
+use crate::worker::Worker;
 
 /// The port of a request that names none.
 const HTTP: u16 = 80;
@@ -19,30 +24,56 @@ const HTTP: u16 = 80;
 pub(crate) struct Entrances {
     inbound: Arc<Inbound>,
     /// In the order of `inbound.routes`.
-    rules: Vec<Rules>,
+    routes: Vec<(Rules, Vec<Rc<Entrance>>)>,
+}
+
+/// The way in by one rule.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    pub(crate) rule: Rc<Rule>,
+    pub(crate) tally: Rc<Tally>,
+    /// What stands in front of the application for its requests.
+    pub(crate) front: Option<Approach>,
+    /// What would stand there if the policies in shadow acted too.
+    pub(crate) shadow: Option<Approach>,
 }
 
 impl Entrances {
     /// What `inbound` says; none where it says nothing. What `old` made of the same is kept.
-    pub(crate) fn new(inbound: &Arc<Inbound>, old: Option<&Rc<Self>>) -> Option<Rc<Self>> {
+    pub(crate) fn new(
+        worker: &Worker,
+        inbound: &Arc<Inbound>,
+        (fronts, shadows): (&Fronts, &Fronts),
+        old: Option<&Rc<Self>>,
+    ) -> Option<Rc<Self>> {
         if inbound.routes.is_empty() {
             return None;
         }
         let same = old.filter(|old| Arc::ptr_eq(&old.inbound, inbound));
+        let entrance = |rule: &Rc<Rule>| {
+            Rc::new(Entrance {
+                front: fronts.by(&inbound.service, &rule.config).cloned(),
+                shadow: shadows.by(&inbound.service, &rule.config).cloned(),
+                tally: worker.tally(Direction::Inbound, &inbound.service, Some(&rule.label)),
+                rule: Rc::clone(rule),
+            })
+        };
+        let routes = |routes: &InboundRoutes| {
+            let rules = Rules::new(&routes.rules, routes.ports.iter().copied(), None);
+            let entrances = rules.iter().map(entrance).collect();
+            (rules, entrances)
+        };
         let build = || {
-            let rules = inbound.routes.iter();
             Rc::new(Self {
-                rules: rules
-                    .map(|routes| Rules::new(&routes.rules, routes.ports.iter().copied(), None))
-                    .collect(),
+                routes: inbound.routes.iter().map(routes).collect(),
                 inbound: Arc::clone(inbound),
             })
         };
         Some(same.map_or_else(build, Rc::clone))
     }
 
-    /// The rule that a request falls under.
-    pub(crate) fn find(&self, request: &dyn Request, namespace: &str) -> Option<Rc<Rule>> {
+    /// The way in by the rule that a request falls under.
+    pub(crate) fn find(&self, request: &dyn Request, namespace: &str) -> Option<&Rc<Entrance>> {
         let host = host::canonical(request.host(), namespace);
         let has_name = |routes: &InboundRoutes| {
             let mut hosts = routes.hosts.iter();
@@ -54,7 +85,8 @@ impl Entrances {
             all.iter().position(|routes| routes.service == *own)
         })?;
         let port = called_port(&all[place].ports, request.port())?;
-        self.rules[place].find(port, request).cloned()
+        let (rules, entrances) = self.routes.get(place)?;
+        entrances.get(rules.find_place(port, request)?)
     }
 }
 

@@ -65,7 +65,7 @@ use crate::stages::route::rule;
 use crate::stages::shadow::{self, Foreseen};
 use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
-use crate::tally::Flight;
+use crate::tally::{Flight, Tally};
 use crate::trace::{Key, hex};
 use crate::upstream::{InUse, Pools};
 use crate::worker::{Entry, Worker};
@@ -235,8 +235,8 @@ impl Exchange {
         self.fix_deadline(bounds, &cluster)?;
         self.suffer_fault().await?;
         self.charge_limits(&cluster, request).await?;
-        self.enter_front(&cluster, request).await?;
-        self.enter_shadow(&cluster, request);
+        self.enter_front(request).await?;
+        self.enter_shadow(request);
         self.admit_call(&cluster)?;
         self.enter_bulkhead(&cluster).await?;
         if let Some(budget) = &cluster.budget {
@@ -285,20 +285,25 @@ impl Exchange {
         let worker = Rc::clone(&self.worker);
         let left_ns = deadline::left_ns(bounds);
         let (mut route, mut has_waited) = route::find(&worker, entry, request, left_ns).await?;
+        let mut tally = None;
         if rule::governs(&route) {
             let followed = rule::follow(&worker, &route, request, left_ns).await;
             if followed.is_err() {
-                self.enter_cluster(&route.cluster);
+                self.enter_cluster(&route.cluster, None);
             }
-            let (found, has_waited_more) = followed?;
+            let (found, counted, has_waited_more) = followed?;
             (route, has_waited) = (found, has_waited | has_waited_more);
-            self.record.rule.clone_from(&route.rule);
+            tally = Some(counted);
         }
-        self.enter_cluster(&route.cluster);
         if let Some(entrances) = &route.cluster.entrances {
-            route.rule = entrances.find(request, &worker.namespace);
-            self.record.rule.clone_from(&route.rule);
+            route.entrance = entrances.find(request, &worker.namespace).cloned();
+            if let Some(entrance) = &route.entrance {
+                route.rule = Some(Rc::clone(&entrance.rule));
+                tally = Some(Rc::clone(&entrance.tally));
+            }
         }
+        self.record.rule.clone_from(&route.rule);
+        self.enter_cluster(&route.cluster, tally.as_ref());
         if has_waited {
             self.now_ns = worker.clock.now_ns();
         }
@@ -309,10 +314,11 @@ impl Exchange {
         Ok(cluster)
     }
 
-    /// From now on the request is one to this service.
-    fn enter_cluster(&mut self, cluster: &Cluster) {
+    /// From now on the request is one to this service, counted there with those of its rule.
+    fn enter_cluster(&mut self, cluster: &Cluster, of_rule: Option<&Rc<Tally>>) {
         self.record.service = Some(cluster.config.service.clone());
-        self.record.flight = Flight::begin(&cluster.tally, self.record.started_ns);
+        let tally = of_rule.unwrap_or(&cluster.tally);
+        self.record.flight = Flight::begin(tally, self.record.started_ns);
     }
 
     /// Fixes the deadline, counted from the request's head; lets the calls of an inbound request find it.
@@ -451,12 +457,8 @@ impl Exchange {
         self.record.direction == Direction::Outbound
     }
 
-    async fn enter_front(
-        &mut self,
-        cluster: &Cluster,
-        request: &dyn Request,
-    ) -> Result<(), Refusal> {
-        let Some(front) = &cluster.front else {
+    async fn enter_front(&mut self, request: &dyn Request) -> Result<(), Refusal> {
+        let Some(front) = self.route.as_ref().and_then(route::Route::front) else {
             return Ok(());
         };
         let (worker, deadline) = (Rc::clone(&self.worker), self.deadline);
@@ -475,8 +477,8 @@ impl Exchange {
     }
 
     /// Enters what stands in shadow, unless a limit in shadow would have refused already.
-    fn enter_shadow(&mut self, cluster: &Cluster, request: &dyn Request) {
-        let Some(front) = &cluster.shadow else {
+    fn enter_shadow(&mut self, request: &dyn Request) {
+        let Some(front) = self.route.as_ref().and_then(route::Route::shadow) else {
             return;
         };
         if self.record.would_refuse.is_some() {

@@ -17,7 +17,8 @@ use policy::readiness::Member;
 use policy::{Criticality, Reason};
 
 use crate::config::{Instead, Way};
-use crate::front::Front;
+use crate::entrances::Entrance;
+use crate::front::Approach;
 use crate::live::Cluster;
 use crate::name::PolicyRef;
 use crate::report::{Direction, Explanation, Question, Step};
@@ -36,6 +37,7 @@ pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
         worker,
         question,
         rule: None,
+        entrance: None,
         explanation: Explanation::default(),
     };
     // Whatever refuses has told so.
@@ -49,6 +51,8 @@ struct Telling<'a> {
     question: &'a Question,
     /// The rule of a route that the request falls under.
     rule: Option<Rc<Rule>>,
+    /// The way in by it, where our own application is asked about.
+    entrance: Option<Rc<Entrance>>,
     explanation: Explanation,
 }
 
@@ -108,6 +112,7 @@ impl Telling<'_> {
             worker: self.worker,
             question: self.question,
             rule: self.rule.clone(),
+            entrance: None,
             explanation: Explanation::default(),
         };
         // Whatever would refuse has told so.
@@ -182,7 +187,9 @@ impl Telling<'_> {
             return Err(Refused);
         };
         let entrances = cluster.entrances.as_ref();
-        self.rule = entrances.and_then(|it| it.find(self.question, &self.worker.namespace));
+        let entrance = entrances.and_then(|it| it.find(self.question, &self.worker.namespace));
+        self.rule = entrance.map(|entrance| Rc::clone(&entrance.rule));
+        self.entrance = entrance.cloned();
         let mut text = format!("{service}, {}", self.question.direction.as_str());
         if let Some(rule) = &self.rule {
             text.push_str(&format!(", rule {rule}"));
@@ -241,7 +248,12 @@ impl Telling<'_> {
 
     /// What would stand in front of the application if the policies in shadow acted too.
     fn shadow(&mut self, cluster: &Cluster) {
-        let Some(front) = &cluster.shadow else { return };
+        let entrance = self.entrance.clone();
+        let front = match &entrance {
+            Some(entrance) => &entrance.shadow,
+            None => &cluster.shadow,
+        };
+        let Some(front) = front else { return };
         let (mut text, verdict) = self.foresee(front);
         if let Entry::Refused(reason) = verdict {
             text.push_str(&format!(
@@ -249,29 +261,32 @@ impl Telling<'_> {
                 reason.as_str()
             ));
         }
-        let policy = front.rules.borrow().policy();
-        self.pass("backpressure in shadow", text, policy);
+        self.pass("backpressure in shadow", text, front.rules.policy());
     }
 
     fn backpressure(&mut self, cluster: &Cluster) -> Result<(), Refused> {
-        let Some(front) = &cluster.front else {
+        let entrance = self.entrance.clone();
+        let front = match &entrance {
+            Some(entrance) => &entrance.front,
+            None => &cluster.front,
+        };
+        let Some(front) = front else {
             return Ok(());
         };
         let (text, verdict) = self.foresee(front);
         if let Entry::Refused(reason) = verdict {
             return self.refuse("backpressure", text, &backpressure::refusal(front, reason));
         }
-        let policy = front.rules.borrow().policy();
-        self.pass("backpressure", text, policy);
+        self.pass("backpressure", text, front.rules.policy());
         Ok(())
     }
 
     /// What stands in front of the application, in words, and what would become of the request there.
-    fn foresee(&self, front: &Front) -> (String, Entry) {
+    fn foresee(&self, approach: &Approach) -> (String, Entry) {
         let now_ns = self.worker.clock.now_ns();
-        let arrival = backpressure::arrival(self.worker, front, self.question, None);
+        let arrival = backpressure::arrival(self.worker, approach, self.question, None);
         let class = arrival.class.as_str();
-        let text = front.look(|machine| {
+        let text = approach.front.look(|machine| {
             format!(
                 "{} of {} running, {} of {} waiting; it is {class}",
                 machine.in_flight(),
@@ -280,7 +295,7 @@ impl Telling<'_> {
                 machine.capacity(),
             )
         });
-        (text, front.foresee(&arrival, now_ns))
+        (text, approach.front.foresee(&arrival, now_ns))
     }
 
     fn admission(&mut self, cluster: &Cluster) {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use policy::backpressure::{Arrival, Backpressure, Entry as Verdict, Event, Mode, Ticket};
+use policy::backpressure::{Arrival, Backpressure, Entry as Verdict, Event, Mode, Params, Ticket};
 use policy::{Percent, Reason};
 use smallvec::SmallVec;
 
@@ -25,13 +25,20 @@ pub(crate) type Keys = SmallVec<[Key; 2]>;
 /// What stands in front of one application.
 #[derive(Debug)]
 pub(crate) struct Front {
-    pub(crate) rules: RefCell<Rc<config::Backpressure>>,
     pub(crate) counts: Counts,
     machine: RefCell<Backpressure>,
     waiters: RefCell<HashMap<Ticket, Rc<Waiter>>>,
     /// How many permits each key holds; kept only where somebody may be held for them.
     holders: RefCell<HashMap<Key, u32>>,
     clock: Clock,
+}
+
+/// How some requests come to it. Others with the same figures may have the same front, and other classes.
+#[derive(Clone, Debug)]
+pub(crate) struct Approach {
+    pub(crate) front: Rc<Front>,
+    /// What is said of these requests.
+    pub(crate) rules: Rc<config::Backpressure>,
 }
 
 #[derive(Debug, Default)]
@@ -68,10 +75,9 @@ pub(crate) struct Wait {
 }
 
 impl Front {
-    pub(crate) fn new(rules: config::Backpressure, clock: Clock) -> Rc<Self> {
+    pub(crate) fn new(params: Params, clock: Clock) -> Rc<Self> {
         Rc::new(Self {
-            machine: RefCell::new(Backpressure::new(rules.params)),
-            rules: RefCell::new(Rc::new(rules)),
+            machine: RefCell::new(Backpressure::new(params)),
             counts: Counts::default(),
             waiters: RefCell::default(),
             holders: RefCell::default(),
@@ -79,10 +85,8 @@ impl Front {
         })
     }
 
-    /// Takes other settings; whom they let run, runs.
-    pub(crate) fn reconfigure(&self, rules: config::Backpressure) {
-        let params = rules.params;
-        self.rules.replace(Rc::new(rules));
+    /// Takes other figures; whom they let run, runs.
+    pub(crate) fn reconfigure(&self, params: Params) {
         let now_ns = self.clock.now_ns();
         self.machine.borrow_mut().reconfigure(params, now_ns);
         self.tell();
@@ -141,7 +145,7 @@ impl Front {
     }
 
     fn mode(&self) -> Option<Mode> {
-        Some(self.rules.borrow().params.queue?.mode)
+        Some(self.machine.borrow().params().queue?.mode)
     }
 
     /// Passes on what became of those who wait.

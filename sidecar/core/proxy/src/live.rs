@@ -4,6 +4,7 @@
 //! configuration to the next, as long as their block, endpoint or cluster stays, and take new figures in place.
 
 mod by_name;
+mod fronts;
 mod overlay;
 
 use std::cell::RefCell;
@@ -20,9 +21,9 @@ use policy::latency::RecentLatency;
 use policy::moment::Moment;
 use policy::rate_limit::Limiter;
 
-use crate::config::{self, Block, Config, ServiceName};
+use crate::config::{self, Block, Config, ServiceName, Standing};
 use crate::entrances::Entrances;
-use crate::front::Front;
+use crate::front::Approach;
 use crate::gate::Gate;
 use crate::report::{Direction, Event};
 use crate::rules::Rules;
@@ -35,6 +36,7 @@ use crate::stages::retry::share_of;
 use crate::stages::shadow::Foretold;
 use crate::tally::Tally;
 use crate::worker::{Entry, Worker};
+pub(crate) use fronts::Fronts;
 pub(crate) use overlay::Overlay;
 
 /// Requests that may wait for a connection: whoever waits holds a downstream connection, which is bounded.
@@ -52,14 +54,16 @@ pub(crate) struct Live {
     pub(crate) inbound: Vec<Rc<Cluster>>,
     /// The application at each of its ports at which somebody was led here.
     pub(crate) applications: BTreeMap<u16, Rc<Cluster>>,
-    /// What stands in front of the workload, one per service that it is of.
-    pub(crate) fronts: HashMap<ServiceName, Rc<Front>>,
+    /// What stands in front of the workload.
+    pub(crate) fronts: Fronts,
     /// What would stand there if the policies in shadow acted too.
-    pub(crate) shadows: HashMap<ServiceName, Rc<Front>>,
+    pub(crate) shadows: Fronts,
     /// The routes by which requests come to each service that it is of, where something is said of them.
     entrances: HashMap<ServiceName, Rc<Entrances>>,
     /// Services as rules of routes with settings of their own meet them.
     pub(crate) ruled: Vec<Rc<Cluster>>,
+    /// The bulkheads that some routes or rules have for themselves, by the service, and how people name them.
+    pub(crate) route_bulkheads: Vec<(ServiceName, Arc<str>, Rc<Gate>)>,
     /// Bulkheads that several clusters share.
     shared: HashMap<Arc<str>, Rc<Gate>>,
 }
@@ -80,9 +84,9 @@ pub(crate) struct Cluster {
     pub(crate) uploads: Limits,
     pub(crate) downloads: Limits,
     /// What stands in front of the application; inbound only.
-    pub(crate) front: Option<Rc<Front>>,
+    pub(crate) front: Option<Approach>,
     /// What would stand there if the policies in shadow acted too.
-    pub(crate) shadow: Option<Rc<Front>>,
+    pub(crate) shadow: Option<Approach>,
     /// The same service if policies in shadow acted too, with machines of its own.
     pub(crate) foreseen: Option<Rc<Cluster>>,
     /// What that told.
@@ -127,11 +131,10 @@ impl Live {
                 next.hosts.insert(host.clone(), Rc::clone(cluster));
             }
         }
-        next.fronts = fronts(worker, &config, &self.fronts, |inbound| {
-            &inbound.backpressure
-        });
-        next.entrances = entrances(&config, &self.entrances);
-        next.shadows = fronts(worker, &config, &self.shadows, |inbound| &inbound.shadow);
+        let fronts = |which, old| Fronts::new(each_inbound(&config), which, old, worker.clock);
+        next.fronts = fronts(Standing::Acting, &self.fronts);
+        next.shadows = fronts(Standing::InShadow, &self.shadows);
+        next.entrances = next.entrances(worker, &self.entrances);
         for (place, listener) in worker.inbound.iter().enumerate() {
             let limits = config.inbound.get(&listener.service);
             let old = self.inbound.get(place);
@@ -151,6 +154,20 @@ impl Live {
             next.applications.insert(port, live);
         }
         next
+    }
+
+    /// The routes by which requests come to each service of ours.
+    fn entrances(
+        &self,
+        worker: &Worker,
+        old: &HashMap<ServiceName, Rc<Entrances>>,
+    ) -> HashMap<ServiceName, Rc<Entrances>> {
+        let build = |inbound: &Arc<config::Inbound>| {
+            let old = old.get(&inbound.service);
+            let found = Entrances::new(worker, inbound, (&self.fronts, &self.shadows), old)?;
+            Some((inbound.service.clone(), found))
+        };
+        each_inbound(&self.config).filter_map(build).collect()
     }
 
     /// The service of our own that a connection came in for.
@@ -211,7 +228,7 @@ impl Live {
         let cluster = Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
-            tally: worker.tally(direction, Some(&config.service)),
+            tally: worker.tally(direction, &config.service, None),
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
             faults: Faults::new(&config.faults, old.map(|old| &old.faults)),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
@@ -227,9 +244,9 @@ impl Live {
                 old.map(|old| &old.downloads),
                 at,
             ),
-            front: own(&self.fronts, direction, &config.service),
-            shadow: own(&self.shadows, direction, &config.service),
-            entrances: own(&self.entrances, direction, &config.service),
+            front: own(direction, || self.fronts.at(&config.service)),
+            shadow: own(direction, || self.shadows.at(&config.service)),
+            entrances: own(direction, || self.entrances.get(&config.service)),
             foreseen: self.foreseen(worker, config, old, &foretold, shared),
             foretold,
             is_shadow: false,
@@ -319,7 +336,9 @@ impl Cluster {
     /// How much of the queue is taken that requests pass after their limits; none where there is none.
     pub(crate) fn queue_used(&self) -> Option<Percent> {
         let places = match &self.front {
-            Some(front) => front.look(|front| (front.depth() + front.held(), front.capacity())),
+            Some(approach) => approach
+                .front
+                .look(|front| (front.depth() + front.held(), front.capacity())),
             None => {
                 let gate = self.bulkhead.as_ref()?;
                 gate.look(|gate| (gate.waiting(), gate.queue_capacity()))
@@ -359,25 +378,9 @@ impl Cluster {
 }
 
 /// What there is of a service that is our own.
-fn own<T>(
-    all: &HashMap<ServiceName, Rc<T>>,
-    direction: Direction,
-    service: &ServiceName,
-) -> Option<Rc<T>> {
+fn own<'a, T: Clone + 'a>(direction: Direction, find: impl FnOnce() -> Option<&'a T>) -> Option<T> {
     let is_inbound = direction == Direction::Inbound;
-    all.get(service).filter(|_| is_inbound).cloned()
-}
-
-/// The routes by which requests come to each service of ours.
-fn entrances(
-    config: &Config,
-    old: &HashMap<ServiceName, Rc<Entrances>>,
-) -> HashMap<ServiceName, Rc<Entrances>> {
-    let build = |inbound: &Arc<config::Inbound>| {
-        let found = Entrances::new(inbound, old.get(&inbound.service))?;
-        Some((inbound.service.clone(), found))
-    };
-    each_inbound(config).filter_map(build).collect()
+    is_inbound.then(find).flatten().cloned()
 }
 
 /// What is enforced for each service of ours.
@@ -385,28 +388,6 @@ fn each_inbound(config: &Config) -> impl Iterator<Item = &Arc<config::Inbound>> 
     let captured = config.applications.values();
     let captured = captured.map(|application| &application.inbound);
     config.inbound.values().chain(captured)
-}
-
-/// What stands in front of each service of ours, by the rules that `rules_of` finds. Who runs or waits stays so.
-fn fronts(
-    worker: &Worker,
-    config: &Config,
-    old: &HashMap<ServiceName, Rc<Front>>,
-    rules_of: impl Fn(&config::Inbound) -> &Option<config::Backpressure>,
-) -> HashMap<ServiceName, Rc<Front>> {
-    let rules = each_inbound(config)
-        .filter_map(|inbound| Some((&inbound.service, rules_of(inbound).clone()?)));
-    let build = |(service, rules): (&ServiceName, config::Backpressure)| {
-        let front = match old.get(service) {
-            Some(front) => {
-                front.reconfigure(rules);
-                Rc::clone(front)
-            }
-            None => Front::new(rules, worker.clock),
-        };
-        (service.clone(), front)
-    };
-    rules.map(build).collect()
 }
 
 fn reconfigured(old: Option<&Rc<Gate>>, params: bulkhead::Params) -> Rc<Gate> {

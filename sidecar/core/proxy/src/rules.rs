@@ -1,7 +1,7 @@
 //! The rules of a service's routes in force: which of them a request falls under, and whose turn it is there.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -14,6 +14,8 @@ use crate::live::{Cluster, Overlay};
 use crate::request::Request;
 use crate::stages::mirror::Mirror;
 use crate::stages::rate_limit::subject;
+use crate::tally::Tally;
+use crate::worker::Worker;
 
 /// Every rule of a service, by the ports they are for.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub(crate) struct Rule {
     turns: Rc<RefCell<Turns>>,
     /// Where copies of its requests go.
     pub(crate) mirrors: Vec<Rc<Mirror>>,
+    /// In the order of its backends: what is counted of its requests to each.
+    tallies: Vec<OnceCell<Rc<Tally>>>,
     /// In the order of its backends: these as its requests meet them, where it has settings of its own.
     pub(crate) overlays: RefCell<Vec<Option<Overlay>>>,
 }
@@ -78,12 +82,17 @@ impl Rules {
 
     /// The rule that a request to that port falls under.
     pub(crate) fn find(&self, port: u16, request: &dyn Request) -> Option<&Rc<Rule>> {
+        self.rules.get(self.find_place(port, request)?)
+    }
+
+    /// Its place among all of them.
+    pub(crate) fn find_place(&self, port: u16, request: &dyn Request) -> Option<usize> {
         let (_, table, places) = self.ports.iter().find(|(number, ..)| *number == port)?;
         let place = table.find(&Asked {
             path: canonical_path(request.path()),
             request,
         })?;
-        self.rules.get(*places.get(place)?)
+        places.get(place).copied()
     }
 }
 
@@ -106,6 +115,7 @@ impl Rule {
             label: format!("{}/{}", config.route.name, config.name).into(),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
             mirrors,
+            tallies: config.backends.iter().map(|_| OnceCell::new()).collect(),
             overlays: RefCell::new(overlays.unwrap_or_default()),
         })
     }
@@ -139,6 +149,19 @@ impl Rule {
         let backends = &self.config.backends;
         let weight = |place: usize| backends.get(place).map_or(0, |backend| backend.weight);
         turns.next(backends.len(), weight)
+    }
+
+    /// What is counted of its requests to the backend at a place, which is that service.
+    pub(crate) fn tally(&self, worker: &Worker, place: usize, service: &Cluster) -> Rc<Tally> {
+        let find = || {
+            worker.tally(
+                service.direction,
+                &service.config.service,
+                Some(&self.label),
+            )
+        };
+        let known = self.tallies.get(place);
+        known.map_or_else(find, |tally| Rc::clone(tally.get_or_init(find)))
     }
 
     /// The backend at a place as requests of the rule meet it, if the rule has settings of its own.

@@ -1,6 +1,8 @@
-//! What is counted about one service in one direction; plain cells, read between requests.
+//! What is counted about services in each direction, by the rules that requests fall under; plain cells, read between
+//! requests.
 
 use std::cell::{Cell, RefCell};
+use std::iter;
 use std::rc::Rc;
 
 use policy::Reason;
@@ -10,10 +12,18 @@ use policy::histogram::Histogram;
 use policy::method::Method;
 use smallvec::SmallVec;
 
-/// Ways of ending that are told apart by rules too.
-const MOST_WAYS: usize = 1000;
+/// Rules that are told apart, of all that ever led to one service.
+const MOST_RULES: usize = 250;
 
-/// Counters and gauges; they outlive the cluster, since counters only grow.
+/// What is counted about one service in one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    /// Of requests that no rule decided about, or one too many.
+    whole: Rc<Tally>,
+    by_rule: Vec<(Rc<str>, Rc<Tally>)>,
+}
+
+/// Counters and gauges of the requests of one rule; they outlive the cluster, since counters only grow.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// How often each way of ending was seen, the commonest first: few are, so a search is a glance.
@@ -31,11 +41,9 @@ pub(crate) struct Tally {
     pub(crate) called_ns: Cell<u64>,
 }
 
-/// How a request ended, as far as metrics tell; every part from a closed set, or named by the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a request ended, as far as metrics tell; every part from a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// The rule that it fell under.
-    pub(crate) route: Option<Rc<str>>,
     pub(crate) method: Method,
     /// The first digit of the status; zero when there was none.
     pub(crate) class: u8,
@@ -129,15 +137,44 @@ impl HedgeResult {
     }
 }
 
+impl Tallies {
+    /// What is counted of requests that no rule decided about.
+    pub(crate) const fn whole(&self) -> &Rc<Tally> {
+        &self.whole
+    }
+
+    /// What is counted of requests of a rule; where there are too many rules, with those of none.
+    pub(crate) fn of(&mut self, rule: &Rc<str>) -> Rc<Tally> {
+        let mut known = self.by_rule.iter();
+        if let Some((_, tally)) = known.find(|(name, _)| name == rule) {
+            return Rc::clone(tally);
+        }
+        if self.by_rule.len() >= MOST_RULES {
+            return Rc::clone(&self.whole);
+        }
+        let tally = Rc::new(Tally::default());
+        self.by_rule.push((Rc::clone(rule), Rc::clone(&tally)));
+        tally
+    }
+
+    /// What is counted of requests of no rule, whose name is empty, and of each that some request fell under.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Tally)> {
+        let whole = iter::once(("", &*self.whole));
+        let by_rule = self.by_rule.iter().map(|(name, tally)| (&**name, &**tally));
+        whole.chain(by_rule.filter(|(_, tally)| tally.called_ns.get() > 0))
+    }
+
+    /// A count over all rules.
+    pub(crate) fn sum(&self, count: impl Fn(&Tally) -> u64) -> u64 {
+        self.iter().map(|(_, tally)| count(tally)).sum()
+    }
+}
+
 impl Tally {
     /// Counts a request that ended so after so long.
-    pub(crate) fn count(&self, mut ended: Ended, duration_ns: u64) {
+    pub(crate) fn count(&self, ended: Ended, duration_ns: u64) {
         self.durations.borrow_mut().record(duration_ns);
         let mut requests = self.requests.borrow_mut();
-        if requests.len() >= MOST_WAYS {
-            // Rules come and go; what is closed by itself always has its place.
-            ended.route = None;
-        }
         let Some(place) = requests.iter().position(|(known, _)| *known == ended) else {
             return requests.push((ended, 1));
         };

@@ -42,7 +42,7 @@ use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::{Refusal, endpoint};
-use crate::tally::Tally;
+use crate::tally::{Tallies, Tally};
 use crate::upstream::Retirement;
 use crate::wire::Memory;
 
@@ -83,9 +83,9 @@ pub(crate) struct Worker {
     pub(crate) memory: Memory,
     pub(crate) kits: Kits,
     pub(crate) mirrored: Rc<Room>,
-    tallies: RefCell<HashMap<(Direction, ServiceName), Rc<Tally>>>,
+    tallies: RefCell<HashMap<(Direction, ServiceName), Tallies>>,
     /// Requests that found no service, by direction.
-    unrouted: [Rc<Tally>; 2],
+    unrouted: [Tallies; 2],
     /// Connections refused because there were too many.
     pub(crate) refused_connections: Cell<u64>,
 }
@@ -369,22 +369,33 @@ impl Worker {
         self.own.iter().any(is_at_port) && is_of_this_host(address)
     }
 
-    /// What is counted about a service in one direction; about requests without one for `None`.
-    pub(crate) fn tally(&self, direction: Direction, service: Option<&ServiceName>) -> Rc<Tally> {
-        let Some(service) = service else {
-            return Rc::clone(&self.unrouted[usize::from(direction == Direction::Outbound)]);
-        };
+    /// What is counted about requests that found no service.
+    pub(crate) fn unrouted(&self, direction: Direction) -> &Rc<Tally> {
+        self.unrouted[usize::from(direction == Direction::Outbound)].whole()
+    }
+
+    /// What is counted about requests to a service in one direction, under that rule, or under none.
+    pub(crate) fn tally(
+        &self,
+        direction: Direction,
+        service: &ServiceName,
+        rule: Option<&Rc<str>>,
+    ) -> Rc<Tally> {
         let mut tallies = self.tallies.borrow_mut();
-        Rc::clone(tallies.entry((direction, service.clone())).or_default())
+        let tallies = tallies.entry((direction, service.clone())).or_default();
+        match rule {
+            Some(rule) => tallies.of(rule),
+            None => Rc::clone(tallies.whole()),
+        }
     }
 
     /// Hands everything that is counted to `each`.
     pub(crate) fn visit_tallies(
         &self,
-        mut each: impl FnMut(Direction, Option<&ServiceName>, &Tally),
+        mut each: impl FnMut(Direction, Option<&ServiceName>, &Tallies),
     ) {
-        for ((direction, service), tally) in &*self.tallies.borrow() {
-            each(*direction, Some(service), tally);
+        for ((direction, service), tallies) in &*self.tallies.borrow() {
+            each(*direction, Some(service), tallies);
         }
         each(Direction::Inbound, None, &self.unrouted[0]);
         each(Direction::Outbound, None, &self.unrouted[1]);

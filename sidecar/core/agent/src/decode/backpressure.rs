@@ -6,15 +6,33 @@ use policy::Criticality;
 use policy::backpressure::{
     Concurrency, Discipline, EarlyDetection, Mode, Params, QueueParams, codel, gradient,
 };
-use proxy::config::{Backpressure, Class};
+use proxy::config::{Backpressure, Class, ScopedBackpressure};
 
 use super::Fault;
 use super::limits::{request_match, subject};
 use super::outbound::Origins;
 use super::read::{Under, each, enumeration, nanoseconds, percent, positive, required};
+use super::scope::scope;
 use crate::mesh;
 
-pub(super) fn decode(wire: mesh::InboundBackpressure) -> Result<Backpressure, Fault> {
+/// What a field says, if it is there.
+pub(super) fn front(
+    field: &str,
+    wire: Option<mesh::InboundBackpressure>,
+) -> Result<Option<Backpressure>, Fault> {
+    wire.map(decode).transpose().under(field)
+}
+
+/// What is said of the requests of a route or of a rule.
+pub(super) fn scoped(wire: mesh::RouteBackpressure) -> Result<ScopedBackpressure, Fault> {
+    Ok(ScopedBackpressure {
+        scope: scope(required("scope", wire.scope)?),
+        backpressure: front("backpressure", wire.backpressure)?,
+        shadow: front("shadowBackpressure", wire.shadow_backpressure)?,
+    })
+}
+
+fn decode(wire: mesh::InboundBackpressure) -> Result<Backpressure, Fault> {
     let origins = Origins(&wire.origins);
     let policy = |path| origins.policy(path).map(Arc::new);
     let settings = required("settings", wire.settings)?;

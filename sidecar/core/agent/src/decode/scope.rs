@@ -14,7 +14,8 @@ pub(super) fn only(wire: Option<mesh::RouteScope>) -> Reach {
     }
 }
 
-fn scope(wire: mesh::RouteScope) -> Scope {
+/// The requests of a route or of a rule.
+pub(super) fn scope(wire: mesh::RouteScope) -> Scope {
     let route = PolicyRef {
         kind: wire.kind.into(),
         namespace: wire.namespace.into(),

@@ -1,6 +1,7 @@
 //! Metric families: names and labels as documented, values read from plain cells.
 
 mod breakers;
+mod bulkheads;
 mod endpoints;
 mod faults;
 mod fronts;
@@ -44,7 +45,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         attempts(worker),
         breakers::states(worker),
         breakers::transitions(worker),
-        bulkhead_in_flight(worker),
+        bulkheads::in_flight(worker),
         queue_capacity(worker),
         queue_depth(worker),
         queue_growth(worker),
@@ -144,14 +145,17 @@ fn own(worker: &Worker) -> Label {
 /// Failures that something else answered, or another service was asked to.
 fn fallbacks(worker: &Worker) -> Family {
     let mut family = counter("breakwater_fallbacks_total", &["service", "by"]);
-    worker.visit_tallies(|_, service, tally| {
+    worker.visit_tallies(|_, service, tallies| {
         let counts = [
-            ("response", &tally.answered_instead),
-            ("service", &tally.asked_instead),
+            (
+                "response",
+                tallies.sum(|tally| tally.answered_instead.get()),
+            ),
+            ("service", tallies.sum(|tally| tally.asked_instead.get())),
         ];
-        for (by, count) in counts.into_iter().filter(|(_, count)| count.get() > 0) {
+        for (by, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             let service = service.map_or(word(""), text);
-            family.push([service, word(by)], count.get() as f64);
+            family.push([service, word(by)], count as f64);
         }
     });
     family
@@ -169,19 +173,21 @@ fn requests(worker: &Worker) -> Family {
         "reason",
     ];
     let mut family = counter("breakwater_requests_total", labels);
-    worker.visit_tallies(|direction, service, tally| {
-        tally.visit_requests(|ended, count| {
-            let labels = way(worker, direction, service);
-            family.push(labels.into_iter().chain(ended_labels(ended)), count as f64);
-        });
+    worker.visit_tallies(|direction, service, tallies| {
+        for (rule, tally) in tallies.iter() {
+            tally.visit_requests(|ended, count| {
+                let labels = way(worker, direction, service).into_iter();
+                let labels = labels.chain([text(rule)]).chain(ended_labels(ended));
+                family.push(labels, count as f64);
+            });
+        }
     });
     family
 }
 
-fn ended_labels(ended: &Ended) -> [Label; 5] {
+fn ended_labels(ended: &Ended) -> [Label; 4] {
     const CLASSES: [&str; 6] = ["", "1xx", "2xx", "3xx", "4xx", "5xx"];
     [
-        ended.route.as_deref().map_or(word(""), text),
         word(method_name(ended.method)),
         word(
             CLASSES
@@ -200,31 +206,36 @@ fn durations(worker: &Worker) -> Family {
         ..family(
             "breakwater_request_duration_seconds",
             MetricKind::Histogram,
-            &["direction", "service", "peer"],
+            &["direction", "service", "peer", "route"],
         )
     };
-    worker.visit_tallies(|direction, service, tally| {
-        let histogram = tally.durations.borrow();
-        family.points.push(Point {
-            labels: way(worker, direction, service).into(),
-            value: histogram.sum_ns() as f64 / 1e9,
-            buckets: histogram.counts().to_vec(),
-        });
+    worker.visit_tallies(|direction, service, tallies| {
+        for (rule, tally) in tallies.iter() {
+            let labels = way(worker, direction, service).into_iter();
+            let histogram = tally.durations.borrow();
+            family.points.push(Point {
+                labels: labels.chain([text(rule)]).collect(),
+                value: histogram.sum_ns() as f64 / 1e9,
+                buckets: histogram.counts().to_vec(),
+            });
+        }
     });
     family
 }
 
 fn attempts(worker: &Worker) -> Family {
-    let labels = &["service", "peer", "result"];
+    let labels = &["service", "peer", "route", "result"];
     let mut family = counter("breakwater_attempts_total", labels);
-    worker.visit_tallies(|direction, service, tally| {
+    worker.visit_tallies(|direction, service, tallies| {
         if direction == Direction::Inbound || service.is_none() {
             return;
         }
-        for result in AttemptResult::ALL {
-            let [_, service, peer] = way(worker, direction, service);
-            let count = tally.attempts(result) as f64;
-            family.push([service, peer, word(result.as_str())], count);
+        for (rule, tally) in tallies.iter() {
+            for result in AttemptResult::ALL {
+                let [_, service, peer] = way(worker, direction, service);
+                let labels = [service, peer, text(rule), word(result.as_str())];
+                family.push(labels, tally.attempts(result) as f64);
+            }
         }
     });
     family
@@ -232,12 +243,12 @@ fn attempts(worker: &Worker) -> Family {
 
 fn hedges(worker: &Worker) -> Family {
     let mut family = counter("breakwater_hedges_total", &["service", "peer", "result"]);
-    worker.visit_tallies(|direction, service, tally| {
+    worker.visit_tallies(|direction, service, tallies| {
         if direction == Direction::Inbound || service.is_none() {
             return;
         }
         for result in HedgeResult::ALL {
-            let count = tally.hedges(result);
+            let count = tallies.sum(|tally| tally.hedges(result));
             // Few services are hedged.
             if count > 0 {
                 let [_, service, peer] = way(worker, direction, service);
@@ -250,9 +261,9 @@ fn hedges(worker: &Worker) -> Family {
 
 fn probes(worker: &Worker) -> Family {
     let mut family = counter("breakwater_health_probes_total", &["service", "result"]);
-    worker.visit_tallies(|_, service, tally| {
+    worker.visit_tallies(|_, service, tallies| {
         for (has_passed, result) in [(true, "passed"), (false, "failed")] {
-            let count = tally.probes(has_passed);
+            let count = tallies.whole().probes(has_passed);
             if let (Some(service), 1..) = (service, count) {
                 family.push([text(service), word(result)], count as f64);
             }
@@ -263,9 +274,10 @@ fn probes(worker: &Worker) -> Family {
 
 fn in_flight(worker: &Worker) -> Family {
     let mut family = gauge("breakwater_inflight", &["direction", "service", "peer"]);
-    worker.visit_tallies(|direction, service, tally| {
+    worker.visit_tallies(|direction, service, tallies| {
         let labels = way(worker, direction, service);
-        family.push(labels, f64::from(tally.in_flight.get()));
+        let in_flight = tallies.sum(|tally| tally.in_flight.get().into());
+        family.push(labels, in_flight as f64);
     });
     family
 }
@@ -293,18 +305,6 @@ fn budgets(worker: &Worker) -> Family {
     per_cluster(
         gauge("breakwater_retry_budget_balance", &["service"]),
         balance,
-        worker,
-    )
-}
-
-fn bulkhead_in_flight(worker: &Worker) -> Family {
-    let running = |cluster: &Cluster| {
-        let gate = cluster.bulkhead.as_ref()?;
-        Some(f64::from(gate.look(policy::bulkhead::Bulkhead::in_flight)))
-    };
-    per_cluster(
-        gauge("breakwater_bulkhead_inflight", &["service"]),
-        running,
         worker,
     )
 }

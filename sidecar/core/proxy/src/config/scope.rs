@@ -34,13 +34,14 @@ pub(crate) struct Way<'a> {
 }
 
 impl Scope {
-    fn covers(&self, rule: &RouteRule) -> bool {
+    /// Whether requests of a rule belong to it.
+    pub(crate) fn covers(&self, rule: &RouteRule) -> bool {
         let is_rule = |name: &str| *name == *rule.name;
         self.rule.as_deref().is_none_or(is_rule) && self.route.is_same_object(&rule.route)
     }
 
     /// Whether it is a part of the other, and not all of it.
-    fn is_within(&self, other: Option<&Self>) -> bool {
+    pub(crate) fn is_within(&self, other: Option<&Self>) -> bool {
         let is_within = |other: &Self| {
             other.rule.is_none() && self.rule.is_some() && self.route.is_same_object(&other.route)
         };

@@ -315,7 +315,7 @@ impl Exchange {
             let latency_ns = answered_ns.saturating_sub(attempt.began_ns);
             cluster.limits.note_latency(latency_ns, now_ns);
         }
-        cluster.tally.count_attempt(result);
+        self.record.flight.tally().count_attempt(result);
         if let (AttemptResult::Success, Some(recent)) = (result, &cluster.recent) {
             recent.borrow_mut().record(latency_ns, now_ns);
         }

@@ -1,5 +1,7 @@
 //! What the sidecar changes in heads, and the answers of its own.
 
+use std::rc::Rc;
+
 use http1::Known;
 use policy::grpc::Code;
 use policy::{Criticality, Reason};
@@ -96,14 +98,16 @@ impl Exchange {
         }
     }
 
-    /// Tells callers which share of their requests is admitted.
+    /// Tells callers which share of their requests is admitted. They keep back whatever they call: what is throttled of
+    /// one route alone is not told.
     fn tell_rate(&self, edit: &mut dyn Edit) {
-        let cluster = self.route.as_ref().map(|route| &route.cluster);
-        backpressure::tell_rate(
-            cluster.and_then(|cluster| cluster.front.as_ref()),
-            self.now_ns,
-            edit,
-        );
+        let Some(route) = &self.route else { return };
+        let (Some(met), Some(whole)) = (route.front(), &route.cluster.front) else {
+            return;
+        };
+        if Rc::ptr_eq(&met.front, &whole.front) {
+            backpressure::tell_rate(&met.front, self.now_ns, edit);
+        }
     }
 
     /// Says how many attempts there were, and that whoever called should not start over.

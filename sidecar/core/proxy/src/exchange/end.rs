@@ -87,10 +87,10 @@ impl Drop for Exchange {
         if self.is_recorded {
             return;
         }
-        if let (Some(_), Some(route)) = (&self.current, &self.route) {
+        let tally = self.record.flight.tally();
+        if self.current.is_some() {
             let under_way = 1 + usize::from(self.rival.is_some());
-            (0..under_way)
-                .for_each(|_| route.cluster.tally.count_attempt(AttemptResult::Cancelled));
+            (0..under_way).for_each(|_| tally.count_attempt(AttemptResult::Cancelled));
         }
         let refusal = Refusal::new(Reason::ClientCancelled);
         if self.record.status == 0 {

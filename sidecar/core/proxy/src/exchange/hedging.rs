@@ -41,7 +41,7 @@ impl Exchange {
         let route = self.route.clone()?;
         let begun = self.begin_rival(&route);
         if begun.is_none() {
-            route.cluster.tally.count_hedge(HedgeResult::Refused);
+            self.record.flight.tally().count_hedge(HedgeResult::Refused);
         }
         begun
     }
@@ -134,7 +134,8 @@ impl Exchange {
         };
         self.now_ns = self.worker.clock.now_ns();
         let cluster = &route.cluster;
-        cluster.tally.count_attempt(AttemptResult::Cancelled);
+        let tally = self.record.flight.tally();
+        tally.count_attempt(AttemptResult::Cancelled);
         // It took at least so long: left out, percentiles would fall with every hedge, and hedges rise.
         if let Some(recent) = &cluster.recent {
             let least_ns = self.now_ns.saturating_sub(rival.attempt.began_ns);
@@ -165,11 +166,11 @@ impl Exchange {
 
     /// One of two attempts is left.
     fn note_survivor(&mut self, hedge: HedgeResult) {
-        let (Some(survivor), Some(route)) = (&self.current, &self.route) else {
+        let Some(survivor) = &self.current else {
             return;
         };
         self.tried = Some(survivor.picked.id);
         self.record.upstream = Some(survivor.picked.address);
-        route.cluster.tally.count_hedge(hedge);
+        self.record.flight.tally().count_hedge(hedge);
     }
 }

@@ -6,29 +6,22 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 
 use super::{Entry, Front, Keys, Permit, Wait};
 use crate::clock::Clock;
-use crate::config::Backpressure;
 use crate::trace::Key;
 
-fn rules(limit: u32, capacity: u32, mode: Mode) -> Backpressure {
-    Backpressure {
-        params: Params {
-            concurrency: Concurrency::Fixed(limit),
-            queue: Some(QueueParams {
-                capacity,
-                mode,
-                discipline: Discipline::Fifo,
-            }),
-            early_detection: None,
-        },
-        classes: Vec::new(),
-        fairness: Vec::new(),
-        concurrency_policy: None,
-        queue_policy: None,
+fn figures(limit: u32, capacity: u32, mode: Mode) -> Params {
+    Params {
+        concurrency: Concurrency::Fixed(limit),
+        queue: Some(QueueParams {
+            capacity,
+            mode,
+            discipline: Discipline::Fifo,
+        }),
+        early_detection: None,
     }
 }
 
 fn front(limit: u32, capacity: u32, mode: Mode) -> Rc<Front> {
-    Front::new(rules(limit, capacity, mode), Clock::start())
+    Front::new(figures(limit, capacity, mode), Clock::start())
 }
 
 fn enter(front: &Rc<Front>) -> Entry {
@@ -159,7 +152,7 @@ async fn an_edit_calls_those_whom_it_lets_in_and_keeps_the_rest() {
     let front = front(1, 4, Mode::DropNewest);
     let _running = runs(&front);
     let (first, second) = (waits(&front), waits(&front));
-    front.reconfigure(rules(2, 4, Mode::DropNewest));
+    front.reconfigure(figures(2, 4, Mode::DropNewest));
     let permit = first.await.unwrap();
     assert_eq!(running_and_waiting(&front), (2, 1));
     drop(permit);
@@ -183,7 +176,7 @@ fn only_a_throttle_tells_a_rate() {
     ));
     let rate = front.admit_rate(front.clock.now_ns());
     assert_eq!(rate, Some(Percent::new(50)));
-    front.reconfigure(rules(1, 2, Mode::DropNewest));
+    front.reconfigure(figures(1, 2, Mode::DropNewest));
     assert_eq!(front.admit_rate(front.clock.now_ns()), None);
 }
 

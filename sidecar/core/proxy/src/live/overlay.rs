@@ -3,16 +3,14 @@
 //! A block that says the same for both has one machine for both; so have the rules of one route among each other. Only
 //! what is said otherwise has a machine of its own, and a breaker that each route has for itself.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Cluster, Gate, Live, admission, breaker, budget, recent};
-use crate::config::{self, RouteSettings};
+use crate::config::{self, RouteSettings, ServiceName};
 use crate::report::Direction;
 use crate::rules::{Rule, Rules};
-use crate::stages::breaker::Guard;
 use crate::stages::fault::Faults;
 use crate::stages::rate_limit::Limits;
 use crate::worker::Worker;
@@ -42,39 +40,65 @@ impl Live {
                     laid.push((Rc::clone(rule), cluster));
                 }
             }
-            self.name_breakers(&cluster.rules, &laid);
+            self.name_machines(&cluster.rules, &laid);
         }
     }
 
-    /// Names the breakers that some rules have for themselves: by the route if all its rules that lead to the service have
-    /// it, else by the first that does.
-    fn name_breakers(&self, rules: &Rules, laid: &[(Rc<Rule>, Rc<Cluster>)]) {
+    /// Names what some rules have for themselves: each breaker, and each bulkhead.
+    fn name_machines(&mut self, rules: &Rules, laid: &[(Rc<Rule>, Rc<Cluster>)]) {
         for (rule, cluster) in laid {
-            let service = &cluster.config.service;
-            let of_all = self
-                .clusters
-                .get(service)
-                .and_then(|all| all.breaker.as_ref());
-            let is_own = |own: &&Rc<RefCell<Guard>>| of_all.is_none_or(|all| !Rc::ptr_eq(own, all));
-            let Some(breaker) = cluster.breaker.as_ref().filter(is_own) else {
-                continue;
+            let named = |having: &dyn Fn(&Cluster) -> bool| {
+                self.name_of(rules, laid, (rule, &cluster.config.service), having)
             };
-            let has_it = |cluster: &Cluster| {
-                let other = cluster.breaker.as_ref();
-                other.is_some_and(|other| Rc::ptr_eq(other, breaker))
+            if let Some(breaker) = self.apart(cluster, |cluster| cluster.breaker.as_ref()) {
+                let has_it = |other: &Cluster| is(other.breaker.as_ref(), breaker);
+                breaker.borrow_mut().route = Some(named(&has_it));
+            }
+            let gate = self.apart(cluster, |cluster| cluster.bulkhead.as_ref());
+            let is_known = |gate: &Rc<Gate>| {
+                let mut known = self.route_bulkheads.iter();
+                known.any(|(service, _, known)| {
+                    *service == cluster.config.service && Rc::ptr_eq(known, gate)
+                })
             };
-            let having = laid.iter().filter(|(_, cluster)| has_it(cluster));
-            let having: Vec<_> = having.map(|(rule, _)| rule).collect();
-            let route = &rule.config.route;
-            let mut of_route = rules.iter().filter(|other| {
-                other.config.route.is_same_object(route) && other.leads_to(service)
-            });
-            let is_whole = of_route.all(|rule| having.iter().any(|one| Rc::ptr_eq(one, rule)));
-            let name = match having.first() {
-                Some(first) if !is_whole => first.to_string(),
-                _ => route.name.to_string(),
-            };
-            breaker.borrow_mut().route = Some(name.into());
+            if let Some(gate) = gate.filter(|gate| !is_known(gate)) {
+                let has_it = |other: &Cluster| is(other.bulkhead.as_ref(), gate);
+                let (service, name) = (cluster.config.service.clone(), named(&has_it));
+                self.route_bulkheads.push((service, name, Rc::clone(gate)));
+            }
+        }
+    }
+
+    /// A machine that a rule does not share with all requests of its service.
+    fn apart<'a, T>(
+        &self,
+        ruled: &'a Cluster,
+        machine: impl Fn(&Cluster) -> Option<&Rc<T>>,
+    ) -> Option<&'a Rc<T>> {
+        let all = self.clusters.get(&ruled.config.service);
+        let of_all = all.and_then(|all| machine(all));
+        machine(ruled).filter(|own| !is(of_all, own))
+    }
+
+    /// How people name what some rules have for themselves: by the route if all its rules that lead to the service have
+    /// it, else by the first that does.
+    fn name_of(
+        &self,
+        rules: &Rules,
+        laid: &[(Rc<Rule>, Rc<Cluster>)],
+        (rule, service): (&Rule, &ServiceName),
+        has_it: &dyn Fn(&Cluster) -> bool,
+    ) -> Arc<str> {
+        let having = laid.iter().filter(|(_, cluster)| has_it(cluster));
+        let having: Vec<_> = having.map(|(rule, _)| rule).collect();
+        let route = &rule.config.route;
+        let mut of_route = rules
+            .iter()
+            .filter(|other| other.config.route.is_same_object(route) && other.leads_to(service));
+        let is_whole = of_route.all(|rule| having.iter().any(|one| Rc::ptr_eq(one, rule)));
+        match having.first() {
+            Some(first) if !is_whole => first.to_string().into(),
+            _ => (*route.name).into(),
         }
     }
 
@@ -185,6 +209,11 @@ impl Live {
             config: Arc::clone(config),
         }
     }
+}
+
+/// Whether that is the machine.
+fn is<T>(found: Option<&Rc<T>>, machine: &Rc<T>) -> bool {
+    found.is_some_and(|found| Rc::ptr_eq(found, machine))
 }
 
 /// What is foreseen of the requests of a rule, at the endpoints as they are foreseen of its service.

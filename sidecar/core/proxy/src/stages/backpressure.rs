@@ -2,7 +2,6 @@
 
 pub(crate) mod shadow;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use http1::Known;
@@ -15,7 +14,7 @@ use super::rate_limit::subject;
 use super::{Refusal, criticality};
 use crate::clock::Clock;
 use crate::config::Backpressure;
-use crate::front::{Entry, Front, Permit, Wait};
+use crate::front::{Approach, Entry, Front, Permit, Wait};
 use crate::name::PolicyRef;
 use crate::request::{Edit, Request};
 use crate::trace::Key;
@@ -27,11 +26,12 @@ const READ_AHEAD_BYTES: u64 = 65_536;
 /// A permit, at once or after a wait; whether there was one.
 pub(crate) async fn enter(
     worker: &Worker,
-    front: &Rc<Front>,
+    approach: &Approach,
     arrival: &Arrival,
     deadline: Option<Deadline>,
     now_ns: u64,
 ) -> Result<(Permit, bool), Refusal> {
+    let front = &approach.front;
     let outcome = match front.enter(arrival, now_ns) {
         Entry::Runs(permit) => Ok((permit, false)),
         Entry::Waits(wait) => wait_for(&worker.clock, wait, deadline).await,
@@ -52,7 +52,7 @@ pub(crate) async fn enter(
         }
         Err(reason) => {
             front.counts.shed(arrival.class, reason);
-            Err(refusal(front, reason))
+            Err(refusal(approach, reason))
         }
     }
 }
@@ -93,18 +93,18 @@ async fn held_for(
 /// A request as what stands in front of the application sees it.
 pub(crate) fn arrival(
     worker: &Worker,
-    front: &Front,
+    approach: &Approach,
     request: &dyn Request,
     deadline: Option<Deadline>,
 ) -> Arrival {
-    let rules = Rc::clone(&front.rules.borrow());
+    let rules = &approach.rules;
     let hasher = &worker.across.hasher;
     Arrival {
         class: criticality::of(&rules.classes, request),
         flow: subject::flow(&rules.fairness, request, hasher),
         bytes: request.head_bytes() + body_bytes(request),
         deadline_ns: deadline.map(|deadline| deadline.at_ns()),
-        holds_permit: front.is_held_by(Key::of_call(request, hasher)),
+        holds_permit: approach.front.is_held_by(Key::of_call(request, hasher)),
     }
 }
 
@@ -116,8 +116,8 @@ fn body_bytes(request: &dyn Request) -> u64 {
 }
 
 /// A refusal under the policy behind it.
-pub(crate) fn refusal(front: &Front, reason: Reason) -> Refusal {
-    Refusal::new(reason).by(policy_of(&front.rules.borrow(), reason))
+pub(crate) fn refusal(approach: &Approach, reason: Reason) -> Refusal {
+    Refusal::new(reason).by(policy_of(&approach.rules, reason))
 }
 
 fn policy_of(rules: &Backpressure, reason: Reason) -> Option<Arc<PolicyRef>> {
@@ -129,8 +129,8 @@ fn policy_of(rules: &Backpressure, reason: Reason) -> Option<Arc<PolicyRef>> {
 }
 
 /// Tells callers which share is admitted, if it is not all.
-pub(crate) fn tell_rate(front: Option<&Rc<Front>>, now_ns: u64, edit: &mut dyn Edit) {
-    if let Some(rate) = front.and_then(|front| front.admit_rate(now_ns)) {
+pub(crate) fn tell_rate(front: &Front, now_ns: u64, edit: &mut dyn Edit) {
+    if let Some(rate) = front.admit_rate(now_ns) {
         edit.set(Known::BreakwaterAdmitRate, fraction(rate).as_bytes());
     }
 }

@@ -92,7 +92,7 @@ impl Record {
             direction,
             service: None,
             rule: None,
-            flight: Flight::begin(&worker.tally(direction, None), now_ns),
+            flight: Flight::begin(worker.unrouted(direction), now_ns),
             method: Method::Other,
             protocol: "",
             started_ns: now_ns,
@@ -147,7 +147,6 @@ impl Record {
 
     fn ended(&self) -> Ended {
         Ended {
-            route: self.rule.as_ref().map(|rule| Rc::clone(&rule.label)),
             method: self.method,
             class: (self.status / 100) as u8,
             code: self.code,

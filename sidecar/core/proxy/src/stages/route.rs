@@ -12,6 +12,8 @@ use policy::method::Method;
 use super::Refusal;
 use super::endpoint::EndpointSet;
 use crate::config::{Protocol, Way};
+use crate::entrances::Entrance;
+use crate::front::Approach;
 use crate::handle::{Supply, Wanted};
 use crate::host;
 use crate::live::{Cluster, Live};
@@ -30,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) rule: Option<Rc<Rule>>,
     /// The service that was called, where its rule leads to another one and something is said of that way.
     pub(crate) called: Option<Rc<Cluster>>,
+    /// The way in by the rule, of a request that is for our own application.
+    pub(crate) entrance: Option<Rc<Entrance>>,
 }
 
 impl Route {
@@ -46,6 +50,22 @@ impl Route {
         Way {
             leads_on: true,
             ..self.way()
+        }
+    }
+
+    /// How it comes to what stands in front of our application.
+    pub(crate) fn front(&self) -> Option<&Approach> {
+        match &self.entrance {
+            Some(entrance) => entrance.front.as_ref(),
+            None => self.cluster.front.as_ref(),
+        }
+    }
+
+    /// How it would, if the policies in shadow acted too.
+    pub(crate) fn shadow(&self) -> Option<&Approach> {
+        match &self.entrance {
+            Some(entrance) => entrance.shadow.as_ref(),
+            None => self.cluster.shadow.as_ref(),
         }
     }
 }
@@ -193,6 +213,7 @@ fn at_port(cluster: &Rc<Cluster>, port: Option<u16>) -> Found {
             endpoints: Rc::clone(endpoints),
             rule: None,
             called: None,
+            entrance: None,
         })
     })
 }

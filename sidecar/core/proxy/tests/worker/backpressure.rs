@@ -109,6 +109,7 @@ fn config(rules: Option<Backpressure>) -> Arc<Config> {
         backpressure: rules,
         shadow: None,
         routes: Vec::new(),
+        scoped: Vec::new(),
     };
     config.inbound.insert(cart(), Arc::new(inbound));
     Arc::new(config)

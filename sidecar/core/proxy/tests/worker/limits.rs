@@ -28,6 +28,7 @@ pub(crate) fn inbound(limits: Vec<LimitRules>) -> Arc<Config> {
             backpressure: None,
             shadow: None,
             routes: Vec::new(),
+            scoped: Vec::new(),
         }),
     );
     Arc::new(config)

@@ -150,6 +150,7 @@ async fn a_limit_at_the_callee_is_told_apart_from_its_application_by_the_caller(
         backpressure: None,
         shadow: None,
         routes: Vec::new(),
+        scoped: Vec::new(),
     };
     inbound.inbound.insert(cart(), rules.into());
     callee.handle.apply(inbound.into()).await.unwrap();

@@ -1,20 +1,14 @@
 //! What stands in front of applications: ours, and, as far as we queue for them, those we call.
 
-use std::collections::HashMap;
-use std::rc::Rc;
-
 use policy::Criticality;
 use policy::backpressure::Backpressure;
 use policy::bulkhead::Bulkhead;
 
-use super::{BOUNDS, counter, family, gauge, text, word};
-use crate::ServiceName;
+use super::{BOUNDS, Label, bulkheads, counter, family, gauge, text, word};
 use crate::front::Front;
-use crate::live::Live;
+use crate::live::{Fronts, Live};
 use crate::report::{Direction, Family, MetricKind, Point};
 use crate::worker::Worker;
-
-type Fronts = HashMap<ServiceName, Rc<Front>>;
 
 /// What acts.
 fn acting(live: &Live) -> &Fronts {
@@ -26,30 +20,31 @@ fn in_shadow(live: &Live) -> &Fronts {
     &live.shadows
 }
 
+/// Hands every front to `each`, with its service, and the route or rule that has it for itself.
 fn visit_of(
     worker: &Worker,
     fronts_of: fn(&Live) -> &Fronts,
-    mut each: impl FnMut(&ServiceName, &Front),
+    mut each: impl FnMut([Label; 2], &Front),
 ) {
-    for (service, front) in fronts_of(&worker.live.borrow()) {
-        each(service, front);
+    for (service, scope, front) in fronts_of(&worker.live.borrow()).iter() {
+        each([text(service), scope.map_or(word(""), text)], front);
     }
 }
 
-fn visit(worker: &Worker, each: impl FnMut(&ServiceName, &Front)) {
+fn visit(worker: &Worker, each: impl FnMut([Label; 2], &Front)) {
     visit_of(worker, acting, each);
 }
 
-/// A gauge with at most one value for each service of ours.
+/// A gauge with at most one value for each front.
 fn per_front(
     name: &'static str,
     value: impl Fn(&mut Backpressure) -> Option<f64>,
     worker: &Worker,
 ) -> Family {
-    let mut family = gauge(name, &["service"]);
-    visit(worker, |service, front| {
+    let mut family = gauge(name, &["service", "route"]);
+    visit(worker, |place, front| {
         if let Some(value) = front.look(&value) {
-            family.push([text(service)], value);
+            family.push(place, value);
         }
     });
     family
@@ -80,19 +75,17 @@ pub(super) fn queue_growth(worker: &Worker) -> Family {
 
 /// Who waits for our application, and for a place in the bulkhead of one that we call.
 pub(super) fn queue_depth(worker: &Worker) -> Family {
-    let mut family = gauge("breakwater_queue_depth", &["direction", "service"]);
-    visit(worker, |service, front| {
+    let mut family = gauge("breakwater_queue_depth", &["direction", "service", "route"]);
+    visit(worker, |[service, route], front| {
         let waiting = front.look(|machine| machine.depth() + machine.held());
         let direction = word(Direction::Inbound.as_str());
-        family.push([direction, text(service)], f64::from(waiting));
+        family.push([direction, service, route], f64::from(waiting));
     });
-    for cluster in worker.live.borrow().clusters.values() {
-        if let Some(gate) = &cluster.bulkhead {
-            let waiting = f64::from(gate.look(Bulkhead::waiting));
-            let direction = word(Direction::Outbound.as_str());
-            family.push([direction, text(&cluster.config.service)], waiting);
-        }
-    }
+    bulkheads::visit(worker, |[service, route], gate| {
+        let waiting = f64::from(gate.look(Bulkhead::waiting));
+        let direction = word(Direction::Outbound.as_str());
+        family.push([direction, service, route], waiting);
+    });
     family
 }
 
@@ -108,12 +101,12 @@ pub(super) fn shadow_wait(worker: &Worker) -> Family {
 fn waits(worker: &Worker, name: &'static str, fronts_of: fn(&Live) -> &Fronts) -> Family {
     let mut family = Family {
         bounds: &BOUNDS,
-        ..family(name, MetricKind::Histogram, &["service"])
+        ..family(name, MetricKind::Histogram, &["service", "route"])
     };
-    visit_of(worker, fronts_of, |service, front| {
+    visit_of(worker, fronts_of, |place, front| {
         let waits = front.counts.waits.borrow();
         family.points.push(Point {
-            labels: vec![text(service)],
+            labels: place.into(),
             value: waits.sum_ns() as f64 / 1e9,
             buckets: waits.counts().to_vec(),
         });
@@ -122,10 +115,11 @@ fn waits(worker: &Worker, name: &'static str, fronts_of: fn(&Live) -> &Fronts) -
 }
 
 pub(super) fn admitted(worker: &Worker) -> Family {
-    let mut family = counter("breakwater_admitted_total", &["service", "priority"]);
-    visit(worker, |service, front| {
+    let labels = &["service", "route", "priority"];
+    let mut family = counter("breakwater_admitted_total", labels);
+    visit(worker, |[service, route], front| {
         for class in Criticality::ALL {
-            let labels = [text(service), word(class.as_str())];
+            let labels = [service.clone(), route.clone(), word(class.as_str())];
             family.push(labels, front.counts.admitted(class) as f64);
         }
     });
@@ -142,10 +136,15 @@ pub(super) fn shadow_shed(worker: &Worker) -> Family {
 }
 
 fn refusals(worker: &Worker, name: &'static str, fronts_of: fn(&Live) -> &Fronts) -> Family {
-    let mut family = counter(name, &["service", "priority", "reason"]);
-    visit_of(worker, fronts_of, |service, front| {
+    let mut family = counter(name, &["service", "route", "priority", "reason"]);
+    visit_of(worker, fronts_of, |[service, route], front| {
         front.counts.visit_shed(|class, reason, count| {
-            let labels = [text(service), word(class.as_str()), word(reason.as_str())];
+            let labels = [
+                service.clone(),
+                route.clone(),
+                word(class.as_str()),
+                word(reason.as_str()),
+            ];
             family.push(labels, count as f64);
         });
     });

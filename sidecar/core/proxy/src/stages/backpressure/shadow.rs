@@ -1,18 +1,16 @@
 //! Backpressure in shadow: what would become of a request, decided on state of its own; the request goes on at once.
 
-use std::rc::Rc;
-
 use policy::backpressure::Arrival;
 use policy::{Criticality, Reason};
 
 use super::refusal;
-use crate::front::{Entry, Front, Keys, Permit, Wait};
+use crate::front::{Approach, Entry, Keys, Permit, Wait};
 use crate::stages::Refusal;
 
 /// The stay of one request in what stands in shadow. Dropping it gives back whatever it holds there.
 #[derive(Debug)]
 pub(crate) struct Shadow {
-    front: Rc<Front>,
+    approach: Approach,
     class: Criticality,
     since_ns: u64,
     stay: Stay,
@@ -30,12 +28,13 @@ enum Stay {
 
 /// Has a request enter what stands in shadow, or tells how that would refuse it.
 pub(crate) fn enter(
-    front: &Rc<Front>,
+    approach: &Approach,
     arrival: &Arrival,
     keys: impl FnOnce() -> Keys,
     now_ns: u64,
 ) -> Result<Shadow, Refusal> {
     let waits = |wait, held_for_ns| Stay::Waits { wait, held_for_ns };
+    let front = &approach.front;
     let stay = match front.enter(arrival, now_ns) {
         Entry::Runs(mut permit) => {
             permit.hold_for(keys);
@@ -46,11 +45,11 @@ pub(crate) fn enter(
         Entry::Held(wait, for_ns) => waits(wait, Some(for_ns)),
         Entry::Refused(reason) => {
             front.counts.shed(arrival.class, reason);
-            return Err(refusal(front, reason));
+            return Err(refusal(approach, reason));
         }
     };
     Ok(Shadow {
-        front: Rc::clone(front),
+        approach: approach.clone(),
         class: arrival.class,
         since_ns: now_ns,
         stay,
@@ -60,6 +59,7 @@ pub(crate) fn enter(
 impl Shadow {
     /// Leaves at the end of the request, for which the application took so long; how it would have been refused.
     pub(crate) fn leave(mut self, latency_ns: Option<u64>, now_ns: u64) -> Option<Refusal> {
+        let counts = &self.approach.front.counts;
         let reason = match self.stay {
             Stay::Runs(permit) => {
                 permit.finish(latency_ns);
@@ -71,7 +71,7 @@ impl Shadow {
             } => match wait.take() {
                 Some((Ok(permit), at_ns)) => {
                     let waited_ns = at_ns.saturating_sub(self.since_ns);
-                    self.front.counts.admit(self.class, waited_ns);
+                    counts.admit(self.class, waited_ns);
                     permit.finish(latency_ns);
                     return None;
                 }
@@ -79,8 +79,8 @@ impl Shadow {
                 None => overdue(wait, held_for_ns, now_ns.saturating_sub(self.since_ns))?,
             },
         };
-        self.front.counts.shed(self.class, reason);
-        Some(refusal(&self.front, reason))
+        counts.shed(self.class, reason);
+        Some(refusal(&self.approach, reason))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::handle::Wanted;
 use crate::live::Cluster;
 use crate::request::Request;
 use crate::rules::Rule;
+use crate::tally::Tally;
 use crate::worker::Worker;
 
 /// What the Gateway API answers where a reference leads nowhere.
@@ -19,13 +20,14 @@ pub(crate) fn governs(called: &Route) -> bool {
     !called.cluster.rules.is_empty_at(called.endpoints.port())
 }
 
-/// Where a call goes by the rule that it falls under, whose turn it takes. Tells whether that took a wait.
+/// Where a call goes by the rule that it falls under, whose turn it takes, and what is counted of such calls. Tells
+/// whether that took a wait.
 pub(crate) async fn follow(
     worker: &Rc<Worker>,
     called: &Route,
     request: &dyn Request,
     left_ns: Option<u64>,
-) -> Result<(Route, bool), Refusal> {
+) -> Result<(Route, Rc<Tally>, bool), Refusal> {
     let rules = &called.cluster.rules;
     let rule = rules
         .find(called.endpoints.port(), request)
@@ -39,7 +41,8 @@ pub(crate) async fn follow(
         called: (is_elsewhere && called.cluster.is_scoped).then(|| Rc::clone(&called.cluster)),
         ..route
     };
-    Ok((route, has_waited))
+    let tally = rule.tally(worker, place, &route.cluster);
+    Ok((route, tally, has_waited))
 }
 
 /// Where the next call under a rule goes; nothing takes its turn.
