@@ -307,6 +307,7 @@ class AdminServer(AdminServiceServicer):
             service=str(service or ""),
             outbound=request.outbound,
             window_seconds=orders.window_seconds(decode_seconds(request.window)),
+            by_route=request.by_route,
         )
         answer = await self._mesh.traffic(question)
         return pb.ListTrafficResponse(

@@ -1,8 +1,12 @@
 """Traffic of services over a window: as sidecars counted it, and as people read it."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LIVE_SECONDS: Final = 30
 """A sidecar is live that reported within this time, several intervals of a replica with many of them."""
@@ -19,17 +23,19 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Rates per second of one service, or with `peer` of one caller to it.
+    """Rates per second of one service, or with `peer` of one caller to it, or with `route` under one rule.
 
-    `success_ratio` is the share from 0 to 1 that did not fail; `refused` maps reasons to rates; `sidecars` is
-    how many reported it.
+    The ratios are the share from 0 to 1 that did not fail; `refused` maps reasons to rates; `sidecars` is how
+    many reported it.
     """
 
     service: str
     peer: str = ""
+    route: str = ""
     requests: float = 0.0
     success_ratio: float = 1.0
     attempts: float = 0.0
+    attempt_success_ratio: float = 1.0
     latency: Latency = field(default_factory=Latency)
     in_flight: int = 0
     refused: Mapping[str, float] = field(default_factory=dict)
@@ -38,26 +44,59 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Whose traffic: of `service` or of all, as its callers see it (`outbound`) or as it sees itself."""
+    """Whose traffic: of `service` or of all, as its callers see it (`outbound`) or as it sees itself.
+
+    By rules of routes, callers are added up.
+    """
 
     service: str = ""
     outbound: bool = False
     window_seconds: int = 10
+    by_route: bool = False
+
+
+class RowKey(NamedTuple):
+    """What traffic is told of: a service, one caller of it, or what falls under one rule."""
+
+    service: str
+    peer: str = ""
+    route: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """How many attempts there were, how many of them succeeded, and how many were given up before."""
+
+    total: float = 0.0
+    succeeded: float = 0.0
+    cancelled: float = 0.0
+
+    def __add__(self, other: Attempts) -> Attempts:
+        return Attempts(
+            total=self.total + other.total,
+            succeeded=self.succeeded + other.succeeded,
+            cancelled=self.cancelled + other.cancelled,
+        )
+
+    @property
+    def success_ratio(self) -> float:
+        """The share that succeeded of those that ended by themselves."""
+        ended = self.total - self.cancelled
+        return self.succeeded / ended if ended else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What sidecars counted in a window of one service, or with `peer` of one caller to it.
+    """What sidecars counted in a window.
 
     `buckets` of latencies are as the bounds of the whole share; `refused` maps reasons to counts, `in_flight`
     every sidecar that has ever counted here and reported of late to its requests in flight.
     """
 
-    service: str
-    peer: str = ""
+    key: RowKey
     requests: float = 0.0
     failed: float = 0.0
-    attempts: float = 0.0
+    attempts: Attempts = field(default_factory=Attempts)
     buckets: tuple[float, ...] = ()
     refused: Mapping[str, float] = field(default_factory=dict)
     in_flight: Mapping[str, float] = field(default_factory=dict)

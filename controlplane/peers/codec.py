@@ -7,7 +7,7 @@ from controlplane.model.document import ObjectKey
 from controlplane.model.health import EndpointPort, HealthShare, Votes
 from controlplane.model.replica import ConvergenceShare, Standing
 from controlplane.model.sidecar import PolicyConvergence, Refusal
-from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
+from controlplane.model.traffic import Attempts, Counted, Question, Reporter, RowKey, TrafficShare
 from controlplane.snapshot.codec import encode_service_name
 from controlplane.wire.codec import (
     decode_key,
@@ -136,13 +136,21 @@ def find_key(request: pb.ListShareConvergenceRequest) -> ObjectKey | None:
 def encode_question(question: Question) -> pb.ListShareTrafficRequest:
     """Whose traffic is asked for."""
     return pb.ListShareTrafficRequest(
-        service=question.service, outbound=question.outbound, window_seconds=question.window_seconds
+        service=question.service,
+        outbound=question.outbound,
+        window_seconds=question.window_seconds,
+        by_route=question.by_route,
     )
 
 
 def decode_question(message: pb.ListShareTrafficRequest) -> Question:
     """Whose traffic is asked for."""
-    return Question(service=message.service, outbound=message.outbound, window_seconds=message.window_seconds)
+    return Question(
+        service=message.service,
+        outbound=message.outbound,
+        window_seconds=message.window_seconds,
+        by_route=message.by_route,
+    )
 
 
 def encode_traffic(share: TrafficShare) -> pb.ListShareTrafficResponse:
@@ -165,11 +173,14 @@ def decode_traffic(message: pb.ListShareTrafficResponse) -> TrafficShare:
 
 def _encode_counted(counted: Counted) -> pb.ShareTraffic:
     return pb.ShareTraffic(
-        service=counted.service,
-        peer=counted.peer,
+        service=counted.key.service,
+        peer=counted.key.peer,
+        route=counted.key.route,
         requests=counted.requests,
         failed=counted.failed,
-        attempts=counted.attempts,
+        attempts=counted.attempts.total,
+        succeeded=counted.attempts.succeeded,
+        cancelled=counted.attempts.cancelled,
         buckets=counted.buckets,
         refused=counted.refused,
         in_flight=counted.in_flight,
@@ -178,11 +189,10 @@ def _encode_counted(counted: Counted) -> pb.ShareTraffic:
 
 def _decode_counted(message: pb.ShareTraffic) -> Counted:
     return Counted(
-        service=message.service,
-        peer=message.peer,
+        key=RowKey(message.service, message.peer, message.route),
         requests=message.requests,
         failed=message.failed,
-        attempts=message.attempts,
+        attempts=Attempts(total=message.attempts, succeeded=message.succeeded, cancelled=message.cancelled),
         buckets=tuple(message.buckets),
         refused=dict(message.refused),
         in_flight=dict(message.in_flight),

@@ -11,10 +11,12 @@ from math import floor
 
 from controlplane.model.traffic import (
     LIVE_SECONDS,
+    Attempts,
     Counted,
     Latency,
     Question,
     Reporter,
+    RowKey,
     Traffic,
     TrafficShare,
 )
@@ -26,7 +28,7 @@ class _Sums:
 
     requests: float = 0.0
     failed: float = 0.0
-    attempts: float = 0.0
+    attempts: Attempts = field(default_factory=Attempts)
     buckets: list[float] = field(default_factory=list)
     refused: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, float] = field(default_factory=dict)
@@ -43,13 +45,13 @@ class _Sums:
 
 
 def add_up(shares: Sequence[TrafficShare], question: Question) -> tuple[Traffic, ...]:
-    """The traffic asked for, sorted by service and peer; services without any are left out."""
+    """The traffic asked for, sorted by service, peer and route; rows without any are left out."""
     newest = _newest(shares)
-    rows: dict[tuple[str, str], _Sums] = {}
+    rows: dict[RowKey, _Sums] = {}
     for position, share in enumerate(shares):
         live = frozenset(name for name, (age, where) in newest.items() if where == position)
         for counted in share.counted:
-            rows.setdefault((counted.service, counted.peer), _Sums()).add(counted, live)
+            rows.setdefault(counted.key, _Sums()).add(counted, live)
     bounds = max((share.bounds for share in shares), key=len, default=())
     found = (_row(key, rows[key], bounds, question) for key in sorted(rows) if rows[key].requests)
     return tuple(found)
@@ -98,14 +100,16 @@ def _newest(shares: Sequence[TrafficShare]) -> Mapping[str, tuple[float, int]]:
     return found
 
 
-def _row(key: tuple[str, str], sums: _Sums, bounds: Sequence[float], question: Question) -> Traffic:
+def _row(key: RowKey, sums: _Sums, bounds: Sequence[float], question: Question) -> Traffic:
     seconds = question.window_seconds
     return Traffic(
-        service=key[0],
-        peer=key[1],
+        service=key.service,
+        peer=key.peer,
+        route=key.route,
         requests=sums.requests / seconds,
         success_ratio=1 - sums.failed / sums.requests,
-        attempts=(sums.attempts or sums.requests) / seconds,
+        attempts=(sums.attempts.total or sums.requests) / seconds,
+        attempt_success_ratio=sums.attempts.success_ratio,
         latency=Latency(
             p50=percentile(bounds, sums.buckets, 0.50),
             p95=percentile(bounds, sums.buckets, 0.95),

@@ -19,7 +19,7 @@ from controlplane.model.sidecar import (
     SidecarState,
     SidecarStatus,
 )
-from controlplane.model.traffic import Counted, Question, Reporter, TrafficShare
+from controlplane.model.traffic import Attempts, Counted, Question, Reporter, RowKey, TrafficShare
 from controlplane.peers import codec
 from controlplane.peers.codec import News
 from controlplane.wire.codec import decode_event, decode_sidecar, encode_event, encode_sidecar
@@ -64,17 +64,19 @@ def test_convergence() -> None:
 
 
 def test_question_about_traffic() -> None:
-    for question in (Question(), Question(service="shop/cart", outbound=True, window_seconds=60)):
+    for question in (
+        Question(),
+        Question(service="shop/cart", outbound=True, window_seconds=60, by_route=True),
+    ):
         assert codec.decode_question(sent(codec.encode_question(question))) == question
 
 
 def test_traffic() -> None:
     counted = Counted(
-        service="shop/cart",
-        peer="shop/web",
+        key=RowKey("shop/cart", "shop/web", "api/get"),
         requests=10.5,
         failed=1,
-        attempts=12,
+        attempts=Attempts(total=12, succeeded=9, cancelled=1),
         buckets=(9, 1.5),
         refused={"breaker.open": 2},
         in_flight={"web-0": 3},
@@ -83,7 +85,9 @@ def test_traffic() -> None:
         Reporter(instance="web-0", age_seconds=1.5, known_seconds=0.0),
         Reporter(instance="web-1", age_seconds=0),
     )
-    share = TrafficShare(bounds=(0.01,), counted=(counted, Counted(service="shop/db")), reporters=reporters)
+    share = TrafficShare(
+        bounds=(0.01,), counted=(counted, Counted(key=RowKey("shop/db"))), reporters=reporters
+    )
     assert codec.decode_traffic(sent(codec.encode_traffic(share))) == share
 
 

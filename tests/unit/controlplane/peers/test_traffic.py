@@ -2,7 +2,15 @@
 
 import pytest
 
-from controlplane.model.traffic import LIVE_SECONDS, Counted, Question, Reporter, Traffic, TrafficShare
+from controlplane.model.traffic import (
+    LIVE_SECONDS,
+    Counted,
+    Question,
+    Reporter,
+    RowKey,
+    Traffic,
+    TrafficShare,
+)
 from controlplane.peers.traffic import add_up, covered_seconds, percentile
 
 BOUNDS = (0.01, 0.1, 1.0)
@@ -11,7 +19,7 @@ TEN_SECONDS = Question(window_seconds=10)
 
 def counted(requests: float, *, failed: float = 0, in_flight: dict[str, float] | None = None) -> Counted:
     return Counted(
-        service="shop/cart",
+        key=RowKey("shop/cart"),
         requests=requests,
         failed=failed,
         buckets=(requests, 0, 0, 0),
@@ -41,7 +49,7 @@ def test_requests_failures_and_refusals_are_added_before_they_are_divided() -> N
 
 
 def test_latency_is_read_from_the_buckets_of_all() -> None:
-    slow = Counted(service="shop/cart", requests=100, buckets=(0, 0, 100, 0))
+    slow = Counted(key=RowKey("shop/cart"), requests=100, buckets=(0, 0, 100, 0))
     row = only([share(counted(100)), share(slow)])
     assert row.latency.p99 > 0.9
     assert row.latency.p50 == pytest.approx(0.01)
