@@ -12,6 +12,9 @@ from sidecar import _core
 
 Fanout = _core.Fanout
 
+VERSION: Final = _core.VERSION
+"""The version of the core, and of the distribution that it is part of."""
+
 OPENED: Final = _core.OPENED
 """A stream was opened; the bytes are its `authorization`."""
 
