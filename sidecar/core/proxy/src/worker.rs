@@ -232,10 +232,10 @@ fn own_addresses(
 
 /// Whether `address` is one of `own`; a listener on every address is reached at any loopback one.
 fn is_among(own: &[SocketAddr], address: SocketAddr) -> bool {
+    let (ip, port) = (address.ip().to_canonical(), address.port());
     own.iter().any(|own| {
-        let is_everywhere = own.ip().is_unspecified()
-            && (address.ip().is_loopback() || address.ip().is_unspecified());
-        own.port() == address.port() && (own.ip() == address.ip() || is_everywhere)
+        let is_everywhere = own.ip().is_unspecified() && (ip.is_loopback() || ip.is_unspecified());
+        own.port() == port && (own.ip() == ip || is_everywhere)
     })
 }
 

@@ -132,10 +132,7 @@ pub(crate) fn breaker() -> Option<Block<Breaker>> {
 
 #[test]
 fn a_listener_on_every_address_is_reached_at_loopback_and_not_elsewhere() {
-    let own = [
-        "0.0.0.0:15006".parse().unwrap(),
-        "10.0.0.1:80".parse().unwrap(),
-    ];
+    let own = ["0.0.0.0:15006", "[::]:15090", "10.0.0.1:80"].map(|own| own.parse().unwrap());
     for (address, is_own) in [
         ("127.0.0.1:15006", true),
         ("127.9.9.9:15006", true),
@@ -143,6 +140,13 @@ fn a_listener_on_every_address_is_reached_at_loopback_and_not_elsewhere() {
         ("127.0.0.1:15007", false),
         ("10.0.0.1:80", true),
         ("10.0.0.2:80", false),
+        ("[::1]:15006", true),
+        ("[::1]:15090", true),
+        ("127.0.0.1:15090", true),
+        ("10.0.0.2:15090", false),
+        ("[::ffff:127.0.0.1]:15006", true),
+        ("[::ffff:10.0.0.1]:80", true),
+        ("[::ffff:10.0.0.2]:80", false),
     ] {
         assert_eq!(
             is_among(&own, address.parse().unwrap()),
