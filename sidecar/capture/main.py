@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind, shape, text, default in (
         ("inbound-port", _port, "PORT", "where the sidecar takes what others send", 15006),
         ("outbound-port", _port, "PORT", "where it takes what the application sends", 15001),
-        ("exclude-user", _user, "UID", "the user of the sidecar, whose connections are left alone", 10002),
+        ("exclude-user", _user, "UID", "the user of the sidecar, whose connections are left alone", 15001),
         ("exclude-inbound-ports", _ports, ports, "ports of this host that are left alone", ()),
         ("exclude-outbound-ports", _ports, ports, "ports of others that are left alone", ()),
         ("exclude-outbound-cidrs", _cidrs, cidrs, "addresses of others that are left alone", ()),

@@ -45,7 +45,7 @@ def test_flags_are_what_the_injector_gives(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nothing_is_excluded_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert installed(monkeypatch) == Settings(inbound_port=15006, outbound_port=15001, user=10002)
+    assert installed(monkeypatch) == Settings(inbound_port=15006, outbound_port=15001, user=15001)
 
 
 @pytest.mark.parametrize(
