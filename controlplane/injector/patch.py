@@ -84,7 +84,7 @@ def inject(pod: Pod, namespace: str, template: Template, profile: Profile) -> Pa
     if problems:
         return Patch(problems=tuple(problems))
     parts = _parts(_without_overlay(bare), template, profile)
-    if _status(pod).get("template") == parts.hash:
+    if _status(pod).get("template") == parts.hash and _has(pod, parts):
         return Patch(skip=Skip.INJECTED)
     return Patch(operations=(*before, *_additions(bare, parts)))
 
@@ -146,6 +146,15 @@ def _parts(pod: Pod, template: Template, profile: Profile) -> _Parts:
         listeners=containers.listeners(pod, profile),
         probes=probes.rewritten(pod, profile),
         scrape=scrape.led(pod),
+    )
+
+
+def _has(pod: Pod, parts: _Parts) -> bool:
+    """Whether all of `parts` are in the pod by their names: its annotation may be a copy of another's."""
+    return all(
+        {part["name"] for _, part in additions}
+        <= {one.get("name") for one in entries(block(pod, "spec"), name)}
+        for name, additions in parts.lists.items()
     )
 
 

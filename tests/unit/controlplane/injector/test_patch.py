@@ -127,6 +127,20 @@ def test_what_others_changed_in_the_sidecar_stays() -> None:
     assert inject(found).skip is Skip.INJECTED
 
 
+@pytest.mark.parametrize(
+    ("native", "where"), [("true", "initContainers"), ("false", "containers"), ("true", "volumes")]
+)
+def test_a_pod_that_only_says_so_gets_a_sidecar(native: str, where: str) -> None:
+    whole = injected(pod(annotations={"breakwater.dev/native-sidecar": native}))
+    copied = copy.deepcopy(whole)
+    copied["spec"][where] = [
+        one for one in copied["spec"][where] if not one["name"].startswith("breakwater-")
+    ]
+    again = injected(copied)
+    assert {one["name"] for one in again["spec"][where]} == {one["name"] for one in whole["spec"][where]}
+    assert inject(again).skip is Skip.INJECTED
+
+
 def test_every_problem_of_a_pod_is_told_at_once() -> None:
     annotations = {
         "breakwater.dev/proxy-cpu": "lots",
