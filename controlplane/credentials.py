@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -96,7 +97,8 @@ def ssl_context(keyring: Keyring) -> ssl.SSLContext:
         nonlocal shown, newest
         found = keyring()
         if found != shown:
-            shown, newest = found, _context(found)
+            with suppress(ssl.SSLError):  # half replaced: the pair of before is shown until the other half is
+                shown, newest = found, _context(found)
         connection.context = newest
 
     context.sni_callback = choose
