@@ -12,6 +12,8 @@ BUF_VERSION := 1.75.0
 BUF := build/buf/node_modules/.bin/buf
 export CARGO_TARGET_DIR := $(if $(BREAKWATER_CACHE),$(BREAKWATER_CACHE)/cargo,$(CURDIR)/build/cargo)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Tests start our programs by the hundred: compiled once, a control plane starts with a third of the CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 RUST_SOURCES := $(shell find sidecar/core -name '*.rs' -o -name 'Cargo.*' 2>/dev/null | grep -v /target/)
 PROTOS := $(wildcard proto/mesh/v1/*.proto proto/mesh/*/v1/*.proto)
