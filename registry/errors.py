@@ -1,7 +1,6 @@
 """What can go wrong in the registry.
 
     RegistryError
-    ├── InvalidNameError            a service name that is not NAMESPACE/NAME
     ├── InvalidLocationError        a store location that names no store
     ├── InvalidRegistrationError    a registration with problems, all of them listed
     ├── DecodeError                 bytes that are not what we write
@@ -40,12 +39,6 @@ class RegistryError(Exception):
 
     origin: ClassVar[Origin] = Origin.INTERNAL
     retryable: ClassVar[bool] = False
-
-
-class InvalidNameError(RegistryError):
-    """A service name that is not NAMESPACE/NAME."""
-
-    origin = Origin.DOWNSTREAM
 
 
 class InvalidLocationError(RegistryError):

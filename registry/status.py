@@ -7,7 +7,6 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from registry.errors import (
-    InvalidNameError,
     InvalidRegistrationError,
     LeaseNotFoundError,
     RegistryError,
@@ -20,7 +19,6 @@ from registry.errors import (
 DOMAIN = "breakwater.dev"
 
 _CODES: Final[dict[type[RegistryError], tuple[grpc.StatusCode, str]]] = {
-    InvalidNameError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_NAME"),
     InvalidRegistrationError: (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REGISTRATION"),
     LeaseNotFoundError: (grpc.StatusCode.NOT_FOUND, "LEASE_NOT_FOUND"),
     RevisionMismatchError: (grpc.StatusCode.ABORTED, "CHANGED_MEANWHILE"),

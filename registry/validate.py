@@ -1,10 +1,9 @@
-"""Checks of what an instance registers, and the parsing of names."""
+"""Checks of what an instance registers."""
 
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from registry.errors import InvalidNameError
 from registry.model import Contract, Endpoint, Problem, Registration, ServiceName, ServicePort
 
 # RFC 1123, as Kubernetes names its services.
@@ -16,20 +15,6 @@ _PORTS_MAX = 16
 _LABELS_MAX = 32
 _METHODS_MAX = 256
 _TEXT_MAX = 1024
-
-
-def parse_service_name(text: str) -> ServiceName:
-    """The name written as NAMESPACE/NAME.
-
-    Raises:
-        InvalidNameError: it has another form.
-    """
-    namespace, slash, name = text.partition("/")
-    if not slash or not _LABEL.fullmatch(namespace) or not _LABEL.fullmatch(name):
-        raise InvalidNameError(
-            f"expected NAMESPACE/NAME in lower-case letters, digits and '-', found {text!r}"
-        )
-    return ServiceName(namespace=namespace, name=name)
 
 
 def validate(registration: Registration) -> tuple[Problem, ...]:

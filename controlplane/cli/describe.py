@@ -109,9 +109,9 @@ def route(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show where the rules of a route lead, and what holds for their requests."""
-    place, _, bare = name.rpartition("/")
+    this = {"kind": kind, **figures.parse_name(name, namespace)}
     with AdminClient(admin) as client:
-        found = client.call("GetPolicy", {"kind": kind, "namespace": place or namespace, "name": bare})
+        found = client.call("GetPolicy", this)
         answers = [
             client.call("GetEffectivePolicy", {"service": parent})
             for parent in route_figures.parents(yaml.safe_load(found["policy"]["yaml"]))
@@ -122,8 +122,7 @@ def route(
         (answer["service"]["name"], backend)
         for answer in answers
         for backend in answer["backends"]
-        if (backend["route"]["kind"], backend["route"]["name"]) == (kind, bare)
-        and backend["route"]["namespace"] == (place or namespace)
+        if this.items() <= backend["route"].items()
     ]
     if output in {Format.JSON, Format.YAML}:
         items = [{"parent": parent, **backend} for parent, backend in own]
@@ -131,9 +130,8 @@ def route(
         return
     accepted = next(one for one in found["policy"]["conditions"] if one["type"] == "Accepted")
     parents = ", ".join(dict.fromkeys(figures.service(parent) for parent, _ in own)) or "-"
-    print_lines([f"{kind} {place or namespace}/{bare}  ->  Service {parents} ({accepted['reason']})"])
+    print_lines([f"{kind} {figures.service(this)}  ->  Service {parents} ({accepted['reason']})"])
     rows = [row for _, backend in own for row in route_figures.rows(backend)]
-    this = {"kind": kind, "namespace": place or namespace, "name": bare}
     rows += route_figures.scoped_rows([*answers, *answers_there], this)
     columns = ("FIELD", "VALUE", "FROM")
     show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
@@ -151,11 +149,9 @@ def policy(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show a policy's state: accepted, programmed, and which sidecars apply it."""
-    place, _, bare = name.rpartition("/")
+    request = {"kind": kind, **figures.parse_name(name, namespace)}
     with AdminClient(admin) as client:
-        answer = client.call("GetPolicy", {"kind": kind, "namespace": place or namespace, "name": bare})[
-            "policy"
-        ]
+        answer = client.call("GetPolicy", request)["policy"]
     if output in {Format.JSON, Format.YAML}:
         show_document({"kind": "PolicyStatus", **answer}, output)
         return

@@ -93,7 +93,11 @@ def health(value: str) -> str:
 
 def parse_service(text: str, namespace: str) -> dict[str, str]:
     """Return the service of `name` or `namespace/name`; a `service/` before it is dropped."""
-    text = text.removeprefix("service/")
+    return parse_name(text.removeprefix("service/"), namespace)
+
+
+def parse_name(text: str, namespace: str) -> dict[str, str]:
+    """Return the namespace and name of `name` or `namespace/name`; `namespace` is that of the former."""
     place, _, name = text.rpartition("/")
     return {"namespace": place or namespace, "name": name}
 

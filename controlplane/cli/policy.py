@@ -33,14 +33,14 @@ def get(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show policies with the sidecars that apply them."""
-    place, _, bare = name.rpartition("/")
-    wanted = place or ("" if all_namespaces else namespace)
+    wanted = {"kind": kind, **figures.parse_name(name, "" if all_namespaces else namespace)}
     with AdminClient(admin) as client:
-        if bare:
-            request = {"kind": kind, "namespace": wanted or options.NAMESPACE, "name": bare}
+        if wanted["name"]:
+            request = {**wanted, "namespace": wanted["namespace"] or options.NAMESPACE}
             policies = [client.call("GetPolicy", request)["policy"]]
         else:
-            policies = client.call("ListPolicies", {"kind": kind, "namespace": wanted})["policies"]
+            request = {"kind": kind, "namespace": wanted["namespace"]}
+            policies = client.call("ListPolicies", request)["policies"]
     if output is Format.YAML:
         print_lines(["---\n".join(one["yaml"] for one in policies).rstrip()])
         return
@@ -121,11 +121,10 @@ def delete(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Remove one policy that was applied here."""
-    place, _, bare = name.rpartition("/")
+    unwanted = figures.parse_name(name, namespace)
     with AdminClient(admin) as client:
-        request = {"kind": kind, "namespace": place or namespace, "name": bare, "author": author()}
-        answer = client.call("DeletePolicy", request)
-    print_lines([f"{kind} {place or namespace}/{bare} deleted at revision r{answer['revision']}"])
+        answer = client.call("DeletePolicy", {"kind": kind, **unwanted, "author": author()})
+    print_lines([f"{kind} {figures.service(unwanted)} deleted at revision r{answer['revision']}"])
 
 
 def manifests(names: list[str]) -> list[dict[str, str]]:

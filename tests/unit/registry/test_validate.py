@@ -1,31 +1,14 @@
-"""What may be registered, and how services are named."""
+"""What may be registered."""
 
 from dataclasses import replace
 
 import pytest
 
-from registry.errors import InvalidNameError
 from registry.model import Contract, Endpoint, InstanceId, Registration, ServiceName, ServicePort
-from registry.validate import parse_service_name, validate
+from registry.validate import validate
 from tests.support.registrations import registration
 
 GOOD = registration()
-
-
-def test_name_is_parsed_from_namespace_and_name() -> None:
-    assert parse_service_name("shop/cart") == ServiceName(namespace="shop", name="cart")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "cart", "/cart", "shop/", "a/b/c", "Shop/cart", "shop/-cart", "shop/cart\n"]
-)
-def test_other_forms_of_a_name_are_refused(text: str) -> None:
-    with pytest.raises(InvalidNameError, match="expected NAMESPACE/NAME"):
-        parse_service_name(text)
-
-
-def test_name_is_written_as_it_is_parsed() -> None:
-    assert str(parse_service_name("shop/cart")) == "shop/cart"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "2001:db8::7"])
