@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +21,9 @@ from controlplane.admin.parts import About
 from controlplane.admin.policies import Policies
 from controlplane.admin.server import AdminServer
 from controlplane.authority.expiry import ExpiryCollector
+from controlplane.clustered import InForce, controlling, reviewing, watching
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings, read_settings
-from controlplane.credentials import FileCredentials, Keyring
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed, Ground
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
@@ -45,10 +45,8 @@ from controlplane.history.journal import Journal, journaling
 from controlplane.listen import DEFAULT_LIFETIMES, Lifetimes, Service, listening
 from controlplane.logs import write_json_logs
 from controlplane.metrics import Metrics, TaskCollector
-from controlplane.model.document import ObjectKey
 from controlplane.model.replica import Replica
 from controlplane.model.schema import Schema
-from controlplane.model.sidecar import PolicyConvergence
 from controlplane.newest import Newest
 from controlplane.peers.circle import Circle, meeting
 from controlplane.peers.handover import Handover
@@ -57,13 +55,11 @@ from controlplane.peers.mesh import Mesh
 from controlplane.peers.own import Own
 from controlplane.peers.presence import forget, present
 from controlplane.peers.server import PeerServer
-from controlplane.policy import sidecar_profile
-from controlplane.snapshot.build import Compiler, Snapshot
+from controlplane.snapshot.build import Compiler
 from controlplane.snapshot.codec import encode
 from controlplane.sources.admin import AdminSource
 from controlplane.sources.codec import load_schema
 from controlplane.sources.collector import Collector
-from controlplane.sources.desired import Desired
 from controlplane.sources.directory import DirectorySource
 from controlplane.sources.revisions import Revisions
 from controlplane.sources.source import Source
@@ -195,7 +191,7 @@ async def replica(
         mirroring(store, POLICIES) as policies,
         journaling(store, partial(datetime.now, UTC)) as journal,
         stand(store, own.id) as election,
-        _watching(settings, live) as cluster,
+        watching(settings, live) as cluster,
         _background() as start,
     ):
         inputs = _Inputs(live=live, mirror=policies, journal=journal, cluster=cluster)
@@ -219,8 +215,8 @@ async def replica(
                 _for_people(parts, peers, settings, itself),
                 gates.people,
             ) as admin,
-            _controlling(cluster, _InForce(parts=parts, mesh=peers.mesh(itself)), own.id),
-            _reviewing(settings, cluster, parts, gates.people.keyring),
+            controlling(cluster, _in_force(parts, peers.mesh(itself)), own.id),
+            reviewing(settings, cluster, gates.people.keyring, parts.revisions, parts.policies),
             serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
         ):
             bound = Bound(listen=listen, admin=admin, http=http)
@@ -261,18 +257,6 @@ class _Inputs:
     mirror: Mirror
     journal: Journal
     cluster: "Watched | None"
-
-
-@asynccontextmanager
-async def _watching(settings: Settings, live: LiveCatalog) -> AsyncIterator["Watched | None"]:
-    """The cluster, if one is to be watched, with its services in the catalogue."""
-    if settings.kubernetes is None:
-        yield None
-        return
-    from controlplane.kubernetes.run import watching  # noqa: PLC0415  # a second and 50 MB, for who needs it
-
-    async with watching(settings.kubernetes, load_schema(), live.join, MonotonicClock()) as watched:
-        yield watched
 
 
 async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Parts:
@@ -333,72 +317,8 @@ class _Peers:
         return Mesh(own=own, local=self.local, circle=self.circle)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InForce:
-    """What is in force, for the controller of a cluster."""
-
-    parts: _Parts
-    mesh: Mesh
-
-    @property
-    def desired(self) -> Desired:
-        return self.parts.revisions.newest.desired
-
-    @property
-    def snapshot(self) -> Snapshot:
-        return self.parts.fleet.snapshot
-
-    def revision_of(self, key: ObjectKey) -> int:
-        return self.parts.revisions.revision_of(key)
-
-    async def convergence(self) -> Mapping[ObjectKey, PolicyConvergence]:
-        return (await self.mesh.convergence(self.revision_of)).value
-
-
-@asynccontextmanager
-async def _reviewing(
-    settings: Settings, cluster: "Watched | None", parts: _Parts, keyring: Keyring | None
-) -> AsyncIterator[None]:
-    """Answers the API server of the cluster, if it is to ask."""
-    webhook, injection = settings.webhook, settings.injection
-    if injection and injection.certificate and injection.key:
-        keyring = FileCredentials(injection.certificate, injection.key)
-    if not (webhook and injection and cluster and keyring):
-        yield
-        return
-    from controlplane.injector.server import Questions, serving_webhooks  # noqa: PLC0415  # with aiohttp, 10 MB
-    from controlplane.injector.template import Template  # noqa: PLC0415  # with that
-    from controlplane.kubernetes.version import minor  # noqa: PLC0415  # as for `watching`
-
-    namespace = cluster.api.namespace
-    template = Template(
-        sidecar_image=injection.sidecar_image,
-        capture_image=injection.capture_image,
-        controlplane=injection.controlplane or f"breakwater-controlplane.{namespace}.svc:15010",
-        minor=await minor(cluster.api),
-        root_namespace=namespace,
-    )
-    questions = Questions(
-        template=template,
-        documents=lambda: parts.revisions.newest.desired.documents,
-        block=parts.schema.kinds[sidecar_profile.KIND].spec,
-        check=parts.policies.check_object,
-    )
-    async with serving_webhooks(webhook, keyring, questions) as address:
-        log.info("webhooks ready", address=str(address))
-        yield
-
-
-@asynccontextmanager
-async def _controlling(cluster: "Watched | None", mesh: _InForce, name: str) -> AsyncIterator[None]:
-    """Writes to the cluster what becomes of its policies, if one is watched."""
-    if cluster is None:
-        yield
-        return
-    from controlplane.kubernetes.run import controlling  # noqa: PLC0415  # as for `watching`
-
-    async with controlling(cluster, mesh, name):
-        yield
+def _in_force(parts: _Parts, mesh: Mesh) -> InForce:
+    return InForce(revisions=parts.revisions, fleet=parts.fleet, mesh=mesh)
 
 
 def _local(parts: _Parts, election: Election) -> Local:
