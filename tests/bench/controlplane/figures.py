@@ -58,8 +58,9 @@ class Mass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything; `mass` is missing when it was left out."""
+    """Everything; `empty_kib` is a control plane in an empty mesh, `mass` is missing when it was left out."""
 
+    empty_kib: int
     sizes: tuple[Size, ...]
     mass: Mass | None
 

@@ -18,6 +18,7 @@ from tests.bench.controlplane.world import Sidecar, World, host
 from tests.bench.machine import occupation
 from tests.bench.tables import say
 
+NOTHING: Final = World(services=0, endpoints=0, policies=0)
 MASS: Final = World(policies=10_000)
 MASS_SIDECARS: Final = 20
 STORMS: Final = 3
@@ -50,19 +51,26 @@ class Plan:
 
 async def run(plan: Plan, scratch: Path) -> Results:
     """Return everything, having said meanwhile how far it is."""
+    empty_kib = await _empty_kib(plan, scratch / "empty")
     async with registry(scratch / "world", World()) as shared:
         sizes = [await _size(plan, scratch / f"{count}", shared, count) for count in plan.sizes]
     mass = await _mass(plan, scratch / "mass") if plan.with_mass else None
-    return Results(sizes=tuple(sizes), mass=mass)
+    return Results(empty_kib=empty_kib, sizes=tuple(sizes), mass=mass)
+
+
+async def _empty_kib(plan: Plan, scratch: Path) -> int:
+    """Return what a control plane takes that knows nothing and nobody."""
+    async with registry(scratch, NOTHING) as empty, plane(scratch, empty, plan.core) as running:
+        return await trials.memory_kib(running)
 
 
 async def _size(plan: Plan, scratch: Path, shared: Registry, count: int) -> Size:
     say(f"{count:,} sidecars")
     sidecars = tuple(shared.world.sidecars(count))
     async with _stand(plan, scratch, shared, sidecars) as stand:
-        base_kib = await trials.memory_kib(stand)
+        base_kib = await trials.memory_kib(stand.plane)
         cold_ms = await trials.cold_start(stand)
-        resident_kib = await trials.memory_kib(stand)
+        resident_kib = await trials.memory_kib(stand.plane)
         say(f"  cold start {cold_ms:,.0f} ms, {(resident_kib - base_kib) / count:.1f} KiB a sidecar")
         edits, foreign_cores = await _edits(plan, stand)
         pushes = [await trials.push(stand, position) for position in range(plan.pushes)]
@@ -72,7 +80,7 @@ async def _size(plan: Plan, scratch: Path, shared: Registry, count: int) -> Size
         say(f"  churn: lag p99 {churn.p99_ms:,.0f} ms, {churn.cores:.2f} cores")
         flaps = await trials.flap(stand, 1, seconds=plan.seconds, readers=_readers(stand, sidecars, 1))
         storms = [await trials.storm(stand) for _ in range(STORMS)]
-        stormed_kib = await trials.memory_kib(stand)
+        stormed_kib = await trials.memory_kib(stand.plane)
         say(f"  all back after {max(each.back_ms for each in storms):,.0f} ms")
         await trials.storm(stand, accompanied=True)
         reporting_cores = await _reporting_cores(stand)
@@ -88,7 +96,7 @@ async def _size(plan: Plan, scratch: Path, shared: Registry, count: int) -> Size
             flaps_per_second=flaps,
             storms=storms,
             stormed_kib=stormed_kib,
-            accompanied_kib=await trials.memory_kib(stand),
+            accompanied_kib=await trials.memory_kib(stand.plane),
             reporting_cores=reporting_cores,
             foreign_cores=foreign_cores,
         )
@@ -146,5 +154,5 @@ async def _mass(plan: Plan, scratch: Path) -> Mass:
                 policies=MASS.policies,
                 sidecars=MASS_SIDECARS,
                 converged_seconds=time.monotonic() - began,
-                resident_kib=await trials.memory_kib(stand),
+                resident_kib=await trials.memory_kib(stand.plane),
             )

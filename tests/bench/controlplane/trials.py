@@ -142,10 +142,10 @@ async def flap(stand: Stand, policy: int, *, seconds: int, readers: int) -> floa
     return tally.responses / took_seconds / readers
 
 
-async def memory_kib(stand: Stand) -> int:
-    """Return the resident memory of the control plane, once it has settled."""
+async def memory_kib(plane: Plane) -> int:
+    """Return the resident memory of a control plane, once it has settled."""
     await asyncio.sleep(SETTLE_SECONDS)
-    return stand.plane.resident_kib()
+    return plane.resident_kib()
 
 
 async def _quiet(stand: Stand) -> None:
