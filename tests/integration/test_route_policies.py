@@ -1,5 +1,6 @@
 """Rehearsals of routes and of rules, and the breakers that these have for themselves, on live traffic."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
-from tests.support.documents import backend, external, fault, http_route, resilience
+from tests.support.documents import backend, external, fault, http_route, rate_limit, resilience
 from tests.support.fleet import named
 from tests.support.governed import route_target, under
-from tests.support.metrics import scrape
+from tests.support.metrics import measured, scrape
+from tests.support.rawclient import RawClient
+from tests.support.readiness import until
 from tests.support.refusal import reason
-from tests.support.upstream import ScriptedUpstream, Send, response
+from tests.support.upstream import OK, ScriptedUpstream, Send, Until, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -98,3 +101,62 @@ async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(ca
         assert {states_now[""], states_now["guarded-web"]} == {closed}
         unknown = await breakwater(*order[:-1], "nobody", admin=admin)
         assert unknown.code != 0
+
+
+async def test_the_bulkhead_of_a_rule_is_measured_by_its_name(caller: Caller) -> None:
+    gate = asyncio.Event()
+    narrow = {"maxConcurrent": 1, "maxQueue": 1, "queueTimeout": "60s"}
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(ScriptedUpstream(lambda _: (Until(gate), *OK)))
+        await caller.may_call("narrow", upstream.port)
+        await caller.fleet.put(
+            "narrow-policies",
+            http_route("narrow", external("narrow"), under("/a", "a"), under("/b", "b")),
+            resilience("of-narrow", external("narrow"), bulkhead={"maxConcurrent": 5}),
+            resilience("of-a", route_target("narrow", "a"), bulkhead=narrow),
+        )
+        clients = [await stack.enter_async_context(RawClient(caller.sidecar.outbound)) for _ in range(3)]
+        for client, path in zip(clients, ("/a", "/a", "/b"), strict=True):
+            await client.ask(path, host="narrow")
+        for name, expected, labels in (
+            ("breakwater_queue_depth", 1, {"route": "narrow/a"}),
+            ("breakwater_bulkhead_inflight", 1, {"route": "narrow/a"}),
+            ("breakwater_bulkhead_inflight", 1, {"route": ""}),
+        ):
+            await until(measured(caller.sidecar.http, name, expected, service="test/narrow", **labels))
+        ends = ("--from", "test/caller", "--to", "test/narrow")
+        told = await breakwater("explain", *ends, "--path", "/a", admin=caller.fleet.plane.admin)
+        assert "1 of 1 running, 1 of 1 waiting" in told.out
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200] * 3
+        page = await scrape(caller.sidecar.http)
+        labels = {"direction": "outbound", "service": "test/narrow"}
+        for route, requests in (("narrow/a", 2), ("narrow/b", 1)):
+            count = page.total("breakwater_request_duration_seconds_count", route=route, **labels)
+            attempts = page.total("breakwater_attempts_total", service="test/narrow", route=route)
+            assert (count, attempts) == (requests, requests)
+
+
+async def test_explain_tells_a_caller_the_limits_and_rehearsals_of_a_rule(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        await caller.may_call("told", upstream.port)
+        await caller.may_call("told-on", upstream.port)
+        on = {"backendRefs": [backend("told-on")]}
+        hourly = {"name": "few", "algorithm": "FixedWindow", "requests": 2, "per": "1h"}
+        await caller.fleet.put(
+            "told-policies",
+            http_route("told", external("told"), under("/a", "a", **on), under("/b", "b")),
+            rate_limit("of-a", route_target("told", "a"), limits=[{**hourly, "aligned": False}]),
+            fault("drill", route_target("told", "b"), abort={"status": 418}),
+        )
+        assert [(await caller.get("told", path)).status for path in ("/a", "/b")] == [200, 418]
+        ends = ("--from", "test/caller", "--to", "test/told")
+        admin = caller.fleet.plane.admin
+        [of_a, of_b] = [
+            (await breakwater("explain", *ends, "--path", path, admin=admin)).out for path in ("/a", "/b")
+        ]
+        assert "limit test/of-a/few of route told/a: 1 left of 2" in of_a
+        assert "test/drill" not in of_a
+        assert "test/drill" in of_b
+        assert "418" in of_b
+        assert "of-a" not in of_b

@@ -38,6 +38,7 @@ pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
         question,
         rule: None,
         entrance: None,
+        called: None,
         explanation: Explanation::default(),
     };
     // Whatever refuses has told so.
@@ -53,6 +54,8 @@ struct Telling<'a> {
     rule: Option<Rc<Rule>>,
     /// The way in by it, where our own application is asked about.
     entrance: Option<Rc<Entrance>>,
+    /// The service that was called, where its rule leads to another one and something is said of that way.
+    called: Option<Rc<Cluster>>,
     explanation: Explanation,
 }
 
@@ -71,9 +74,16 @@ impl Telling<'_> {
     }
 
     fn stages(&mut self, cluster: &Rc<Cluster>) -> Result<(), Refused> {
-        self.faults(cluster)?;
+        let called = self.called.clone();
+        if let Some(called) = &called {
+            self.faults(called, true)?;
+        }
+        self.faults(cluster, false)?;
         self.deadline(cluster)?;
-        self.limits(cluster)?;
+        if let Some(called) = &called {
+            self.limits(called, true)?;
+        }
+        self.limits(cluster, false)?;
         self.backpressure(cluster)?;
         self.shadow(cluster);
         if self.question.direction == Direction::Outbound {
@@ -113,6 +123,7 @@ impl Telling<'_> {
             question: self.question,
             rule: self.rule.clone(),
             entrance: None,
+            called: None,
             explanation: Explanation::default(),
         };
         // Whatever would refuse has told so.
@@ -199,10 +210,10 @@ impl Telling<'_> {
     }
 
     /// What rehearsals would do; one that refuses every request is a refusal.
-    fn faults(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+    fn faults(&mut self, cluster: &Cluster, leads_on: bool) -> Result<(), Refused> {
         let at = self.worker.moment(self.worker.clock.now_ns());
         let rule = self.rule.clone();
-        let governed = governed(self.question, rule.as_ref());
+        let governed = governed(self.question, rule.as_ref(), leads_on);
         for fault in cluster
             .faults
             .iter()
@@ -455,12 +466,16 @@ impl Telling<'_> {
 }
 
 /// A question as limits and rehearsals see it.
-fn governed<'a>(question: &'a Question, rule: Option<&'a Rc<Rule>>) -> Governed<'a> {
+fn governed<'a>(
+    question: &'a Question,
+    rule: Option<&'a Rc<Rule>>,
+    leads_on: bool,
+) -> Governed<'a> {
     Governed {
         request: question,
         way: Way {
             rule: rule.map(|rule| &rule.config),
-            leads_on: false,
+            leads_on,
         },
     }
 }

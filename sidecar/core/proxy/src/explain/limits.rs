@@ -9,12 +9,12 @@ use crate::stages::Refusal;
 use crate::stages::rate_limit::matching::Governed;
 
 impl Telling<'_> {
-    pub(super) fn limits(&mut self, cluster: &Cluster) -> Result<(), Refused> {
+    pub(super) fn limits(&mut self, cluster: &Cluster, leads_on: bool) -> Result<(), Refused> {
         let at = self.worker.moment(self.worker.clock.now_ns());
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
         let rule = self.rule.clone();
-        let governed = governed(self.question, rule.as_ref());
+        let governed = governed(self.question, rule.as_ref(), leads_on);
         cluster.limits.look(governed, at, |rule, look| {
             let (left, capacity) = (look.view.remaining, look.view.capacity);
             let cost = look.cost;

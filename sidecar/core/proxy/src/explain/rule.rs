@@ -27,6 +27,9 @@ impl Telling<'_> {
         };
         match rule::foretell(self.worker, &route, rule) {
             Ok(cluster) => {
+                self.rule = Some(Rc::clone(rule));
+                let is_elsewhere = cluster.config.service != called.config.service;
+                self.called = (is_elsewhere && called.is_scoped).then(|| Rc::clone(&called));
                 let text = tell(rule, &cluster);
                 self.pass("rule", text, Some(Arc::clone(&rule.config.route)));
                 Ok(cluster)
