@@ -22,6 +22,7 @@ Admin = Annotated[
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of names that carry none.")]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show the answer.")]
+Window = Annotated[str, typer.Option("--window", help="Time that rates are taken over, such as 10s.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show again every second until interrupted.")]
 
 ADMIN = ""

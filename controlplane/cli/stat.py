@@ -6,15 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from controlplane.cli import figures, options
+from controlplane.cli import figures, options, traffic_figures
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, show
 from controlplane.cli.watch import repeat
-
-_LIMITED = "ratelimit."
-_SHED = ("queue.", "shed.", "admission.")
-_BREAKER = "breaker."
-_WINDOW = Annotated[str, typer.Option("--window", help="Time that rates are taken over, such as 10s.")]
 
 
 def stat(
@@ -23,7 +18,7 @@ def stat(
     outbound: Annotated[
         bool, typer.Option("--outbound", help="As callers see it, attempts included.")
     ] = False,
-    window: _WINDOW = "10s",
+    window: options.Window = "10s",
     namespace: options.Namespace = options.NAMESPACE,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
@@ -55,24 +50,14 @@ def _show(traffic: list[dict[str, Any]], output: Format, outbound: bool) -> None
 
 def _row(one: dict[str, Any], outbound: bool) -> list[str]:
     rate, attempts = one["requestsPerSecond"], one["attemptsPerSecond"]
-    retries = max(0.0, attempts / rate - 1) if rate else 0.0
     return [
         figures.service(one["service"]),
         *([one["peer"] or "-"] if outbound else []),
         str(one["sidecars"]),
         figures.percent(one["successRatio"]) if rate else "-",
         f"{rate:.1f}",
-        *([f"{attempts:.1f}", figures.percent(retries)] if outbound else []),
-        figures.latency(one.get("p50")),
-        figures.latency(one.get("p95")),
-        figures.latency(one.get("p99")),
+        *([f"{attempts:.1f}", figures.percent(traffic_figures.retries(one))] if outbound else []),
+        *traffic_figures.latencies(one),
         str(one["inFlight"]),
-        _refused(one, _LIMITED),
-        _refused(one, *_SHED),
-        _refused(one, _BREAKER),
+        *(f"{rate:.1f}/s" if rate else "-" for rate in traffic_figures.refused(one)),
     ]
-
-
-def _refused(one: dict[str, Any], *families: str) -> str:
-    total = sum(rate for reason, rate in one["refusedPerSecond"].items() if reason.startswith(families))
-    return f"{total:.1f}/s" if total else "-"

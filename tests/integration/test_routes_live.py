@@ -1,6 +1,7 @@
 """Routes on live traffic: which rule a request falls under, where that sends it, and in which turns."""
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
 from tests.support.documents import backend, external, grpc_route, http_route, resilience
+from tests.support.fleet import named
 from tests.support.grpc_app import SERVICE, grpc_app
 from tests.support.metrics import measured
-from tests.support.readiness import until
+from tests.support.readiness import Condition, until
 from tests.support.refusal import reason
 from tests.support.upstream import Answer, ScriptedUpstream, Send, response, slow
 
@@ -125,6 +127,21 @@ async def test_a_rule_has_its_own_timeouts_and_the_rest_those_of_the_service(cal
         assert (await caller.get("waits")).status == 200
 
 
+def attempts_of(caller: Caller, name: str, expected: dict[str, int]) -> Condition:
+    """Return the condition that callers counted so many attempts for each request of a rule lately."""
+
+    async def holds() -> bool:
+        asked = {"service": named(f"test/{name}"), "outbound": True, "byRoute": True, "window": "60s"}
+        answer = await caller.fleet.ask("ListTraffic", asked)
+        return expected == {
+            one["route"]: round(one["attemptsPerSecond"] / one["requestsPerSecond"])
+            for one in answer["traffic"]
+            if one["route"]
+        }
+
+    return holds
+
+
 async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: Caller) -> None:
     async with AsyncExitStack() as stack:
         [one] = await services(caller, stack, "merged")
@@ -149,17 +166,18 @@ async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: C
         assert ["rule", "merged-route/rest", "retry.attempts", "2"] in [line[:4] for line in lines]
         assert ["rule", "merged-route/eager", "retry.attempts", "4"] in [line[:4] for line in lines]
         assert "ResiliencePolicy test/m-rule (Rule)" in shown.out
-        listed = await breakwater("routes", "test/merged", admin=caller.fleet.plane.admin)
-        rows = [line.split() for line in listed.out.splitlines()[1:]]
-        assert [(row[0], row[2], row[3], row[4], row[-1]) for row in rows] == [
-            ("test/merged-route/eager", "test/merged", "/eager*", "itself", "Accepted"),
-            ("test/merged-route/rest", "test/merged", "*", "itself", "Accepted"),
+        listed = await breakwater("routes", "test/merged", "-o", "wide", admin=caller.fleet.plane.admin)
+        rows = [re.split("  +", line) for line in listed.out.splitlines()[1:]]
+        assert [(row[0], row[1], row[14], row[15], row[18]) for row in rows] == [
+            ("test/merged-route/eager", "test/merged", "test/merged", "/eager*", "Accepted"),
+            ("test/merged-route/rest", "test/merged", "test/merged", "*", "Accepted"),
         ]
         assert [line.count("ResiliencePolicy m-") for line in listed.out.splitlines()[1:]] == [2, 1]
         told = await breakwater("routes", "test/merged", "-o", "json", admin=caller.fleet.plane.admin)
         document = json.loads(told.out)
         assert document["kind"] == "RouteRuleList"
         assert [item["rule"] for item in document["items"]] == ["eager", "rest"]
+        await until(attempts_of(caller, "merged", {"merged-route/eager": 5, "merged-route/rest": 3}))
         await caller.fleet.remove("m3")
         one.forget()
         await caller.get("merged", "/eager")

@@ -5,7 +5,7 @@ import pytest
 from controlplane.model.traffic import Question, Traffic
 from controlplane.peers.traffic import add_up
 from controlplane.telemetry.merge import Merge
-from controlplane.telemetry.report import Family, Point
+from controlplane.telemetry.report import Family, MetricType, Point, Shape
 from controlplane.telemetry.traffic import count
 from tests.support.reports import (
     ATTEMPTS,
@@ -147,3 +147,28 @@ def test_sidecar_that_moved_is_known_from_what_was_counted_elsewhere() -> None:
     assert {one.instance: one.known_seconds for one in share.reporters} == {"cart-0": None, "cart-1": 7}
     [row] = read(merge, Question(window_seconds=7))
     assert row.requests == pytest.approx(20)
+
+
+def by_rule(name: str, *more: str) -> Shape:
+    """A family whose series name a rule."""
+    return Shape(name=name, type=MetricType.COUNTER, labels=("service", "peer", "route", *more))
+
+
+def test_what_falls_under_a_rule_is_added_up_over_callers() -> None:
+    requests = by_rule(REQUESTS.name, "direction", "code_class")
+    attempts = by_rule(ATTEMPTS.name, "result")
+    sent: dict[tuple[str, ...], float] = {
+        ("shop/cart", peer, rule, "outbound", "2xx"): 100.0
+        for peer in ("shop/web", "shop/batch")
+        for rule in ("api/get", "")
+    }
+    tried: dict[tuple[str, ...], float] = {
+        ("shop/cart", "shop/web", "api/get", result): count
+        for result, count in (("success", 150.0), ("failure", 50.0), ("cancelled", 40.0))
+    }
+    merge = after_20_seconds(family(requests, sent), family(attempts, tried), instance="web-0")
+    rest, ruled = read(merge, Question(outbound=True, by_route=True))
+    assert (rest.route, ruled.route, ruled.peer) == ("", "api/get", "")
+    assert ruled.requests == rest.requests == pytest.approx(10)
+    assert ruled.attempts == pytest.approx(12)
+    assert ruled.attempt_success_ratio == pytest.approx(0.75)
