@@ -1,4 +1,4 @@
-"""The pure policy machines of the core, typed: for tests, simulations and what-if questions; each has a module.
+"""The pure policy machines of the core, typed: for tests, simulations and what-if questions; a module each.
 
 What decides here is the code that decides on live traffic. Nothing reads a clock or draws a number: instants
 are `now_ns`, monotonic nanoseconds, with `unix_ns` beside it where the calendar matters and says something
