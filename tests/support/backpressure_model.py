@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import count
 from math import isqrt
 
 from sidecar.machines.backpressure import Arrival, BackpressureParams, Block, Buffer, Codel, Throttle
@@ -12,6 +13,7 @@ from sidecar.machines.units import SECOND_NS
 CLASSES: tuple[Criticality, ...] = ("critical", "default", "sheddable", "background")
 LOOK_NS = SECOND_NS // 2
 TENTH_NS = SECOND_NS // 10
+NUMBERS = count()
 
 
 @dataclass(eq=False)
@@ -21,6 +23,7 @@ class Waiter:
     arrival: Arrival
     since_ns: int
     ticket: Ticket
+    number: int = field(default_factory=NUMBERS.__next__)
 
     @property
     def criticality(self) -> Criticality:
@@ -245,7 +248,7 @@ class Model:
             for waiter in [*self.waiting, *self.held]
             if waiter.arrival.deadline_ns is not None and waiter.arrival.deadline_ns < self.now_ns + takes_ns
         ]
-        for waiter in sorted(hopeless, key=lambda waiter: waiter.arrival.deadline_ns or 0):
+        for waiter in sorted(hopeless, key=lambda waiter: (waiter.arrival.deadline_ns or 0, waiter.number)):
             self.refuse(waiter, "deadline.exhausted")
 
     def go_on(self) -> None:

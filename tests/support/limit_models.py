@@ -353,7 +353,7 @@ class Window(Cell):
         used, old = self.current(now_ns), self.terms
         self.terms, self.windows = terms, windows
         is_like = not terms.aligned or terms.rate.per_ns == old.rate.per_ns
-        if terms.aligned != old.aligned or not is_like:
+        if used == 0 or terms.aligned != old.aligned or not is_like:
             self.count = 0
             self.charges = dict.fromkeys(self.charges, -1)
             self.charge(used, -1, now_ns)

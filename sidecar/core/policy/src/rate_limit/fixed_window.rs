@@ -120,10 +120,13 @@ impl Cell for FixedWindow {
         (self.count(terms, now_ns) > 0).then(|| self.ends_at_ns(terms))
     }
 
-    /// What was used stays used; where windows are others, in the one that is current now.
+    /// What was used stays used; where windows are others, in the one that is current now. A window that is over stays
+    /// over, also where windows are longer from now on.
     fn convert(&mut self, from: &Terms, to: &Terms, now_ns: u64) {
-        if !to.has_windows_of(from) {
-            let count = self.count(from, now_ns);
+        let count = self.count(from, now_ns);
+        if count == 0 {
+            *self = Self::default();
+        } else if !to.has_windows_of(from) {
             *self = Self::default();
             self.charge(to, count, 0, now_ns);
         }

@@ -52,6 +52,18 @@ fn a_longer_window_counts_what_was_used_in_the_shorter_one() {
 }
 
 #[test]
+fn a_window_that_is_over_stays_over_when_windows_become_longer() {
+    let window = |per_ns| Algorithm::FixedWindow {
+        rate: Rate::new(2, per_ns),
+        aligned: false,
+    };
+    let mut limits = [Limiter::new(params(window(SECOND)))];
+    assert_eq!(ask(&mut limits, None, 2, 5), AT_ONCE);
+    limits[0].reconfigure(params(window(3600 * SECOND)), at(5 + 2 * SECOND));
+    assert_eq!(limits[0].view(None, at(5 + 2 * SECOND)).remaining, 2);
+}
+
+#[test]
 fn an_edit_that_changes_nothing_relevant_resets_nothing() {
     for algorithm in every_algorithm() {
         let mut limits = [Limiter::new(params(algorithm))];
