@@ -64,6 +64,7 @@ lint: $(CORE_READY) $(BUF) ## every style and architecture check
 	@cargo fmt --manifest-path $(MANIFEST) --all --check
 	@echo "clippy: 1 to 2 minutes the first time"
 	@cargo clippy --quiet --manifest-path $(MANIFEST) --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --quiet --manifest-path tests/bench/decisions/Cargo.toml --locked -- -D warnings
 
 types: $(CORE_READY) ## mypy over packages and tests, and the stubs of the core
 	@mypy

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use policy::backoff::Multiplier;
 use policy::balancer::hash::{Maglev, Ring, Table};
-use policy::balancer::{Load, pick};
+use policy::balancer::{Load, cheaper, two_of};
 use policy::breaker::State;
 use policy::budget::{self, Budget};
 use policy::deadline::{Bounds, Deadline};
@@ -103,13 +103,13 @@ fn split(name: &'static str) -> Case {
 fn ewma(name: &'static str) -> Case {
     Case::new(name, || {
         let mut loads = [Load::new(0); 10];
-        let ready: Vec<u32> = (0..10).collect();
         move |number| {
             let now_ns = instant(number);
-            let cost = |endpoint: u32| loads[endpoint as usize].cost(now_ns);
-            let Some((endpoint, _)) = pick(&ready, None, draw(number), cost) else {
+            let cost = |endpoint: u32| loads[endpoint as usize].cost(now_ns, 1);
+            let Some(pair) = two_of(loads.len() as u32, draw(number)) else {
                 return false;
             };
+            let (endpoint, _) = cheaper(pair, None, cost);
             let load = &mut loads[endpoint as usize];
             load.begin();
             load.end(1_000_000, now_ns);

@@ -2,7 +2,7 @@
 
 use policy::admission::{self, Admission};
 use policy::backpressure::{self, Backpressure, Concurrency, Discipline, Entry, Mode, QueueParams};
-use policy::balancer::{Load, pick};
+use policy::balancer::{Load, cheaper, two_of};
 use policy::breaker::{self, Breaker};
 use policy::budget::{self, Budget};
 use policy::bulkhead::{self, Bulkhead, Claim, NO_LANES};
@@ -77,7 +77,6 @@ struct Caller {
     budget: Budget,
     breaker: Breaker,
     endpoints: Vec<(Breaker, Load, Record)>,
-    ready: Vec<u32>,
     detector: Detector,
     failures: policy::condition::Conditions,
     latencies: Histogram,
@@ -111,7 +110,6 @@ impl Caller {
             endpoints: (0..ENDPOINTS)
                 .map(|_| (breaker(), Load::new(0), Record::default()))
                 .collect(),
-            ready: (0..ENDPOINTS as u32).collect(),
             detector: Detector::new(outliers(), 0),
             failures: default_failures(),
             latencies: Histogram::default(),
@@ -140,10 +138,11 @@ impl Caller {
             return false;
         };
         let endpoints = &self.endpoints;
-        let cost = |place: u32| endpoints[place as usize].1.cost(now_ns);
-        let Some((place, _)) = pick(&self.ready, None, draw(number), cost) else {
+        let cost = |place: u32| endpoints[place as usize].1.cost(now_ns, 1);
+        let Some(pair) = two_of(endpoints.len() as u32, draw(number)) else {
             return false;
         };
+        let (place, _) = cheaper(pair, None, cost);
         let (breaker, load, record) = &mut self.endpoints[place as usize];
         let Ok(own) = breaker.admit(now_ns, draw(number)) else {
             return false;
