@@ -37,6 +37,17 @@ async fn serve(cluster: proxy::config::Cluster) -> (Running, Caller) {
     (running, caller)
 }
 
+/// Once the client was told to begin nothing more.
+async fn sent_away(caller: &Caller) {
+    until(async || {
+        let mut send = caller.send.clone();
+        std::future::poll_fn(|cx| send.poll_ready(cx))
+            .await
+            .is_err()
+    })
+    .await;
+}
+
 /// Begins so many calls at once.
 async fn begin(caller: &Caller, calls: usize) -> Vec<tokio::task::JoinHandle<Option<String>>> {
     let mut begun = Vec::new();
@@ -311,13 +322,7 @@ async fn draining_finishes_what_is_in_flight_and_takes_no_more() {
     let handle = running.handle.clone();
     let draining = tokio::spawn(async move { handle.drain(Duration::from_secs(10)).await });
     // The client is told, and begins no more.
-    until(async || {
-        let mut send = caller.send.clone();
-        std::future::poll_fn(|cx| send.poll_ready(cx))
-            .await
-            .is_err()
-    })
-    .await;
+    sent_away(&caller).await;
     gate.add_permits(3);
     all_succeed(calls).await;
     assert!(soon(caller.connection).await.unwrap().is_ok());
@@ -333,13 +338,7 @@ async fn a_client_that_is_to_leave_ends_what_it_began_and_may_come_back() {
     until(async || upstream.calls() == 2).await;
     let leaving = running.handle.advance(Direction::Outbound, Phase::Leaving);
     leaving.await.unwrap();
-    until(async || {
-        let mut send = caller.send.clone();
-        std::future::poll_fn(|cx| send.poll_ready(cx))
-            .await
-            .is_err()
-    })
-    .await;
+    sent_away(&caller).await;
     let again = Caller::connect(running.outbound()).await;
     let further = begin(&again, 1).await;
     gate.add_permits(3);
