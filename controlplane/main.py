@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.http import serving_http
@@ -198,7 +197,7 @@ async def replica(
         parts = await _construct(settings, inputs, start)
         circle.tell(parts.fleet.supersede)
         certificates = ExpiryCollector(tuple(shown(settings, gates)), partial(datetime.now, UTC))
-        parts.metrics.registry.register(certificates)
+        parts.metrics.register(certificates)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
         async with (
             fronting(
@@ -279,7 +278,7 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
     fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
     start(fleet.run())
     start(feed.run(fleet, documents))
-    metrics.registry.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
+    metrics.register(HistoryCollector(lambda: journal.ledger, lambda: revisions.newest.is_recorded))
     writer = PolicyWriter(journal, schema)
     policies = Policies(revisions, writer, schema, fleet, are_in_cluster=cluster is not None)
     return _Parts(
@@ -353,13 +352,13 @@ def _for_people(parts: _Parts, peers: _Peers, settings: Settings, own: Replica) 
     yield Service("mesh.v1.AdminService", admin.add_to)
 
 
-def _measurements(parts: _Parts) -> CollectorRegistry:
-    registry = parts.metrics.registry
-    registry.register(TaskCollector())
-    registry.register(FleetCollector(parts.fleet))
-    registry.register(MergedCollector(parts.readings.merge, time.time_ns))
-    registry.register(RegistryCollector(parts.live, parts.mirrors))
-    return registry
+def _measurements(parts: _Parts) -> Metrics:
+    metrics = parts.metrics
+    metrics.register(TaskCollector())
+    metrics.register(FleetCollector(parts.fleet))
+    metrics.register(MergedCollector(parts.readings.merge, time.time_ns))
+    metrics.register(RegistryCollector(parts.live, parts.mirrors))
+    return metrics
 
 
 def _checks(live: LiveCatalog) -> dict[str, bool]:

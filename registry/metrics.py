@@ -2,23 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
+from registry.families import Family, FamilyType, gauge
 from registry.live import LiveCatalog
 from registry.mirror import Mirror
 
 _PREFIX = "breakwater_controlplane_registry_"
 
 
-class RegistryCollector(Collector):
+class RegistryCollector:
     """Figures of a live catalogue, and of the mirrors that a control plane trusts."""
 
     def __init__(self, live: LiveCatalog, mirrors: Sequence[Mirror]) -> None:
         self._live = live
         self._mirrors = mirrors
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         """One metric per figure."""
         catalog = self._live.catalog
         services = catalog.services.values()
@@ -33,12 +31,14 @@ class RegistryCollector(Collector):
             "conflicts", "Fields on which instances disagree.", sum(len(each.conflicts) for each in services)
         )
         yield _gauge("leases", "Leases that the endpoints are registered under.", self._live.lease_count)
-        yield CounterMetricFamily(
-            _PREFIX + "repairs",
-            "Entries of a mirror that were not what the store lists; 0 unless something is wrong.",
-            value=sum(mirror.repairs for mirror in self._mirrors),
+        repairs = Family(
+            name=_PREFIX + "repairs_total",
+            help="Entries of a mirror that were not what the store lists; 0 unless something is wrong.",
+            type=FamilyType.COUNTER,
         )
+        repairs.add(sum(mirror.repairs for mirror in self._mirrors))
+        yield repairs
 
 
-def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(_PREFIX + name, documentation, value=value)
+def _gauge(name: str, documentation: str, value: float) -> Family:
+    return gauge(_PREFIX + name, documentation, value)

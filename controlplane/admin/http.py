@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-
 from controlplane.config import Address
 from controlplane.sockets import listener
+from registry.families import CONTENT_TYPE, Collector, encode
 
 Checks = Callable[[], Mapping[str, bool]]
 """What must hold for the control plane to be ready, by name."""
@@ -31,11 +29,10 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The head of a request: names of fields are in lower case."""
+    """The head of a request; nothing depends on its fields."""
 
     method: str
     target: str
-    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +53,7 @@ class Answer:
 
 
 @asynccontextmanager
-async def serving_http(
-    address: Address, registry: CollectorRegistry, checks: Checks
-) -> AsyncIterator[Address]:
+async def serving_http(address: Address, measured: Collector, checks: Checks) -> AsyncIterator[Address]:
     """Serves until the block ends; yields the address that was bound.
 
     Raises:
@@ -69,7 +64,7 @@ async def serving_http(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError):  # whoever leaves needs no answer
             async with turns:
-                await _exchange(reader, writer, lambda request: answer(request, registry, checks))
+                await _exchange(reader, writer, lambda request: answer(request, measured, checks))
         writer.close()
 
     place = listener("--http", address)
@@ -102,21 +97,19 @@ def parse(head: bytes) -> Request:
     method, target, version = first.split(" ")
     if not version.startswith("HTTP/1."):
         raise ValueError(f"expected HTTP/1.1, found {version!r}")
-    fields = (line.split(":", 1) for line in lines)
-    return Request(
-        method=method, target=target, fields={name.lower(): value.strip() for name, value in fields}
-    )
+    if not all(":" in line for line in lines):
+        raise ValueError("expected fields with a colon")
+    return Request(method=method, target=target)
 
 
-def answer(request: Request, registry: CollectorRegistry, checks: Checks) -> Answer:
+def answer(request: Request, measured: Collector, checks: Checks) -> Answer:
     """What a request asks for."""
     if request.method not in ("GET", "HEAD"):
         return Answer(status=HTTPStatus.METHOD_NOT_ALLOWED, body=b"expected GET or HEAD\n")
     target = urlsplit(request.target)
     match target.path:
         case "/metrics":
-            encode, content_type = choose_encoder(request.fields.get("accept", ""))
-            return Answer(content_type=content_type, body=encode(registry))
+            return Answer(content_type=CONTENT_TYPE, body=encode(measured.collect()))
         case "/healthz":
             return Answer(body=b"ok\n")
         case "/readyz":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from controlplane.errors import CredentialsError
+from registry.families import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,18 +22,18 @@ class Shown(NamedTuple):
     keyring: Keyring
 
 
-class ExpiryCollector(Collector):
+class ExpiryCollector:
     """One gauge for each certificate, read whenever somebody asks."""
 
     def __init__(self, shown: Sequence[Shown], now: Callable[[], datetime]) -> None:
         self._shown = tuple(shown)
         self._now = now
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """The seconds that each has left, negative once it is over; one that cannot be read is left out."""
-        family = GaugeMetricFamily(
-            "breakwater_controlplane_certificate_expiry_seconds",
-            "Time until a certificate ends that is shown to sidecars and people, or to the API server.",
+        family = Family(
+            name="breakwater_controlplane_certificate_expiry_seconds",
+            help="Time until a certificate ends that is shown to sidecars and people, or to the API server.",
             labels=("certificate", "issuer"),
         )
         now = self._now()
@@ -44,7 +42,7 @@ class ExpiryCollector(Collector):
                 left = _ends_at(each.keyring().certificate) - now
             except (CredentialsError, ValueError):
                 continue
-            family.add_metric((each.certificate, each.issuer), left.total_seconds())
+            family.add(left.total_seconds(), (each.certificate, each.issuer))
         yield family
 
 

@@ -2,30 +2,24 @@
 
 from collections.abc import Iterator
 
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from controlplane.discovery.fleet import Fleet
+from registry.families import Family, gauge
 
 _PREFIX = "breakwater_controlplane_"
 
 
-class FleetCollector(Collector):
+class FleetCollector:
     """Gauges of a fleet and of its snapshot."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """One gauge per figure."""
-        streams = GaugeMetricFamily(_PREFIX + "streams", "Sidecars by where they stand.", labels=("state",))
+        streams = Family(name=_PREFIX + "streams", help="Sidecars by where they stand.", labels=("state",))
         for state, count in self._fleet.count().items():
-            streams.add_metric((state.value.lower(),), count)
+            streams.add(count, (state.value.lower(),))
         yield streams
         snapshot = self._fleet.desired.snapshot
-        yield GaugeMetricFamily(
-            _PREFIX + "policy_revision", "Revision of the policy set.", value=snapshot.revision
-        )
-        yield GaugeMetricFamily(
-            _PREFIX + "resources", "Resources in the newest snapshot.", value=len(snapshot.resources)
-        )
+        yield gauge(_PREFIX + "policy_revision", "Revision of the policy set.", snapshot.revision)
+        yield gauge(_PREFIX + "resources", "Resources in the newest snapshot.", len(snapshot.resources))

@@ -1,61 +1,53 @@
 """The merged families of all sidecars in the form that Prometheus reads."""
 
-from collections.abc import Callable, Iterable, Iterator
-
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from controlplane.telemetry.merge import Merge, Merged
-from controlplane.telemetry.report import MetricType, Point
+from controlplane.telemetry.report import MetricType
+from registry.families import Family, FamilyType
 
-_HELP = "Added up over all sidecars."
+_HELP: Final = "Added up over all sidecars."
+_NO_NAME: Final = re.compile(r"^[^A-Za-z_:]|[^A-Za-z0-9_:]")
+"""What a name has not in it; sidecars may report any."""
 
 
-class MergedCollector(Collector):
+class MergedCollector:
     """Reads the totals when Prometheus asks."""
 
     def __init__(self, merge: Merge, now_ns: Callable[[], int]) -> None:
         self._merge = merge
         self._now_ns = now_ns
 
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: which families there are is known only from the reports."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         """Every merged family, and how much of the reports did not fit."""
-        yield from map(_metric, self._merge.families(self._now_ns()))
-        overflow = CounterMetricFamily(
-            "breakwater_controlplane_telemetry_overflows",
-            "Measurements that went to the series `other`, or nowhere, for want of room.",
+        yield from map(_family, self._merge.families(self._now_ns()))
+        overflow = Family(
+            name="breakwater_controlplane_telemetry_overflows_total",
+            help="Measurements that went to the series `other`, or nowhere, for want of room.",
+            type=FamilyType.COUNTER,
             labels=("place",),
         )
-        overflow.add_metric(("other",), self._merge.overflowed)
-        overflow.add_metric(("nowhere",), self._merge.dropped)
+        overflow.add(self._merge.overflowed, ("other",))
+        overflow.add(self._merge.dropped, ("nowhere",))
         yield overflow
 
 
-def _metric(merged: Merged) -> Metric:
+def _family(merged: Merged) -> Family:
     shape = merged.shape
-    if shape.type is MetricType.HISTOGRAM:
-        histogram = HistogramMetricFamily(shape.name, _HELP, labels=shape.labels)
-        for labels, point in merged.points.items():
-            histogram.add_metric(labels, list(_cumulative(shape.bounds, point)), point.value)
-        return histogram
-    family = CounterMetricFamily if shape.type is MetricType.COUNTER else GaugeMetricFamily
-    plain = family(shape.name, _HELP, labels=shape.labels)
-    for labels, point in merged.points.items():
-        plain.add_metric(labels, point.value)
-    return plain
+    name = _named(shape.name)
+    if shape.type is MetricType.COUNTER:
+        name = name.removesuffix("_total") + "_total"
+    labels = tuple(map(_named, shape.labels))
+    family = Family(name=name, help=_HELP, type=FamilyType(shape.type.value), labels=labels)
+    for texts, point in merged.points.items():
+        if shape.type is MetricType.HISTOGRAM:
+            family.add_spread(shape.bounds, point.buckets, point.value, texts)
+        else:
+            family.add(point.value, texts)
+    return family
 
 
-def _cumulative(bounds: Iterable[float], point: Point) -> Iterator[tuple[str, float]]:
-    total = 0.0
-    for bound, count in zip((*map(str, bounds), "+Inf"), point.buckets, strict=True):
-        total += count
-        yield bound, total
+def _named(text: str) -> str:
+    return _NO_NAME.sub("_", text)

@@ -1,7 +1,5 @@
 """Figures of the registry."""
 
-from prometheus_client import CollectorRegistry
-
 from registry.config import SqliteLocation
 from registry.live import follow
 from registry.metrics import RegistryCollector
@@ -13,15 +11,13 @@ from tests.support.registrations import registration
 
 async def test_collector_shows_the_live_catalogue() -> None:
     clock = FakeClock()
-    metrics = CollectorRegistry()
     async with open_sqlite(SqliteLocation(path=None), clock=clock) as store:
         for instance in ("a", "b"):
             await Registrar(store).register(registration(instance), 15)
         async with follow(store, clock=clock) as live:
-            metrics.register(RegistryCollector(live, [live.mirror]))
             figures = {
                 sample.name.removeprefix("breakwater_controlplane_registry_"): sample.value
-                for family in metrics.collect()
+                for family in RegistryCollector(live, [live.mirror]).collect()
                 for sample in family.samples
             }
 
