@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 
 from controlplane.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,39 +80,6 @@ def server_credentials(keyring: Keyring, client_roots: bytes | None = None) -> g
         fetch,  # type: ignore[arg-type]
         require_client_authentication=client_roots is not None,
     )
-
-
-def ssl_context(keyring: Keyring) -> ssl.SSLContext:
-    """What makes another server encrypt; every new connection gets the certificate of its time.
-
-    Raises:
-        CredentialsError: there are none.
-    """
-    shown = keyring()
-    context = _context(shown)
-    newest = context
-
-    def choose(connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
-        nonlocal shown, newest
-        found = keyring()
-        if found != shown:
-            with suppress(ssl.SSLError):  # half replaced: the pair of before is shown until the other half is
-                shown, newest = found, _context(found)
-        connection.context = newest
-
-    context.sni_callback = choose
-    return context
-
-
-def _context(credentials: Credentials) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory() as directory:  # the library reads files alone
-        file = Path(directory) / "credentials.pem"
-        file.touch(mode=0o600)
-        file.write_bytes(credentials.key + credentials.certificate)
-        context.load_cert_chain(file)
-    return context
 
 
 def first_name(credentials: Credentials) -> str:

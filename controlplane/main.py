@@ -1,11 +1,10 @@
 """`breakwater-controlplane`: the only place that constructs and connects the parts."""
 
 import asyncio
-import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from controlplane.admin.server import AdminServer
 from controlplane.authority.expiry import ExpiryCollector
 from controlplane.clustered import InForce, controlling, reviewing, watching
 from controlplane.command.server import CommandServer
-from controlplane.config import Address, Settings, read_settings
+from controlplane.config import Address, Settings
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed, Ground
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
@@ -32,9 +31,7 @@ from controlplane.errors import (
     CredentialsError,
     KubernetesError,
     ListenError,
-    SettingsError,
 )
-from controlplane.flags import find_answer
 from controlplane.front import fronting
 from controlplane.garbage import keep_what_there_is
 from controlplane.gates import opening, shown
@@ -90,21 +87,11 @@ if TYPE_CHECKING:
 Start: TypeAlias = Callable[[Coroutine[None, None, None]], None]
 """Starts what runs for as long as the program."""
 
-EXIT_USAGE = 2
-EXIT_FAILURE = 1
-
 log = structlog.get_logger()
 
 
-def run() -> None:
-    """Runs the program; exits 2 when its settings have problems, 1 when it cannot run."""
-    if answer := find_answer(sys.argv[1:]):
-        sys.stdout.write(f"{answer}\n")
-        sys.exit(0)
-    try:
-        settings = read_settings(sys.argv[1:], os.environ)
-    except SettingsError as error:
-        sys.exit(_complain(error.problems, EXIT_USAGE))
+def run(settings: Settings) -> list[str]:
+    """Runs the program; returns why it could not, if so."""
     write_json_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
     failures: list[str] = []
@@ -112,7 +99,7 @@ def run() -> None:
         asyncio.run(_run_until_told(settings))
     except* (AuthorityError, CredentialsError, KubernetesError, ListenError, StoreError) as errors:
         failures += map(str, _leaves(errors))
-    sys.exit(_complain(failures, EXIT_FAILURE) if failures else 0)
+    return failures
 
 
 def _leaves(errors: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
@@ -122,12 +109,6 @@ def _leaves(errors: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
             yield from _leaves(error)
         else:
             yield error
-
-
-def _complain(problems: Iterable[str], code: int) -> int:
-    for problem in problems:
-        print(f"breakwater-controlplane: {problem}", file=sys.stderr)  # noqa: T201 (for people)
-    return code
 
 
 async def _run_until_told(settings: Settings) -> None:

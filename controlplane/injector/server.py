@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 
 from controlplane.config import Address
-from controlplane.credentials import ssl_context
 from controlplane.errors import MalformedReviewError
 from controlplane.injector import patch, review
+from controlplane.injector.encryption import ssl_context
 from controlplane.injector.review import MAX_BYTES, Review
 from controlplane.model.schema import API_VERSION
 from controlplane.sockets import listener

@@ -1,5 +1,6 @@
 """The program as a whole: ended, killed and started again, with real processes."""
 
+import asyncio
 import signal
 import sys
 from pathlib import Path
@@ -63,6 +64,8 @@ async def test_terminated_control_plane_drains_and_ends_well(tmp_path: Path) -> 
         light_sidecar(channel, "web-0", host("cart.shop")) as sidecar,
     ):
         await sidecar.until(lambda one: bool(one.missing))
+        loaded = await asyncio.to_thread(Path(f"/proc/{plane.process.pid}/maps").read_text)
+        assert not any(name in loaded for name in ("_ssl.", "libcrypto")), "5 MB for clusters alone"
         plane.process.send(signal.SIGTERM)
         assert await plane.process.wait() == 0
         assert '"control plane drains"' in plane.process.output()
