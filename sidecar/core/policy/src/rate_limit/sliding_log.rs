@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use super::cell::{self, Cell, Charge, Demand, Shortage};
 use super::rate::{Rate, Share};
 
+/// A cost above this fills every limit that a log may have just as well, and no sum of such costs overflows.
+const MOST: u64 = 1 << 32;
+
 /// The figures of a sliding log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
@@ -122,17 +125,16 @@ impl Cell for SlidingLog {
 
     #[inline]
     fn charge(&mut self, terms: &Terms, cost: u64, _serial: u64, now_ns: u64) -> Charge {
+        let cost = cost.min(MOST);
         match self.entries.back_mut() {
             _ if cost == 0 => {}
-            Some(newest) if newest.at_ns == now_ns => {
-                newest.cost = newest.cost.saturating_add(cost)
-            }
+            Some(newest) if newest.at_ns == now_ns => newest.cost += cost,
             _ => self.entries.push_back(Entry {
                 at_ns: now_ns,
                 cost,
             }),
         }
-        self.size = self.size.saturating_add(cost);
+        self.size += cost;
         self.trim(terms);
         Charge {
             stamp: now_ns,

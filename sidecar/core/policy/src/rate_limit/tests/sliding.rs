@@ -48,6 +48,17 @@ fn a_log_holds_no_more_than_its_limit_whatever_is_charged() {
 }
 
 #[test]
+fn a_log_goes_on_after_answers_that_cost_more_than_can_be_counted() {
+    let mut limits = log(3);
+    for (cost, now_ns) in [(u64::MAX, 0), (u64::MAX, 0), (2, 1)] {
+        limits[0].charge_after(&mut Ask::later(0, None), cost, at(now_ns));
+    }
+    assert_eq!(ask(&mut limits, None, 1, 2), refused(0, SECOND - 2));
+    assert_eq!(ask(&mut limits, None, 2, SECOND), refused(0, 1));
+    assert_eq!(ask(&mut limits, None, 3, SECOND + 1), AT_ONCE);
+}
+
+#[test]
 fn refusals_that_count_keep_a_caller_out_until_it_rests() {
     for algorithm in [
         Algorithm::SlidingLog {
