@@ -101,7 +101,7 @@ pub(super) fn optional_duration(
     Ok(optional_nanoseconds(field, value)?.map(std::time::Duration::from_nanos))
 }
 
-/// A share, from 0 to 100.
+/// A share, from 0 to 100. One that is too small to count is the smallest that does, rather than none at all.
 pub(super) fn percent(field: &str, value: f64) -> Result<Percent, Fault> {
     if !(0.0..=100.0).contains(&value) {
         return Err(Fault::new(
@@ -109,7 +109,10 @@ pub(super) fn percent(field: &str, value: f64) -> Result<Percent, Fault> {
             format!("expected a percentage from 0 to 100, found {value}"),
         ));
     }
-    Ok(Percent::from_millionths((value * 10_000.0).round() as u32))
+    let least = u32::from(value > 0.0);
+    Ok(Percent::from_millionths(
+        least.max((value * 10_000.0).round() as u32),
+    ))
 }
 
 /// A growth, from 1 to 100.

@@ -118,6 +118,23 @@ fn detectors_that_are_not_named_are_off() {
 }
 
 #[test]
+fn a_share_too_small_to_count_is_not_none_at_all() {
+    let rules = mesh::FailurePercentageDetector {
+        threshold: 0.000_01,
+        minimum_endpoints: 5,
+        minimum_requests: 50,
+    };
+    let decoded = cluster(&with_outliers(mesh::OutlierDetection {
+        failure_percentage: Some(rules),
+        ..outlier_detection()
+    }));
+    let params = decoded.outliers.as_ref().unwrap().params.params;
+    let threshold = params.failure_percentage.unwrap().threshold;
+    assert_eq!(threshold, Percent::from_millionths(1));
+    assert!(!threshold.is_reached_by(0, 50));
+}
+
+#[test]
 fn a_detector_that_would_eject_everybody_is_refused() {
     let mut wire = outlier_detection();
     wire.latency.as_mut().unwrap().factor = 0.0;
