@@ -135,11 +135,13 @@ impl Flow {
         narrow(units.div_ceil(self.requests as u128))
     }
 
-    /// As many requests as `units` of this flow stand for, in units of another one, rounded up.
+    /// As many requests as `units` of this flow stand for, in units of another one, rounded up: to a whole request
+    /// where the product is beyond numbers.
     pub(super) fn converted(&self, units: u128, to: &Self) -> u128 {
         let whole = (units / self.request).saturating_mul(to.request);
-        let part = (units % self.request).saturating_mul(to.request);
-        whole.saturating_add(part.div_ceil(self.request))
+        let part = (units % self.request).checked_mul(to.request);
+        let part = part.map_or(to.request, |part| part.div_ceil(self.request));
+        whole.saturating_add(part)
     }
 }
 

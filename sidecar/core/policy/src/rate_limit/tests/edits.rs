@@ -86,6 +86,22 @@ fn a_debt_outlives_an_edit() {
 }
 
 #[test]
+fn a_small_share_of_the_longest_window_never_forgets_a_part_of_a_request() {
+    let share = |members| {
+        bucket(
+            Rate::new(1_000, 31 * 86_400 * SECOND).divided(members),
+            Some(1),
+        )
+    };
+    let mut limits = [Limiter::new(params(share(30_000)))];
+    assert_eq!(ask(&mut limits, None, 1, 0), AT_ONCE);
+    let before = limits[0].view(None, at(5)).full_after_ns.unwrap();
+    limits[0].reconfigure(params(share(29_999)), at(5));
+    limits[0].reconfigure(params(share(30_000)), at(5));
+    assert!(limits[0].view(None, at(5)).full_after_ns.unwrap() >= before);
+}
+
+#[test]
 fn a_charge_is_not_taken_back_from_counts_that_began_after_it() {
     let rate = Rate::new(1, SECOND);
     let line = Algorithm::LeakyBucket(Leak {
