@@ -260,9 +260,12 @@ impl Limiter {
         self.counts.admit(ask, &self.params, arrival)
     }
 
-    /// Charges what an answer turned out to cost, if need be more than there is.
+    /// Charges what an answer turned out to cost, if need be more than there is; nothing where counts began anew since
+    /// it was asked.
     pub fn charge_after(&mut self, ask: &mut Ask, cost: u64, at: Moment) {
-        self.counts.charge_after(ask, cost, &self.params, at);
+        if ask.generation == self.generation {
+            self.counts.charge_after(ask, cost, &self.params, at);
+        }
     }
 
     /// Takes a charge back, of a request that left while it waited. Does nothing the second time.

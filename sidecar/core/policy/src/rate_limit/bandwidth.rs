@@ -61,7 +61,9 @@ impl Bandwidth {
 
     /// Charges bytes that were read for `key`.
     pub fn spend(&self, limiter: &mut Limiter, key: Option<Key>, bytes: u64, at: Moment) {
-        limiter.charge_after(&mut Ask::later(0, key), bytes, at);
+        let mut ask = Ask::later(0, key);
+        ask.generation = limiter.generation();
+        limiter.charge_after(&mut ask, bytes, at);
     }
 }
 

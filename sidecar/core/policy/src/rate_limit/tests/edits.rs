@@ -128,3 +128,13 @@ fn another_algorithm_begins_anew() {
     limits[0].reconfigure(params(Algorithm::SlidingLog { rate }), at(0));
     assert_eq!(ask(&mut limits, None, 1, 0), AT_ONCE);
 }
+
+#[test]
+fn an_answer_costs_nothing_of_a_limit_that_took_the_place_of_its_own() {
+    let mut limits = [Limiter::new(tokens(1, 5))];
+    let mut asks = [Ask::later(0, None)];
+    assert_eq!(admit(&mut limits, &mut asks, &arrival(at(0))), AT_ONCE);
+    limits[0].renew(tokens(1, 3));
+    limits[0].charge_after(&mut asks[0], 15, at(0));
+    assert_eq!(limits[0].view(None, at(0)).remaining, 3);
+}
