@@ -12,8 +12,19 @@ import pytest_asyncio
 
 from tests.support import accesslog
 from tests.support.callee import NAME, Callee, called
-from tests.support.documents import NAMESPACE, resilience, service
+from tests.support.documents import (
+    NAMESPACE,
+    Document,
+    Target,
+    backpressure,
+    http_route,
+    rate_limit,
+    resilience,
+    service,
+)
+from tests.support.fleet import named
 from tests.support.framing import Message
+from tests.support.governed import route_target, under
 from tests.support.metrics import measured
 from tests.support.rawclient import RawClient, fetch
 from tests.support.readiness import that, until
@@ -25,6 +36,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = Path(__file__).parent.parent.parent / "docs" / "policies" / "backpressure.md"
 CONNECTIONS = 64
 REQUESTS = 10_000
+PATHS = ("/", "/put", "/get")
+CROWDED = (service(NAME), route_target("crowd"), route_target("crowd", "get"))
+FLIGHT = 40
+LIMITED = {"ratelimit.concurrency", "ratelimit.leaky_full"}
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -206,7 +221,9 @@ async def test_the_worked_example_of_the_documentation(callee: Callee) -> None:
 async def test_no_permit_is_lost_however_clients_leave(
     callee: Callee, mode: dict[str, object], reasons: set[str | None]
 ) -> None:
-    await callee.admits(concurrency={"limit": 4}, queue={"capacity": 8, **mode})
+    queue = {"capacity": 8, **mode}
+    await callee.admits(concurrency={"limit": 4}, queue=queue)
+    await callee.fleet.put("crowd", *of_a_route_and_a_rule(queue), *of_all(*CROWDED))
     callee.app.answer = lambda _: OK
     before = len(callee.app.requests)
     draw = random.Random(7)  # noqa: S311 (no secret)
@@ -216,11 +233,35 @@ async def test_no_permit_is_lost_however_clients_leave(
         for _ in range(CONNECTIONS):
             tasks.create_task(ask_and_leave(callee, share, draw, seen))
     await callee.rests()
-    assert seen.keys() <= reasons
+    assert seen.keys() <= reasons | LIMITED
     assert seen[None] <= len(callee.app.requests) - before <= CONNECTIONS * share
     assert seen.total() > 0
-    callee.app.answer = lambda _: OK
-    assert (await callee.get()).status == 200
+    assert await left(callee, "flight") == {"": FLIGHT, "crowd": FLIGHT, "crowd/get": FLIGHT}
+    assert [(await callee.get(path)).status for path in PATHS] == [200] * len(PATHS)
+    await callee.fleet.remove("crowd")
+
+
+def of_a_route_and_a_rule(queue: dict[str, object]) -> list[Document]:
+    """A route and a rule of it with queues of their own; what neither is for has the service's."""
+    return [
+        http_route("crowd", service(NAME), under("/put"), under("/get", "get")),
+        backpressure("crowd", route_target("crowd"), concurrency={"limit": 3}, queue=queue),
+        backpressure("crowd-get", route_target("crowd", "get"), concurrency={"limit": 2}),
+    ]
+
+
+def of_all(*targets: Target) -> list[Document]:
+    """Limits that many are over, those in flight and those that come, of each of these."""
+    line = {"name": "line", "algorithm": "LeakyBucket", "requests": 600, "per": "1s", "queue": 16}
+    limits = [{"name": "flight", "concurrency": FLIGHT}, line]
+    return [rate_limit(f"crowd-{place}", target, limits=limits) for place, target in enumerate(targets)]
+
+
+async def left(callee: Callee, limit: str) -> dict[str, int]:
+    """Return how much is left of the limit of this name, by route."""
+    answer = await callee.fleet.ask("ListLimits", {"service": named("test/callee")})
+    found = [one["limit"] for one in answer["limits"]]
+    return {one["route"]: int(one["remaining"]) for one in found if one["limit"] == limit}
 
 
 async def ask_and_leave(callee: Callee, count: int, draw: random.Random, seen: Counter[str | None]) -> None:
@@ -230,7 +271,7 @@ async def ask_and_leave(callee: Callee, count: int, draw: random.Random, seen: C
             async with RawClient(callee.sidecar.inbound) as client:
                 while count > 0:
                     count -= 1
-                    await client.ask("/", host=NAME)
+                    await client.ask(draw.choice(PATHS), host=NAME)
                     if draw.random() < 1 / 3:
                         await asyncio.sleep(draw.random() / 100)
                         client.reset()
