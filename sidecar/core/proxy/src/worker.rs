@@ -16,7 +16,7 @@ use policy::rate_limit::strain::Resource;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::across::Across;
 use crate::chance::Chance;
@@ -243,6 +243,7 @@ fn is_of_this_host(address: SocketAddr) -> bool {
     UdpSocket::bind((address.ip(), 0)).is_ok()
 }
 
+/// Lives until nobody is left to give orders; less long only if a task that it lives by panics.
 fn run(
     runtime: &Runtime,
     start: Start,
@@ -252,17 +253,29 @@ fn run(
     LocalSet::new().block_on(runtime, async move {
         let worker = Rc::new(Worker::new(start));
         worker.apply(Arc::default());
+        let mut chores = JoinSet::new();
         for (listener, purpose) in doors {
-            spawn_local(listen::accept(
-                Rc::clone(&worker),
-                listener,
-                purpose.settle(),
-            ));
+            let accepting = listen::accept(Rc::clone(&worker), listener, purpose.settle());
+            chores.spawn_local(accepting);
         }
-        spawn_local(Rc::clone(&worker).sweep());
-        spawn_local(endpoint::watch(Rc::clone(&worker)));
-        crate::orders::take(&worker, orders).await;
+        chores.spawn_local(Rc::clone(&worker).sweep());
+        chores.spawn_local(endpoint::watch(Rc::clone(&worker)));
+        tokio::select! {
+            () = crate::orders::take(&worker, orders) => {}
+            () = first_panic(chores) => {}
+        }
     });
+}
+
+/// Resolves when one of the tasks has panicked: a worker that went on without it would accept nothing any more, or
+/// probe nobody, and look well.
+async fn first_panic(mut tasks: JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if ended.is_err() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 impl Worker {

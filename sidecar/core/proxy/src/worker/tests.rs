@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::Percent;
 use policy::backoff::Multiplier;
 use policy::breaker::{HalfOpen, OpenTime, Params, Trial, Trip, Window};
 use policy::ending::default_failures;
 use tokio::sync::mpsc;
+use tokio::task::{JoinSet, LocalSet, yield_now};
+use tokio::time::timeout;
 
-use super::{Start, Worker, is_among};
+use super::{Start, Worker, first_panic, is_among};
 use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port, Protocol};
 use crate::journal::Journal;
 use crate::name::ServiceName;
@@ -174,4 +177,25 @@ fn an_address_of_this_host_leads_here_at_a_port_where_all_are_listened_on() {
             "{address}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_a_task_that_it_lives_by() {
+    let living = async {
+        let mut chores = JoinSet::new();
+        chores.spawn_local(std::future::pending());
+        chores.spawn_local(async { panic!("a chore's own fault") });
+        first_panic(chores).await;
+    };
+    LocalSet::new().run_until(living).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_outlives_the_listeners_that_are_closed() {
+    let living = async {
+        let mut chores = JoinSet::new();
+        chores.spawn_local(yield_now());
+        timeout(Duration::from_secs(3_600), first_panic(chores)).await
+    };
+    assert!(LocalSet::new().run_until(living).await.is_err());
 }
