@@ -3,12 +3,13 @@
 //! A block that says the same for both has one machine for both; so have the rules of one route among each other. Only
 //! what is said otherwise has a machine of its own, and a breaker that each route has for itself.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Cluster, Gate, Live, admission, breaker, budget, recent};
+use super::build::{admission, breaker, budget, recent};
+use super::{Cluster, Live, Shared};
 use crate::config::{self, RouteSettings, ServiceName};
+use crate::gate::Gate;
 use crate::report::Direction;
 use crate::rules::{Rule, Rules};
 use crate::stages::fault::Faults;
@@ -23,9 +24,6 @@ pub(crate) struct Overlay {
     /// Whose machines it shares where they say the same: the service, and what other rules of the route make of it.
     beneath: Vec<Rc<Cluster>>,
 }
-
-/// Bulkheads that several clusters share.
-type Shared = HashMap<Arc<str>, Rc<Gate>>;
 
 impl Live {
     /// Lays the settings of every rule over the services that it leads to.
