@@ -3,7 +3,8 @@
 use policy::outlier::{Cause, Detector, Record, Signal};
 use policy::readiness::{Readiness, Verdict};
 
-use super::{Endpoint, EndpointSet, Picked, Settlement, layout};
+use super::reconfigure::layout;
+use super::{Endpoint, EndpointSet, Picked, Settlement};
 use crate::config;
 use crate::live::Cluster;
 use crate::report::{Event, EventKind};
