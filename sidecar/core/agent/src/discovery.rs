@@ -5,37 +5,33 @@
 
 mod bootstrap;
 mod chores;
+mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use proxy::{Demand, Ended, Handle, Supply};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::time::{Instant, interval, sleep, sleep_until};
 use tonic::Status as Answer;
 
 use crate::connection::{Connection, Ending};
 use crate::encode;
 use crate::events::Events;
-use crate::holdings::{Holdings, Reach, Response, Standing};
+use crate::holdings::{Holdings, Reach, Standing};
 use crate::log::Log;
 use crate::mesh::discovery_request::Message;
 use crate::mesh::discovery_service_client::DiscoveryServiceClient;
-use crate::mesh::{
-    Acknowledgement, AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, HeldResource,
-    Hello, Subscription,
-};
+use crate::mesh::{AcknowledgementStage, DiscoveryRequest, DiscoveryResponse, Hello};
 use crate::resolver::Resolver;
-use crate::resource::{Id, Rejection, Resource};
+use crate::resource::Rejection;
 use crate::saved::Saved;
 use crate::settings::Settings;
 use crate::status::{Source, Status};
+use wire::{News, acknowledgement, decode, held_resource, read, send, subscription};
 
 /// Messages that wait to be sent.
 const OUTGOING: usize = 16;
-/// How long a control plane may take to answer a hello.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest response taken, bytes.
 const RESPONSE_BYTES: usize = 16 << 20;
 /// A response that is applied within this time is not acknowledged as received before: at a thousand sidecars each
@@ -46,14 +42,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const SWEEPS_PER_CALLED: u64 = 30;
 /// How long a demand may wait for a control plane that went away to come back.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// What a stream brings.
-#[derive(Debug)]
-enum News {
-    /// The control plane answers.
-    Opened,
-    Response(DiscoveryResponse),
-}
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -357,28 +345,6 @@ impl Discovery {
     }
 }
 
-/// Passes on what comes over the stream; returns why it ended.
-async fn read(
-    mut client: DiscoveryServiceClient<Connection>,
-    requests: mpsc::Receiver<DiscoveryRequest>,
-    incoming: mpsc::Sender<News>,
-) -> Answer {
-    let opening = timeout(PATIENCE, client.stream(ReceiverStream::new(requests)));
-    let mut stream = match opening.await {
-        Ok(Ok(response)) => response.into_inner(),
-        Ok(Err(answer)) => return answer,
-        Err(_) => return Answer::deadline_exceeded("the control plane does not answer"),
-    };
-    let _ = incoming.send(News::Opened).await; // the receiver lives as long as this future
-    loop {
-        match stream.message().await {
-            Ok(Some(response)) => drop(incoming.send(News::Response(response)).await),
-            Ok(None) => return Answer::unavailable("the control plane ended the stream"),
-            Err(answer) => return answer,
-        }
-    }
-}
-
 /// What `work` results in; it is interrupted once, for `notice`, when it takes longer than `limit`.
 async fn after<T>(limit: Duration, work: impl Future<Output = T>, notice: impl Future) -> T {
     tokio::pin!(work);
@@ -388,51 +354,6 @@ async fn after<T>(limit: Duration, work: impl Future<Output = T>, notice: impl F
         () = sleep(limit) => drop(notice.await),
     }
     work.await
-}
-
-async fn send(outgoing: &mpsc::Sender<DiscoveryRequest>, message: Message) {
-    let _ = outgoing
-        .send(DiscoveryRequest {
-            message: Some(message),
-        })
-        .await; // a stream that ended says so itself
-}
-
-fn decode(response: DiscoveryResponse) -> Response {
-    let ids = |names: Vec<_>| names.into_iter().filter_map(Id::decode).collect();
-    Response {
-        revision: response.revision,
-        resources: response
-            .resources
-            .into_iter()
-            .filter_map(Resource::decode)
-            .collect(),
-        removed: ids(response.removed),
-        missing: ids(response.missing),
-    }
-}
-
-fn held_resource(resource: &Resource) -> HeldResource {
-    HeldResource {
-        id: Some(resource.id.encode()),
-        version: resource.version.clone(),
-    }
-}
-
-fn subscription(subscribe: &[Id], unsubscribe: &[Id]) -> Message {
-    let encode = |ids: &[Id]| ids.iter().map(Id::encode).collect();
-    Message::Subscription(Subscription {
-        subscribe: encode(subscribe),
-        unsubscribe: encode(unsubscribe),
-    })
-}
-
-fn acknowledgement(nonce: &str, stage: AcknowledgementStage, rejections: &[Rejection]) -> Message {
-    Message::Acknowledgement(Acknowledgement {
-        nonce: nonce.to_owned(),
-        stage: stage.into(),
-        rejections: rejections.iter().map(Rejection::encode).collect(),
-    })
 }
 
 #[cfg(test)]
