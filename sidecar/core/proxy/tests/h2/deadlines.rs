@@ -177,8 +177,9 @@ async fn a_client_that_takes_nothing_is_reset_when_its_stream_is_out_of_time() {
         stream_idle,
         ..timeouts()
     };
-    let (_running, caller) = bounded(&upstream, bounds).await;
+    let (running, caller) = bounded(&upstream, bounds).await;
     let (response, _stream) = caller.open(grpc()).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let cut = &["timeout.idle"];
+    until(async || running.metric("breakwater_requests_total", cut).await == 1.0).await;
     assert!(soon(whole(response)).await.unwrap_err().is_reset());
 }

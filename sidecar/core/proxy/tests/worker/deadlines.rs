@@ -8,6 +8,7 @@ use policy::rate_limit::strain::Resource;
 use proxy::config::Timeouts;
 
 use crate::support::build::{block, breaker, cluster, config, retry, timeouts};
+use crate::support::full::Full;
 use crate::support::upstream::{Connection, response};
 use crate::support::worker::{beside, settings};
 use crate::support::{Client, Running, Upstream, until};
@@ -331,18 +332,8 @@ async fn a_client_that_takes_nothing_is_cut_off_sooner_while_memory_is_short() {
 
 #[tokio::test]
 async fn connecting_that_takes_too_long_is_refused() {
-    // A listener whose backlog is full takes no more connections.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket
-        .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .unwrap();
-    socket.listen(1).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let _fill: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(tokio::net::TcpStream::connect(address)))
-        .collect();
-    tokio::time::sleep(50 * MS).await;
-    let mut cluster = cluster(&[address]);
+    let full = Full::begin().await;
+    let mut cluster = cluster(&[full.address]);
     cluster.timeouts = block(Timeouts {
         connect: 50 * MS,
         ..timeouts()

@@ -9,13 +9,13 @@ use policy::breaker::State;
 use policy::budget::Rate;
 use policy::hedge::After;
 use proxy::config::{Cluster, Hedge};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use crate::support::build::{
     SECOND_NS, block, breaker, budget, bulkhead, cart, cluster, config, pool, question, retry,
     timeouts,
 };
+use crate::support::full::Full;
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, soon, until};
 
@@ -189,18 +189,9 @@ async fn a_lone_endpoint_is_asked_again_on_another_connection() {
 
 #[tokio::test]
 async fn a_connection_that_does_not_come_is_hedged_too() {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let full = socket.listen(1).unwrap();
-    let full_address = full.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    while let Ok(connected) =
-        tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(full_address)).await
-    {
-        waiting.push(connected.unwrap());
-    }
+    let full = Full::begin().await;
     let upstream = Upstream::with_status(200).await;
-    let running = Running::with(config(hedged(&[full_address, upstream.address]))).await;
+    let running = Running::with(config(hedged(&[full.address, upstream.address]))).await;
     let mut client = running.client().await;
     for _ in 0..8 {
         assert_eq!(client.get("/").await.status, 200);

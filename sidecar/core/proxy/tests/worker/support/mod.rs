@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 pub(crate) mod client;
+pub(crate) mod full;
 pub(crate) mod upstream;
 pub(crate) mod worker;
 
