@@ -21,7 +21,9 @@ UNTIL: dict[str, proxy.OutboundUntil] = {"now": "now", "signal": "signal", "unus
 FLAGS = (
     flags.BY_NAME["admin"],
     flags.Flag("after", "SECONDS", "time for callers to hear of it, before they are refused", default="0"),
-    flags.Flag("deadline", "SECONDS", "time for what is in flight", default="25"),
+    flags.Flag(
+        "deadline", "SECONDS", "time for what is in flight", computed="--drain-timeout of the sidecar"
+    ),
     flags.Flag(
         "outbound-until",
         " | ".join(UNTIL),
@@ -37,7 +39,8 @@ def drain(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> l
     """Order the drain, and say how much is in flight; or return what is wrong."""
     given, problems = flags.parse(argv, {flag.name: flag for flag in FLAGS})
     admin = given.get("admin") or config.gather([], environment).values["admin"]
-    after, deadline = (_seconds(name, given, problems) for name in ("after", "deadline"))
+    after = _seconds("after", given, problems)
+    deadline = _seconds("deadline", given, problems) if "deadline" in given else None
     until = UNTIL.get(_text("outbound-until", given))
     if until is None:
         problems.append(f"--outbound-until: expected {' | '.join(UNTIL)}, found {given['outbound-until'][0]}")

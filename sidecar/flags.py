@@ -107,6 +107,12 @@ FLAGS = (
         computed="never: without one, nothing is ready",
     ),
     Flag(
+        "drain-timeout",
+        "SECONDS",
+        "time for what is in flight when it is told to end, by a signal or an order that says no other",
+        default="25",
+    ),
+    Flag(
         "opaque-ports",
         "PORT[,PORT...]",
         "ports on which servers speak first, unless somebody declares what is spoken there",

@@ -44,12 +44,13 @@ def drain(deadline_seconds: float) -> None:
 
 
 def order_drain(
-    socket: str, *, delay_seconds: float, deadline_seconds: float, outbound_until: OutboundUntil
+    socket: str, *, delay_seconds: float, deadline_seconds: float | None, outbound_until: OutboundUntil
 ) -> int:
     """Have the sidecar whose admin socket this is drain, and return how many requests are in flight there.
 
     Connections from others are refused after `delay_seconds`; what is in flight has `deadline_seconds` from
-    then. The workload's own calls pass until then, a signal to the process, or when no connection is left.
+    then, None for as long as the sidecar was started with. The workload's own calls pass until then, a signal
+    to the process, or when no connection is left.
 
     Raises:
         CoreError: nobody takes the order.

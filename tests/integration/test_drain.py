@@ -1,6 +1,7 @@
 """A sidecar that leaves: what others send ends first, while its application may still call."""
 
 import asyncio
+import dataclasses
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest
 from tests.support.documents import external_service
 from tests.support.fleet import Fleet, fleet
 from tests.support.framing import Message
-from tests.support.mesh import Sidecar
+from tests.support.mesh import SIDECAR, Sidecar
 from tests.support.process import Process
 from tests.support.rawclient import RawClient, fetch
 from tests.support.readiness import answering, listening, no_longer, that, until
@@ -117,6 +118,26 @@ async def test_an_application_that_ends_together_with_its_sidecar_calls_while_it
         assert not is_last(await kept.response())
     assert await sidecar.process.wait() == 0
     assert "drain hastened" not in beside.said
+
+
+@pytest.mark.parametrize(
+    ("started_with", "order"),
+    [("0.2", None), ("0.2", ()), ("3600", ("--deadline=0.2",))],
+    ids=["a signal", "an order", "an order that says another"],
+)
+async def test_what_is_in_flight_is_cut_off_when_its_time_is_over(
+    beside: Beside, started_with: str, order: tuple[str, ...] | None
+) -> None:
+    program = (*SIDECAR, f"--drain-timeout={started_with}")
+    sidecar = await beside.fleet.join("test/timed", app_port=beside.app.port, program=program)
+    async with RawClient(sidecar.inbound) as busy:
+        await busy.ask(host="timed")
+        await until(that(lambda: len(beside.app.requests) == 1))
+        if order is None:
+            sidecar.process.send(signal.SIGTERM)
+        else:
+            await dataclasses.replace(beside, sidecar=sidecar).order(*order)
+        assert await sidecar.process.wait() == 0, sidecar.process.output()
 
 
 async def test_without_more_words_an_order_ends_everything(beside: Beside) -> None:

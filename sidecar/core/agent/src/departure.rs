@@ -17,28 +17,16 @@ use crate::status::Status;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Time for callers to hear of it, before listeners close.
 const HEARSAY: Duration = Duration::from_millis(250);
-/// Time for what is in flight when nobody says another.
-const TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How a sidecar is to leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drain {
     /// Until connections from others are refused; they are served meanwhile, and callers hear of it.
     pub delay: Duration,
-    /// For what is in flight after that.
-    pub timeout: Duration,
+    /// For what is in flight after that; `None`: as long as the sidecar was started with.
+    pub timeout: Option<Duration>,
     /// Until when the workload's own calls pass.
     pub outbound: OutboundUntil,
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self {
-            delay: Duration::ZERO,
-            timeout: TIMEOUT,
-            outbound: OutboundUntil::Now,
-        }
-    }
 }
 
 /// Until when the calls of a workload pass that is on its way out.
@@ -58,6 +46,8 @@ pub enum OutboundUntil {
 pub(crate) struct Departure {
     pub(crate) signals: Signals,
     pub(crate) ordered: mpsc::Receiver<Drain>,
+    /// Time for what is in flight when nobody says another.
+    pub(crate) timeout: Duration,
     pub(crate) proxy: Handle,
     pub(crate) status: Status,
     pub(crate) log: Log,
@@ -72,16 +62,17 @@ impl Departure {
             () = self.signals.next() => (Drain::default(), false),
             Some(drain) = self.ordered.recv() => (drain, true),
         };
+        let timeout = drain.timeout.unwrap_or(self.timeout);
         self.log.info(
             "drain begins",
-            &[("deadline_seconds", &drain.timeout.as_secs_f64())],
+            &[("deadline_seconds", &timeout.as_secs_f64())],
         );
         if drain.outbound == OutboundUntil::Signal {
             self.leave_inbound_until_signal(drain.delay).await?;
             (drain.delay, is_ordered) = (Duration::ZERO, false);
         }
         tokio::select! {
-            drained = leave(&self.proxy, &self.status, drain) => drained?,
+            drained = leave(&self.proxy, &self.status, drain, timeout) => drained?,
             () = hastened(&mut self.signals, is_ordered) => self.log.warn("drain hastened", &[]),
         }
         self.log.info("drain ended", &[]);
@@ -109,9 +100,14 @@ async fn hastened(signals: &mut Signals, is_ordered: bool) {
     signals.next().await;
 }
 
-async fn leave(proxy: &Handle, status: &Status, drain: Drain) -> Result<(), Ended> {
+async fn leave(
+    proxy: &Handle,
+    status: &Status,
+    drain: Drain,
+    timeout: Duration,
+) -> Result<(), Ended> {
     leave_inbound(proxy, status, drain.delay).await?;
-    let end = Instant::now() + drain.timeout;
+    let end = Instant::now() + timeout;
     if drain.outbound == OutboundUntil::Unused {
         let _ = timeout_at(end, proxy.unused()).await; // what is left then is cut below
     }

@@ -201,7 +201,7 @@ impl Operator {
     pub(crate) async fn drain(&self, request: mesh::DrainRequest) -> Result<mesh::DrainResponse> {
         let drain = Drain {
             delay: duration(request.delay)?.unwrap_or_default(),
-            timeout: duration(request.timeout)?.unwrap_or(Drain::default().timeout),
+            timeout: duration(request.timeout)?,
             outbound: request.outbound_until().into(),
         };
         let in_flight = self.proxy.stats().await.map_err(ended)?.in_flight;

@@ -58,7 +58,9 @@ async fn ask(socket: &Path, drain: Drain) -> Result<u32, OrderError> {
     let mut client = SidecarAdminServiceClient::with_origin(Socket(requests), origin);
     let outbound_until: mesh::OutboundUntil = drain.outbound.into();
     let order = DrainRequest {
-        timeout: prost_types::Duration::try_from(drain.timeout).ok(),
+        timeout: drain
+            .timeout
+            .and_then(|timeout| prost_types::Duration::try_from(timeout).ok()),
         delay: prost_types::Duration::try_from(drain.delay).ok(),
         outbound_until: outbound_until.into(),
     };

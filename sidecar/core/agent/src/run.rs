@@ -77,7 +77,7 @@ impl Remote {
     /// Begins to drain; what is in flight has `deadline`.
     pub fn drain(&self, deadline: Duration) {
         let drain = Drain {
-            timeout: deadline,
+            timeout: Some(deadline),
             ..Drain::default()
         };
         let _ = self.drains.try_send(drain); // a full channel: it drains already
@@ -146,6 +146,7 @@ async fn serve(
     let departure = Departure {
         signals,
         ordered,
+        timeout: settings.drain_timeout,
         proxy: doors.proxy.clone(),
         status: status.clone(),
         log: log.clone(),

@@ -54,6 +54,8 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamListener>,
     /// How long it waits for a first configuration before everything passes without one; `None`: for ever.
     pub pass_through_after: Option<Duration>,
+    /// How long what is in flight is waited for when it is told to end, unless whoever tells it says.
+    pub drain_timeout: Duration,
     /// The socket of `SidecarAdminService`.
     pub admin: PathBuf,
     /// Where metrics and health are served.

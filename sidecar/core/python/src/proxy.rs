@@ -81,12 +81,12 @@ fn order_drain(
     python: Python<'_>,
     socket: PathBuf,
     delay_seconds: f64,
-    deadline_seconds: f64,
+    deadline_seconds: Option<f64>,
     outbound_until: &str,
 ) -> PyResult<u32> {
     let drain = Drain {
         delay: seconds(delay_seconds)?,
-        timeout: seconds(deadline_seconds)?,
+        timeout: deadline_seconds.map(seconds).transpose()?,
         outbound: until(outbound_until)?,
     };
     python

@@ -16,7 +16,7 @@ use super::{Contract, OwnPort, OwnService, Settings, Trust};
 const SERVICE_PORT: u16 = 80;
 /// Name of the workload's first port when it has none.
 const FIRST_PORT: &str = "http";
-/// Longest wait for a first configuration, seconds.
+/// Longest wait, seconds.
 const LONGEST_WAIT: f64 = 3_600.0;
 
 /// A value that is not what its flag takes.
@@ -79,6 +79,7 @@ impl Reader<'_> {
         let probed = self.probed();
         let (outbound, http) = (self.one("outbound", address), self.one("http", address));
         let (admin, state_dir) = (self.one("admin", socket_path), self.one("state-dir", path));
+        let drain_timeout = self.one("drain-timeout", wait);
         Some(Settings {
             trust: self.trust(),
             workload: self.each("workload", workload).pop(),
@@ -95,6 +96,7 @@ impl Reader<'_> {
             probed_over_tls: probed.over_tls,
             upstreams: self.each("upstream", upstream),
             pass_through_after: self.each("pass-through-after", wait).pop(),
+            drain_timeout: drain_timeout?,
             contract: self.contract(),
             labels: self.each("label", label).into_iter().collect(),
             cgroup: self.each("cgroup", path).pop(),

@@ -11,6 +11,7 @@ fn values(given: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
         ("http", &["127.0.0.1:15090"]),
         ("admin", &["unix:/tmp/admin.sock"]),
         ("state-dir", &["/tmp/state"]),
+        ("drain-timeout", &["25"]),
     ];
     let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
     defaults
@@ -62,6 +63,16 @@ fn a_wait_for_the_first_configuration_is_of_seconds_within_an_hour() {
             problems(&[("pass-through-after", &[text])]),
             ["pass-through-after"]
         );
+    }
+}
+
+#[test]
+fn what_is_in_flight_has_seconds_within_an_hour() {
+    let timeout = |text: &str| settings(&[("drain-timeout", &[text])]).drain_timeout;
+    assert_eq!(timeout("0"), Duration::ZERO);
+    assert_eq!(timeout("1.5"), Duration::from_millis(1_500));
+    for text in ["", "-1", "3601", "inf", "soon"] {
+        assert_eq!(problems(&[("drain-timeout", &[text])]), ["drain-timeout"]);
     }
 }
 

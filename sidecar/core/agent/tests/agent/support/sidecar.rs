@@ -112,6 +112,7 @@ impl Sidecar {
                 format!("unix:{}", directory.path().join("admin.sock").display()),
             ),
             ("state-dir", directory.path().display().to_string()),
+            ("drain-timeout", "25".to_owned()),
         ];
         if !controlplane.is_empty() {
             flags.push(("controlplane", controlplane));
