@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.capture.mesh import SIDECAR_PAGES, Mesh, captured, get, mesh
 from tests.support.capture.net import NODE, NODE_V6, Pod, net
 from tests.support.capture.servers import GREETING, greeting, loopback, relaying, summing
+from tests.support.dns import Addresses, Held, ScriptedDns
+from tests.support.dns import listener as name_server
 from tests.support.grpcapp import ECHO, grpc_app, grpc_health
 from tests.support.pki import Authority
 from tests.support.rawclient import RawClient
-from tests.support.readiness import Condition, no_longer, until
+from tests.support.readiness import Condition, no_longer, that, until
 from tests.support.upstream import OK, Pause, ScriptedUpstream, Send, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,8 +31,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 WEB, LINES, SUM, SECRET, CALLS = 8080, 9000, 9001, 9002, 9003
 """Ports of pods that are called: HTTP, a server that speaks first, one that needs half-close, TLS, gRPC."""
 
-BOX, RAW, FAR = 9004, 9005, 9006
-"""And: one connection at once, HTTP that is called TCP, a service behind a host name."""
+BOX, RAW, FAR, SOON = 9004, 9005, 9006, 9100
+"""And: one connection at once, HTTP that is called TCP, services behind host names."""
+
+NAMES, AT_LEAST_SECONDS = 20, 0.1
+"""Host names that are tried, and how long a connection is seen to wait; it would wait for 0.8 s."""
 
 SPOKEN = {WEB: "HTTP", LINES: "TCP", SUM: "Detect", SECRET: "Detect", CALLS: "GRPC"}
 SERVICE = """
@@ -67,6 +73,15 @@ spec:
   timeouts: {{request: 500ms}}
 ---
 """
+LATER = """
+apiVersion: breakwater.dev/v1alpha1
+kind: ExternalService
+metadata: {{name: late-{number}, namespace: pay}}
+spec:
+  hosts: [late-{number}.bank.example]
+  ports: [{{name: main, port: {port}, protocol: HTTP}}]
+  resolution: DNS
+"""
 LIMIT = """
 apiVersion: breakwater.dev/v1alpha1
 kind: RateLimitPolicy
@@ -100,6 +115,7 @@ class Shop:
     cart: Pod
     till: Pod
     apps: dict[str, ScriptedUpstream]
+    dns: ScriptedDns
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -111,6 +127,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         caller, cart, till = on.pods
         running = await stack.enter_async_context(mesh(scratch, on, policies + FAR_AWAY + LIMIT))
         hosts = {"api.bank.example": cart.address}
+        dns = await stack.enter_async_context(ScriptedDns(own=caller.namespace.within(name_server)))
         served: tuple[str, ...] = (
             f"--app=127.0.0.1:{WEB}",
             "--service=shop/box",
@@ -125,7 +142,9 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
         )
         probes += (f"https:{SECRET}/live?full=1",)
         flags = (*served, *(f"--probe={probe}" for probe in probes))
-        await stack.enter_async_context(captured(running, caller, "shop/web", hosts=hosts))
+        await stack.enter_async_context(
+            captured(running, caller, "shop/web", hosts=hosts, prefix=dns.prefix(scratch))
+        )
         await stack.enter_async_context(captured(running, till, "shop/till", flags=flags))
         apps = {}
         for pod in (cart, till):
@@ -135,7 +154,7 @@ async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
                 if pod is cart:
                     await stack.enter_async_context(greeting(pod.namespace.listen(address, LINES)))
                     await stack.enter_async_context(summing(pod.namespace.listen(address, SUM)))
-        yield Shop(running, caller, cart, till, apps)
+        yield Shop(running, caller, cart, till, apps, dns)
 
 
 async def opened(shop: Shop, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -166,6 +185,39 @@ async def test_policies_act_on_what_is_sent_to_where_a_host_name_leads(shop: Sho
         app.answer = lambda _: slow(5)
         late = await get(shop.caller.namespace, shop.cart.address, FAR)
         assert (late.status, b"timeout.request" in late.body) == (504, True)
+
+
+async def test_what_is_sent_before_a_host_name_is_looked_up_waits_for_that(shop: Shop) -> None:
+    """It waits for less than a second, so a machine that is busy for longer is given another name."""
+    policies = shop.mesh.policies / "later.yaml"
+    for number in range(NAMES):
+        host, port = f"late-{number}.bank.example", SOON + number
+        shop.dns.answers[host] = Held.HELD
+        policies.write_text(LATER.format(number=number, port=port))
+        await until(that(partial(has_been_asked, shop, host)))
+        if await is_held_until_looked_up(shop, host, port):
+            return
+    raise AssertionError(f"expected one of {NAMES} connections to wait, found none")
+
+
+def has_been_asked(shop: Shop, host: str) -> bool:
+    """Whether the caller's sidecar has begun to look a host up."""
+    return shop.dns.asked(host) > 0
+
+
+async def is_held_until_looked_up(shop: Shop, host: str, port: int) -> bool:
+    """Whether what is sent to the address of a host is held until its lookup ends, and then governed."""
+    address = shop.cart.address
+    async with (
+        ScriptedUpstream(listener=shop.cart.namespace.listen(address, port)) as app,
+        RawClient(connected=await shop.caller.namespace.connect(address, port)) as client,
+    ):
+        await client.ask(host="app")
+        answer = asyncio.create_task(client.response())
+        arrived, _ = await asyncio.wait([answer], timeout=AT_LEAST_SECONDS)
+        shop.dns.release(host, Addresses((address,)))
+        assert (await answer).status == 200
+        return not arrived and bool(app.requests[0].values(b"breakwater-via"))
 
 
 async def test_policies_act_on_what_others_send_to_an_application(shop: Shop) -> None:

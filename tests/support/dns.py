@@ -12,7 +12,7 @@ from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias, cast
+from typing import Self, TypeAlias
 
 _PORT = 53
 _CANDIDATES = 256
@@ -43,10 +43,16 @@ class Addresses:
     after_seconds: float = 0
 
 
+class Held(Enum):
+    """No answer before `release`."""
+
+    HELD = "held"
+
+
 SILENCE = None
 """No answer at all."""
 
-Answer: TypeAlias = Addresses | Refusal | None
+Answer: TypeAlias = Addresses | Refusal | Held | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +65,24 @@ class Question:
 
 
 class ScriptedDns:
-    """A name server from `async with` entry to exit; `answers` by host, NXDOMAIN for all others."""
+    """A name server from `async with` entry to exit; `answers` by host, NXDOMAIN for all others.
 
-    def __init__(self, answers: dict[str, Answer] | None = None) -> None:
+    It has a socket of its own unless it is given one.
+    """
+
+    def __init__(self, answers: dict[str, Answer] | None = None, own: socket.socket | None = None) -> None:
         self.answers = answers or {}
         self.questions: list[Question] = []
         self.address = ""
+        self._own = own
+        self._held: list[tuple[bytes, tuple[str, int]]] = []
         self._transport: asyncio.DatagramTransport | None = None
 
     async def __aenter__(self) -> Self:
-        listener = _listener()
-        self.address = listener.getsockname()[0]
+        own = self._own or listener()
+        self.address = own.getsockname()[0]
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Protocol(self), sock=listener)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Protocol(self), sock=own)
         return self
 
     async def __aexit__(
@@ -91,6 +102,23 @@ class ScriptedDns:
         script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
         return ("unshare", "--mount", "sh", "-c", script, str(file))
 
+    def release(self, host: str, answer: Answer) -> None:
+        """Answer this to what was asked about a host and held, and from now on."""
+        self.answers[host] = answer
+        held, self._held = self._held, []
+        for query, address in held:
+            self.take(query, address)
+
+    def take(self, query: bytes, address: tuple[str, int]) -> None:
+        """Answer a query that came from an address, or keep it."""
+        host, _, _ = _question(query)
+        if self.answers.get(host) is Held.HELD:
+            self._held.append((query, address))
+        found = self.answer(query)
+        if found and self._transport:
+            answer, after_seconds = found
+            asyncio.get_running_loop().call_later(after_seconds, self._transport.sendto, answer, address)
+
     def answer(self, query: bytes) -> tuple[bytes, float] | None:
         """Return the answer to a query, and after how many seconds it comes; `None` for silence."""
         host, kind, question = _question(query)
@@ -102,36 +130,29 @@ class ScriptedDns:
                 return _message(query, question, 0, records), after_seconds
             case Refusal() as refusal:
                 return _message(query, question, refusal.value, []), 0
-            case None:
+            case Held.HELD | None:
                 return None
 
 
 class _Protocol(asyncio.DatagramProtocol):
     def __init__(self, server: ScriptedDns) -> None:
         self._server = server
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        found = self._server.answer(data)
-        if found and self._transport:
-            answer, after_seconds = found
-            asyncio.get_running_loop().call_later(after_seconds, self._transport.sendto, answer, addr)
+        self._server.take(data, addr)
 
 
-def _listener() -> socket.socket:
+def listener() -> socket.socket:
     """Return a socket on the port of name servers, at a loopback address that nobody else uses."""
     for number in range(1, _CANDIDATES):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            listener.bind((f"127.53.0.{number}", _PORT))
+            found.bind((f"127.53.0.{number}", _PORT))
         except OSError:
-            listener.close()
+            found.close()
         else:
-            listener.setblocking(False)  # noqa: FBT003 (the socket's own signature)
-            return listener
+            found.setblocking(False)  # noqa: FBT003 (the socket's own signature)
+            return found
     raise OSError(f"expected a free loopback address for port {_PORT}, and the right to listen there")
 
 

@@ -57,15 +57,23 @@ async def captured(  # noqa: PLR0913 (a program's flags are its parameters)
     of_cluster: bool = False,
     flags: Sequence[str] = (),
     hosts: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> AsyncIterator[Process]:
     """Lead a pod's traffic to a sidecar there, and run it; `name` is its service's, in a cluster its own.
 
-    It knows the addresses of `hosts` beside those that everybody here knows.
+    It knows the addresses of `hosts` beside those that all here know; `prefix` goes before the command.
     """
     lead(pod, within.programs, "--exclude-inbound-ports", str(SIDECAR_PAGES))
     identity, name = ("--workload" if of_cluster else "--service", name), name.replace("/", "-")
-    prefix = _knowing(hosts, within.scratch / f"{name}.hosts") if hosts else ()
-    program: tuple[str, ...] = (*pod.namespace.prefix, *prefix, sys.executable, "-m", "sidecar.main")
+    knowing = _knowing(hosts, within.scratch / f"{name}.hosts") if hosts else ()
+    program: tuple[str, ...] = (
+        *pod.namespace.prefix,
+        *prefix,
+        *knowing,
+        sys.executable,
+        "-m",
+        "sidecar.main",
+    )
     command: tuple[str | Path, ...] = (
         *(*program, *identity, "--insecure"),
         *("--capture", "redirect", "--advertise", pod.address, "--controlplane", f"{NODE}:{DISCOVERY}"),
