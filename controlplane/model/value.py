@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, TypeAlias
 
 _UNITS: Final = {"h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000}
@@ -53,6 +54,17 @@ def parse_duration(text: str) -> Duration:
     if not _DURATION.fullmatch(text):
         raise ValueError(f"no duration: {text!r}")
     return Duration(sum(int(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(text)))
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """The block of addresses that `text` writes, also as an address in it.
+
+    Raises:
+        ValueError: it is none, or names an interface beside, as in fe80::1%eth0, which may be any text.
+    """
+    if "%" in text:
+        raise ValueError(f"expected an address without an interface: {text!r}")
+    return ip_network(text, strict=False)
 
 
 def parse_size(text: str) -> int:

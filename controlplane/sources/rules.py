@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.conditions import WORDS, is_condition
 from controlplane.model.schema import Field, Format, Rules, Shape
-from controlplane.model.value import Duration, Value
+from controlplane.model.value import Duration, Value, parse_network
 from controlplane.sources.scalars import suggestion
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _has_format(form: Format, text: str) -> bool:
 
 def _is_cidr(text: str) -> bool:
     try:
-        ipaddress.ip_network(text, strict=False)
+        parse_network(text)
     except ValueError:
         return False
     return True

@@ -95,9 +95,12 @@ def _cidrs(text: str) -> tuple[str, ...]:
 
 def _cidr(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text.strip(), strict=False))
+        found = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected an address or a CIDR block, found {text!r}") from error
+    if "%" in text:  # what follows may be any text
+        raise argparse.ArgumentTypeError(f"expected an address without an interface, found {text!r}")
+    return str(found)
 
 
 def run() -> None:

@@ -55,6 +55,7 @@ def test_nothing_is_excluded_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) 
         "--exclude-user=a",
         "--exclude-inbound-ports=",
         "--exclude-outbound-cidrs=x",
+        "--exclude-outbound-cidrs=fe80::1%1 }\nflush ruleset",
         "--in=1",
     ],
 )
