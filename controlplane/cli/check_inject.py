@@ -13,7 +13,7 @@ from controlplane.cli.errors import ClusterError, FindingError
 from controlplane.cli.inject import Profiles, Root, example, injection, read_profiles, rewritten
 from controlplane.cli.output import Listing, show
 from controlplane.errors import KubernetesError
-from controlplane.injector import patch
+from controlplane.injector import cautions, patch, removal
 from controlplane.injector.pod import block, texts
 from controlplane.injector.selection import Webhook, find_webhook, unselected, webhooks
 from controlplane.kubernetes.call import Call
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from controlplane.injector.patch import Patch
     from controlplane.kubernetes.api import Api
-    from controlplane.model.document import Document, ObjectKey
+    from controlplane.model.document import Document, ObjectKey, Problem
 
 _Files = Annotated[
     list[str] | None,
@@ -101,8 +101,14 @@ def _of_files(names: Sequence[str], namespace: str, profiles: str, root_namespac
 
 def _row(name: str, change: Patch) -> _Row:
     if change.problems:
-        return _Row(name, "refused", "; ".join(str(problem) for problem in change.problems), is_finding=True)
-    return _Row(name, "no", change.skip.value) if change.skip else _Row(name, "yes", "-")
+        return _Row(name, "refused", _told(change.problems), is_finding=True)
+    reasons = "; ".join(filter(None, (change.skip.value if change.skip else "", _told(change.warnings))))
+    return _Row(name, "no" if change.skip else "yes", reasons or "-")
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    """What is wrong, and what to do about it."""
+    return "; ".join(problem.coded for problem in problems)
 
 
 def _of_cluster(cluster: _Cluster, names: Sequence[str]) -> Iterator[_Row]:
@@ -115,14 +121,16 @@ def _of_cluster(cluster: _Cluster, names: Sequence[str]) -> Iterator[_Row]:
 def _of_pod(cluster: _Cluster, pod: Mapping[str, Any], name: str) -> _Row:
     namespace, labels = str(block(cluster.namespace, "metadata").get("name")), texts(pod, "labels")
     webhook = find_webhook(cluster.webhooks, texts(cluster.namespace, "labels"), labels)
-    if patch.is_injected(pod):
-        return _Row(name, "yes", "-")
+    if removal.is_injected(pod):
+        found = tuple(cautions.find_injected(pod))
+        is_finding = any(not problem.warning for problem in found)
+        return _Row(name, "yes", _told(found) or "-", is_finding=is_finding)
     if webhook is None:
         return _Row(name, "no", unselected(cluster.webhooks, namespace, labels))
     block_of = load_schema().kinds[sidecar_profile.KIND].spec
     template = example(webhook.root_namespace)
-    found = _row(name, patch.inject_with(pod, namespace, template, cluster.profiles, block_of))
-    return found._replace(injects="no", reason=_LATER, is_finding=True) if found.injects == "yes" else found
+    row = _row(name, patch.inject_with(pod, namespace, template, cluster.profiles, block_of))
+    return row._replace(injects="no", reason=_LATER, is_finding=True) if row.injects == "yes" else row
 
 
 def _looked_up(namespace: str) -> _Cluster:

@@ -10,7 +10,7 @@ import typer
 
 from controlplane.cli import options
 from controlplane.cli.errors import FindingError, UsageError
-from controlplane.injector import patch
+from controlplane.injector import patch, removal
 from controlplane.injector.manifest import Outcome, UnreadableManifestError, rewrite
 from controlplane.injector.patch import Patch
 from controlplane.injector.template import Template
@@ -69,7 +69,7 @@ def inject(
 
 def uninject(*, filename: _Files = _STDIN) -> None:
     """Take the sidecar out of the pods and workloads of YAML, and print it."""
-    outcomes = _filter(filename, lambda pod, _: Patch(operations=patch.uninject(pod)))
+    outcomes = _filter(filename, lambda pod, _: Patch(operations=removal.uninject(pod)))
     _tell(outcomes, "uninjected")
 
 
@@ -141,6 +141,8 @@ def _tell(outcomes: list[Outcome], done: str) -> None:
     """The summary, on standard error; problems end the command."""
     for outcome in outcomes:
         print(f"{outcome.object} {_told(outcome.patch, done)}", file=sys.stderr)
+        for warning in outcome.patch.warnings if outcome.patch else ():
+            print(f"  {warning.coded}", file=sys.stderr)
     if any(outcome.patch and outcome.patch.problems for outcome in outcomes):
         raise FindingError("what has problems was left as it is; mend them, and run the command again")
 

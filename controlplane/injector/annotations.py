@@ -6,7 +6,6 @@ something else in it.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -17,8 +16,8 @@ from controlplane.injector.pod import port_number
 from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.model.quantity import parse_quantity
-from controlplane.model.value import parse_duration
-from controlplane.policy.sidecar_profile import Capture, Native, Profile
+from controlplane.model.value import parse_duration, parse_network
+from controlplane.policy.sidecar_profile import Capture, Native, Profile, exceeding
 
 _MAX_ITEMS: Final = 64
 _MAX_DELAY_SECONDS: Final = 300
@@ -38,8 +37,12 @@ Apply: TypeAlias = Callable[[Profile, str], Profile]
 def read(annotations: Mapping[str, str], profile: Profile) -> tuple[Profile, list[Problem]]:
     """What a pod with these annotations gets where `profile` holds, and all that is wrong with them."""
     problems: list[Problem] = []
-    for name, text in sorted(annotations.items()):
-        if not name.startswith(PREFIX) or name in {STATUS, PROFILE}:
+    ours = {name: text for name, text in annotations.items() if name.startswith(PREFIX)}
+    if len(ours) > _MAX_ITEMS:
+        message = f"expected at most {_MAX_ITEMS} under {PREFIX}, found {len(ours)}"
+        return profile, [Problem(path="metadata.annotations", message=message, code=Code.NOT_INJECTABLE)]
+    for name, text in sorted(ours.items()):
+        if name in {STATUS, PROFILE}:
             continue
         if name not in _TABLE:
             problems.append(_problem(name, f"there is no such annotation{_suggestion(name)}"))
@@ -70,12 +73,8 @@ def _contradictions(annotations: Mapping[str, str], profile: Profile) -> list[Pr
         for name in unused
         if name in _TABLE
     ]
-    for resource, limit in profile.limits.items():
-        request = profile.requests.get(resource, "0")
-        if parse_quantity(request) > parse_quantity(limit):
-            name = f"{PREFIX}proxy-{resource}"
-            problems.append(_problem(name, f"expected at most the limit, {limit}, found {request}"))
-    return problems
+    exceeded = [_problem(f"{PREFIX}proxy-{resource}", message) for resource, message in exceeding(profile)]
+    return [*problems, *exceeded]
 
 
 def _quantity(block: str, resource: str, least: str, most: str) -> tuple[str, Apply]:
@@ -105,7 +104,7 @@ def _ports(text: str) -> tuple[int, ...]:
 
 
 def _cidrs(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(item, strict=False)) for item in _items(text))
+    return tuple(str(parse_network(item)) for item in _items(text))
 
 
 def _seconds(text: str) -> int:

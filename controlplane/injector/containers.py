@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from controlplane.injector import names, probes, scrape
+from controlplane.injector.merging import lay_over
 from controlplane.injector.pod import Pod, tcp_ports
 from controlplane.injector.template import (
     FIRST_FURTHER_PORT,
@@ -27,6 +28,13 @@ Part: TypeAlias = Mapping[str, Any]
 _IDENTITY: Final = "/var/run/secrets/breakwater.dev"
 _STATE: Final = "/var/lib/breakwater"
 _TOKEN_SECONDS: Final = 3600  # the kubelet puts a new one in place when a fifth of it is left
+_NO_TOKEN: Final[Part] = {
+    "name": names.STATE_VOLUME,
+    "mountPath": names.API_PLACE,
+    "readOnly": True,
+}
+"""Stands where the API server would mount the token of the pod's own account, which is none of ours."""
+
 _UNPRIVILEGED: Final[Part] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -46,7 +54,11 @@ _NETWORK_ADMIN: Final[Part] = {
 
 
 def sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
-    """The container of the sidecar."""
+    """The container of the sidecar, with what the profile lays over it."""
+    return lay_over(_sidecar(pod, template, profile), profile.patch)
+
+
+def _sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
     native = {"restartPolicy": "Always"} if template.is_native(profile) else {}
     return {
         "name": names.SIDECAR,
@@ -69,6 +81,7 @@ def sidecar(pod: Pod, template: Template, profile: Profile) -> Part:
         "volumeMounts": [
             {"name": names.IDENTITY_VOLUME, "mountPath": _IDENTITY, "readOnly": True},
             {"name": names.STATE_VOLUME, "mountPath": _STATE},
+            _NO_TOKEN,
         ],
     }
 
@@ -81,6 +94,7 @@ def capture(template: Template, profile: Profile) -> Part:
         "args": list(_capture_flags(profile)),
         "resources": {"requests": dict(profile.requests), "limits": dict(profile.limits)},
         "securityContext": dict(_NETWORK_ADMIN),
+        "volumeMounts": [_NO_TOKEN],
     }
 
 
@@ -112,6 +126,7 @@ def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:
     yield f"--controlplane-ca={_IDENTITY}/ca.crt"
     yield f"--token-file={_IDENTITY}/token"
     yield f"--capture={profile.capture.value.lower()}"
+    yield f"--drain-timeout={profile.drain_timeout_seconds}"
     if template.passes_through:
         yield f"--pass-through-after={PATIENCE_SECONDS}"
     if profile.opaque_ports:

@@ -1,4 +1,4 @@
-"""A pod and its profile to the JSON patch that puts the sidecar in, or takes it out again.
+"""A pod and its profile to the JSON patch that puts the sidecar in.
 
 What was put in is written into an annotation, with a hash of the template: a pod that has this very sidecar
 is left as it is, and one with another gets it in place of that. The patch touches nothing else.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from controlplane.injector import containers, names, probes, scrape
+from controlplane.injector import cautions, containers, names, probes, scrape
 from controlplane.injector.annotations import read
 from controlplane.injector.operations import Operation, apply
-from controlplane.injector.overlay import lay_over
-from controlplane.injector.pod import CONTAINERS, Pod, block, entries, texts
+from controlplane.injector.overlay import Overlay, apply_overlays, find_overlays
+from controlplane.injector.pod import Pod, block, entries, texts
+from controlplane.injector.presence import is_there
+from controlplane.injector.removal import status_of, uninject
 from controlplane.injector.verdict import Skip, find_skip, obstacles
 from controlplane.model.codes import Code
 from controlplane.model.document import Document, ObjectKey, Problem
@@ -28,20 +30,18 @@ if TYPE_CHECKING:
     from controlplane.injector.template import Template
     from controlplane.model.schema import Block
 
-_OWN_NAMES: Final = {
-    "initContainers": {names.CAPTURE, names.SIDECAR},
-    "containers": {names.SIDECAR},
-    "volumes": {names.IDENTITY_VOLUME, names.STATE_VOLUME},
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """What to do with a pod: `skip` says why nothing; problems, when there are any, are all there are."""
+    """What to do with a pod: `skip` says why nothing; problems, when there are any, are all there are.
+
+    `warnings` are about a pod that gets its sidecar, or has it.
+    """
 
     operations: tuple[Operation, ...] = ()
     skip: Skip | None = None
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +52,14 @@ class _Parts:
     listeners: Mapping[int, int]
     probes: Mapping[str, probes.Original]
     scrape: Mapping[str, str]
+    overlays: tuple[Overlay, ...]
 
     @property
     def hash(self) -> str:
         text = json.dumps(
-            [self.lists, list(self.listeners.items()), self.probes, self.scrape], sort_keys=True
+            [self.lists, list(self.listeners.items()), self.probes, self.scrape, self.overlays],
+            sort_keys=True,
+            default=str,
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -68,25 +71,31 @@ class _Parts:
             "annotations": list(annotations),
             **({"probes": self.probes} if self.probes else {}),
             **({"scrape": self.scrape} if self.scrape else {}),
+            **({"overlay": self.overlays[0]._asdict()} if self.overlays else {}),
         }
-        return json.dumps(status, separators=(",", ":"))
+        return json.dumps(status, separators=(",", ":"), default=str)
 
 
-def inject(pod: Pod, namespace: str, template: Template, profile: Profile) -> Patch:
-    """The patch that puts the sidecar into a pod of `namespace`, where `profile` holds."""
+def inject(pod: Pod, namespace: str, template: Template, profile: Profile, spec: Block) -> Patch:
+    """The patch that puts the sidecar into a pod of `namespace`, where `profile` holds.
+
+    `spec` is that of profiles.
+    """
     skip = find_skip(pod, namespace, template)
     if skip:
         return Patch(skip=skip)
     before = uninject(pod)
     bare = apply(pod, before)
     profile, problems = read(texts(bare, "annotations"), profile)
-    problems += obstacles(_without_overlay(bare), profile)
+    overlays, alone = find_overlays(bare), _without_overlays(bare)
+    profile, faults = apply_overlays(overlays, template, profile, spec)
+    problems += [*faults, *obstacles(alone, profile)]
     if problems:
         return Patch(problems=tuple(problems))
-    parts = _parts(_without_overlay(bare), template, profile)
-    if _status(pod).get("template") == parts.hash and _has(pod, parts):
-        return Patch(skip=Skip.INJECTED)
-    return Patch(operations=(*before, *_additions(bare, parts)))
+    parts, warnings = _parts(alone, template, profile, overlays), tuple(cautions.find(alone, profile))
+    if status_of(pod).get("template") == parts.hash and is_there(block(pod, "spec"), parts.lists):
+        return Patch(skip=Skip.INJECTED, warnings=warnings)
+    return Patch(operations=(*before, *_additions(bare, parts)), warnings=warnings)
 
 
 def inject_with(
@@ -108,30 +117,12 @@ def inject_with(
         problem = Problem(
             path=f"metadata.annotations[{names.PROFILE}]", message=message, code=Code.NOT_INJECTABLE
         )
-        found = inject(pod, namespace, template, profile_of(None, block))
+        found = inject(pod, namespace, template, profile_of(None, block), block)
         return found if found.skip else Patch(problems=(problem, *found.problems))
-    return inject(pod, namespace, template, profile_of(document, block))
+    return inject(pod, namespace, template, profile_of(document, block), block)
 
 
-def uninject(pod: Pod) -> tuple[Operation, ...]:
-    """The patch that takes out all that was put in; nothing when nothing was."""
-    return tuple(_removals(pod)) if names.STATUS in texts(pod, "annotations") else ()
-
-
-def is_injected(pod: Pod) -> bool:
-    """Whether a sidecar was put into the pod."""
-    return bool(uninject(pod))
-
-
-def _status(pod: Pod) -> Mapping[str, Any]:
-    try:
-        status = json.loads(texts(pod, "annotations").get(names.STATUS, "{}"))
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) else {}
-
-
-def _parts(pod: Pod, template: Template, profile: Profile) -> _Parts:
+def _parts(pod: Pod, template: Template, profile: Profile, overlays: tuple[Overlay, ...]) -> _Parts:
     native, sidecar = template.is_native(profile), containers.sidecar(pod, template, profile)
     own = containers.capture(template, profile)
     redirect = profile.capture is Capture.REDIRECT
@@ -146,75 +137,27 @@ def _parts(pod: Pod, template: Template, profile: Profile) -> _Parts:
         listeners=containers.listeners(pod, profile),
         probes=probes.rewritten(pod, profile),
         scrape=scrape.led(pod),
+        overlays=overlays,
     )
 
 
-def _has(pod: Pod, parts: _Parts) -> bool:
-    """Whether all of `parts` are in the pod by their names: its annotation may be a copy of another's."""
-    return all(
-        {part["name"] for _, part in additions}
-        <= {one.get("name") for one in entries(block(pod, "spec"), name)}
-        for name, additions in parts.lists.items()
-    )
+def _without_overlays(pod: Pod) -> Pod:
+    """The pod without the containers that it lays over ours."""
+    return apply(pod, _overlay_removals(pod))
 
 
-def _without_overlay(pod: Pod) -> Pod:
-    """The pod without the container that it lays over ours."""
-    return apply(pod, _own_containers(pod))
-
-
-def _own_containers(pod: Pod) -> tuple[Operation, ...]:
-    return tuple(
-        Operation("remove", ("spec", name, index))
-        for name in CONTAINERS
-        for index in _places(pod, name, {names.SIDECAR})
-    )
-
-
-def _removals(pod: Pod) -> Iterator[Operation]:
-    own = {names.STATUS} | ({names.DEFAULT_CONTAINER} & set(_status(pod).get("annotations") or ()))
-    present = texts(pod, "annotations")
-    if present.keys() <= own:
-        yield Operation("remove", ("metadata", "annotations"))
-    else:
-        for name in sorted(own & present.keys()):
-            yield Operation("remove", ("metadata", "annotations", name))
-    yield from probes.removals(pod, _changed(pod, "probes"))
-    yield from scrape.removals(pod, _changed(pod, "scrape"))
-    for name, ours in _OWN_NAMES.items():
-        places = _places(pod, name, ours)
-        if places and len(places) == len(entries(block(pod, "spec"), name)):
-            yield Operation("remove", ("spec", name))
-        else:
-            yield from (Operation("remove", ("spec", name, index)) for index in places)
-
-
-def _changed(pod: Pod, name: str) -> Mapping[str, Any]:
-    """What there was before, of things of the pod's own that were changed."""
-    return block(_status(pod), name)
-
-
-def _places(pod: Pod, name: str, own: set[str]) -> list[int]:
-    """Where in a list the entries with these names are, the last first."""
-    found = entries(block(pod, "spec"), name)
-    return [index for index in reversed(range(len(found))) if found[index].get("name") in own]
+def _overlay_removals(pod: Pod) -> tuple[Operation, ...]:
+    return tuple(Operation("remove", ("spec", one.within, one.place)) for one in reversed(find_overlays(pod)))
 
 
 def _additions(pod: Pod, parts: _Parts) -> Iterator[Operation]:
-    overlay = _overlay(pod)
-    yield from _own_containers(pod)
-    bare = _without_overlay(pod)
+    yield from _overlay_removals(pod)
+    bare = _without_overlays(pod)
     yield from _annotations(bare, parts)
     yield from probes.additions(bare, parts.probes)
     yield from scrape.additions(parts.scrape)
     for name, additions in parts.lists.items():
-        yield from _list_additions(bare, name, additions, overlay)
-
-
-def _overlay(pod: Pod) -> Mapping[str, Any]:
-    spec = block(pod, "spec")
-    found = [one for name in CONTAINERS for one in entries(spec, name) if one.get("name") == names.SIDECAR]
-    return found[0] if found else {}
+        yield from _list_additions(bare, name, additions)
 
 
 def _annotations(pod: Pod, parts: _Parts) -> Iterator[Operation]:
@@ -234,12 +177,10 @@ def _list_additions(
     pod: Pod,
     name: str,
     additions: tuple[tuple[Literal["first", "last"], Mapping[str, Any]], ...],
-    overlay: Mapping[str, Any],
 ) -> Iterator[Operation]:
     count = len(entries(block(pod, "spec"), name))
     if additions and not count:
         yield Operation("add", ("spec", name), [])
     for place, part in additions:
-        whole = lay_over(part, overlay) if part["name"] == names.SIDECAR else part
-        yield Operation("add", ("spec", name, 0 if place == "first" else count), whole)
+        yield Operation("add", ("spec", name, 0 if place == "first" else count), part)
         count += 1

@@ -21,9 +21,9 @@ def block(tree: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def entries(tree: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
-    """The blocks listed under `name`."""
+    """The blocks listed under `name`, each at its place; an empty one for what is no block."""
     found = tree.get(name)
-    return tuple(one for one in found if isinstance(one, Mapping)) if isinstance(found, list) else ()
+    return tuple(one if isinstance(one, Mapping) else {} for one in found) if isinstance(found, list) else ()
 
 
 def texts(pod: Pod, name: str) -> Mapping[str, str]:
@@ -42,6 +42,12 @@ def containers(pod: Pod) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     for name in CONTAINERS:
         for index, container in enumerate(entries(block(pod, "spec"), name)):
             yield name, index, container
+
+
+def user_of(pod: Pod, container: Mapping[str, Any]) -> object:
+    """The user that a container runs as, if the pod says so; else its image does."""
+    own = block(container, "securityContext").get("runAsUser")
+    return own if own is not None else block(pod, "spec", "securityContext").get("runAsUser")
 
 
 def tcp_ports(pod: Pod) -> Iterator[tuple[str, int]]:

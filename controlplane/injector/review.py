@@ -14,12 +14,15 @@ import msgspec
 from controlplane.errors import MalformedReviewError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from controlplane.injector.operations import Operation
 
 MAX_BYTES: Final = 3 << 20
 MAX_DEPTH: Final = 64
+_MAX_PROBLEMS: Final = 64
+"""Told at once; whoever sends more learns how many."""
+
 MAX_BLOCKS: Final = 100_000
 """Objects and lists in one text; a large pod has a thousand."""
 
@@ -87,9 +90,11 @@ def allowed(
     return _answer(review, {"allowed": True, "warnings": list(warnings), **change})
 
 
-def refused(review: Review, problems: Iterable[object]) -> Mapping[str, Any]:
+def refused(review: Review, problems: Sequence[object]) -> Mapping[str, Any]:
     """The answer that it may not, with everything that is wrong."""
-    message = "; ".join(map(str, problems))
+    rest = len(problems) - _MAX_PROBLEMS
+    told = [*map(str, problems[:_MAX_PROBLEMS]), *([f"and {rest} more"] if rest > 0 else [])]
+    message = "; ".join(told)
     status = {"code": 422, "reason": "Invalid", "message": message}
     return _answer(review, {"allowed": False, "status": status})
 

@@ -99,7 +99,7 @@ class Webhooks:
             return review.refused(asked, found.problems)
         reason = found.skip.value if found.skip else ""
         log.info("pod reviewed", namespace=asked.namespace, injected=not reason, reason=reason)
-        return review.allowed(asked, found.operations)
+        return review.allowed(asked, found.operations, [warning.coded for warning in found.warnings])
 
 
 def _policy(body: bytes) -> tuple[Review, str]:

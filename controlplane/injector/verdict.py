@@ -5,15 +5,16 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from controlplane.injector import names
 from controlplane.injector.names import INJECT_LABEL, SYSTEM_NAMESPACES
-from controlplane.injector.pod import Pod, block, containers, entries, texts
+from controlplane.injector.pod import Pod, block, containers, entries, texts, user_of
 from controlplane.injector.template import OWN_PORTS, USER, Template
 from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.policy.sidecar_profile import Capture, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class Skip(Enum):
@@ -50,22 +51,39 @@ def obstacles(pod: Pod, profile: Profile) -> Iterator[Problem]:
     if not entries(spec, "containers"):
         message = "expected at least one container, found none"
         yield Problem(path="spec.containers", message=message, code=Code.NOT_INJECTABLE)
+    for index, volume in enumerate(entries(spec, "volumes")):
+        yield from _name(volume, names.VOLUMES, f"spec.volumes[{index}]")
     for name, index, container in containers(pod):
         path = f"spec.{name}[{index}]"
-        yield from _user(spec, container, profile, path)
+        yield from _name(container, (names.CAPTURE,), path)
+        for place, mount in enumerate(entries(container, "volumeMounts")):
+            yield from _name(mount, names.VOLUMES, f"{path}.volumeMounts[{place}]")
+        yield from _user(pod, container, profile, path)
         yield from _ports(container, path)
 
 
-def _user(spec: Any, container: Any, profile: Profile, path: str) -> Iterator[Problem]:
-    """What runs as our user would not be redirected."""
-    own = block(container, "securityContext").get("runAsUser")
-    user = own if own is not None else block(spec, "securityContext").get("runAsUser")
-    if profile.capture is Capture.REDIRECT and user == USER:
-        message = f"user {USER} is the sidecar's, whose traffic is not redirected; choose another"
+def _name(found: Mapping[str, Any], ours: tuple[str, ...], path: str) -> Iterator[Problem]:
+    """Nothing else is called as what is put in, nor reaches into it."""
+    if found.get("name") in ours:
+        message = f"{found['name']} is the sidecar's; choose another"
+        yield Problem(path=f"{path}.name", message=message, code=Code.NOT_INJECTABLE)
+
+
+def _user(pod: Pod, container: Mapping[str, Any], profile: Profile, path: str) -> Iterator[Problem]:
+    """What runs as our user would not be redirected, and could look into our processes if it sees them."""
+    if user_of(pod, container) != USER:
+        return
+    spec = block(pod, "spec")
+    reasons = {
+        "whose traffic is not redirected": profile.capture is Capture.REDIRECT,
+        "whose processes it would see": True in (spec.get("shareProcessNamespace"), spec.get("hostPID")),
+    }
+    for reason in [reason for reason, holds in reasons.items() if holds][:1]:
+        message = f"user {USER} is the sidecar's, {reason}; choose another"
         yield Problem(path=f"{path}.securityContext.runAsUser", message=message, code=Code.USER_CLASH)
 
 
-def _ports(container: Any, path: str) -> Iterator[Problem]:
+def _ports(container: Mapping[str, Any], path: str) -> Iterator[Problem]:
     for index, port in enumerate(entries(container, "ports")):
         number = port.get("containerPort")
         if number in OWN_PORTS:

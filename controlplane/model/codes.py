@@ -193,20 +193,37 @@ class Code(Enum):
         "BW0501",
         Level.ERROR,
         "is a pod that can have no sidecar as it is",
-        "`breakwater check-inject` says what would become of it",
+        "mend it, and ask `breakwater check-inject -f FILE` what becomes of it",
     )
     USER_CLASH = (
         "BW0502",
         Level.ERROR,
         "runs as the sidecar's user, whose traffic is not redirected",
-        "choose another runAsUser",
+        "choose another runAsUser, and ask `breakwater check-inject -f FILE` what becomes of it",
     )
-    PORT_CLASH = ("BW0503", Level.ERROR, "listens at a port of the sidecar", "choose another containerPort")
+    PORT_CLASH = (
+        "BW0503",
+        Level.ERROR,
+        "listens at a port of the sidecar",
+        "choose another containerPort, and ask `breakwater check-inject -f FILE` what becomes of it",
+    )
     PORT_EXCLUDED = (
         "BW0504",
         Level.WARNING,
         "leaves out a port that policies govern",
         "take the port out of the profile's exclusions",
+    )
+    CAPTURE_UNDOABLE = (
+        "BW0505",
+        Level.WARNING,
+        "may get around the rules that redirect its traffic",
+        "take it from the container, then `kubectl rollout restart` its workload",
+    )
+    GRACE_TOO_SHORT = (
+        "BW0506",
+        Level.WARNING,
+        "ends its sidecar before what is in flight has to be over",
+        "raise it, or lower spec.drain in `kubectl edit sidecarprofile`",
     )
     SIDECAR_VERSION = (
         "BW0601",

@@ -6,13 +6,14 @@ namespace, for every namespace without one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.quantity import parse_quantity
-from controlplane.model.value import Tree, find, find_duration, find_text
+from controlplane.model.value import Tree, find, find_block, find_duration, find_text
+from controlplane.policy import sidecar_patch
 from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Profile:
     """What one pod gets, every default filled in; quantities are as Kubernetes writes them.
 
     Only a pod names `opaque_ports`, for which the sidecar has a list of its own, `app_protocols`, what is
-    spoken at ports in the sidecar's words, and `log_level`.
+    spoken at ports in the sidecar's words, and `log_level`. `patch` is laid over the container.
     """
 
     capture: Capture
@@ -63,6 +64,8 @@ class Profile:
     limits: Mapping[str, str]
     native: Native
     drain_delay_seconds: int
+    drain_timeout_seconds: int
+    patch: Mapping[str, Any] = field(default_factory=dict)
 
 
 def validate(document: Document) -> Iterator[Problem]:
@@ -73,15 +76,28 @@ def validate(document: Document) -> Iterator[Problem]:
                 yield document.problem(
                     f"spec.capture.{name}", "nothing is redirected here; it needs mode: Redirect"
                 )
-    delay = find_duration(document.spec, "drain.delay")
-    if delay and delay.nanoseconds % 1_000_000_000:
-        yield document.problem("spec.drain.delay", f"expected whole seconds, found {delay}")
-    for resource in ("cpu", "memory"):
-        request = find_text(document.spec, f"resources.requests.{resource}") or "0"
-        limit = find_text(document.spec, f"resources.limits.{resource}") or _LIMITS.get(resource)
-        if limit and parse_quantity(request) > parse_quantity(limit):
-            message = f"expected at most the limit, {limit}, found {request}"
-            yield document.problem(f"spec.resources.requests.{resource}", message)
+    for name in ("delay", "timeout"):
+        time = find_duration(document.spec, f"drain.{name}")
+        if time and time.nanoseconds % 1_000_000_000:
+            yield document.problem(f"spec.drain.{name}", f"expected whole seconds, found {time}")
+    for path, message in sidecar_patch.find_misfits(find_block(document.spec, "patch") or {}):
+        yield document.problem(f"spec.patch.{path}", message)
+    requests = _quantities(document.spec, "resources.requests")
+    limits = {**_LIMITS, **_quantities(document.spec, "resources.limits")}
+    for resource, message in _exceeding(requests, limits):
+        yield document.problem(f"spec.resources.requests.{resource}", message)
+
+
+def exceeding(profile: Profile) -> Iterator[tuple[str, str]]:
+    """The resources of which more is asked for than may be used, each with a message."""
+    return _exceeding(profile.requests, profile.limits)
+
+
+def _exceeding(requests: Mapping[str, str], limits: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for resource, limit in limits.items():
+        request = requests.get(resource, "0")
+        if parse_quantity(request) > parse_quantity(limit):
+            yield resource, f"expected at most the limit, {limit}, found {request}"
 
 
 def find_document(
@@ -97,7 +113,6 @@ def find_document(
 def profile_of(document: Document | None, block: Block) -> Profile:
     """The settings of a profile, those of the defaults when there is none; `block` is the kind's spec."""
     spec = fill(document.spec if document else {}, block)
-    delay = find_duration(spec, "drain.delay")
     return Profile(
         capture=Capture(find_text(spec, "capture.mode")),
         exclude_inbound_ports=_numbers(spec, "capture.excludeInboundPorts"),
@@ -106,8 +121,15 @@ def profile_of(document: Document | None, block: Block) -> Profile:
         requests=_quantities(spec, "resources.requests"),
         limits=_quantities(spec, "resources.limits"),
         native=Native(find_text(spec, "native")),
-        drain_delay_seconds=round(delay.seconds) if delay else 0,
+        drain_delay_seconds=_seconds(spec, "drain.delay"),
+        drain_timeout_seconds=_seconds(spec, "drain.timeout"),
+        patch=sidecar_patch.as_json(find_block(spec, "patch") or {}),
     )
+
+
+def _seconds(spec: Tree, path: str) -> int:
+    found = find_duration(spec, path)
+    return round(found.seconds) if found else 0
 
 
 def _quantities(spec: Tree, path: str) -> Mapping[str, str]:

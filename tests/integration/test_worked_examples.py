@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support import worked
-from tests.support.commandline import breakwater
+from tests.support.commandline import Outcome, breakwater, breakwater_with
 from tests.support.documents import text
 from tests.support.fleet import Fleet, fleet
 from tests.support.framing import Message
@@ -26,9 +26,11 @@ from tests.support.worked import Command, Example, Said, is_as_printed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# `reference` is generated, `names` is a table, and what `sidecar-profile` says acts in a cluster alone.
-NO_EXAMPLE = {"reference", "names", "sidecar-profile"}
-PAGES = sorted(page for page in PAGE.parent.glob("*.md") if page.stem not in NO_EXAMPLE)
+# `reference` is generated, `names` is a table, and what `sidecar-profile` says is about YAML, not calls.
+NO_CALLS = {"reference", "names", "sidecar-profile"}
+PAGES = sorted(page for page in PAGE.parent.glob("*.md") if page.stem not in NO_CALLS)
+INJECTION = PAGE.parent / "sidecar-profile.md"
+PROFILES = "profiles.yaml"
 OUTSIDE = "9001"  # the port of an endpoint outside the mesh, as examples write it
 
 
@@ -80,11 +82,7 @@ class Stage:
         if program == "curl":
             await self.curl(words, command)
         elif program == "breakwater":
-            outcome = await breakwater(*words, admin=self.mesh.plane.admin)
-            assert outcome.code == 0, outcome.talk
-            for line in command.printed:
-                has_all = re.compile(r"\s+.*?".join(map(re.escape, line.split())))
-                assert has_all.search(outcome.out), f"expected {line!r}, found {outcome.out}"
+            shows(await breakwater(*words, admin=self.mesh.plane.admin), command)
         else:
             raise ValueError(f"expected curl or breakwater, found {program}")
 
@@ -99,6 +97,14 @@ class Stage:
             await until(that(lambda: len(self.cart.requests) > before))
         else:
             is_as_said(await client.response(), command.printed)
+
+
+def shows(outcome: Outcome, command: Command) -> None:
+    """Check what a command of ours printed."""
+    assert outcome.code == 0, outcome.talk
+    for line in command.printed:
+        has_all = re.compile(r"\s+.*?".join(map(re.escape, line.split())))
+        assert has_all.search(outcome.out), f"expected {line!r}, found {outcome.out}"
 
 
 def _curl(words: list[str]) -> argparse.Namespace:
@@ -132,3 +138,17 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 async def test_a_worked_example_works(stage: Stage, page: Path) -> None:
     await asyncio.wait_for(stage.play(worked.read(page)), timeout=60)
+
+
+async def test_the_worked_example_of_injection_works(tmp_path: Path) -> None:
+    example = worked.read(INJECTION)
+    (tmp_path / PROFILES).write_text(text(*example.documents))
+    for command in example.session:
+        assert isinstance(command, Command)
+        program, *words = command.words
+        if program == "cat":
+            (tmp_path / words[0]).write_text("\n".join(command.printed))
+            continue
+        assert program == "breakwater"
+        here = [str(tmp_path / word) if word.endswith(".yaml") else word for word in words]
+        shows(await breakwater_with({"HOME": str(tmp_path)}, *here), command)

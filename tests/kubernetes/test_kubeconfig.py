@@ -174,11 +174,15 @@ async def test_pods_without_a_sidecar_are_told_why(kinds: ApiServer, tmp_path: P
     namespace = "checked"
     await kinds.create_namespace(namespace, {"own": namespace})
     host = pod(namespace, "host", hostNetwork=True)
+    mighty = injected_pod(namespace, "mighty", app_port=8080, inbound=15006)
+    mighty["spec"]["initContainers"] = [{"name": "breakwater-capture", "image": "capture"}]
+    mighty["spec"]["containers"][0]["securityContext"] = {"capabilities": {"add": ["NET_ADMIN"]}}
     await kinds.apply(
         pod(namespace, "old"),
         annotated(pod(namespace, "odd"), proxy_cpu="much"),
         {**host, "metadata": {**host["metadata"], "labels": {"breakwater.dev/inject": "false"}}},
         injected_pod(namespace, "new", app_port=8080, inbound=15006),
+        mighty,
         injector(namespace),
     )
 
@@ -201,6 +205,9 @@ async def test_pods_without_a_sidecar_are_told_why(kinds: ApiServer, tmp_path: P
     code, found = await told()
     assert code == 0
     assert found["pod/new"] == ("yes", "-")
+    assert found["pod/mighty"][0] == "yes"
+    assert "container app has NET_ADMIN" in found["pod/mighty"][1]
+    assert "BW0505; take it from the container, then `kubectl rollout restart`" in found["pod/mighty"][1]
     assert f"kubectl label namespace {namespace}" in found["pod/old"][1]
     assert found["pod/host"][1] == "the pod is labelled breakwater.dev/inject=false"
 

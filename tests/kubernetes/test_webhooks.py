@@ -168,6 +168,40 @@ async def test_an_injected_pod_passes_pod_security_restricted(hooks: Hooks) -> N
     assert [one["name"] for one in found["spec"]["initContainers"]] == ["breakwater-sidecar"]
 
 
+async def test_what_a_pod_lays_over_its_sidecar_passes_pod_security_restricted(hooks: Hooks) -> None:
+    asking = annotated(pod(RESTRICTED, "laid-over"), capture="Explicit")
+    profile = {"type": "Localhost", "localhostProfile": "breakwater.json"}
+    over = {"env": [{"name": "TZ", "value": "UTC"}], "securityContext": {"seccompProfile": profile}}
+    asking["spec"]["containers"].append({"name": "breakwater-sidecar", "image": "auto", **over})
+    found = await hooks.written(asking)
+    [sidecar] = found["spec"]["initContainers"]
+    assert sidecar["securityContext"]["seccompProfile"] == profile
+    assert sidecar["env"][-1] == {"name": "TZ", "value": "UTC"}
+    assert sidecar["image"] != "auto"
+    assert [one["name"] for one in found["spec"]["containers"]] == ["app"]
+    assert (await hooks.written({**found, "status": {}}))["spec"] == found["spec"]
+
+
+async def test_none_of_our_containers_gets_a_token_for_the_api_server(hooks: Hooks) -> None:
+    found = (await hooks.written(pod(HERE, "tokens")))["spec"]
+    mounted = {
+        one["name"]: [mount["name"] for mount in one["volumeMounts"]]
+        for one in (*found["containers"], *found["initContainers"])
+    }
+    [token] = mounted.pop("app")
+    assert token.startswith("kube-api-access-")
+    assert token not in {name for names in mounted.values() for name in names}
+
+
+async def test_a_pod_that_could_get_around_its_sidecar_is_warned_of(hooks: Hooks) -> None:
+    asking = pod(HERE, "mighty")
+    asking["spec"]["containers"][0]["securityContext"]["capabilities"] = {"add": ["NET_ADMIN"]}
+    _, text = await hooks.post("/inject", review(asking))
+    response = json.loads(text)["response"]
+    assert response["allowed"]
+    assert ["BW0505" in warning for warning in response["warnings"]] == [True]
+
+
 async def test_with_redirect_only_the_init_container_does_not_pass(hooks: Hooks) -> None:
     with pytest.raises(KubectlError) as caught:
         await hooks.written(pod(RESTRICTED, "redirected"))
@@ -199,13 +233,22 @@ async def test_a_profile_holds_for_the_pods_of_its_namespace(hooks: Hooks) -> No
             "apiVersion": "breakwater.dev/v1alpha1",
             "kind": "SidecarProfile",
             "metadata": {"name": "default", "namespace": "hooks-profiled"},
-            "spec": {"resources": {"requests": {"cpu": "70m"}}},
+            "spec": {
+                "resources": {"requests": {"cpu": "70m"}},
+                "drain": {"timeout": "45s"},
+                "patch": {"env": [{"name": "TZ", "value": "UTC"}]},
+            },
         }
     )
 
     async def has_it() -> bool:
         found = await hooks.written(pod("hooks-profiled", "profiled"))
-        return bool(found["spec"]["initContainers"][0]["resources"]["requests"]["cpu"] == "70m")
+        capture, sidecar = found["spec"]["initContainers"]
+        if capture["resources"]["requests"]["cpu"] != "70m":
+            return False
+        assert "--drain-timeout=45" in sidecar["args"]
+        assert sidecar["env"][-1] == {"name": "TZ", "value": "UTC"}
+        return True
 
     await until(has_it)
 

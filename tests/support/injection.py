@@ -33,6 +33,12 @@ PROFILES = {
         spec:
           capture: {mode: Redirect, excludeInboundPorts: [9100], excludeOutboundCidrs: [10.9.0.0/16]}
           resources: {requests: {cpu: 50m}}
+          drain: {timeout: 20s}
+          patch:
+            env: [{name: TZ, value: UTC}]
+            imagePullPolicy: IfNotPresent
+            securityContext: {seccompProfile: {type: Localhost, localhostProfile: breakwater.json}}
+            startupProbe: {failureThreshold: 600}
         """
     )
 }

@@ -27,6 +27,11 @@ def _ordered(first: str, second: str) -> Check:
     )
 
 
+def _whole_seconds(name: str) -> Check:
+    whole = f"duration(self.{name}).getMilliseconds() % 1000 == 0"
+    return Check(f"!has(self.{name}) || {whole}", "expected whole seconds", name)
+
+
 _UNIQUE_TARGETS: Final = Check(
     "self.targetRefs.all(t, self.targetRefs.exists_one(o, o.kind == t.kind && o.name == t.name"
     " && (has(o.__namespace__) ? o.__namespace__ : '')"
@@ -125,6 +130,27 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "!has(self.mode) || self.mode == 'Redirect' || !(has(self.excludeInboundPorts)"
             " || has(self.excludeOutboundPorts) || has(self.excludeOutboundCidrs))",
             "nothing is redirected here; what is excluded needs mode: Redirect",
+        ),
+    ),
+    "SidecarDrain": (_whole_seconds("delay"), _whole_seconds("timeout")),
+    "SidecarPatch": (
+        Check(
+            "!has(self.env) || self.env.all(v, self.env.exists_one(o, o.name == v.name))",
+            "expected each variable once",
+            "env",
+        ),
+    ),
+    "SidecarVariable": (
+        Check(
+            "!self.name.matches('^((BREAKWATER_|POD_|GCONV_|GLIBC_|LD_|PYTHON).*|PATH)$')",
+            "sets the sidecar up, or leads it to other code; leave it out",
+            "name",
+        ),
+    ),
+    "SeccompProfile": (
+        Check(
+            "(self.type == 'Localhost') == has(self.localhostProfile)",
+            "localhostProfile goes with type: Localhost, and with no other",
         ),
     ),
     "BreakerTrip": (

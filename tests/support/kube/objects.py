@@ -52,7 +52,7 @@ def injected_pod(namespace: str, name: str, *, app_port: int, inbound: int) -> D
             "namespace": namespace,
             "annotations": {"breakwater.dev/status": json.dumps(status)},
         },
-        "spec": {"containers": [{"name": "app", "image": "app"}]},
+        "spec": {"containers": [{"name": name, "image": name} for name in ("app", "breakwater-sidecar")]},
     }
 
 

@@ -51,6 +51,13 @@ def pod(**container: Any) -> Callable[[], Found]:
     return lambda: inject({"metadata": {"name": "cart"}, "spec": spec}).problems
 
 
+def cautioned(*, grace: int = 30, **container: Any) -> Callable[[], Found]:
+    """What is worth a word of a pod that gets a sidecar."""
+    containers = [{"name": "cart", "image": "cart:1", **container}]
+    spec = {"containers": containers, "terminationGracePeriodSeconds": grace}
+    return lambda: inject({"metadata": {"name": "cart"}, "spec": spec}).warnings
+
+
 def redirected(**container: Any) -> Callable[[], Found]:
     """What stands in the way of a sidecar that a pod's traffic is led to."""
     profile = profile_of(PROFILE, SCHEMA.kinds[PROFILE.key.kind].spec)
@@ -129,6 +136,8 @@ EXAMPLES: Final[Mapping[Code, Callable[[], Found]]] = {
     Code.USER_CLASH: redirected(securityContext={"runAsUser": USER}),
     Code.PORT_CLASH: pod(ports=[{"containerPort": 15006}]),
     Code.PORT_EXCLUDED: world(PROFILE, policy(LIMITS, kind="RateLimitPolicy"), services=[CART]),
+    Code.CAPTURE_UNDOABLE: cautioned(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}),
+    Code.GRACE_TOO_SHORT: cautioned(grace=29),
     Code.SIDECAR_VERSION: world(mesh("{}"), sidecars=(OLD,), version="0.4.0"),
     Code.COMMAND_VERSION: lambda: skew("0.3.0", "0.4.0"),
 }

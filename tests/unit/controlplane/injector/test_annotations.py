@@ -64,6 +64,8 @@ def test_an_annotation_takes_the_place_of_what_the_profile_says(
         ("skip-outbound-ports", ",".join("80" for _ in range(65))),
         ("skip-outbound-cidrs", "everything"),
         ("skip-outbound-cidrs", "10.0.0.0/33"),
+        ("skip-outbound-cidrs", "fe80::1%eth0"),
+        ("skip-outbound-cidrs", "fe80::1%1 } accept\nflush ruleset #"),
         ("drain-delay", "301s"),
         ("drain-delay", "1500ms"),
         ("drain-delay", "5"),
@@ -90,6 +92,12 @@ def test_what_is_no_such_value_is_refused(name: str, text: str) -> None:
 def test_nothing_else_can_be_asked_for(name: str) -> None:
     _, [problem] = read({f"breakwater.dev/{name}": "x"}, REDIRECTED)
     assert "there is no such annotation" in problem.message
+
+
+def test_a_flood_of_annotations_is_one_problem() -> None:
+    flood = {f"breakwater.dev/{number}": "" for number in range(100_000)}
+    _, [problem] = read(flood, REDIRECTED)
+    assert problem.message == "expected at most 64 under breakwater.dev/, found 100000"
 
 
 @pytest.mark.parametrize("name", ["skip-inbound-ports", "opaque-ports", "app-protocol"])

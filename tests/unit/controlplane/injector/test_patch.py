@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from controlplane.injector import patch
+from controlplane.injector import patch, removal
 from controlplane.injector.manifest import rewrite
 from controlplane.injector.operations import apply
 from controlplane.injector.patch import Patch
@@ -56,6 +57,7 @@ def test_a_sidecar_that_is_not_native_starts_first_and_holds_the_application_bac
     assert first["name"] == "breakwater-sidecar"
     assert first["lifecycle"]["postStart"]["exec"]["command"][:2] == ["breakwater-sidecar", "wait"]
     assert first["lifecycle"]["preStop"]["exec"]["command"][-2:] == ["--after=5", "--outbound-until=unused"]
+    assert "--drain-timeout=25" in first["args"]
 
 
 def test_a_native_sidecar_has_others_go_elsewhere_and_lets_its_application_call() -> None:
@@ -90,11 +92,17 @@ def flags_of(found: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("found", [POD, pod(annotations={"team": "a"}), pod(volumes=[{"name": "data"}])])
 def test_uninject_gives_back_the_pod_that_was(found: dict[str, Any]) -> None:
     whole = injected(found)
-    assert apply(whole, patch.uninject(whole)) == found
+    assert apply(whole, removal.uninject(whole)) == found
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda path: path.stem)
+def test_uninject_gives_back_the_yaml_that_was(case: Path) -> None:
+    back = rewrite(build(case), lambda found, _: Patch(operations=removal.uninject(found)))[0]
+    assert list(yaml.safe_load_all(back)) == list(yaml.safe_load_all(case.read_text(encoding="utf-8")))
 
 
 def test_uninject_leaves_a_pod_without_a_sidecar_alone() -> None:
-    assert patch.uninject(POD) == ()
+    assert removal.uninject(POD) == ()
 
 
 @pytest.mark.parametrize(
@@ -157,6 +165,40 @@ def test_every_problem_of_a_pod_is_told_at_once() -> None:
         "spec.containers[0].ports[0].containerPort: ports 15000 to 15199 are the sidecar's; choose another",
     ]
     assert not found.operations
+
+
+def test_a_pod_that_says_less_time_than_leaving_takes_is_told() -> None:
+    [warning] = inject(pod(terminationGracePeriodSeconds=29)).warnings
+    assert str(warning) == (
+        "spec.terminationGracePeriodSeconds: leaving takes up to 30 s (drain.delay and drain.timeout), "
+        "the pod has 29 s"
+    )
+    assert not inject(POD).warnings
+    assert inject(pod(annotations={"breakwater.dev/drain-delay": "6s"})).warnings
+
+
+@pytest.mark.parametrize("capture", ["Explicit", "Redirect"])
+def test_our_names_are_our_own(capture: str) -> None:
+    found = pod(
+        annotations={"breakwater.dev/capture": capture},
+        volumes=[{"name": "breakwater-state", "hostPath": {"path": "/"}}],
+        initContainers=[{"name": "breakwater-capture", "image": "none:1"}],
+        containers=[{"name": "cart", "volumeMounts": [{"name": "breakwater-identity", "mountPath": "/a"}]}],
+    )
+    assert {problem.path for problem in inject(found).problems} == {
+        "spec.volumes[0].name",
+        "spec.initContainers[0].name",
+        "spec.containers[0].volumeMounts[0].name",
+    }
+
+
+@pytest.mark.parametrize("sees", ["shareProcessNamespace", "hostPID"])
+def test_our_user_is_taken_where_it_would_see_our_processes(sees: str) -> None:
+    explicit = {"breakwater.dev/capture": "Explicit"}
+    found = pod(annotations=explicit, securityContext={"runAsUser": 15001})
+    found["spec"][sees] = True
+    [problem] = inject(found).problems
+    assert "whose processes it would see" in problem.message
 
 
 def test_our_user_is_taken_only_where_it_would_escape_redirection() -> None:

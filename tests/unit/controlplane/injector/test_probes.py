@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.injector import patch
+from controlplane.injector import removal
 from controlplane.injector.operations import apply
 from controlplane.injector.verdict import Skip
 from tests.support.injection import inject, injected
@@ -70,7 +70,7 @@ def test_what_only_connects_is_put_to_the_sidecar_and_taken_back(port: int | str
     page = {"path": "/probe/9000", "port": 15090}
     assert container["livenessProbe"] == {"httpGet": page, "periodSeconds": 3}
     assert inject(whole).skip is Skip.INJECTED
-    assert apply(whole, patch.uninject(whole)) == found
+    assert apply(whole, removal.uninject(whole)) == found
 
 
 def test_what_is_asked_over_tls_is_put_to_the_sidecar_and_taken_back() -> None:
@@ -82,7 +82,7 @@ def test_what_is_asked_over_tls_is_put_to_the_sidecar_and_taken_back() -> None:
     page = {**said, "path": "/probe/8080/live?a=$b", "port": 15090}
     assert container["livenessProbe"] == {"httpGet": page, "periodSeconds": 3}
     assert inject(whole).skip is Skip.INJECTED
-    assert apply(whole, patch.uninject(whole)) == found
+    assert apply(whole, removal.uninject(whole)) == found
 
 
 def test_a_container_that_others_add_later_is_asked_the_same_way() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.injector import patch
+from controlplane.injector import removal
 from controlplane.injector.operations import apply
 from controlplane.injector.verdict import Skip
 from tests.support.injection import inject, injected
@@ -41,7 +41,7 @@ def test_scrapes_are_led_to_the_sidecar_and_back(asked: dict[str, str], flag: st
     assert told(whole) == [f"--app-metrics={flag}"]
     assert annotations(whole) == asked | LED
     assert inject(whole).skip is Skip.INJECTED
-    assert apply(whole, patch.uninject(whole)) == found
+    assert apply(whole, removal.uninject(whole)) == found
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_other_annotations_stay(asked: dict[str, str]) -> None:
 def test_what_others_led_elsewhere_since_stays_there() -> None:
     whole = injected(pod(scrape="true", port="8080"))
     whole["metadata"]["annotations"]["prometheus.io/port"] = "9999"
-    bare = apply(whole, patch.uninject(whole))
+    bare = apply(whole, removal.uninject(whole))
     assert annotations(bare) == {"scrape": "true", "port": "9999"}
