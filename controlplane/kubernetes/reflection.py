@@ -10,6 +10,8 @@ the version on, so that a watch that ends can be resumed where it was.
     WATCH  --end-->     WATCH    resumed, at once if the watch lived for a while, else after a delay
     WATCH  --410, or the third failure in a row--> LIST
 
+A list that brings no watch from which anything is heard makes the next one wait for longer.
+
 A server that is overloaded says how long to stay away, and is obeyed. Every delay is drawn, so that replicas
 which lost the server together do not come back together.
 """
@@ -42,12 +44,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where following stands: `version` is where a watch goes on, `next_page` asks for the next page."""
+    """Where following stands: `version` is where a watch goes on, `next_page` asks for the next page.
+
+    `relists` counts the lists in a row that are owed to watches from which nothing was heard.
+    """
 
     phase: Phase = Phase.LIST
     version: str = ""
     next_page: str = ""
     failures: int = 0
+    relists: int = 0
     has_listed: bool = False
 
     @property
@@ -60,27 +66,29 @@ def paged(progress: Progress, *, version: str, next_page: str) -> Progress:
     """After a page of the list."""
     if next_page:
         return replace(progress, next_page=next_page)
-    return Progress(phase=Phase.WATCH, version=version, has_listed=True)
+    return Progress(phase=Phase.WATCH, version=version, relists=progress.relists, has_listed=True)
 
 
 def heard(progress: Progress, version: str) -> Progress:
     """After an event or a bookmark."""
-    return replace(progress, version=version, failures=0)
+    return replace(progress, version=version, failures=0, relists=0)
 
 
 def failed(progress: Progress, status: int, *, lasted_seconds: float = 0.0) -> Progress:
     """After a list or a watch ended early; `status` is the server's answer, 0 when there was none."""
-    failures = 1 if lasted_seconds >= STEADY_SECONDS else progress.failures + 1
+    is_sound = lasted_seconds >= STEADY_SECONDS
+    failures = 1 if is_sound else progress.failures + 1
     resumes = progress.phase is Phase.WATCH and status != GONE and failures < RESUMES
     if resumes:
         return replace(progress, failures=failures)
-    return Progress(failures=failures, has_listed=progress.has_listed)
+    relists = 0 if is_sound else progress.relists + (progress.phase is Phase.WATCH)
+    return Progress(failures=max(failures, relists), relists=relists, has_listed=progress.has_listed)
 
 
 def ended(progress: Progress, *, lasted_seconds: float) -> Progress:
     """After the server ended a watch, as it does every few minutes."""
     if lasted_seconds >= STEADY_SECONDS:
-        return replace(progress, failures=0)
+        return replace(progress, failures=0, relists=0)
     return failed(progress, 0)
 
 

@@ -70,7 +70,7 @@ class Reflector(Generic[T]):
     async def run(self) -> None:
         """Follows the resource until cancelled."""
         while True:
-            retry_after_seconds = 0.0
+            retry_after_seconds, phase = 0.0, self._progress.phase
             started_ns = self._clock.now_ns()
             try:
                 await (self._list() if self._progress.phase is Phase.LIST else self._watch())
@@ -78,9 +78,11 @@ class Reflector(Generic[T]):
                 lasted_seconds = (self._clock.now_ns() - started_ns) / _NS
                 self._fail(error, lasted_seconds)
                 retry_after_seconds = error.retry_after_seconds
-            if self._progress.phase is Phase.WATCH or self._progress.failures:
-                draw = _chance.random()
-                await self._clock.sleep(reflection.delay_seconds(self._progress, retry_after_seconds, draw))
+            else:
+                if phase is self._progress.phase is Phase.LIST:
+                    continue  # with the next page
+            draw = _chance.random()
+            await self._clock.sleep(reflection.delay_seconds(self._progress, retry_after_seconds, draw))
 
     def _fail(self, error: KubernetesError, lasted_seconds: float) -> None:
         self._listed = {}

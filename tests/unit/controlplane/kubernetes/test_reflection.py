@@ -1,6 +1,7 @@
 """Decisions of whoever follows a resource of the API server."""
 
 from controlplane.kubernetes.reflection import (
+    FIRST_DELAY_SECONDS,
     LONGEST_DELAY_SECONDS,
     RESUMES,
     STEADY_SECONDS,
@@ -29,6 +30,19 @@ def test_a_bookmark_moves_on_where_a_watch_is_resumed() -> None:
 
 def test_a_version_that_is_gone_is_listed_anew() -> None:
     assert failed(WATCHING, 410).phase is Phase.LIST
+
+
+def test_a_server_whose_lists_are_outdated_at_once_is_asked_for_ever_fewer() -> None:
+    progress, delays = WATCHING, []
+    for _ in range(12):
+        progress = failed(progress, 410)
+        delays.append(delay_seconds(progress, 0, 1))
+        progress = paged(progress, version="7", next_page="")
+        assert progress.phase is Phase.WATCH
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
+    sound = paged(failed(heard(progress, "8"), 410), version="9", next_page="")
+    assert delay_seconds(failed(sound, 410), 0, 1) == 2 * FIRST_DELAY_SECONDS
 
 
 def test_a_watch_that_fails_at_once_again_and_again_is_listed_anew() -> None:
