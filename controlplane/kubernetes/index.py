@@ -59,6 +59,8 @@ class Index:
             known = pods.pop(key.name, None)
             if found is not None:
                 pods[key.name] = found
+            if not pods:
+                del self._pods[key.namespace]
             if _said(known) != _said(found):
                 for each in self._slices_of.get(_pod(key), ()):
                     self._stale.update(_service(self._slices[each]))

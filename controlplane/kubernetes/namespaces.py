@@ -33,7 +33,10 @@ class NamespaceIndex:
     def take_accounts(self, changes: Mapping[Key, Object | None]) -> None:
         """Takes ServiceAccounts that changed; of one that is still there, nothing is news."""
         for key, found in changes.items():
-            self._note(self._accounts[key.namespace], key.name, key.namespace, found)
+            accounts = self._accounts[key.namespace]
+            self._note(accounts, key.name, key.namespace, found)
+            if not accounts:
+                del self._accounts[key.namespace]
 
     def update(self, known: Namespaces | None) -> Namespaces:
         """The namespaces as of now; `known` itself if nothing came or went."""

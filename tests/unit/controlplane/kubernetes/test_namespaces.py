@@ -1,5 +1,8 @@
 """Namespaces and the accounts in them, as they come and go."""
 
+import pickle
+
+from controlplane.kubernetes.index import Index
 from controlplane.kubernetes.namespaces import NamespaceIndex
 from controlplane.kubernetes.objects import Key, Meta, Object
 
@@ -30,6 +33,18 @@ def test_a_namespace_takes_its_accounts_with_it() -> None:
     known = index.update(None)
     index.take_namespaces({key("shop"): None})
     assert index.update(known) == {}
+
+
+def test_namespaces_that_are_gone_take_no_room() -> None:
+    index, pods = NamespaceIndex(), Index()
+    before = pickle.dumps(index), pickle.dumps(pods)
+    for there_or_not in (there("web"), None):
+        index.take_namespaces({key("shop"): there_or_not})
+        index.take_accounts({key("web", "shop"): there_or_not})
+        pods.take_pods({key("web-0", "shop"): there_or_not})
+    index.update(None)
+    pods.update({})
+    assert (pickle.dumps(index), pickle.dumps(pods)) == before
 
 
 def test_what_is_still_there_is_no_news() -> None:
