@@ -33,11 +33,15 @@ class Votes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What one sidecar says of a service that it checks: which checkers it knows, and its own verdicts."""
+    """What one sidecar says of a service that it checks: which checkers it knows, and its own verdicts.
+
+    What it holds unhealthy by the word of others is `doubted`.
+    """
 
     service: ServiceName
     version: int = 0
     verdicts: Mapping[EndpointPort, bool] = field(default_factory=dict)
+    doubted: frozenset[EndpointPort] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

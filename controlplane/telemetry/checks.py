@@ -90,12 +90,15 @@ class Checks:
                 del self._services[name]
 
     def answer(self, own: int, checked: Checked, elsewhere: Iterable[HealthShare]) -> OthersHealth:
-        """What the sidecar `own` is told of a service that it has just reported on."""
+        """What the sidecar `own` is told of a service that it has just reported on.
+
+        What it holds unhealthy is among it though nobody may know by now: only what is not named is well.
+        """
         shares = (self.share(checked.service), *elsewhere)
         checkers = frozenset().union(*(share.checkers for share in shares)) | {own}
         version = _version(checkers)
         suspects = {endpoint for endpoint, is_healthy in checked.verdicts.items() if not is_healthy}
-        suspects |= self._bad(checked.service)
+        suspects |= self._bad(checked.service) | checked.doubted
         for share in shares[1:]:
             suspects |= {endpoint for endpoint, votes in share.votes.items() if votes.unhealthy}
         votes = {

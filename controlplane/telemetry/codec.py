@@ -66,6 +66,7 @@ def _checked(message: telemetry_pb2.CheckedService) -> Checked:
         service=decode_service_name(message.service),
         version=message.version,
         verdicts={EndpointPort(one.endpoint, one.port): one.healthy for one in message.verdicts},
+        doubted=frozenset(EndpointPort(one.endpoint, one.port) for one in message.doubted),
     )
 
 

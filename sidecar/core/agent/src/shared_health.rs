@@ -2,7 +2,7 @@
 
 use policy::health_check::Votes;
 use proxy::config::ServiceName;
-use proxy::report::{EndpointVerdict, EndpointVotes, OthersHealth, OwnHealth};
+use proxy::report::{DoubtedEndpoint, EndpointVerdict, EndpointVotes, OthersHealth, OwnHealth};
 
 use crate::encode::service;
 use crate::mesh;
@@ -13,6 +13,14 @@ pub(crate) fn encode(own: &OwnHealth) -> mesh::CheckedService {
         service: Some(service(&own.service)),
         version: own.version,
         verdicts: own.verdicts.iter().map(verdict).collect(),
+        doubted: own.doubted.iter().map(doubted).collect(),
+    }
+}
+
+fn doubted(doubted: &DoubtedEndpoint) -> mesh::DoubtedEndpoint {
+    mesh::DoubtedEndpoint {
+        endpoint: doubted.instance.to_string(),
+        port: doubted.port.into(),
     }
 }
 

@@ -183,6 +183,17 @@ pub struct OwnHealth {
     pub version: u64,
     /// What it found.
     pub verdicts: Vec<EndpointVerdict>,
+    /// What it holds unhealthy by the word of others.
+    pub doubted: Vec<DoubtedEndpoint>,
+}
+
+/// An endpoint that is held unhealthy, though no probe of this sidecar says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoubtedEndpoint {
+    /// Instance behind it.
+    pub instance: Arc<str>,
+    /// Port of the service.
+    pub port: u16,
 }
 
 /// What the probes of one endpoint say.
@@ -205,7 +216,7 @@ pub struct OthersHealth {
     pub version: u64,
     /// All sidecars that check it; empty: those that are known under this version.
     pub checkers: Vec<u64>,
-    /// What they found, where any of them found an endpoint unhealthy.
+    /// What they found of endpoints that any of them found unhealthy, or that are held so here; others are well.
     pub votes: Vec<EndpointVotes>,
 }
 

@@ -44,6 +44,12 @@ def test_whoever_alone_found_an_endpoint_unhealthy_hears_that_others_did_not() -
     assert answer(checks, 2, {ONE: False}).votes == {ONE: Votes(healthy=1, unhealthy=0)}
 
 
+def test_whoever_holds_an_endpoint_unhealthy_hears_of_it_though_nobody_does_any_more() -> None:
+    checks = reported({ONE: True}, {})
+    doubting = Checked(service=CART, doubted=frozenset({ONE, TWO}))
+    assert checks.answer(2, doubting, ()).votes == {ONE: Votes(healthy=1), TWO: Votes()}
+
+
 def test_a_verdict_replaces_the_one_before() -> None:
     checks = reported({ONE: False})
     checks.take("web-1", 1, [found({ONE: True, TWO: False})], 1)

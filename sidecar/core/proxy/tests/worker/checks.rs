@@ -128,6 +128,53 @@ async fn most_of_the_probers_decide_and_a_lone_one_at_once() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_was_unhealthy_is_held_so_until_somebody_finds_it_healthy() {
+    let (one, other) = (
+        Upstream::with_status(200).await,
+        Upstream::with_status(200).await,
+    );
+    let mut cluster = checked(&[&one, &other]);
+    if let Some(block) = &mut cluster.health_check {
+        block.params.params.interval_ns = 1 << 60; // never probed here
+    }
+    let running = Running::with(config(cluster)).await;
+    // Whoever found it so leaves, or leaves it to one that has not asked yet, and comes back; then somebody asked.
+    for (found, is_held) in [
+        (votes(1, 0, 0), false),
+        (votes(1, 0, 1), true),
+        (votes(1, 0, 0), true),
+        (votes(1, 0, 1), true),
+        (votes(1, 0, 0), true),
+        (votes(1, 1, 0), false),
+        (votes(1, 0, 0), false),
+    ] {
+        let health = told(0, Vec::new(), vec![found]);
+        running.handle.share_health(health, LONG).await.unwrap();
+        assert_eq!(unhealthy(&running).await > 0.0, is_held);
+        let own = running.handle.health().await.unwrap();
+        assert_eq!(!own[0].doubted.is_empty(), is_held);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_nobody_names_any_more_is_well() {
+    let (one, other) = (
+        Upstream::with_status(200).await,
+        Upstream::with_status(200).await,
+    );
+    let mut cluster = checked(&[&one, &other]);
+    if let Some(block) = &mut cluster.health_check {
+        block.params.params.interval_ns = 1 << 60; // never probed here
+    }
+    let running = Running::with(config(cluster)).await;
+    for (found, expected) in [(vec![votes(0, 0, 1)], 1.0), (vec![], 0.0)] {
+        let health = told(0, Vec::new(), found);
+        running.handle.share_health(health, LONG).await.unwrap();
+        assert_eq!(unhealthy(&running).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn what_others_said_lapses_and_everything_is_probed_again() {
     let (one, other) = (
         Upstream::with_status(200).await,

@@ -28,6 +28,8 @@ pub(crate) struct Probed {
     heard: Option<Verdict>,
     /// What people were told last.
     told: Verdict,
+    /// Whether it is held unhealthy while nobody knows: somebody found it so, and nobody has found it healthy since.
+    is_doubted: bool,
     is_asked: bool,
 }
 
@@ -38,6 +40,7 @@ impl Probed {
             votes: Votes::default(),
             heard: None,
             told: Verdict::Unknown,
+            is_doubted: false,
             is_asked: false,
         }
     }
@@ -50,14 +53,24 @@ impl Probed {
     /// The verdict, if it has become another one that matters: that the first answer is good does not.
     fn news(&mut self) -> Option<Verdict> {
         let verdict = self.verdict();
+        self.is_doubted = verdict == Verdict::Unhealthy;
         let before = std::mem::replace(&mut self.told, verdict);
         let is_news = (verdict == Verdict::Unhealthy) != (before == Verdict::Unhealthy);
         is_news.then_some(verdict)
     }
 
-    /// What everybody who probes it says together.
+    /// Takes what others found; `None`: none of them found it unhealthy.
+    pub(super) fn take_votes(&mut self, votes: Option<Votes>) {
+        self.is_doubted &= votes.is_some();
+        self.votes = votes.unwrap_or_default();
+    }
+
+    /// What everybody who probes it says together, or what they said last of an unhealthy one while nobody knows.
     pub(crate) fn verdict(&self) -> Verdict {
-        let own = || together(self.probes.verdict(), self.votes);
+        let own = || match together(self.probes.verdict(), self.votes) {
+            Verdict::Unknown if self.is_doubted => Verdict::Unhealthy,
+            verdict => verdict,
+        };
         self.heard.unwrap_or_else(own)
     }
 }
@@ -103,7 +116,7 @@ pub(crate) async fn watch(worker: Rc<Worker>) {
                 let has_lapsed = worker.checks.lapse(&cluster.config.service, now_ns);
                 for set in &cluster.ports {
                     if has_lapsed {
-                        set.take_votes(&worker, cluster, &[]);
+                        set.forget_votes(&worker, cluster);
                     }
                     let due_ns = set.ask_due(&worker, cluster, &block.params, now_ns);
                     next_ns = next_ns.min(due_ns);

@@ -2,10 +2,15 @@
 //!
 //! The control plane tells who checks a service and what they found. While it tells nothing, every sidecar probes
 //! every endpoint and believes itself alone, as it does from its start until it is told for the first time.
+//!
+//! Who probes an endpoint changes hands, and for a while nobody may know how it is: one that was found unhealthy is held
+//! so until somebody finds it healthy. So the control plane is told what is held, and says of it what it knows, be it
+//! nothing; what it does not name is well.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use policy::health_check::{Verdict, Votes, checker, is_prober};
@@ -15,7 +20,7 @@ use super::health::Probed;
 use crate::clock::nanoseconds;
 use crate::config::ServiceName;
 use crate::live::Cluster;
-use crate::report::{EndpointVerdict, EndpointVotes, OthersHealth, OwnHealth};
+use crate::report::{DoubtedEndpoint, EndpointVerdict, EndpointVotes, OthersHealth, OwnHealth};
 use crate::worker::Worker;
 
 /// Who checks each service.
@@ -94,21 +99,29 @@ pub(crate) fn own(worker: &Worker) -> Vec<OwnHealth> {
 
 fn own_of(worker: &Worker, cluster: &Cluster) -> OwnHealth {
     let service = cluster.config.service.clone();
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut doubted) = (Vec::new(), Vec::new());
     for set in &cluster.ports {
-        set.visit_probed(|instance, probed| match probed.own_verdict() {
-            Verdict::Unknown => {}
-            verdict => verdicts.push(EndpointVerdict {
-                instance: std::sync::Arc::clone(instance),
-                port: set.port(),
-                is_healthy: verdict == Verdict::Healthy,
-            }),
+        let port = set.port();
+        set.visit_probed(|instance, probed| {
+            let instance = Arc::clone(instance);
+            match probed.own_verdict() {
+                Verdict::Unknown if probed.verdict() == Verdict::Unhealthy => {
+                    doubted.push(DoubtedEndpoint { instance, port });
+                }
+                Verdict::Unknown => {}
+                verdict => verdicts.push(EndpointVerdict {
+                    instance,
+                    port,
+                    is_healthy: verdict == Verdict::Healthy,
+                }),
+            }
         });
     }
     OwnHealth {
         version: worker.checks.version(&service),
         service,
         verdicts,
+        doubted,
     }
 }
 
@@ -127,27 +140,32 @@ pub(crate) fn take(worker: &Worker, health: Vec<OthersHealth>, holds: Duration) 
 }
 
 impl EndpointSet {
-    /// Takes what others found of each endpoint; those that are not named, nobody found unhealthy.
-    pub(super) fn take_votes(&self, worker: &Worker, cluster: &Cluster, votes: &[EndpointVotes]) {
+    /// Takes what others found of each endpoint.
+    fn take_votes(&self, worker: &Worker, cluster: &Cluster, votes: &[EndpointVotes]) {
         let of = |instance: &str| {
             let is_it =
                 |told: &&EndpointVotes| told.port == self.port && *told.instance == *instance;
             votes.iter().find(is_it).map(|told| told.votes)
         };
-        self.vote(worker, cluster, |instance| of(instance).unwrap_or_default());
-    }
-
-    fn vote(&self, worker: &Worker, cluster: &Cluster, of: impl Fn(&str) -> Votes) {
         for endpoint in self.endpoints.borrow_mut().iter_mut() {
-            let votes = of(&endpoint.instance);
             if let Some(probed) = &mut endpoint.probed {
-                probed.votes = votes;
+                probed.take_votes(of(&endpoint.instance));
             }
         }
         self.tell_health(worker, cluster);
     }
 
-    fn visit_probed(&self, mut each: impl FnMut(&std::sync::Arc<str>, &Probed)) {
+    /// Forgets what others found; what they found unhealthy is held so until it is probed here.
+    pub(super) fn forget_votes(&self, worker: &Worker, cluster: &Cluster) {
+        for endpoint in self.endpoints.borrow_mut().iter_mut() {
+            if let Some(probed) = &mut endpoint.probed {
+                probed.votes = Votes::default();
+            }
+        }
+        self.tell_health(worker, cluster);
+    }
+
+    fn visit_probed(&self, mut each: impl FnMut(&Arc<str>, &Probed)) {
         for endpoint in self.endpoints.borrow().iter() {
             if let Some(probed) = &endpoint.probed {
                 each(&endpoint.instance, probed);
