@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
@@ -10,12 +11,15 @@ from tests.support.caller import calling
 from tests.support.charts import dashboards
 from tests.support.charts.alerting import ALERTS, CASES, alerts, expressions, promtool_cases
 from tests.support.charts.render import CHART, find, rendered
+from tests.support.injection import injected
+from tests.support.kube.pods import pod
 from tests.support.promtool import judge
 
 MONITORED = (
     "--set=monitoring.force=true",
     "--set=monitoring.prometheusRule.enabled=true",
     "--set=monitoring.serviceMonitor.enabled=true",
+    "--set=monitoring.podMonitor.enabled=true",
     "--set=monitoring.dashboards.enabled=true",
 )
 
@@ -45,10 +49,18 @@ async def test_every_metric_that_is_named_is_measured(tmp_path: Path) -> None:
     assert named <= measured
 
 
+def sidecar_ports() -> list[dict[str, Any]]:
+    sidecar = injected(pod("shop", "cart"))["spec"]["initContainers"][-1]
+    found: list[dict[str, Any]] = sidecar["ports"]
+    return found
+
+
 async def test_the_rules_are_the_same_as_a_resource_and_as_a_file() -> None:
     objects = await rendered(CHART, *MONITORED)
     assert find(objects, "PrometheusRule")["spec"] == yaml.safe_load(ALERTS.read_text())
     assert find(objects, "ServiceMonitor")["spec"]["endpoints"][0]["port"] == "http"
+    [endpoint] = find(objects, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] in {port["name"] for port in sidecar_ports()}
     boards = [each for each in objects if each["kind"] == "ConfigMap"]
     assert len(boards) == len(dashboards.DASHBOARDS)
     assert all(board["metadata"]["labels"]["grafana_dashboard"] == "1" for board in boards)

@@ -127,6 +127,11 @@ CASES: Final = (
     ),
     Case("MeshConfigRejected", streams(rejected=1), severity="critical"),
     Case("MeshConfigStale", streams(stale=5)),
+    Case(
+        "MeshSidecarsUnenforced",
+        {'breakwater_config_unenforced{namespace="shop", pod="cart-0"}': gauge("0", "1")},
+        severity="critical",
+    ),
     Case("MeshSidecarsOffline", streams(offline=10)),
     Case(
         "MeshControlPlaneDown",
