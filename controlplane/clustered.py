@@ -103,6 +103,7 @@ async def reviewing(
         return
     from controlplane.injector.server import Questions, serving_webhooks  # noqa: PLC0415  # with aiohttp, 10 MB
     from controlplane.injector.template import Template  # noqa: PLC0415  # with that
+    from controlplane.kubernetes import roots  # noqa: PLC0415  # see above
     from controlplane.kubernetes.version import minor  # noqa: PLC0415  # see above
 
     namespace = cluster.api.namespace
@@ -112,6 +113,7 @@ async def reviewing(
         controlplane=injection.controlplane or f"breakwater-controlplane.{namespace}.svc:15010",
         minor=await minor(cluster.api),
         root_namespace=namespace,
+        ca_config_map=cluster.api.named(roots.NAME),
     )
     questions = Questions(
         template=template,

@@ -1,5 +1,6 @@
 """Settings of the control plane: flags win, then the environment, then a TOML file, then the defaults."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from controlplane.webhook import Injection, read_injection
 from registry.config import StoreLocation, is_loopback
 
 _MAX_PORT = 65_535
+_REVISION = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")  # part of names of objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +38,13 @@ class Cluster:
     """The cluster to watch; without a kubeconfig, the one that we run in.
 
     Several kubeconfigs are separated as in `PATH`; an empty `context` is the current one. `annotates` says
-    whether Services are told which policies target them.
+    whether Services are told which policies target them, `revision` which of several control planes this is.
     """
 
     kubeconfig: str
     context: str = ""
     annotates: bool = False
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     insecure = _switch("insecure", texts, problems)
     kubernetes = _switch("kubernetes", texts, problems)
     annotates = _switch("annotate-services", texts, problems)
+    revision = _revision(texts["revision"], problems)
     store = read_location(texts, insecure, problems)
     security = read_security(texts, in_cluster=kubernetes and not insecure, problems=problems)
     is_allowed = insecure or security.is_encrypted
@@ -126,7 +130,9 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
     return Settings(
         store=store,
         policies=Path(texts["policies"]) if texts["policies"] else None,
-        kubernetes=Cluster(kubeconfig=kubeconfig, annotates=annotates) if kubernetes else None,
+        kubernetes=Cluster(kubeconfig=kubeconfig, annotates=annotates, revision=revision)
+        if kubernetes
+        else None,
         listen=listen,
         admin=admin,
         http=http,
@@ -142,6 +148,14 @@ def _switch(name: str, texts: Mapping[str, str], problems: list[str]) -> bool:
     if texts[name] not in {"true", "false"}:
         problems.append(f"--{name}: expected true or false, found {texts[name]!r}")
     return texts[name] == "true"
+
+
+def _revision(text: str, problems: list[str]) -> str:
+    if text and not _REVISION.fullmatch(text):
+        problems.append(
+            f"--revision: expected at most 40 lower-case letters, digits and inner dashes, found {text!r}"
+        )
+    return text
 
 
 def _address(name: str, text: str, is_allowed: bool, problems: list[str]) -> Address | None:

@@ -51,6 +51,11 @@ FLAGS = (
         help="with --kubernetes, write into Services which policies target them",
         default="false",
     ),
+    Flag(
+        name="revision",
+        metavar="NAME",
+        help="which of several control planes of a cluster this is; one of them has none",
+    ),
     Flag(name="listen", metavar="HOST:PORT", help="where sidecars connect", default="127.0.0.1:15010"),
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
     Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),

@@ -22,6 +22,7 @@ _LABELS: Final = "app.kubernetes.io/name=breakwater,app.kubernetes.io/component=
 _USUAL_NAMESPACE: Final = "breakwater-system"
 _ROOTS: Final = "breakwater-ca"
 _PORT: Final = "admin"
+_REVISION: Final = "--revision="
 _FORBIDDEN: Final = 403
 _INSTALL: Final = (
     "install one with `helm install breakwater charts/breakwater -n breakwater-system --create-namespace`"
@@ -84,6 +85,12 @@ class _Pod(Object, frozen=True, kw_only=True):
         return any("--insecure" in container.args for container in self.spec.containers)
 
     @property
+    def roots(self) -> str:
+        words = (word for container in self.spec.containers for word in container.args)
+        found = (word.removeprefix(_REVISION) for word in words if word.startswith(_REVISION))
+        return "-".join((_ROOTS, *found))
+
+    @property
     def admin_port(self) -> int:
         ports = (port for container in self.spec.containers for port in container.ports)
         return next((port.container_port for port in ports if port.name == _PORT), 0)
@@ -127,7 +134,7 @@ async def find_controlplane(api: Api, *, needs_token: bool) -> Found:
     place = PodPort(namespace, pod.metadata.name, pod.admin_port)
     if pod.is_insecure:
         return Found(place=place, name="", roots=b"", token="")
-    roots = await _read(api, namespace, "configmaps", _ROOTS)
+    roots = await _read(api, namespace, "configmaps", pod.roots)
     secret = await _read(api, namespace, "secrets", pod.admin_secret) if needs_token else _Data()
     return Found(
         place=place,

@@ -19,12 +19,10 @@ from controlplane.kubernetes.resources import SERVICES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controlplane.kubernetes.api import Api
     from controlplane.kubernetes.controller import Mesh
-    from controlplane.kubernetes.index import Index
     from controlplane.kubernetes.leader import Leader
     from controlplane.kubernetes.objects import Service
-    from registry.clock import Clock
+    from controlplane.kubernetes.run import Watched
 
 PERIOD_SECONDS: Final = 1.0
 WRITES_PER_PERIOD: Final = 10
@@ -38,19 +36,17 @@ log = structlog.get_logger()
 class Annotator:
     """Looks once a second whether a Service says something else than it should."""
 
-    def __init__(self, api: Api, index: Index, mesh: Mesh, leader: Leader, clock: Clock) -> None:
-        self._api = api
-        self._index = index
+    def __init__(self, watched: Watched, mesh: Mesh, leader: Leader) -> None:
+        self._watched = watched
         self._mesh = mesh
         self._leader = leader
-        self._clock = clock
         self._seen: object = None
 
     async def run(self) -> None:
         """Writes annotations until cancelled, whenever the lead is ours."""
         while True:
-            await self._clock.sleep(PERIOD_SECONDS)
-            inputs = id(self._mesh.snapshot), self._index.taken
+            await self._watched.clock.sleep(PERIOD_SECONDS)
+            inputs = id(self._mesh.snapshot), self._watched.index.taken, self._watched.territory.taken
             if not self._leader.is_leading:
                 self._seen = None
             elif inputs != self._seen and await self._is_all_written():
@@ -58,12 +54,16 @@ class Annotator:
 
     async def _is_all_written(self) -> bool:
         """Writes some; whether there are no more."""
-        services = dict(self._index.services)  # as they are now: more come in meanwhile
+        services = {  # as they are now: more come in meanwhile
+            key: service
+            for key, service in self._watched.index.services.items()
+            if self._watched.territory.holds(service.metadata)
+        }
         asked = differing(self._mesh.snapshot, services)
         found = await asyncio.to_thread(lambda: list(islice(asked, WRITES_PER_PERIOD)))
         for key, wanted in found:
             try:
-                await self._api.call(_call(services[key], wanted))
+                await self._watched.api.call(_call(services[key], wanted))
             except KubernetesError as error:
                 if error.status not in _GONE:
                     log.warning("service not annotated", service="/".join(key), reason=str(error))

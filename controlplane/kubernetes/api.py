@@ -27,11 +27,16 @@ _SHOWN_BYTES: Final = 4096
 
 
 class Api:
-    """The API server; `namespace` is the one that we live in."""
+    """The API server; `namespace` is the one that we live in, `revision` what tells us from others there."""
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
+    def __init__(self, client: ApiClient, namespace: str, revision: str) -> None:
         self._client = client
         self.namespace = namespace
+        self.revision = revision
+
+    def named(self, name: str) -> str:
+        """What an object is called of which each revision has one of its own."""
+        return f"{name}-{self.revision}" if self.revision else name
 
     async def call(self, call: Call) -> bytes:
         """The body of the answer.
@@ -141,7 +146,7 @@ async def reaching(cluster: Cluster) -> AsyncIterator[Api]:
     except (config.ConfigException, OSError) as error:
         raise KubernetesError(f"{error}; in no pod, KUBECONFIG says where it is") from error
     async with ApiClient(configuration) as client:
-        yield Api(client, namespace)
+        yield Api(client, namespace, cluster.revision)
 
 
 async def _from_kubeconfig(cluster: Cluster, configuration: Configuration) -> str:

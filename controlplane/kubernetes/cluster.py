@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from controlplane.kubernetes.api import Api
     from controlplane.kubernetes.index import Index
+    from controlplane.kubernetes.objects import Key, Object
+    from controlplane.kubernetes.territory import Territory
     from controlplane.model.namespaces import Namespaces
     from registry import catalog
     from registry.clock import Clock
@@ -28,10 +30,18 @@ def gather_services(api: Api, clock: Clock, index: Index) -> Gathering[Mapping[S
     return gathering
 
 
-def gather_namespaces(api: Api, clock: Clock) -> Gathering[Namespaces | None]:
-    """The cluster's Namespaces, and the ServiceAccounts of each; `None` before they were read."""
+def gather_namespaces(api: Api, clock: Clock, territory: Territory) -> Gathering[Namespaces | None]:
+    """The cluster's Namespaces, and the ServiceAccounts of each; `None` before they were read.
+
+    `territory` hears whose each is.
+    """
     index = NamespaceIndex()
+
+    def take(changes: Mapping[Key, Object | None]) -> None:
+        territory.take(changes)
+        index.take_namespaces(changes)
+
     gathering: Gathering[Namespaces | None] = Gathering(api, clock, index, None)
-    gathering.follow(resources.NAMESPACES, index.take_namespaces)
+    gathering.follow(resources.NAMESPACES, take)
     gathering.follow(resources.ACCOUNTS, index.take_accounts)
     return gathering

@@ -38,6 +38,7 @@ class Leader:
         self._name = name
         self._clock = clock
         self._leases = f"/apis/{_API}/namespaces/{api.namespace}/leases"
+        self._lease = api.named(NAME)
         self._seen = Seen()
         self._renewed_ns: int | None = None
 
@@ -83,7 +84,7 @@ class Leader:
 
     async def _read(self) -> Lease | None:
         try:
-            body = await self._api.call(Call(path=f"{self._leases}/{NAME}"))
+            body = await self._api.call(Call(path=f"{self._leases}/{self._lease}"))
         except KubernetesError as error:
             if error.status == MISSING:
                 return None
@@ -96,11 +97,11 @@ class Leader:
         written = {
             "apiVersion": _API,
             "kind": "Lease",
-            "metadata": {"name": NAME, "namespace": self._api.namespace, **version},
+            "metadata": {"name": self._lease, "namespace": self._api.namespace, **version},
             "spec": leases.encode(spec),
         }
         if lease:
-            call = Call(method="PUT", path=f"{self._leases}/{NAME}", body=written)
+            call = Call(method="PUT", path=f"{self._leases}/{self._lease}", body=written)
         else:
             call = Call(method="POST", path=self._leases, body=written)
         await self._api.call(call)

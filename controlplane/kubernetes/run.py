@@ -15,6 +15,7 @@ from controlplane.kubernetes.events import Recorder
 from controlplane.kubernetes.index import Index
 from controlplane.kubernetes.leader import Leader, standing
 from controlplane.kubernetes.source import KubernetesSource
+from controlplane.kubernetes.territory import Territory
 from registry import background
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 class Watched:
     """A cluster that is watched: `source` brings its policies, `namespaces` where they may reach.
 
-    `index` has its Services, which are told what acts on them if `annotates` says so.
+    `index` has its Services, which are told what acts on them if `annotates` says so. `territory` says which
+    objects are ours to speak of.
     """
 
     api: Api
     index: Index
+    territory: Territory
     annotates: bool
     source: KubernetesSource
     namespaces: Newest[Namespaces | None]
@@ -55,9 +58,9 @@ async def watching(
         KubernetesError: nothing says where the cluster is.
     """
     async with reaching(cluster) as api, asyncio.TaskGroup() as tasks:
-        index = Index()
-        source, services = KubernetesSource(api, schema, clock), gather_services(api, clock, index)
-        namespaces = gather_namespaces(api, clock)
+        index, territory = Index(), Territory(api.revision)
+        source, services = KubernetesSource(api, schema, territory, clock), gather_services(api, clock, index)
+        namespaces = gather_namespaces(api, clock, territory)
         running = [tasks.create_task(each.run()) for each in (source, services, namespaces)]
         try:
             await services.synced()
@@ -67,6 +70,7 @@ async def watching(
             yield Watched(
                 api=api,
                 index=index,
+                territory=territory,
                 annotates=cluster.annotates,
                 source=source,
                 namespaces=namespaces.newest,
@@ -93,6 +97,6 @@ async def _annotating(watched: Watched, mesh: Mesh, leader: Leader) -> AsyncIter
     if not watched.annotates:
         yield
         return
-    annotator = Annotator(watched.api, watched.index, mesh, leader, watched.clock)
+    annotator = Annotator(watched, mesh, leader)
     async with background.running(annotator.run()):
         yield

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from controlplane.kubernetes.api import Api
     from controlplane.kubernetes.objects import Custom, Key
+    from controlplane.kubernetes.territory import Territory
     from controlplane.model.document import ObjectKey
     from controlplane.model.schema import Kind, Schema
     from controlplane.sources.reader import Parsed
@@ -29,8 +30,9 @@ class KubernetesSource:
 
     name = CLUSTER
 
-    def __init__(self, api: Api, schema: Schema, clock: Clock) -> None:
+    def __init__(self, api: Api, schema: Schema, territory: Territory, clock: Clock) -> None:
         self._schema = schema
+        self._territory = territory
         self._objects: dict[ObjectKey, Custom] = {}
         self._unread: dict[ObjectKey, tuple[Kind, Custom | None]] = {}
         self._changed = asyncio.Event()
@@ -45,19 +47,25 @@ class KubernetesSource:
         """Every object whose status is ours to say, as the API server has it now, sound or not."""
         kinds = self._schema.kinds
         return {
-            name: one for name, one in self._objects.items() if codec.has_our_status(kinds[name.kind], one)
+            name: one
+            for name, one in self._objects.items()
+            if self._territory.holds(one.metadata) and codec.has_our_status(kinds[name.kind], one)
         }
 
     @property
     def position(self) -> int:
-        """Grows whenever an object says something else, its status aside: what we write there is no news."""
-        return self._position
+        """Grows whenever an object says something else, or another control plane is to speak of it.
 
-    def note(self, name: ObjectKey, custom: Custom) -> None:
-        """Takes an object as the answer to a write shows it, which the watch will, too."""
-        known = self._objects.get(name)
-        if known is not None and known.metadata.uid == custom.metadata.uid:
-            self._objects[name] = msgspec.structs.replace(known, status=custom.status)
+        Its status aside: what we write there is no news.
+        """
+        return self._position + self._territory.taken
+
+    def note(self, name: ObjectKey, before: Custom, after: Custom) -> None:
+        """Takes an object as the answer to a write shows it, unless the watch has shown it since `before`."""
+        if self._objects.get(name) is before:
+            version = after.metadata.resource_version
+            metadata = msgspec.structs.replace(before.metadata, resource_version=version)
+            self._objects[name] = msgspec.structs.replace(before, metadata=metadata, status=after.status)
 
     async def run(self) -> None:
         """Follows all kinds until cancelled."""

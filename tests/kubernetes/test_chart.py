@@ -16,7 +16,7 @@ from tests.support.reference import ROOT
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 KINDS = tuple(kind.plural for kind in load_schema().kinds.values() if kind.is_ours)
-READ = ("get", "list", "watch")
+READ = ("list", "watch")
 ETCD = "--set=etcd.endpoints={etcd-0.etcd:2379}"
 
 
@@ -127,8 +127,7 @@ async def test_the_roles_allow_this_and_nothing_more() -> None:
         *product(["breakwater.dev"], [f"{kind}/status" for kind in KINDS], [""], ["patch"]),
         *product(["events.k8s.io"], ["events"], [""], ["create", "get", "patch"]),
         ("authentication.k8s.io", "tokenreviews", "", "create"),
-        ("", "configmaps", "", "create"),
-        ("", "configmaps", "breakwater-ca", "patch"),
+        *product([""], ["configmaps"], ["breakwater-ca"], ["list", "create", "patch"]),
         *product(
             ["admissionregistration.k8s.io"],
             ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
@@ -141,6 +140,18 @@ async def test_the_roles_allow_this_and_nothing_more() -> None:
         *product(["coordination.k8s.io"], ["leases"], ["breakwater-controlplane"], ["get", "update"]),
         ("", "secrets", "", "create"),
         *product([""], ["secrets"], ["breakwater-ca"], ["get", "update"]),
+    }
+
+
+async def test_a_revision_has_names_of_its_own() -> None:
+    objects = await rendered(CHART, "--set=injector.revision=canary")
+    known = {name for kind in ("ClusterRole", "Role") for _, _, name, _ in allowed(find(objects, kind))}
+    assert known == {
+        "",
+        "breakwater-ca-canary",
+        "breakwater-controlplane-canary",
+        "breakwater-injector",
+        "breakwater-validator",
     }
 
 

@@ -226,9 +226,9 @@ async def test_a_given_authority_is_published_for_sidecars(
     flags = ("--tls-cert", str(leaf.certificate), "--tls-key", str(leaf.key))
     await server.create_namespace("given")
     kubeconfig = server.kubeconfig_with(ADMIN_TOKEN, name="given", namespace="given")
-    given = (*flags, "--tls-ca", str(authority.certificate))
+    given = (*flags, "--tls-ca", str(authority.certificate), "--revision", "given")
     async with cluster_controlplane(tmp_path, kubeconfig, flags=given):
-        published = (await server.get("configmap", "breakwater-ca", "-n", "given"))["data"]["ca.crt"]
+        published = (await server.get("configmap", "breakwater-ca-given", "-n", "given"))["data"]["ca.crt"]
     assert published == authority.certificate.read_text()
 
 

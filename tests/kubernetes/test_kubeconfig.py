@@ -22,6 +22,7 @@ from tests.support.readiness import until
 NAMESPACE, NAME = "asked", "bw-controlplane"
 LABELS = {"app.kubernetes.io/name": "breakwater", "app.kubernetes.io/component": "controlplane"}
 ADMIN_PORT = 15020
+REVISION = "--revision=tried"
 UNREACHABLE = 3
 
 
@@ -30,7 +31,10 @@ def installed(token: str) -> list[dict[str, Any]]:
     admin = {"name": "admin", "secret": {"secretName": "bw-admin"}}
     found = pod(NAMESPACE, f"{NAME}-0", volumes=[admin])
     found["metadata"]["labels"] = LABELS
-    found["spec"]["containers"][0]["ports"] = [{"name": "admin", "containerPort": ADMIN_PORT}]
+    found["spec"]["containers"][0] |= {
+        "args": [REVISION],
+        "ports": [{"name": "admin", "containerPort": ADMIN_PORT}],
+    }
     meta = {"namespace": NAMESPACE, "labels": LABELS}
     return [
         found,
@@ -95,7 +99,7 @@ async def place(kinds: ApiServer, tmp_path: Path) -> AsyncIterator[Place]:
     token = tmp_path / "token"
     token.write_text("a secret")
     account = kinds.kubeconfig_with(ADMIN_TOKEN, name=NAMESPACE, namespace=NAMESPACE)
-    flags = (f"--tls-names={NAME}.{NAMESPACE}.svc", f"--admin-token-file={token}")
+    flags = (f"--tls-names={NAME}.{NAMESPACE}.svc", f"--admin-token-file={token}", REVISION)
     async with (
         scripted(kinds, tmp_path) as proxy,
         cluster_controlplane(tmp_path, account, flags=flags) as plane,

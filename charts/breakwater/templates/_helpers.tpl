@@ -62,6 +62,11 @@ sqlite:/var/lib/breakwater/registry.db
 {{ .Values.controlplane.adminToken.existingSecret | default (printf "%s-admin" (include "breakwater.fullname" .)) }}
 {{- end }}
 
+{{/* What is ours by a fixed name, of which each revision has its own: (dict "context" $ "name" "breakwater-ca"). */}}
+{{- define "breakwater.own" -}}
+{{ .name }}{{ with .context.Values.injector.revision }}-{{ . }}{{ end }}
+{{- end }}
+
 {{/* What the control plane is called inside the cluster, the whole name first. */}}
 {{- define "breakwater.names" -}}
 {{- $name := printf "%s.%s" (include "breakwater.controlplane" .) .Release.Namespace -}}

@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,18 @@ PORTS = {"--listen": 15010, "--admin": 15020, "--http": 15014, "--webhook": 1501
 
 
 @asynccontextmanager
-async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPlane]:
+async def deployed(server: ApiServer, scratch: Path, name: str = NAME) -> AsyncIterator[ControlPlane]:
     """Run what the Deployment says, as its service account; what it mounts lies in `scratch` instead.
 
     Its ports are others, and on loopback. Who vouches for it is in the file `ROOTS` of `scratch`.
     """
-    pod = (await server.get("deployment", NAME, f"--namespace={NAMESPACE}"))["spec"]["template"]["spec"]
+    pod = (await server.get("deployment", name, f"--namespace={NAMESPACE}"))["spec"]["template"]["spec"]
     container = await _mounted(server, pod, scratch)
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     words = [_here(word, scratch, ports) for word in container["args"]]
+    await _lead_here(server, _value(words, "--webhook-configurations"), ports["--webhook"])
     token = await server.token(NAMESPACE, pod["serviceAccountName"])
-    account = server.kubeconfig_with(token, name=NAME, namespace=NAMESPACE)
+    account = server.kubeconfig_with(token, name=name, namespace=NAMESPACE)
     command = (sys.executable, "-m", "controlplane", *words)
     log, environment = scratch / "controlplane.log", {"KUBECONFIG": str(account)}
     async with Process(command, log=log, environment=environment) as process:
@@ -43,7 +44,9 @@ async def deployed(server: ApiServer, scratch: Path) -> AsyncIterator[ControlPla
             process=process, discovery=ports["--listen"], admin=ports["--admin"], http=ports["--http"]
         )
         await plane.ready()
-        roots = await server.get("configmap", "breakwater-ca", f"--namespace={NAMESPACE}")
+        revision = _value(words, "--revision")
+        published = f"breakwater-ca-{revision}" if revision else "breakwater-ca"
+        roots = await server.get("configmap", published, f"--namespace={NAMESPACE}")
         await asyncio.to_thread((scratch / ROOTS).write_text, roots["data"]["ca.crt"])
         yield plane
 
@@ -63,6 +66,25 @@ async def checked(server: ApiServer, plane: ControlPlane, scratch: Path) -> list
     found: dict[str, Any] = json.loads(await output_of(command, failure=HelmError, environment=environment))
     findings: list[Mapping[str, str]] = found["items"]
     return findings
+
+
+async def _lead_here(server: ApiServer, configurations: str, port: int) -> None:
+    """Have the API server ask the webhooks on this machine, since it reaches no Service of the cluster."""
+    for name in configurations.split(","):
+        kind = (
+            "mutatingwebhookconfiguration" if name.endswith("injector") else "validatingwebhookconfiguration"
+        )
+        webhooks = (await server.get(kind, name))["webhooks"]
+        paths = [webhook["clientConfig"]["service"]["path"] for webhook in webhooks]
+        patch = [
+            {
+                "op": "replace",
+                "path": f"/webhooks/{index}/clientConfig",
+                "value": {"url": f"https://127.0.0.1:{port}{path}"},
+            }
+            for index, path in enumerate(paths)
+        ]
+        await server.kubectl("patch", kind, name, "--type=json", f"-p={json.dumps(patch)}")
 
 
 async def _mounted(server: ApiServer, pod: Mapping[str, Any], scratch: Path) -> Mapping[str, Any]:
@@ -89,6 +111,11 @@ def _write(place: Path, files: Mapping[str, bytes]) -> None:
     place.mkdir(parents=True)
     for name, content in files.items():
         (place / name).write_bytes(content)
+
+
+def _value(words: Iterable[str], flag: str) -> str:
+    """Return what an argument gives; nothing if it is not there."""
+    return next((word.partition("=")[2] for word in words if word.partition("=")[0] == flag), "")
 
 
 def _here(word: str, scratch: Path, ports: dict[str, int]) -> str:

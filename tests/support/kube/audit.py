@@ -9,16 +9,17 @@ _RULE = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{{level: Metadata, users: ["{user}"]}}]
+rules: [{{level: Metadata, users: [{users}]}}]
 """
 FORBIDDEN = 403
 
 
-def audit_flags(folder: Path, namespace: str, account: str) -> tuple[str, ...]:
-    """Return the flags of an API server that notes what a service account does, in `folder`."""
+def audit_flags(folder: Path, namespace: str, *accounts: str) -> tuple[str, ...]:
+    """Return the flags of an API server that notes what service accounts do, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     policy = folder / "audit-policy.yaml"
-    policy.write_text(_RULE.format(user=f"system:serviceaccount:{namespace}:{account}"))
+    users = ", ".join(f'"system:serviceaccount:{namespace}:{account}"' for account in accounts)
+    policy.write_text(_RULE.format(users=users))
     return (f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}")
 
 
@@ -28,7 +29,7 @@ def audited(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def refused(folder: Path) -> list[str]:
-    """Return what the account asked for and may not do."""
+    """Return what the accounts asked for and may not do."""
     return [
         f"{event['verb']} {event['requestURI']}"
         for event in audited(folder)

@@ -49,6 +49,14 @@ def test_the_cluster_to_watch_is_that_of_the_kubeconfig_or_our_own() -> None:
     assert problems("--kubernetes=maybe") == ["--kubernetes: expected true or false, found 'maybe'"]
 
 
+@pytest.mark.parametrize("name", ["Canary", "a_b", "-a", "a-", "a" * 41])
+def test_a_revision_is_part_of_names_of_objects(name: str) -> None:
+    found = read_settings(["--kubernetes", "--revision", "canary-2"], HOME).kubernetes
+    assert found == Cluster(kubeconfig="", revision="canary-2")
+    expected = "--revision: expected at most 40 lower-case letters, digits and inner dashes"
+    assert problems(f"--revision={name}") == [f"{expected}, found {name!r}"]
+
+
 def test_state_directory_of_the_user_is_respected() -> None:
     settings = read_settings([], {**HOME, "XDG_STATE_HOME": "/state"})
     assert str(settings.store) == "sqlite:/state/breakwater/registry.db"
