@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw
 
+from controlplane.kubernetes.status import CONTROLLER
 from controlplane.model.document import Document, ObjectKey
 from controlplane.policy import route
 from controlplane.sources.reader import Parsed, parse
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from controlplane.kubernetes.objects import Custom, Key
     from controlplane.model.schema import Kind, Schema
+
+_CONTROLLER: Final = CONTROLLER.encode()
 
 
 def key_of(kind: Kind, key: Key) -> ObjectKey:
@@ -36,8 +39,9 @@ def concerns_us(kind: Kind, custom: Custom) -> bool:
 
 
 def has_our_status(kind: Kind, custom: Custom) -> bool:
-    """Whether it is for us to say what became of an object."""
-    return kind.is_ours or (kind.name in route.KINDS and concerns_us(kind, custom))
+    """Whether it is for us to say what became of an object, or to take back what we said of a route."""
+    is_route = kind.name in route.KINDS
+    return kind.is_ours or (is_route and (concerns_us(kind, custom) or _CONTROLLER in bytes(custom.status)))
 
 
 def parent_refs(spec: Mapping[str, Any]) -> list[dict[str, Any]]:

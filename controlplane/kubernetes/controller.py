@@ -18,6 +18,7 @@ from controlplane.kubernetes.plan import Change, Plan
 from controlplane.kubernetes.reconcile import View
 from controlplane.kubernetes.resources import resource_of
 from controlplane.kubernetes.status import encode_status, news
+from controlplane.policy import route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ TICK_SECONDS: Final = 0.2
 WRITES_PER_TICK: Final = 10
 """At most fifty statuses a second, so that nobody else waits for the API server on our account."""
 
-_GONE: Final = frozenset({404, 409})  # deleted, or deleted and made anew
+_GONE: Final = 404
 _LONGEST_DELAY_SECONDS: Final = 10.0
 _NS: Final = 1_000_000_000
 
@@ -78,12 +79,12 @@ class Writer:
         """The object as it is then; `None` if it is gone.
 
         Raises:
-            KubernetesError: nothing was written, as far as we know.
+            KubernetesError: nothing was written, as far as we know, or the object is another by now.
         """
         try:
             body = await self._api.call(self._call(change))
         except KubernetesError as error:
-            if error.status in _GONE:
+            if error.status == _GONE:
                 return None
             raise
         for condition in news(change.before, change.after):
@@ -96,7 +97,12 @@ class Writer:
 
     def _call(self, change: Change) -> Call:
         name, kind = change.name, self._schema.kinds[change.name.kind]
-        namespace = {"namespace": name.namespace} if name.namespace else {}
+        known, is_route = change.custom.metadata, name.kind in route.KINDS
+        metadata = {"name": name.name, "uid": known.uid}
+        metadata |= {"namespace": name.namespace} if name.namespace else {}
+        # Others write into the same list of a route, which is replaced as a whole: by what they said last.
+        metadata |= {"resourceVersion": known.resource_version} if is_route else {}
+        has_ancestors = "targetRefs" in kind.spec.fields
         return Call(
             method="PATCH",
             path=resource_of(kind).path_of(name.namespace, name.name) + "/status",
@@ -105,8 +111,8 @@ class Writer:
             body={
                 "apiVersion": kind.api_version,
                 "kind": name.kind,
-                "metadata": {"name": name.name, **namespace, "uid": change.custom.metadata.uid},
-                "status": encode_status(change.after, has_ancestors="targetRefs" in kind.spec.fields),
+                "metadata": metadata,
+                "status": encode_status(change.after, is_route=is_route, has_ancestors=has_ancestors),
             },
         )
 
@@ -177,7 +183,7 @@ class Controller:
             self._failures = 0
             self._plan.wrote(change, self._clock.now_ns())
             if custom is not None:
-                self._source.note(change.name, custom)
+                self._source.note(change.name, change.custom, custom)
         return True
 
     async def _stay_away(self, change: Change, error: KubernetesError) -> None:

@@ -37,9 +37,14 @@ _REASONS: Final = {
 def reconcile(
     snapshot: Snapshot, custom: Custom, in_force: Document | None, faults: Sequence[Problem]
 ) -> Status | None:
-    """The status of a route, or `None` while what it says has not got as far as the sidecars' snapshot."""
+    """The status of a route, or `None` while what it says has not got as far as the sidecars' snapshot.
+
+    Of one that has no parent of ours any more there is nothing to say.
+    """
     generation = custom.metadata.generation
     refs = codec.parent_refs(msgspec.json.decode(custom.spec))
+    if not refs:
+        return Status()
     found = [msgspec.convert(ref, ParentRef) for ref in refs]
     if faults:
         texts = [f"{fault.path}: {fault.message}" if fault.path else fault.message for fault in faults]

@@ -109,7 +109,7 @@ class Status(Struct, frozen=True, rename="camel", kw_only=True):
         return msgspec.structs.replace(
             self,
             conditions=tuple(_since(each, before.find(each.type), now) for each in self.conditions),
-            parents=others + own if own else (),
+            parents=others + own,
         )
 
     @property
@@ -132,11 +132,11 @@ def decode_status(text: bytes | msgspec.Raw) -> Status:
         return Status()
 
 
-def encode_status(status: Status, *, has_ancestors: bool) -> object:
+def encode_status(status: Status, *, is_route: bool, has_ancestors: bool) -> object:
     """The status as plain values, for a request."""
     plain = msgspec.to_builtins(status)
     parents = plain.pop("parents")
-    if parents:
+    if is_route:
         return {"parents": parents}
     if not has_ancestors:
         del plain["ancestors"]

@@ -1,7 +1,10 @@
 """Routes of the cluster: what their status says, and where a real sidecar sends calls by them."""
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,8 +17,9 @@ from tests.support.grpcapp import ECHO, FAIL, call, grpc_app
 from tests.support.kube import ApiServer
 from tests.support.kube.cluster import Cluster, cluster
 from tests.support.kube.objects import Document, external, policy, service
+from tests.support.kube.scripted import Delay, scripted
 from tests.support.kube.tools import KubectlError
-from tests.support.mesh import ControlPlane, Sidecar, sidecar
+from tests.support.mesh import ControlPlane, Sidecar, cluster_controlplane, sidecar
 from tests.support.readiness import Condition, until
 
 HTTP = "apis/gateway.networking.k8s.io/v1/httproutes"
@@ -81,6 +85,54 @@ async def test_a_route_says_which_policies_act_on_it(kinds: ApiServer, plane: Co
         await until(says(here, HTTP, *named, ("cart", AFFECTED, "PolicyAffected")))
         await kinds.kubectl("delete", "resp", "hasty", "-n", "affected")
         await until(says(here, HTTP, *named))
+
+
+def controllers_are(here: Cluster, *expected: str) -> Condition:
+    """The condition that these speak of a route, each of its own parent."""
+
+    async def holds() -> bool:
+        parents = (await here.status("api", HTTP)).get("parents", ())
+        return sorted(parent["controllerName"] for parent in parents) == sorted(expected)
+
+    return holds
+
+
+async def speak(here: Cluster, controller: str) -> None:
+    """Write as another controller what became of the route at the gateway."""
+    condition = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    parent = {"parentRef": GATEWAY, "controllerName": controller, "conditions": [condition]}
+    url = f"/apis/gateway.networking.k8s.io/v1/namespaces/{here.namespace}/httproutes/api/status"
+    form = {"Content-Type": "application/merge-patch+json"}
+    body = json.dumps({"status": {"parents": [parent]}})
+    async with here.server.session() as session, session.patch(url, data=body, headers=form) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def test_what_another_controller_says_meanwhile_is_kept_and_ours_goes_with_the_parent(
+    kinds: ApiServer, tmp_path: Path
+) -> None:
+    ours, other = "breakwater.dev/controller", "example.com/gateways"
+    flags = ("--insecure", "--revision=spoken")
+    async with (
+        scripted(kinds, tmp_path) as proxy,
+        cluster_controlplane(tmp_path, proxy.kubeconfig, flags=flags) as plane,
+        cluster(kinds, plane, "spoken") as here,
+    ):
+        await kinds.create_namespace("spoken", {"breakwater.dev/revision": "spoken"})
+        proxy.endless["write"] = repeat(Delay(seconds=1))
+        written = route("HTTPRoute", "spoken", {"name": "all"})
+        await kinds.apply(service("spoken", "cart"), written)
+        await speak(here, other)
+        await until(controllers_are(here, ours, other), timeout_seconds=60)
+        proxy.endless.clear()
+        await kinds.apply({**written, "spec": {**written["spec"], "parentRefs": [GATEWAY]}})
+        await until(controllers_are(here, other), timeout_seconds=60)
 
 
 async def test_what_the_gateway_api_forbids_is_refused_before_it_gets_to_us(kinds: ApiServer) -> None:

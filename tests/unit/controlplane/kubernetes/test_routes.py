@@ -1,14 +1,17 @@
 """What the status of a route says of the policies that act on it."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
+from msgspec import Raw
 
+from controlplane.kubernetes.codec import has_our_status
 from controlplane.kubernetes.objects import Custom, Meta
 from controlplane.kubernetes.routes import reconcile
-from controlplane.kubernetes.status import Condition
+from controlplane.kubernetes.status import CONTROLLER, Condition, Parent, ParentRef, Status, encode_status
 from controlplane.model.document import Document
-from tests.support.builders import documents, policy, service, snapshot
+from tests.support.builders import SCHEMA, documents, policy, service, snapshot
 
 SPEC = {"parentRefs": [{"kind": "Service", "name": "cart"}], "rules": [{"name": "get"}, {"name": "put"}]}
 GROUP = "gateway.networking.k8s.io"
@@ -41,6 +44,26 @@ def affected(policies: Sequence[Document]) -> list[Condition]:
     status = reconcile(snapshot([document, *policies], [service()]), custom, document, ())
     assert status is not None
     return [each for each in status.parents[0].conditions if each.type.endswith("Affected")]
+
+
+def test_what_was_said_of_a_route_without_a_parent_of_ours_is_taken_back_and_others_words_stay() -> None:
+    ours, others = (
+        Parent(parent_ref=ParentRef(name="cart"), controller_name=name)
+        for name in (CONTROLLER, "example.com")
+    )
+    before = Status(parents=(ours, others))
+    text = encode_status(before, is_route=True, has_ancestors=False)
+    left = Custom(
+        metadata=Meta(name="api", namespace="shop"),
+        spec=Raw(b'{"parentRefs": [{"name": "edge"}]}'),
+        status=Raw(msgspec.json.encode(text)),
+    )
+    assert has_our_status(SCHEMA.kinds["HTTPRoute"], left)
+    wanted = reconcile(snapshot([], [service()]), left, None, ())
+    assert wanted is not None
+    assert wanted.after(before, datetime.now(UTC)).parents == (others,)
+    nothing = msgspec.structs.replace(left, status=Raw(b"{}"))
+    assert not has_our_status(SCHEMA.kinds["HTTPRoute"], nothing)
 
 
 def test_policies_on_the_route_and_on_its_rules_are_named_in_one_condition() -> None:
