@@ -36,14 +36,22 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         _write_certificate(self.certificate, builder.sign(self._key, hashes.SHA256()))
 
-    def leaf(self, name: str, *, addresses: Sequence[str] = ("127.0.0.1",), organization: str = "") -> Leaf:
+    def leaf(
+        self,
+        name: str,
+        *,
+        addresses: Sequence[str] = ("127.0.0.1",),
+        organization: str = "",
+        life: timedelta = LIFE,
+    ) -> Leaf:
         """Return a new leaf for clients, and for servers of this DNS name at these addresses.
 
-        The organization, where there is one, is the group that Kubernetes takes a client to be in.
+        The organization, where there is one, is the group that Kubernetes takes a client to be in. A `life`
+        below zero is over.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName(name), *(x509.IPAddress(ip_address(one)) for one in addresses)]
-        builder = _builder(_named(name, organization), self._name, key)
+        builder = _builder(_named(name, organization), self._name, key, life)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         leaf = Leaf(certificate=self._folder / f"{name}.pem", key=self._folder / f"{name}.key")
         _write_certificate(leaf.certificate, builder.sign(self._key, hashes.SHA256()))
@@ -57,7 +65,7 @@ def _named(name: str, organization: str = "") -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: timedelta = LIFE
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -67,7 +75,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - AHEAD)
-        .not_valid_after(now + LIFE)
+        .not_valid_after(now + life)
     )
 
 
