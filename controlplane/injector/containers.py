@@ -13,11 +13,11 @@ from controlplane.injector import names, probes, scrape
 from controlplane.injector.merging import lay_over
 from controlplane.injector.pod import Pod, tcp_ports
 from controlplane.injector.template import (
-    FIRST_FURTHER_PORT,
     HTTP_PORT,
     INBOUND_PORT,
     OUTBOUND_PORT,
     PATIENCE_SECONDS,
+    PLACES,
     USER,
     Template,
 )
@@ -113,9 +113,7 @@ def listeners(pod: Pod, profile: Profile) -> Mapping[int, int]:
     """Where the sidecar listens for each declared port of the application; redirected ones need no place."""
     if profile.capture is Capture.REDIRECT:
         return {}
-    ports = [number for _, number in tcp_ports(pod)]
-    places = [INBOUND_PORT, *range(FIRST_FURTHER_PORT, FIRST_FURTHER_PORT + len(ports))]
-    return dict(zip(ports, places, strict=False))
+    return dict(zip((number for _, number in tcp_ports(pod)), PLACES, strict=False))
 
 
 def _flags(pod: Pod, template: Template, profile: Profile) -> Iterator[str]:

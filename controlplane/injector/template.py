@@ -19,6 +19,9 @@ FIRST_FURTHER_PORT: Final = 15_100
 OWN_PORTS: Final = range(15_000, 15_200)
 """What the sidecar may listen on; the application's ports lie elsewhere."""
 
+PLACES: Final = (INBOUND_PORT, *range(FIRST_FURTHER_PORT, OWN_PORTS.stop))
+"""Where it listens for the ports of a pod that redirects nothing, one for each."""
+
 AUDIENCE: Final = "breakwater.dev"
 """Whom the tokens of sidecars are for; no other server takes them."""
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from controlplane.injector import names
 from controlplane.injector.names import INJECT_LABEL, SYSTEM_NAMESPACES
-from controlplane.injector.pod import Pod, block, containers, entries, texts, user_of
-from controlplane.injector.template import OWN_PORTS, USER, Template
+from controlplane.injector.pod import Pod, block, containers, entries, tcp_ports, texts, user_of
+from controlplane.injector.template import OWN_PORTS, PLACES, USER, Template
 from controlplane.model.codes import Code
 from controlplane.model.document import Problem
 from controlplane.policy.sidecar_profile import Capture, Profile
@@ -50,6 +50,10 @@ def obstacles(pod: Pod, profile: Profile) -> Iterator[Problem]:
     spec = block(pod, "spec")
     if not entries(spec, "containers"):
         message = "expected at least one container, found none"
+        yield Problem(path="spec.containers", message=message, code=Code.NOT_INJECTABLE)
+    count = sum(1 for _ in tcp_ports(pod))
+    if profile.capture is Capture.EXPLICIT and count > len(PLACES):
+        message = f"expected at most {len(PLACES)} TCP ports where nothing is redirected, found {count}"
         yield Problem(path="spec.containers", message=message, code=Code.NOT_INJECTABLE)
     for index, volume in enumerate(entries(spec, "volumes")):
         yield from _name(volume, names.VOLUMES, f"spec.volumes[{index}]")

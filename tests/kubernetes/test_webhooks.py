@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from controlplane.injector.review import MAX_BLOCKS, MAX_BYTES, MAX_DEPTH
 from tests.support.app import App
+from tests.support.injection import injected
 from tests.support.kube import ADMIN_TOKEN, ApiServer, KubectlError
 from tests.support.kube.injected import injected_sidecar
 from tests.support.kube.objects import endpoint_slice, policy, service
@@ -183,7 +184,10 @@ async def test_what_a_pod_lays_over_its_sidecar_passes_pod_security_restricted(h
 
 
 async def test_none_of_our_containers_gets_a_token_for_the_api_server(hooks: Hooks) -> None:
-    found = (await hooks.written(pod(HERE, "tokens")))["spec"]
+    """It puts one into every container of a pod that comes injected, as `breakwater inject` leaves it."""
+    namespace = "hooks-by-hand"
+    await hooks.server.create_namespace(namespace)
+    found = (await hooks.written(injected(pod(namespace, "tokens"), namespace)))["spec"]
     mounted = {
         one["name"]: [mount["name"] for mount in one["volumeMounts"]]
         for one in (*found["containers"], *found["initContainers"])

@@ -108,6 +108,16 @@ def test_odd_lists_end_nobody(name: str, odd: object) -> None:
         list(cautions.find_injected(strange))
 
 
+def test_a_port_without_a_place_of_its_own_would_be_reached_past_the_sidecar() -> None:
+    found = copy.deepcopy(POD)
+    found["spec"]["containers"][0]["ports"] = [{"containerPort": number} for number in range(1, 102)]
+    found["metadata"]["annotations"] = {"breakwater.dev/capture": "Explicit"}
+    assert injected(found)
+    found["spec"]["containers"][0]["ports"].append({"containerPort": 102})
+    [problem] = inject(found).problems
+    assert problem.message == "expected at most 101 TCP ports where nothing is redirected, found 102"
+
+
 def test_an_annotation_alone_is_no_sidecar() -> None:
     bare = copy.deepcopy(POD) | {"metadata": WHOLE["metadata"]}
     assert is_injected(WHOLE)
