@@ -17,6 +17,7 @@ from controlplane.kubernetes.objects import Custom
 from controlplane.kubernetes.plan import Change, Plan
 from controlplane.kubernetes.reconcile import View
 from controlplane.kubernetes.resources import resource_of
+from controlplane.kubernetes.seen import Seen
 from controlplane.kubernetes.status import encode_status, news
 from controlplane.policy import route
 
@@ -129,7 +130,7 @@ class Controller:
         self._writer = writer
         self._clock = clock
         self._plan = Plan()
-        self._seen: tuple[object, ...] = ()
+        self._seen = Seen()
         self._counted_ns = 0
         self._failures = 0
 
@@ -138,20 +139,21 @@ class Controller:
         while True:
             await self._clock.sleep(TICK_SECONDS)
             if not self._leader.is_leading:
-                self._seen, self._plan = (), Plan()
+                self._seen, self._plan = Seen(), Plan()
             elif self._is_news():
                 await self._look()
 
     def _is_news(self) -> bool:
         is_old = self._clock.now_ns() - self._counted_ns >= COUNTS_SECONDS * _NS
-        return is_old or self._plan.is_waiting or self._inputs() != self._seen
+        return is_old or self._plan.is_waiting or not self._seen.has(*self._inputs())
 
     def _inputs(self) -> tuple[object, ...]:
-        """What statuses depend on beside the counts, cheap to compare."""
-        return id(self._mesh.desired), id(self._mesh.snapshot), self._source.position
+        """What statuses depend on beside the counts."""
+        return self._mesh.desired, self._mesh.snapshot, self._source.position
 
     async def _look(self) -> None:
-        self._seen, self._counted_ns = self._inputs(), self._clock.now_ns()
+        self._seen.note(*self._inputs())
+        self._counted_ns = self._clock.now_ns()
         view = View(
             desired=self._mesh.desired,
             snapshot=self._mesh.snapshot,
@@ -168,7 +170,8 @@ class Controller:
         for start in range(0, len(changes), WRITES_PER_TICK):
             if start:
                 await self._clock.sleep(TICK_SECONDS)
-            is_outdated = start > 0 and (self._inputs() != self._seen or not self._leader.is_leading)
+            is_news = not self._seen.has(*self._inputs())
+            is_outdated = start > 0 and (is_news or not self._leader.is_leading)
             if is_outdated or not await self._write(changes[start : start + WRITES_PER_TICK]):
                 return
 
