@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LIVE_SECONDS: Final = 30
 """A sidecar is live that reported within this time, several intervals of a replica with many of them."""
@@ -125,3 +126,49 @@ class TrafficShare:
     bounds: tuple[float, ...] = ()
     counted: tuple[Counted, ...] = ()
     reporters: tuple[Reporter, ...] = ()
+
+
+def by_row(parts: Iterable[Counted]) -> dict[RowKey, Counted]:
+    """What was counted of each row, added up, in the order in which rows first came."""
+    rows: dict[RowKey, _Sums] = {}
+    for part in parts:
+        rows.setdefault(part.key, _Sums()).add(part)
+    return {key: sums.counted(key) for key, sums in rows.items()}
+
+
+@dataclass(slots=True)
+class _Sums:
+    """One row as far as it is added up."""
+
+    requests: float = 0.0
+    failed: float = 0.0
+    attempts: Attempts = field(default_factory=Attempts)
+    buckets: tuple[float, ...] = ()
+    refused: dict[str, float] = field(default_factory=dict)
+    in_flight: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: Counted) -> None:
+        self.requests += part.requests
+        self.failed += part.failed
+        self.attempts += part.attempts
+        if part.buckets:
+            pairs = zip_longest(self.buckets, part.buckets, fillvalue=0.0)
+            self.buckets = tuple(map(sum, pairs))
+        _add(self.refused, part.refused)
+        _add(self.in_flight, part.in_flight)
+
+    def counted(self, key: RowKey) -> Counted:
+        return Counted(
+            key=key,
+            requests=self.requests,
+            failed=self.failed,
+            attempts=self.attempts,
+            buckets=self.buckets,
+            refused=self.refused,
+            in_flight=self.in_flight,
+        )
+
+
+def _add(sums: dict[str, float], counts: Mapping[str, float]) -> None:
+    for name, count in counts.items():
+        sums[name] = sums.get(name, 0.0) + count

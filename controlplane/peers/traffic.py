@@ -4,57 +4,27 @@ A sidecar that moved has counted at two replicas, and each of them adds its part
 gone, only what it counted since it moved is known: rates are then taken over that time, which all cover.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import floor
 
 from controlplane.model.traffic import (
     LIVE_SECONDS,
-    Attempts,
     Counted,
     Latency,
     Question,
     Reporter,
-    RowKey,
     Traffic,
     TrafficShare,
+    by_row,
 )
-
-
-@dataclass(slots=True)
-class _Sums:
-    """One row, added up over replicas."""
-
-    requests: float = 0.0
-    failed: float = 0.0
-    attempts: Attempts = field(default_factory=Attempts)
-    buckets: list[float] = field(default_factory=list)
-    refused: dict[str, float] = field(default_factory=dict)
-    in_flight: dict[str, float] = field(default_factory=dict)
-
-    def add(self, counted: Counted, live: frozenset[str]) -> None:
-        """Counts one replica's part; of what is in flight, that of the sidecars that are `live` there."""
-        self.requests += counted.requests
-        self.failed += counted.failed
-        self.attempts += counted.attempts
-        self.buckets = [sum(pair) for pair in zip_longest(self.buckets, counted.buckets, fillvalue=0.0)]
-        for reason, count in counted.refused.items():
-            self.refused[reason] = self.refused.get(reason, 0.0) + count
-        self.in_flight |= {name: count for name, count in counted.in_flight.items() if name in live}
 
 
 def add_up(shares: Sequence[TrafficShare], question: Question) -> tuple[Traffic, ...]:
     """The traffic asked for, sorted by service, peer and route; rows without any are left out."""
-    newest = _newest(shares)
-    rows: dict[RowKey, _Sums] = {}
-    for position, share in enumerate(shares):
-        live = frozenset(name for name, (age, where) in newest.items() if where == position)
-        for counted in share.counted:
-            rows.setdefault(counted.key, _Sums()).add(counted, live)
+    rows = by_row(_parts(shares))
     bounds = max((share.bounds for share in shares), key=len, default=())
-    found = (_row(key, rows[key], bounds, question) for key in sorted(rows) if rows[key].requests)
-    return tuple(found)
+    return tuple(_row(rows[key], bounds, question) for key in sorted(rows) if rows[key].requests)
 
 
 def covered_seconds(shares: Iterable[TrafficShare], question: Question) -> int:
@@ -89,6 +59,16 @@ def percentile(bounds: Sequence[float], buckets: Sequence[float], share: float) 
     return bounds[-1]
 
 
+def _parts(shares: Sequence[TrafficShare]) -> Iterator[Counted]:
+    """What each share counted; of what is in flight, that of the sidecars whose newest report it has."""
+    newest = _newest(shares)
+    for position, share in enumerate(shares):
+        live = {name for name, (_, where) in newest.items() if where == position}
+        for counted in share.counted:
+            in_flight = {name: count for name, count in counted.in_flight.items() if name in live}
+            yield replace(counted, in_flight=in_flight)
+
+
 def _newest(shares: Sequence[TrafficShare]) -> Mapping[str, tuple[float, int]]:
     """The age of each live sidecar's last report, and the position of the share that has it."""
     found: dict[str, tuple[float, int]] = {}
@@ -100,12 +80,12 @@ def _newest(shares: Sequence[TrafficShare]) -> Mapping[str, tuple[float, int]]:
     return found
 
 
-def _row(key: RowKey, sums: _Sums, bounds: Sequence[float], question: Question) -> Traffic:
+def _row(sums: Counted, bounds: Sequence[float], question: Question) -> Traffic:
     seconds = question.window_seconds
     return Traffic(
-        service=key.service,
-        peer=key.peer,
-        route=key.route,
+        service=sums.key.service,
+        peer=sums.key.peer,
+        route=sums.key.route,
         requests=sums.requests / seconds,
         success_ratio=1 - sums.failed / sums.requests,
         attempts=(sums.attempts.total or sums.requests) / seconds,

@@ -6,10 +6,17 @@ answered.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain
 
-from controlplane.model.traffic import Attempts, Counted, Question, Reporter, RowKey, TrafficShare
+from controlplane.model.traffic import (
+    Attempts,
+    Counted,
+    Question,
+    Reporter,
+    RowKey,
+    TrafficShare,
+    by_row,
+)
 from controlplane.telemetry.merge import Merge
 from controlplane.telemetry.rates import KEPT_SECONDS, SECOND_NS
 from controlplane.telemetry.report import ATTEMPTS, DURATIONS, REQUESTS
@@ -22,33 +29,20 @@ _SUCCEEDED = "success"
 _CANCELLED = "cancelled"
 
 
-@dataclass(slots=True)
-class _Sums:
-    requests: float = 0.0
-    failed: float = 0.0
-    attempts: Attempts = field(default_factory=Attempts)
-    buckets: list[float] = field(default_factory=list)
-    refused: dict[str, float] = field(default_factory=dict)
-    in_flight: dict[str, float] = field(default_factory=dict)
-
-
 def count(merge: Merge, question: Question, now_ns: int, delay_seconds: int) -> TrafficShare:
     """What was counted of the traffic asked for, in the window that ended `delay_seconds` ago."""
     last = now_ns // SECOND_NS - delay_seconds
     first = last - question.window_seconds
-    rows: dict[RowKey, _Sums] = {}
-    for key, labels, increase in _growth(merge, REQUESTS, question, first, last):
-        _add_requests(rows.setdefault(key, _Sums()), labels, increase[0])
-    for key, _, increase in _growth(merge, DURATIONS, question, first, last):
-        sums = rows.setdefault(key, _Sums())
-        sums.buckets = [sum(pair) for pair in zip_longest(sums.buckets, increase[1:], fillvalue=0.0)]
+    parts = [
+        (_requests(*grown) for grown in _growth(merge, REQUESTS, question, first, last)),
+        (_durations(*grown) for grown in _growth(merge, DURATIONS, question, first, last)),
+        _live(merge, question, now_ns),
+    ]
     if question.outbound:
-        for key, labels, increase in _growth(merge, ATTEMPTS, question, first, last):
-            rows.setdefault(key, _Sums()).attempts += _attempts(labels, increase[0])
-    _add_live(rows, merge, question, now_ns)
+        parts.append(_attempts(*grown) for grown in _growth(merge, ATTEMPTS, question, first, last))
     return TrafficShare(
         bounds=merge.bounds_of(DURATIONS),
-        counted=tuple(_counted(key, sums) for key, sums in rows.items()),
+        counted=tuple(by_row(chain.from_iterable(parts)).values()),
         reporters=tuple(_reporters(merge, now_ns, last)),
     )
 
@@ -74,47 +68,40 @@ def _growth(
             yield key, labels, increase
 
 
-def _add_requests(sums: _Sums, labels: Mapping[str, str], count: float) -> None:
-    sums.requests += count
-    status = labels.get("grpc_status", "")
+def _requests(key: RowKey, labels: Mapping[str, str], increase: list[float]) -> Counted:
+    count, reason, status = increase[0], labels.get("reason", ""), labels.get("grpc_status", "")
     failed = status in _FAILED_GRPC if status else labels.get("code_class") == _FAILED_HTTP
-    sums.failed += count if failed else 0.0
-    if reason := labels.get("reason", ""):
-        sums.refused[reason] = sums.refused.get(reason, 0.0) + count
+    return Counted(
+        key=key,
+        requests=count,
+        failed=count if failed else 0.0,
+        refused={reason: count} if reason else {},
+    )
 
 
-def _attempts(labels: Mapping[str, str], count: float) -> Attempts:
-    result = labels.get("result", "")
-    return Attempts(
+def _durations(key: RowKey, _labels: Mapping[str, str], increase: list[float]) -> Counted:
+    return Counted(key=key, buckets=tuple(increase[1:]))
+
+
+def _attempts(key: RowKey, labels: Mapping[str, str], increase: list[float]) -> Counted:
+    count, result = increase[0], labels.get("result", "")
+    attempts = Attempts(
         total=count,
         succeeded=count if result == _SUCCEEDED else 0.0,
         cancelled=count if result == _CANCELLED else 0.0,
     )
+    return Counted(key=key, attempts=attempts)
 
 
-def _add_live(rows: dict[RowKey, _Sums], merge: Merge, question: Question, now_ns: int) -> None:
-    """Add what only the newest report of each sidecar says: requests in flight, and that it reported."""
+def _live(merge: Merge, question: Question, now_ns: int) -> Iterator[Counted]:
+    """What only the newest report of each sidecar says: requests in flight, and that it reported."""
     for instance, newest in merge.live(now_ns).items():
         for (family, values), point in newest.points.items():
             if family not in {REQUESTS, IN_FLIGHT}:
                 continue
-            key = _key(question, merge.labels_of(family, values))
-            if key:
-                in_flight = rows.setdefault(key, _Sums()).in_flight
-                in_flight.setdefault(instance, 0.0)
-                in_flight[instance] += point.value if family == IN_FLIGHT else 0.0
-
-
-def _counted(key: RowKey, sums: _Sums) -> Counted:
-    return Counted(
-        key=key,
-        requests=sums.requests,
-        failed=sums.failed,
-        attempts=sums.attempts,
-        buckets=tuple(sums.buckets),
-        refused=sums.refused,
-        in_flight=sums.in_flight,
-    )
+            if key := _key(question, merge.labels_of(family, values)):
+                in_flight = point.value if family == IN_FLIGHT else 0.0
+                yield Counted(key=key, in_flight={instance: in_flight})
 
 
 def _reporters(merge: Merge, now_ns: int, last: int) -> Iterator[Reporter]:
