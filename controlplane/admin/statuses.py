@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc.aio
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from controlplane.errors import (
     ControlPlaneError,
@@ -20,7 +18,7 @@ from controlplane.errors import (
     UnansweredError,
 )
 from registry.errors import RegistryError
-from registry.status import DOMAIN
+from registry.status import encode
 from registry.status import encode_status as encode_registry_status
 
 _CODES: dict[type[ControlPlaneError], tuple[grpc.StatusCode, str]] = {
@@ -40,18 +38,8 @@ _OTHER = (grpc.StatusCode.INTERNAL, "INTERNAL")
 
 def encode_status(error: ControlPlaneError) -> grpc.Status:
     """The status of an error: its words, its reason, and each field at fault."""
-    code, reason = _CODES.get(type(error), _OTHER)
-    number: int = code.value[0]
-    status = status_pb2.Status(code=number, message=str(error))
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
-    if isinstance(error, InvalidRequestError):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
-            for field, text in error.violations.items()
-        ]
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
-    encoded: grpc.Status = rpc_status.to_status(status)
-    return encoded
+    faults = error.violations if isinstance(error, InvalidRequestError) else {}
+    return encode(*_CODES.get(type(error), _OTHER), str(error), faults.items())
 
 
 class ErrorStatuses(grpc.aio.ServerInterceptor):
