@@ -3,6 +3,7 @@
     ControlPlaneError
     ├── SettingsError               flags, environment or file with problems, all of them listed
     ├── ListenError                 an address that cannot be listened on
+    ├── FrontError                  what carries the connections of sidecars ended by itself
     ├── CredentialsError            there is nothing to show to who connects
     ├── AuthorityError              roots that cannot be read, kept or published
     ├── ReviewError                 nobody can say now whose a token is
@@ -61,6 +62,13 @@ class ListenError(ControlPlaneError):
 
     def __init__(self, flag: str, address: str, reason: str) -> None:
         super().__init__(f"cannot listen on {address}: {reason}; give another with {flag} HOST:PORT")
+
+
+class FrontError(ControlPlaneError):
+    """What carries the connections of sidecars ended by itself: nobody can connect any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the thread that carries connections has ended; what it said last is above")
 
 
 class CredentialsError(ControlPlaneError):

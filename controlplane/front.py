@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from controlplane.config import Address
-from controlplane.errors import CredentialsError, ListenError
+from controlplane.errors import CredentialsError, FrontError, ListenError
 from controlplane.listen import DEFAULT_LIFETIMES, OPEN, answering
 from registry.background import running
 from sidecar.fanout import Fanout
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from controlplane.listen import Access, Lifetimes, Service
 
 _LOOK_SECONDS: Final = 1.0
-"""Time between two looks at the keyring."""
+"""Time between two looks at the keyring, and at the front."""
 
 log = structlog.get_logger()
 
@@ -61,6 +61,7 @@ async def fronting(
     Raises:
         CredentialsError: there is nothing to show.
         ListenError: the address cannot be listened on.
+        FrontError: it ended by itself.
     """
     backend = f"breakwater-{secrets.token_hex(16)}"
     async with answering(f"unix-abstract:{backend}", services, access.guards, (streams.name,)) as behind:
@@ -69,7 +70,8 @@ async def fronting(
         async with streams.carried(fanout), running(_follow(fanout, access.keyring, shown)):
             await behind.report(is_serving=True)
             try:
-                yield Address(host=address.host, port=fanout.port)
+                async with running(outlive(fanout)):
+                    yield Address(host=address.host, port=fanout.port)
             finally:
                 await behind.report(is_serving=False)
                 await asyncio.to_thread(fanout.stop, lifetimes.stop_grace)
@@ -91,6 +93,17 @@ def _open(
         raise ListenError("--listen", str(address), "it is taken, or not ours") from error
     except ValueError as error:
         raise CredentialsError(str(error)) from error
+
+
+async def outlive(fanout: Fanout) -> None:
+    """Looks once a second, until cancelled, whether there still is a front.
+
+    Raises:
+        FrontError: there is none, which nobody else would notice: who cannot connect says nothing.
+    """
+    while not fanout.has_ended:  # noqa: ASYNC110 (it is a thread of the core that ends)
+        await asyncio.sleep(_LOOK_SECONDS)
+    raise FrontError
 
 
 async def _follow(fanout: Fanout, keyring: Keyring | None, shown: Credentials | None) -> None:

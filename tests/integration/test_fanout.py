@@ -9,6 +9,8 @@ from uuid import uuid4
 import grpc.aio
 import pytest
 
+from controlplane.errors import FrontError
+from controlplane.front import outlive
 from sidecar.fanout import CLOSED, OPENED, RECEIVED, Fanout
 from tests.support import frames
 from tests.support.readiness import until
@@ -16,7 +18,6 @@ from tests.support.readiness import until
 PATH = "/test.Service/Stream"
 PATIENCE_SECONDS = 30
 MESSAGE_BYTES_MAX = 16 << 20
-HEAD_BYTES = 9
 
 Stream = grpc.aio.StreamStreamCall[bytes, bytes]
 Event = tuple[int, int, bytes]
@@ -135,18 +136,17 @@ async def test_stream_whose_client_is_gone_is_closed() -> None:
 
 
 async def test_who_confirms_without_reading_is_dropped() -> None:
-    async with front() as control, raw(control) as (reader, writer):
+    async with front() as control, raw(control) as (_, writer):
         writer.write(frames.opening(PATH, 1))
         number, *_ = await control.next()
         for _ in range(20):  # a window takes the first, and the bound is below the others
             control.fanout.send([number], bytes(100_000))
         assert await control.next() == (number, CLOSED, b"")
-        del reader
 
 
 async def test_who_is_not_taken_is_not_read() -> None:
     async with front(takes=False) as control, raw(control) as (_, writer):
-        content = frames.message(b"", 1)[HEAD_BYTES:] * 1_000
+        content = frames.message(b"") * 1_000
         writer.write(frames.opening(PATH, 1) + frames.frame(frames.DATA, stream=1, payload=content))
         batches = []
 
@@ -177,20 +177,30 @@ async def test_flood_of_frames_is_cut(flood: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    "content", [frames.message(b"", flag=1), frames.message(b"", length=MESSAGE_BYTES_MAX + 1)]
+)
+async def test_message_that_is_none_ends_its_stream(content: bytes) -> None:
+    async with front() as control, raw(control) as (_, writer):
+        writer.write(frames.opening(PATH, 1) + frames.frame(frames.DATA, stream=1, payload=content))
+        assert [(await control.next())[1] for _ in range(2)] == [OPENED, CLOSED]
+
+
+@pytest.mark.parametrize(
+    ("compression", "size", "code"),
     [
-        (frames.message(b"", 1, flag=1), grpc.StatusCode.UNIMPLEMENTED),
-        (frames.message(b"", 1, length=MESSAGE_BYTES_MAX + 1), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (grpc.Compression.Gzip, 1_000, grpc.StatusCode.UNIMPLEMENTED),
+        (grpc.Compression.NoCompression, MESSAGE_BYTES_MAX + 1, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ],
 )
-async def test_message_that_is_none_ends_its_stream(content: bytes, code: grpc.StatusCode) -> None:
-    async with front() as control, raw(control) as (reader, writer):
-        writer.write(frames.opening(PATH, 1) + content)
-        assert [(await control.next())[1] for _ in range(2)] == [OPENED, CLOSED]
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await frames.receive(reader))[:2] != (frames.HEADERS, 1):
-                pass
-        del code
+async def test_client_is_told_why_its_message_is_not_taken(
+    compression: grpc.Compression, size: int, code: grpc.StatusCode
+) -> None:
+    async with front() as control, channel(control) as opened:
+        stream = call(opened, compression=compression)
+        # It may be over before all is written.
+        with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            await stream.write(bytes(size))
+        assert await stream.code() is code
 
 
 async def test_call_with_nobody_behind_is_unavailable() -> None:
@@ -224,13 +234,21 @@ async def test_refusal_of_a_relayed_call_is_heard_by_who_has_more_to_say() -> No
     assert set(codes) == {grpc.StatusCode.PERMISSION_DENIED}
 
 
-async def test_silent_client_is_cut() -> None:
-    """What never says that it speaks HTTP/2 has ten seconds."""
+async def test_client_of_another_protocol_is_cut() -> None:
     async with front() as control:
         reader, writer = await asyncio.open_connection("127.0.0.1", control.fanout.port)
         with closing(writer):
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             await cut(reader)
+
+
+async def test_front_that_has_ended_is_noticed() -> None:
+    async with front() as control:
+        assert not control.fanout.has_ended
+        watch = asyncio.create_task(outlive(control.fanout))
+        await asyncio.to_thread(control.fanout.stop, 0.0)
+        with pytest.raises(FrontError):
+            await watch
 
 
 def test_address_that_is_taken_is_refused() -> None:

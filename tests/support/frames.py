@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x8
+DATA, HEADERS, RESET, SETTINGS, PING = 0x0, 0x1, 0x3, 0x4, 0x6
 END_HEADERS: Final = 0x4
 _HEAD_BYTES: Final = 9
 
@@ -21,10 +21,10 @@ def opening(path: str, stream: int) -> bytes:
     return frame(HEADERS, flags=END_HEADERS, stream=stream, payload=indexed + literals)
 
 
-def message(content: bytes, stream: int, *, flag: int = 0, length: int | None = None) -> bytes:
-    """A message of gRPC in a frame of its own."""
+def message(content: bytes, *, flag: int = 0, length: int | None = None) -> bytes:
+    """A message of gRPC; its head says that it is compressed, or another length, if told so."""
     size = len(content) if length is None else length
-    return frame(DATA, stream=stream, payload=bytes([flag]) + size.to_bytes(4) + content)
+    return bytes([flag]) + size.to_bytes(4) + content
 
 
 async def receive(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:

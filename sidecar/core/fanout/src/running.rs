@@ -110,6 +110,12 @@ impl Running {
         self.inbox.descriptor()
     }
 
+    /// Whether it carries nothing any more: it was stopped, or has failed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.orders.is_closed()
+    }
+
     /// All that happened since.
     #[must_use]
     pub fn take(&self) -> Vec<Event> {

@@ -1,12 +1,13 @@
 //! The control plane's front for Python: events and orders, converted.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ::fanout::{Lifetimes, Running, Settings, What};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::seconds::seconds;
 
 const OPENED: u8 = 0;
 const RECEIVED: u8 = 1;
@@ -58,6 +59,11 @@ impl Fanout {
         self.0.address().port()
     }
 
+    #[getter]
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
+    }
+
     fn fileno(&self) -> i32 {
         self.0.descriptor()
     }
@@ -102,8 +108,4 @@ fn problem(error: ::fanout::Error) -> PyErr {
         true => PyValueError::new_err(error.to_string()),
         false => PyOSError::new_err(error.to_string()),
     }
-}
-
-fn seconds(value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }

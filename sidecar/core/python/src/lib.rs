@@ -3,6 +3,7 @@
 mod fanout;
 mod machines;
 mod proxy;
+mod seconds;
 
 use pyo3::prelude::*;
 

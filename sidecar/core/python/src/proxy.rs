@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ::proxy::LogSink;
 use agent::{Drain, OutboundUntil, Outputs, Remote};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+
+use crate::seconds::seconds;
 
 /// The sidecar that runs in this process, if one does.
 static RUNNING: Mutex<Option<Remote>> = Mutex::new(None);
@@ -103,10 +104,6 @@ fn until(word: &str) -> PyResult<OutboundUntil> {
             "expected now, signal or unused, found {other}"
         ))),
     }
-}
-
-fn seconds(seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 #[pyfunction]
