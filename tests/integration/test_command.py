@@ -11,6 +11,7 @@ from controlplane.command.server import PENDING_MAX, CommandServer
 from controlplane.errors import FailedError, NotAttachedError, TooManyCommandsError, UnansweredError
 from controlplane.metrics import Metrics
 from mesh.v1 import command_pb2, sidecar_admin_pb2
+from tests.support.grpc_serving import serving
 from tests.support.light_commands import attached
 
 AN_HOUR = 3600
@@ -29,11 +30,8 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     commands, server = CommandServer(Metrics()), grpc.aio.server()
     commands.add_to(server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with serving(server) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Served(commands=commands, channel=channel)
-    await server.stop(None)
 
 
 def drained(command: command_pb2.Command) -> command_pb2.CommandResult:

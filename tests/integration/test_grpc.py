@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from tests.support.grpc_app import SERVICE, TRAILER, GrpcApp, grpc_app
+from tests.support.grpc_shapes import SERVICE, TRAILER, GrpcShapes, grpc_shapes
 from tests.support.mesh import controlplane, sidecar
 from tests.support.ports import free_port
 from tests.support.readiness import that, until
@@ -44,12 +44,12 @@ class Client:
 
 
 @asynccontextmanager
-async def mesh(scratch: Path) -> AsyncIterator[tuple[Client, GrpcApp]]:
+async def mesh(scratch: Path) -> AsyncIterator[tuple[Client, GrpcShapes]]:
     """Run the application, a sidecar on each side, and a client whose calls go through both."""
     policies = scratch / "policies"
     policies.mkdir()
     async with (
-        grpc_app() as app,
+        grpc_shapes() as app,
         controlplane(scratch, policies) as plane,
         sidecar(scratch, "test/echo", app_port=app.port, discovery=plane.discovery) as callee,
         sidecar(scratch, "test/caller", app_port=free_port(), discovery=plane.discovery) as caller,

@@ -22,6 +22,7 @@ from tests.support.commandline import breakwater
 from tests.support.control_plane import Plane, Replicas, policy, running_replicas
 from tests.support.desired import host, outbound
 from tests.support.flaky_store import FlakyStore
+from tests.support.grpc_serving import methods_of
 from tests.support.light_commands import CART, FROM_WEB_TO_CART, attached, breakers, explained
 from tests.support.light_reporter import reported, reporting
 from tests.support.light_sidecar import light_sidecar
@@ -308,7 +309,7 @@ async def test_replica_that_does_not_answer_is_named_in_every_answer(replicas: R
 
 
 async def test_question_in_flight_ends_well_when_a_replica_is_given_up(replicas: Replicas) -> None:
-    asked, server = asyncio.Event(), grpc.aio.server()
+    asked = asyncio.Event()
 
     async def think(request: bytes, context: Any) -> bytes:
         del request, context
@@ -317,18 +318,16 @@ async def test_question_in_flight_ends_well_when_a_replica_is_given_up(replicas:
         raise AssertionError("nobody sets it")
 
     thinks: dict[str, Any] = {"ListShareSidecars": grpc.unary_unary_rpc_method_handler(think)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("mesh.v1.PeerService", thinks),))
-    lost = replica("lost", address=f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
-    await server.start()
-    await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
-    for plane in replicas.planes:
-        await until(_is_named(plane, lost.name))
-    answer = replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)
-    await asked.wait()
-    await replicas.stores[0].delete(f"{REPLICAS}{lost.id}")
-    assert list((await answer).unanswered) == [lost.name]
-    assert not (await replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)).unanswered
-    await server.stop(None)
+    async with methods_of("mesh.v1.PeerService", thinks) as port:
+        lost = replica("lost", address=f"127.0.0.1:{port}")
+        await replicas.stores[0].put(f"{REPLICAS}{lost.id}", encode(lost))
+        for plane in replicas.planes:
+            await until(_is_named(plane, lost.name))
+        answer = replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)
+        await asked.wait()
+        await replicas.stores[0].delete(f"{REPLICAS}{lost.id}")
+        assert list((await answer).unanswered) == [lost.name]
+        assert not (await replicas.planes[0].admin.ListSidecars(ALL_SIDECARS)).unanswered
 
 
 async def test_people_are_warned_of_a_replica_that_does_not_answer(replicas: Replicas, silent: str) -> None:

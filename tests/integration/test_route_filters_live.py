@@ -9,7 +9,7 @@ import pytest
 from tests.support.caller import Caller
 from tests.support.documents import external, grpc_route, http_route, resilience
 from tests.support.framing import Message
-from tests.support.grpc_app import SERVICE, grpc_app
+from tests.support.grpc_shapes import SERVICE, grpc_shapes
 from tests.support.rawclient import RawClient
 from tests.support.refusal import reason
 from tests.support.upstream import ScriptedUpstream, Send, response
@@ -109,7 +109,7 @@ async def test_every_attempt_is_changed_and_no_refusal(caller: Caller) -> None:
 
 
 async def test_calls_of_grpc_are_changed_as_requests_are(caller: Caller) -> None:
-    async with grpc_app() as app:
+    async with grpc_shapes() as app:
         await caller.may_call("edited-calls", app.port, protocol="GRPC")
         filters = [
             on_request(set={"X-Ask": "set"}, add={"x-more": "2"}, remove=["x-gone"]),

@@ -11,7 +11,7 @@ import pytest
 from tests.support.caller import Caller
 from tests.support.documents import external, grpc_route, http_route
 from tests.support.framing import Message
-from tests.support.grpc_app import SERVICE, grpc_app
+from tests.support.grpc_shapes import SERVICE, grpc_shapes
 from tests.support.metrics import measured, scrape
 from tests.support.ports import free_port
 from tests.support.rawclient import RawClient
@@ -175,7 +175,7 @@ async def test_a_reference_that_leads_nowhere_copies_nothing(caller: Caller) -> 
 
 
 async def test_calls_of_grpc_are_copied_with_their_messages(caller: Caller) -> None:
-    async with grpc_app() as app, grpc_app() as copy:
+    async with grpc_shapes() as app, grpc_shapes() as copy:
         await caller.may_call("calls", app.port, protocol="GRPC")
         await caller.may_call("calls-copy", copy.port, protocol="GRPC")
         rule = {"name": "all", "filters": [mirror("calls-copy")]}

@@ -14,7 +14,7 @@ from tests.support.caller import Caller
 from tests.support.commandline import breakwater
 from tests.support.documents import backend, external, grpc_route, http_route, resilience
 from tests.support.fleet import named
-from tests.support.grpc_app import SERVICE, grpc_app
+from tests.support.grpc_shapes import SERVICE, grpc_shapes
 from tests.support.metrics import measured
 from tests.support.readiness import Condition, until
 from tests.support.refusal import reason
@@ -214,7 +214,7 @@ async def test_a_share_that_leads_nowhere_is_refused_and_the_rest_is_served(call
 
 
 async def test_calls_of_grpc_go_by_their_methods_over_http2(caller: Caller) -> None:
-    async with grpc_app() as old, grpc_app() as new:
+    async with grpc_shapes() as old, grpc_shapes() as new:
         await caller.may_call("calls-old", old.port, protocol="GRPC")
         await caller.may_call("calls-new", new.port, protocol="GRPC")
         by_method = {"matches": [{"method": {"service": SERVICE, "method": "echo"}}]}

@@ -5,17 +5,16 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import grpc
 import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from tests.support.grpc_serving import Context, Method, methods_of, serving
+
 SERVICE = "test.Probe"
 ECHO, FAIL, HOLD = (f"/{SERVICE}/{method}" for method in ("Echo", "Fail", "Hold"))
-
-Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
 
 
 @dataclass(slots=True)
@@ -53,18 +52,14 @@ async def grpc_app() -> AsyncIterator[GrpcApp]:
     """Serve an application on a loopback port."""
     app = GrpcApp()
     methods = {"Echo": app.echo, "Fail": app.fail, "Hold": app.hold}
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+    handlers: dict[str, Method] = {
         name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
     }
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    app.port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield app
-    finally:
-        app.release.set()
-        await server.stop(grace=None)
+    async with methods_of(SERVICE, handlers) as app.port:
+        try:
+            yield app
+        finally:
+            app.release.set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +116,5 @@ async def grpc_health(service: str) -> AsyncIterator[tuple[int, health.aio.Healt
     await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    async with serving(server) as port:
         yield port, servicer
-    finally:
-        await server.stop(None)

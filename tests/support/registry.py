@@ -17,6 +17,7 @@ from registry.registrar import Registrar
 from registry.server import RegistryService
 from registry.sqlite import open_sqlite
 from tests.support.clock import FakeClock
+from tests.support.grpc_serving import serving
 
 DEADLINE_SECONDS = 30
 
@@ -38,13 +39,8 @@ async def served(path: Path | None = None) -> AsyncIterator[Served]:
     ):
         server = grpc.aio.server()
         add_RegistryServiceServicer_to_server(RegistryService(Registrar(store), live), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                yield Served(client=RegistryClient(channel), clock=clock)
-        finally:
-            await server.stop(grace=None)
+        async with serving(server) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Served(client=RegistryClient(channel), clock=clock)
 
 
 async def told(watch: AsyncGenerator[ServiceChange | Mark, None]) -> ServiceChange:

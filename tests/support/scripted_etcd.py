@@ -11,6 +11,7 @@ import grpc.aio
 
 from mesh.etcd.v1 import etcd_pb2 as pb
 from registry.config import EtcdAccess, EtcdLocation
+from tests.support.grpc_serving import serving
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Metadata = dict[str, str]
@@ -111,10 +112,6 @@ async def scripted_etcd(access: EtcdAccess | None = None) -> AsyncIterator[Scrip
     script = ScriptedEtcd()
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(tuple(_handlers(script)))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    script.location = EtcdLocation(endpoints=(f"127.0.0.1:{port}",), access=access or EtcdAccess())
-    try:
+    async with serving(server) as port:
+        script.location = EtcdLocation(endpoints=(f"127.0.0.1:{port}",), access=access or EtcdAccess())
         yield script
-    finally:
-        await server.stop(None)

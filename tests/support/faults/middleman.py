@@ -1,12 +1,13 @@
 """Between sidecars and their control plane: passes every message on, after a test has had its way with it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import grpc
 import grpc.aio
+
+from tests.support.grpc_serving import serving
 
 Messages: TypeAlias = AsyncIterator[bytes]
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
@@ -45,9 +46,5 @@ async def middleman(target: int, alter: Alter) -> AsyncIterator[int]:
     server = grpc.aio.server()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
         server.add_generic_rpc_handlers((_Relay(channel, alter),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
+        async with serving(server) as port:
             yield port
-        finally:
-            await asyncio.shield(server.stop(None))

@@ -1,26 +1,27 @@
-"""A gRPC application without generated code: methods over bytes that do what a test asks for."""
+"""A gRPC application with methods of every shape, which do what a test asks for."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import grpc
-import grpc.aio
+
+from tests.support.grpc_serving import methods_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from tests.support.grpc_serving import Context, Method
+
 SERVICE = "test.Echo"
 TRAILER = ("x-trailer", "kept")
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-
 
 @dataclass(slots=True)
-class GrpcApp:
+class GrpcShapes:
     """An application that listens on `port`, and what it saw."""
 
     port: int = 0
@@ -70,7 +71,7 @@ class GrpcApp:
             total += len(request)
         return str(total).encode()
 
-    def handlers(self) -> Iterator[tuple[str, grpc.RpcMethodHandler[bytes, bytes]]]:
+    def handlers(self) -> Iterator[tuple[str, Method]]:
         """Return every method by name."""
         unary: tuple[Callable[..., object], ...] = (self.echo, self.fail, self.hang)
         for method in unary:
@@ -81,14 +82,8 @@ class GrpcApp:
 
 
 @asynccontextmanager
-async def grpc_app() -> AsyncIterator[GrpcApp]:
+async def grpc_shapes() -> AsyncIterator[GrpcShapes]:
     """Run the application on a free loopback port."""
-    app = GrpcApp()
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, dict(app.handlers()))])
-    app.port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
+    app = GrpcShapes()
+    async with methods_of(SERVICE, dict(app.handlers())) as app.port:
         yield app
-    finally:
-        await server.stop(grace=0)
