@@ -1,6 +1,5 @@
 """AdminService over real sockets."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,11 @@ async def test_applied_policy_is_in_force_and_shown_with_its_state(plane: Plane)
         response = await apply(plane, policy("2s"))
         assert [one.outcome for one in response.applied] == ["created"]
         await sidecar.until(lambda one: len(one.responses) == 2)
-        await asyncio.sleep(0.05)
+
+        async def is_confirmed() -> bool:
+            return (await get(plane, *CART_POLICY)).applied == 1
+
+        await until(is_confirmed)
         status = await get(plane, *CART_POLICY)
         assert (status.revision, status.targeted, status.applied) == (response.revision, 1, 1)
         assert "request: 2s" in status.yaml

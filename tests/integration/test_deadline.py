@@ -98,7 +98,7 @@ async def test_the_bound_of_an_attempt_ends_with_its_head(caller: Caller) -> Non
 
 async def test_a_retry_that_cannot_begin_in_time_is_not_waited_for(caller: Caller) -> None:
     async with ScriptedUpstream(lambda _: NO_ANSWER) as upstream:
-        timeouts = {"request": "3s", "perTry": "100ms"}
+        timeouts = {"request": "30m", "perTry": "100ms"}  # nobody would wait for either
         retry = {
             "attempts": 2,
             "when": ["PerTryTimeout"],
@@ -106,10 +106,7 @@ async def test_a_retry_that_cannot_begin_in_time_is_not_waited_for(caller: Calle
             "backoff": {"base": "1h", "max": "1h"},
         }
         await caller.may_call("hopeless", upstream.port, timeouts=timeouts, retry=retry)
-        began = asyncio.get_running_loop().time()
-        response = await caller.get("hopeless")
-        assert response.status == 504
-        assert asyncio.get_running_loop().time() - began < 3  # the deadline, which was not waited for
+        assert (await caller.get("hopeless")).status == 504
         assert len(upstream.requests) == 1
 
 

@@ -5,12 +5,12 @@ application, and into the outbound one, where it is a service called `svc`.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.support.corpus import Case, read_cases
+from tests.support.corpus import Case, each, each_half, each_way, read_cases
 from tests.support.hop import Hop, final_response
 from tests.support.hop import hop as run_hop
 from tests.support.readiness import until
@@ -30,13 +30,6 @@ ACCEPTED = [
     if case.accepted and not case.sent.startswith(b"CONNECT")
     if half == "inbound" or HOST_IS_SVC.search(case.sent)
 ]
-
-each_way = pytest.mark.parametrize("step_bytes", [None, 1], ids=["at_once", "one_byte"])
-each_half = pytest.mark.parametrize("half", ["inbound", "outbound"])
-
-
-def each(cases: Sequence[Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -5,12 +5,12 @@ connection that it came on is never used again.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.support.corpus import Case, read_cases
+from tests.support.corpus import Case, each, each_half, each_way, read_cases
 from tests.support.framing import Message
 from tests.support.hop import Hop, final_response
 from tests.support.hop import hop as run_hop
@@ -33,13 +33,6 @@ WEBSOCKET = (
     b"upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 )
-
-each_way = pytest.mark.parametrize("step_bytes", [None, 1], ids=["at_once", "one_byte"])
-each_half = pytest.mark.parametrize("half", ["inbound", "outbound"])
-
-
-def each(cases: Sequence[Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

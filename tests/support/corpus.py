@@ -1,14 +1,21 @@
 """The HTTP/1 corpus of `tests/testdata/http1`, read as its README describes."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pytest
 
 CORPUS = Path(__file__).parent.parent / "testdata" / "http1"
 
 _REPEATED = re.compile(rb"\\\{(\d+)\*([^}]*)\}")
 _ESCAPED = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)")
 _ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
+
+
+each_way = pytest.mark.parametrize("step_bytes", [None, 1], ids=["at_once", "one_byte"])
+each_half = pytest.mark.parametrize("half", ["inbound", "outbound"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,11 @@ class Case:
     body: bytes | None = None
     asked: str = "GET"
     asked_upgrade: bool = False
+
+
+def each(cases: Sequence[Case]) -> pytest.MarkDecorator:
+    """Return what runs a test once for each case, under its name."""
+    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
 def read_cases(file: str) -> tuple[Case, ...]:
