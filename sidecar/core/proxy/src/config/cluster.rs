@@ -61,6 +61,34 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// A service of which no policy says anything, and that has no endpoints.
+    #[must_use]
+    pub const fn bare(service: ServiceName, ports: Vec<Port>) -> Self {
+        Self {
+            service,
+            ports,
+            idempotent_methods: Vec::new(),
+            timeouts: None,
+            retry: None,
+            hedge: None,
+            service_breaker: None,
+            endpoint_breaker: None,
+            outliers: None,
+            balancing: None,
+            admission: None,
+            groups: None,
+            health_check: None,
+            bulkhead: None,
+            pool: None,
+            fallback: None,
+            shadow: None,
+            limits: Vec::new(),
+            faults: Vec::new(),
+            routes: Vec::new(),
+            endpoints: Vec::new(),
+        }
+    }
+
     /// Whether endpoints are chosen by the same rules.
     #[must_use]
     pub fn chooses_as(&self, other: &Self) -> bool {

@@ -25,36 +25,20 @@ pub(super) fn application(
         weight: 1,
         group: None,
     };
+    let port = config::Port {
+        name: "app".into(),
+        number: apps.first().map_or(0, SocketAddr::port),
+        protocol: config::Protocol::Http,
+    };
     Arc::new(config::Cluster {
-        service: service.clone(),
-        ports: vec![config::Port {
-            name: "app".into(),
-            number: apps.first().map_or(0, SocketAddr::port),
-            protocol: config::Protocol::Http,
-        }],
-        idempotent_methods: Vec::new(),
         timeouts: Some(Block {
             params: timeouts,
             policy: None,
         }),
-        retry: None,
-        hedge: None,
-        service_breaker: None,
-        endpoint_breaker: None,
-        outliers: None,
-        balancing: None,
-        admission: None,
-        groups: None,
-        health_check: None,
-        bulkhead: None,
-        pool: None,
-        fallback: None,
-        shadow: None,
         limits: inbound
             .map(|inbound| inbound.limits.clone())
             .unwrap_or_default(),
-        faults: Vec::new(),
-        routes: Vec::new(),
         endpoints: apps.iter().map(endpoint).collect(),
+        ..config::Cluster::bare(service.clone(), vec![port])
     })
 }

@@ -31,18 +31,7 @@ struct Stand {
 
 impl Stand {
     async fn with(rules: Backpressure) -> Self {
-        let gate = Arc::new(Semaphore::new(0));
-        let shared = Arc::clone(&gate);
-        let app = Upstream::scripted(move |mut connection| {
-            let gate = Arc::clone(&shared);
-            async move {
-                while connection.request().await.is_some() {
-                    gate.acquire().await.unwrap().forget();
-                    connection.send(response(200, "hello")).await;
-                }
-            }
-        })
-        .await;
+        let (app, gate) = Upstream::gated().await;
         let running = Running::start(beside(app.address));
         running.handle.apply(config(Some(rules))).await.unwrap();
         Self { running, app, gate }

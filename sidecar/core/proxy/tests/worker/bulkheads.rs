@@ -1,31 +1,12 @@
 //! Bulkheads of requests and of connections: permits, queues, and their return.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proxy::config::Bulkhead;
-use tokio::sync::Semaphore;
 
 use crate::support::build::{block, bulkhead, cluster, config, pool};
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, until};
-
-/// An upstream that answers only when a permit is added.
-async fn gated() -> (Upstream, Arc<Semaphore>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let shared = Arc::clone(&gate);
-    let upstream = Upstream::scripted(move |mut connection| {
-        let gate = Arc::clone(&shared);
-        async move {
-            while connection.request().await.is_some() {
-                gate.acquire().await.unwrap().forget();
-                connection.send(response(200, "hello")).await;
-            }
-        }
-    })
-    .await;
-    (upstream, gate)
-}
 
 async fn running_and_waiting(running: &Running) -> (f64, f64) {
     (
@@ -42,7 +23,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: cart\r\n\r\n";
 
 #[tokio::test]
 async fn one_runs_one_waits_and_the_next_is_refused() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
     let running = Running::with(config(cluster)).await;
@@ -67,7 +48,7 @@ async fn one_runs_one_waits_and_the_next_is_refused() {
 
 #[tokio::test]
 async fn who_waits_too_long_is_refused() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.bulkhead = block(bulkhead(1, 1, Duration::from_millis(50)));
     let running = Running::with(config(cluster)).await;
@@ -87,7 +68,7 @@ async fn who_waits_too_long_is_refused() {
 
 #[tokio::test]
 async fn a_client_that_leaves_the_queue_frees_its_place() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
     let running = Running::with(config(cluster)).await;
@@ -104,7 +85,7 @@ async fn a_client_that_leaves_the_queue_frees_its_place() {
 
 #[tokio::test]
 async fn a_client_that_disconnects_returns_everything_and_ends_the_call() {
-    let (upstream, _gate) = gated().await;
+    let (upstream, _gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.bulkhead = block(bulkhead(1, 0, Duration::from_secs(60)));
     let running = Running::with(config(cluster)).await;
@@ -123,7 +104,7 @@ async fn a_client_that_disconnects_returns_everything_and_ends_the_call() {
 
 #[tokio::test]
 async fn connections_are_capped_and_waited_for_in_order() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.pool = block(pool(1));
     let running = Running::with(config(cluster)).await;
@@ -139,7 +120,7 @@ async fn connections_are_capped_and_waited_for_in_order() {
 
 #[tokio::test]
 async fn a_connection_is_waited_for_as_long_as_connecting_may_take() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
     cluster.pool = block(pool(1));
     let connect = Duration::from_millis(50);
@@ -207,7 +188,7 @@ async fn an_idle_connection_to_one_endpoint_makes_room_for_another() {
 
 #[tokio::test]
 async fn bulkheads_of_one_name_share_their_permits() {
-    let (upstream, gate) = gated().await;
+    let (upstream, gate) = Upstream::gated().await;
     let shared = Bulkhead {
         shared: Some("shop/pool".into()),
         ..bulkhead(1, 0, Duration::from_secs(1))

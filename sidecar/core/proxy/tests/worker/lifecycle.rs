@@ -77,18 +77,7 @@ async fn an_open_breaker_stays_open_through_an_edit_and_goes_with_its_block() {
 
 #[tokio::test]
 async fn draining_finishes_what_is_under_way_and_then_leaves() {
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let shared = Arc::clone(&gate);
-    let upstream = Upstream::scripted(move |mut connection| {
-        let gate = Arc::clone(&shared);
-        async move {
-            while connection.request().await.is_some() {
-                gate.acquire().await.unwrap().forget();
-                connection.send(response(200, "hello")).await;
-            }
-        }
-    })
-    .await;
+    let (upstream, gate) = Upstream::gated().await;
     let running = Running::with(config(cluster(&[upstream.address]))).await;
     let (mut busy, mut idle) = (running.client().await, running.client().await);
     gate.add_permits(1);

@@ -46,32 +46,14 @@ pub(crate) fn cluster(addresses: &[SocketAddr]) -> Cluster {
         weight: 1,
         group: None,
     };
+    let port = Port {
+        name: "http".into(),
+        number: 80,
+        protocol: Protocol::Http,
+    };
     Cluster {
-        service: cart(),
-        ports: vec![Port {
-            name: "http".into(),
-            number: 80,
-            protocol: Protocol::Http,
-        }],
-        idempotent_methods: Vec::new(),
-        routes: Vec::new(),
-        timeouts: None,
-        retry: None,
-        hedge: None,
-        service_breaker: None,
-        endpoint_breaker: None,
-        outliers: None,
-        balancing: None,
-        admission: None,
-        groups: None,
-        health_check: None,
-        bulkhead: None,
-        pool: None,
-        fallback: None,
-        shadow: None,
-        limits: Vec::new(),
-        faults: Vec::new(),
         endpoints: addresses.iter().enumerate().map(endpoint).collect(),
+        ..Cluster::bare(cart(), vec![port])
     }
 }
 

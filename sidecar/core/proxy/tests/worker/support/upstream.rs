@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::client::find;
@@ -105,6 +106,22 @@ impl Upstream {
     /// Answers every request with this status and `hello`.
     pub(crate) async fn with_status(status: u16) -> Self {
         Self::answering(move |_| response(status, "hello")).await
+    }
+
+    /// Answers one request with `hello` for each permit that is added.
+    pub(crate) async fn gated() -> (Self, Arc<Semaphore>) {
+        let gate = Arc::new(Semaphore::new(0));
+        let shared = Arc::clone(&gate);
+        let upstream = Self::scripted(move |mut connection| {
+            let gate = Arc::clone(&shared);
+            async move {
+                while connection.request().await.is_some() {
+                    gate.acquire().await.unwrap().forget();
+                    connection.send(response(200, "hello")).await;
+                }
+            }
+        });
+        (upstream.await, gate)
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
