@@ -17,6 +17,12 @@ def row(rules: dict[str, Any]) -> list[str]:
     }
     said = ", ".join(f"{name} {figure}" for name, figure in effects.items() if figure)
     shadow = " in shadow" if rules["isShadow"] else ""
-    figure = f"{rules['percent']:g} %{shadow}: {said}, until {rules['until']}"
+    figure = f"{rules['percent']:g} %{shadow}: {said}, until {rules['until']}{_merge(rules)}"
     stated = figures.policy(policy) + figures.scope(rules.get("scope"))
     return [f"fault {policy['namespace']}/{policy['name']}", figure, stated]
+
+
+def _merge(rules: dict[str, Any]) -> str:
+    """How it combines with others, as written, if it does."""
+    word = str(rules.get("merge") or "").removeprefix("POLICY_MERGE_")
+    return "" if word in {"", "UNSPECIFIED"} else f", merge {word.title().replace('_', '')}"

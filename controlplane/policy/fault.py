@@ -1,4 +1,4 @@
-"""FaultPolicy: rehearsals. Each acts by itself, and ends at an instant that is fixed when it is written."""
+"""FaultPolicy: rehearsals, each of which acts by itself unless it says otherwise, until a fixed instant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KIND: Final = "FaultPolicy"
 EFFECTS: Final = ("delay", "abort", "bandwidth")
 
-_SETTINGS: Final = ("percent", *EFFECTS, "match")
+_SETTINGS: Final = ("percent", *EFFECTS, "match", "merge")
 
 
 def validate(document: Document) -> Iterator[Problem]:
@@ -39,7 +39,9 @@ def find_end(document: Document) -> datetime | None:
     return document.begun_at + timedelta(microseconds=length.nanoseconds // 1000)
 
 
-def compile_rules(document: Document, callers: Iterable[target.Caller], schema: Schema) -> FaultRules | None:
+def compile_rules(
+    document: Document, callers: Iterable[target.Caller], schema: Schema, specificity: int
+) -> FaultRules | None:
     """The rehearsal as callers' sidecars take it, every default filled in; `None` for one that never acts."""
     until = find_end(document)
     if until is None:
@@ -50,5 +52,7 @@ def compile_rules(document: Document, callers: Iterable[target.Caller], schema: 
         callers=target.matches(callers),
         settings={name: spec[name] for name in _SETTINGS if name in spec},
         until=until,
+        specificity=specificity,
+        age=document.age,
         is_shadow=target.is_in_shadow(document),
     )

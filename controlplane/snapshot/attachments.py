@@ -29,6 +29,11 @@ class Attached:
     is_consumer: bool
     callers: tuple[target.Caller, ...]
 
+    @property
+    def specificity(self) -> int:
+        """How specific its target is, a consumer's own rules above all others: the greater is the more so."""
+        return self.level + len(Level) * self.is_consumer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachments:

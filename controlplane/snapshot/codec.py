@@ -21,6 +21,8 @@ from controlplane.policy import route
 from mesh.v1 import external_service_pb2, policy_pb2, registry_pb2, resource_pb2, schema_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
     from google.protobuf.message import Message
 
@@ -209,7 +211,7 @@ def _outbound(body: Outbound) -> resource_pb2.Outbound:
         idempotent_methods=body.idempotent_methods,
         variants=map(_variant, body.variants),
         rate_limits=map(_rules, body.rate_limits),
-        faults=map(_fault, body.faults),
+        faults=_faults(body.faults),
         routes=map(_route_rule, body.routes),
     )
 
@@ -343,6 +345,17 @@ def encode_scope(scope: RouteScope) -> resource_pb2.RouteScope:
     return resource_pb2.RouteScope(
         kind=route.kind, namespace=route.namespace, name=route.name, rule=scope.rule
     )
+
+
+def _faults(found: Sequence[FaultRules]) -> Iterator[resource_pb2.FaultRules]:
+    """Rehearsals as messages; what comes before what matters only where any combines with others."""
+    ages = sorted({rules.age for rules in found})
+    merges = any(rules.merge for rules in found)
+    for rules in found:
+        message = _fault(rules)
+        if merges:
+            message.specificity, message.age = rules.specificity, ages.index(rules.age)
+        yield message
 
 
 def _fault(rules: FaultRules) -> resource_pb2.FaultRules:

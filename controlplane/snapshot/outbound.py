@@ -74,8 +74,12 @@ def limits(
 def _faults(attached: Sequence[Attached], schema: Schema) -> Iterator[FaultRules]:
     """The rehearsals of a whole service."""
     policies = (each for each in attached if each.document.key.kind == fault.KIND)
-    found = (fault.compile_rules(each.document, each.callers, schema) for each in policies)
-    return filter(None, found)
+    return filter(None, (rehearsal(each, schema) for each in policies))
+
+
+def rehearsal(attached: Attached, schema: Schema) -> FaultRules | None:
+    """What a FaultPolicy has done to those that it governs; `None` where it never acts."""
+    return fault.compile_rules(attached.document, attached.callers, schema, attached.specificity)
 
 
 def variants(

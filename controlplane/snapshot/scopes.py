@@ -14,6 +14,7 @@ from controlplane.model.value import blocks, find_text
 from controlplane.policy import backpressure, fault, rate_limit, route
 from controlplane.policy.target import Target
 from controlplane.snapshot.hosts import hosts_of
+from controlplane.snapshot.outbound import rehearsal
 from controlplane.snapshot.routes import bare_rules, target_of
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ class Scopes:
         """The rehearsals of routes and rules that govern calls of a service."""
         for each in self.of(called):
             if each.kind == fault.KIND:
-                attached = each.attached
-                found = fault.compile_rules(attached.document, attached.callers, self.schema)
+                found = rehearsal(each.attached, self.schema)
                 if found is not None:
                     yield replace(found, scope=each.scope)
 

@@ -60,6 +60,7 @@ from sidecar.machines.deadline import (
     parse_grpc_timeout,
 )
 from sidecar.machines.ending import Ending, Outcome, Response, outcome
+from sidecar.machines.fault import Rehearsal, standing_rehearsals
 from sidecar.machines.health_check import (
     HealthCheckParams,
     HealthProbes,
@@ -170,6 +171,7 @@ __all__ = [
     "RecentLatency",
     "Reconnect",
     "Refusal",
+    "Rehearsal",
     "Request",
     "Response",
     "Retry",
@@ -212,4 +214,5 @@ __all__ = [
     "pushback_ms",
     "reach",
     "retry_after_seconds",
+    "standing_rehearsals",
 ]

@@ -105,6 +105,28 @@ async def test_rehearsals_add_up(caller: Caller) -> None:
     assert marks(answer) == expected
 
 
+async def test_an_override_takes_the_place_of_what_is_more_specific_until_it_is_over(caller: Caller) -> None:
+    drills = {"kind": "Namespace", "name": "test"}
+    async with ScriptedUpstream() as upstream:
+        await caller.fleet.put(
+            "merged",
+            external_service("merged", upstream.port),
+            fault("merged-own", external("merged"), abort={"status": 503}),
+            fault("merged-wide", drills, abort={"status": 500}, delay="1ms", merge="PatchDefaults"),
+        )
+        assert (
+            marks(await caller.get("merged"))
+            == 'abort;policy="test/merged-own", delay;policy="test/merged-wide"'
+        )
+        match = [{"path": {"prefix": "/checkout"}}]
+        override = fault("merged-over", drills, delay="1ms", merge="AtomicOverrides", match=match)
+        await caller.fleet.put("merged-over", override)
+        assert marks(await caller.get("merged", "/checkout")) == 'delay;policy="test/merged-over"'
+        assert (await caller.get("merged")).status == 503
+        await caller.fleet.remove("merged-over")
+        await caller.fleet.remove("merged")
+
+
 async def test_the_body_of_each_answer_comes_as_slowly_as_told(caller: Caller) -> None:
     body = b"x" * 128 * KIB
     async with ScriptedUpstream(lambda _: (Send(response(body=body)),)) as upstream:

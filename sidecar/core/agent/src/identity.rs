@@ -51,6 +51,9 @@ impl Workload {
 }
 
 impl Identity {
+    /// How many ranks there are.
+    pub(crate) const RANKS: u32 = 4;
+
     pub(crate) fn new(services: impl IntoIterator<Item = ServiceName>) -> Self {
         Self {
             services: services.into_iter().collect(),
@@ -145,5 +148,15 @@ impl Identity {
         let account = self.account.as_deref().unwrap_or_default();
         holds(&caller.service_account, account)
             && (self.services.iter().any(is_meant) || self.workload.as_ref().is_some_and(is_near))
+    }
+    /// How specifically `callers` speak of us: by service, account or namespace, or of everybody.
+    pub(crate) fn rank(&self, callers: &[mesh::CallerMatch]) -> u32 {
+        let ours = callers.iter().filter(|caller| self.is(caller));
+        let rank = |caller: &mesh::CallerMatch| match caller {
+            caller if !caller.service.is_empty() => 3,
+            caller if !caller.service_account.is_empty() => 2,
+            _ => 1,
+        };
+        ours.map(rank).max().unwrap_or_default()
     }
 }

@@ -18,6 +18,7 @@ pub mod deadline;
 mod draw;
 pub mod ending;
 pub mod fallback;
+pub mod fault;
 pub mod grpc;
 pub mod health_check;
 pub mod hedge;

@@ -214,13 +214,9 @@ impl Telling<'_> {
         let at = self.worker.moment(self.worker.clock.now_ns());
         let rule = self.rule.clone();
         let governed = governed(self.question, rule.as_ref(), leads_on);
-        for fault in cluster
-            .faults
-            .iter()
-            .filter(|fault| fault.concerns(governed, at))
-        {
-            let text = fault.tell(at);
-            let refusal = fault.refusal().filter(|_| fault.is_for_all());
+        for (fault, effects) in cluster.faults.met(governed, at) {
+            let text = fault.tell(effects, at);
+            let refusal = fault.refusal(effects).filter(|_| fault.is_for_all());
             match refusal {
                 Some(refusal) => return self.refuse("fault", text, &refusal),
                 None => self.pass("fault", text, Some(Arc::clone(&fault.rules.policy))),

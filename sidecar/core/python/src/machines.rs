@@ -11,6 +11,7 @@ mod budget;
 mod bulkhead;
 mod deadline;
 mod ending;
+mod fault;
 mod health_check;
 mod hedge;
 mod instance_groups;
@@ -38,6 +39,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     bulkhead::register(module)?;
     deadline::register(module)?;
     ending::register(module)?;
+    fault::register(module)?;
     health_check::register(module)?;
     hedge::register(module)?;
     instance_groups::register(module)?;

@@ -8,6 +8,7 @@ import pytest
 from controlplane.model.document import Document
 from controlplane.model.resource import CallerMatch, Outbound, ResourceType
 from controlplane.policy import fault
+from controlplane.policy.target import Level
 from controlplane.sources.reader import date
 from tests.support.builders import body, policy, read, service, snapshot
 
@@ -47,6 +48,7 @@ def drill(spec: str = "abort: {status: 503}", *, namespace: str = "shop", target
         "bandwidth: {bytesPerSecond: 64Ki}",
         "delay: 1s, abort: {status: 599}, match: [{methods: [POST]}]",
         "delay: 1s, mode: Shadow",
+        "delay: 1s, merge: AtomicOverrides",
     ],
 )
 def test_what_is_documented_is_taken(spec: str) -> None:
@@ -95,6 +97,15 @@ def test_callers_are_sent_when_it_is_over() -> None:
     assert (rules.policy.key.name, rules.callers, rules.is_shadow) == ("drill", (), True)
     assert rules.until == NOW + timedelta(minutes=30)
     assert rules.settings.keys() == {"percent", "delay"}
+
+
+def test_callers_are_sent_how_it_combines_and_how_specific_it_is() -> None:
+    broad = drill("delay: 1s\nmerge: PatchDefaults", target="{kind: Namespace, name: shop}")
+    [rules] = faults(broad).faults
+    assert (rules.merge, rules.specificity, rules.age) == ("PatchDefaults", Level.NAMESPACE, broad.age)
+    abroad = drill(namespace="web", target="{kind: Service, name: cart, namespace: shop}")
+    [consumers] = faults(abroad).faults
+    assert (consumers.merge, consumers.specificity > Level.RULE) == ("", True)
 
 
 def test_a_policy_of_another_namespace_governs_callers_of_its_own() -> None:

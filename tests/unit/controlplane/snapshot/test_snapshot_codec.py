@@ -1,11 +1,13 @@
 """Resources and documents as messages."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from controlplane.model.document import Document
 from controlplane.model.resource import ResourceName, ResourceType
+from controlplane.policy.target import Level
 from controlplane.snapshot.codec import encode_policy
-from mesh.v1 import rate_limit_pb2, registry_pb2, resilience_pb2, resource_pb2
+from mesh.v1 import rate_limit_pb2, registry_pb2, resilience_pb2, resource_pb2, target_pb2
 from tests.support.builders import documents, policy, service, snapshot
 from tests.unit.controlplane.snapshot.test_build import EXTERNAL
 
@@ -80,3 +82,22 @@ def test_a_mesh_without_fields_is_still_a_mesh() -> None:
     )
     assert encode_policy(document).WhichOneof("spec") == "mesh"
     assert encode_policy(document).source == "policies.yaml:1"
+
+
+def test_what_comes_before_what_is_told_of_rehearsals_only_where_one_combines() -> None:
+    spec, born = "percent: 5\nexpiresAfter: 30m\ndelay: 1s", datetime(2026, 1, 1, tzinfo=UTC)
+    own = replace(policy(spec, kind="FaultPolicy", name="own"), created_at=born + timedelta(days=1))
+    namespace = "{kind: Namespace, name: shop}"
+    written = policy(f"{spec}\nmerge: PatchOverrides", kind="FaultPolicy", name="wide", target=namespace)
+    wide = replace(written, created_at=born)
+    [alone] = rehearsals(own)
+    assert (alone.specificity, alone.age, alone.merge) == (0, 0, target_pb2.POLICY_MERGE_UNSPECIFIED)
+    first, second = rehearsals(own, wide)
+    assert (first.specificity, first.age, second.age) == (Level.SERVICE, 1, 0)
+    assert second.merge == target_pb2.POLICY_MERGE_PATCH_OVERRIDES
+
+
+def rehearsals(*documents: Document) -> list[resource_pb2.FaultRules]:
+    """What callers of the service are sent."""
+    encoded = snapshot(documents, [service()]).resources[ResourceName(ResourceType.OUTBOUND, "shop/cart")]
+    return list(resource_pb2.Outbound.FromString(encoded.encoded).faults)

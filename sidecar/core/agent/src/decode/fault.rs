@@ -2,23 +2,36 @@
 
 use std::sync::Arc;
 
+use policy::fault::{Merge, turn};
 use proxy::config::Fault as Rehearsal;
 
 use super::limits::{downloads, request_match};
 use super::outbound::policy_ref;
-use super::read::{Under, each, instant, optional_nanoseconds, percent, required};
+use super::read::{Under, each, enumeration, instant, optional_nanoseconds, percent, required};
 use super::{Fault, scope};
+use crate::identity::Identity;
 use crate::mesh;
 
-/// Rules with their places in the resource.
+/// Rules for this identity, with their places in the resource.
 pub(super) fn decode(
     rules: impl Iterator<Item = (usize, mesh::FaultRules)>,
+    identity: &Identity,
 ) -> Result<Vec<Arc<Rehearsal>>, Fault> {
-    let mut rules = rules
-        .map(|(index, rules)| one(rules).under(format!("faults[{index}]")))
-        .collect::<Result<Vec<_>, _>>()?;
-    scope::settle(&mut rules, |rules| (&rules.policy, &mut rules.reach));
-    Ok(rules.into_iter().map(Arc::new).collect())
+    let (mut found, mut turns) = (Vec::new(), Vec::new());
+    for (index, rules) in rules {
+        // How specifically it speaks of us comes after how specific its target is.
+        let target = rules.specificity.saturating_mul(Identity::RANKS);
+        let specificity = target.saturating_add(identity.rank(&rules.from));
+        let age = rules.age;
+        let rules = one(rules).under(format!("faults[{index}]"))?;
+        turns.push(turn(rules.merge, specificity, age));
+        found.push(rules);
+    }
+    for (rules, own) in found.iter_mut().zip(&turns) {
+        rules.turn = turns.iter().filter(|&other| other < own).count() as u32;
+    }
+    scope::settle(&mut found, |rules| (&rules.policy, &mut rules.reach));
+    Ok(found.into_iter().map(Arc::new).collect())
 }
 
 fn one(wire: mesh::FaultRules) -> Result<Rehearsal, Fault> {
@@ -36,6 +49,18 @@ fn one(wire: mesh::FaultRules) -> Result<Rehearsal, Fault> {
         until_unix_ns: instant("until", wire.until)?,
         is_shadow: wire.is_shadow,
         reach: scope::only(wire.scope),
+        merge: merge(wire.merge)?,
+        turn: 0,
+    })
+}
+
+fn merge(wire: i32) -> Result<Option<Merge>, Fault> {
+    Ok(match enumeration("merge", wire)? {
+        mesh::PolicyMerge::Unspecified => None,
+        mesh::PolicyMerge::PatchDefaults => Some(Merge::PatchDefaults),
+        mesh::PolicyMerge::AtomicDefaults => Some(Merge::AtomicDefaults),
+        mesh::PolicyMerge::PatchOverrides => Some(Merge::PatchOverrides),
+        mesh::PolicyMerge::AtomicOverrides => Some(Merge::AtomicOverrides),
     })
 }
 

@@ -41,7 +41,7 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         fallback: None,
         shadow: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
-        faults: fault::decode(own(wire.faults, |rules| &rules.from, identity))?,
+        faults: fault::decode(own(wire.faults, |rules| &rules.from, identity), identity)?,
         routes: Vec::new(),
         endpoints: Vec::new(),
     };

@@ -52,7 +52,7 @@ pub struct Cluster {
     pub shadow: Option<Arc<Cluster>>,
     /// Limits that callers enforce; all that match must admit.
     pub limits: Vec<LimitRules>,
-    /// Rehearsals, each of which acts by itself.
+    /// Rehearsals, each of which acts by itself unless it says otherwise.
     pub faults: Vec<Arc<Fault>>,
     /// Rules by which calls of it go elsewhere; sorted by route, those of one in their order.
     pub routes: Vec<RouteRule>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use policy::Percent;
+use policy::fault::{Effects, Merge};
 
 use super::{LimitRules, PolicyRef, Reach, RequestMatch};
 
@@ -27,9 +28,20 @@ pub struct Fault {
     pub is_shadow: bool,
     /// The requests that it is for.
     pub reach: Reach,
+    /// How it combines with others; `None`: it acts beside them.
+    pub merge: Option<Merge>,
+    /// When its turn comes among those of the service, where any of them combines.
+    pub turn: u32,
 }
 
 impl Fault {
+    /// What it does by itself.
+    pub(crate) fn effects(&self) -> Effects {
+        Effects::DELAY.only_if(self.delay_ns > 0)
+            | Effects::ABORT.only_if(self.abort.is_some())
+            | Effects::BANDWIDTH.only_if(self.bandwidth.is_some())
+    }
+
     /// How many bytes of each answer's body are read in a second, if that is bounded.
     pub(crate) fn bytes_per_second(&self) -> Option<u64> {
         let limit = self.bandwidth.as_ref()?.downloads.first()?;

@@ -2,7 +2,8 @@
 //! rehearsal itself names, so that it ends also when nobody is left to end it.
 //!
 //! Each rehearsal draws for itself, once for all that it does. Of several that a request meets the delays add up, the
-//! first that aborts answers, and the slowest bandwidth holds.
+//! first that aborts answers, and the slowest bandwidth holds. One that says how it combines with others may take
+//! something from them, or leave it to them, of what they do to requests that concern both.
 
 use std::cell::Cell;
 use std::fmt::Write;
@@ -11,7 +12,9 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::fault::{Contribution, Effects, fold};
 use policy::{Moment, Percent, Reason};
+use smallvec::SmallVec;
 
 use super::Refusal;
 use super::rate_limit::Limits;
@@ -27,7 +30,14 @@ pub(crate) const MARK: &str = "breakwater-fault";
 
 /// The rehearsals for one service.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    all: Vec<Fault>,
+    /// The places of all in the order of their turns; empty where none combines with others.
+    turns: Vec<usize>,
+}
+
+/// What of each rehearsal of a service stands against a request.
+type Met = SmallVec<[Effects; 4]>;
 
 /// One rehearsal, with what it did.
 #[derive(Debug)]
@@ -67,7 +77,10 @@ impl Faults {
                 counts: known.map_or_else(Rc::default, |known| Rc::clone(&known.counts)),
             }
         };
-        Self(rules.iter().map(build).collect())
+        Self {
+            all: rules.iter().map(build).collect(),
+            turns: turns(rules),
+        }
     }
 
     /// What the same policy says of the same requests.
@@ -75,11 +88,58 @@ impl Faults {
         let is_same = |known: &config::Fault| {
             known.policy.is_same_object(&rules.policy) && known.reach.only == rules.reach.only
         };
-        self.0.iter().find(|fault| is_same(&fault.rules))
+        self.all.iter().find(|fault| is_same(&fault.rules))
     }
 
     pub(crate) fn iter(&self) -> slice::Iter<'_, Fault> {
-        self.0.iter()
+        self.all.iter()
+    }
+
+    /// The rehearsals that concern a request, in the order of their policies, each with what of it stands.
+    pub(crate) fn met(
+        &self,
+        governed: Governed<'_>,
+        at: Moment,
+    ) -> impl Iterator<Item = (&Fault, Effects)> {
+        let effects = |fault: &Fault| fault.rules.effects().only_if(fault.concerns(governed, at));
+        let concerning: Met = self.iter().map(effects).collect();
+        let standing = self.standing(&concerning);
+        let met = self.iter().zip(concerning).zip(standing);
+        met.filter(|((_, concerning), _)| !concerning.is_empty())
+            .map(|((fault, _), standing)| (fault, standing))
+    }
+
+    /// What others leave of each. Those in shadow are nothing to the others, which they meet as if they acted too.
+    fn standing(&self, concerning: &[Effects]) -> Met {
+        if self.turns.is_empty() {
+            return concerning.into();
+        }
+        let acting = self.folded(concerning, |fault| !fault.rules.is_shadow);
+        let foreseen = self.folded(concerning, |_| true);
+        let both = self.iter().zip(acting.into_iter().zip(foreseen));
+        both.map(|(fault, (acting, foreseen))| {
+            if fault.rules.is_shadow {
+                foreseen
+            } else {
+                acting
+            }
+        })
+        .collect()
+    }
+
+    /// What stands of those that are `counted`, were there no others.
+    fn folded(&self, concerning: &[Effects], counted: impl Fn(&Fault) -> bool) -> Met {
+        let contribution = |&place: &usize| Contribution {
+            merge: self.all[place].rules.merge,
+            effects: concerning[place].only_if(counted(&self.all[place])),
+        };
+        let mut contributions: SmallVec<[_; 4]> = self.turns.iter().map(contribution).collect();
+        fold(&mut contributions);
+        let mut standing = Met::from_elem(Effects::default(), self.all.len());
+        for (place, left) in self.turns.iter().zip(contributions) {
+            standing[*place] = left.effects;
+        }
+        standing
     }
 
     /// What is done to a request, if anything is or would be.
@@ -89,23 +149,36 @@ impl Faults {
         governed: Governed<'_>,
         now_ns: u64,
     ) -> Option<Box<Injected>> {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return None;
         }
         let at = worker.moment(now_ns);
-        let concerns =
-            |fault: &&Fault| fault.concerns(governed, at) && worker.chance.hits(fault.rules.share);
+        let hits = |(fault, effects): &(&Fault, Effects)| {
+            !effects.is_empty() && worker.chance.hits(fault.rules.share)
+        };
         let mut injected: Option<Box<Injected>> = None;
-        for fault in self.0.iter().filter(concerns) {
+        for (fault, effects) in self.met(governed, at).filter(hits) {
             let injected = injected.get_or_insert_default();
-            fault.effects().for_each(|(_, count)| increment(count));
+            fault
+                .counts(effects)
+                .for_each(|(_, count)| increment(count));
             match fault.rules.is_shadow {
-                true => injected.foresee(fault),
-                false => injected.add(fault, worker, governed.request, at),
+                true => injected.foresee(fault, effects),
+                false => injected.add(fault, effects, worker, governed.request, at),
             }
         }
         injected
     }
+}
+
+/// The places of rehearsals in the order of their turns, if any of them combines with others.
+fn turns(rules: &[Arc<config::Fault>]) -> Vec<usize> {
+    if rules.iter().all(|rules| rules.merge.is_none()) {
+        return Vec::new();
+    }
+    let mut places: Vec<usize> = (0..rules.len()).collect();
+    places.sort_by_key(|&place| rules[place].turn);
+    places
 }
 
 impl Fault {
@@ -118,10 +191,11 @@ impl Fault {
         at.unix_ns >= self.rules.until_unix_ns
     }
 
-    /// The refusal of those that it aborts.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    /// The refusal of those that it aborts, where these of its effects stand.
+    pub(crate) fn refusal(&self, effects: Effects) -> Option<Refusal> {
+        let status = self.rules.abort.filter(|_| effects.contain(Effects::ABORT));
         Some(Refusal {
-            status: Some(self.rules.abort?),
+            status: Some(status?),
             ..Refusal::new(Reason::FaultInjected).by(Some(Arc::clone(&self.rules.policy)))
         })
     }
@@ -131,33 +205,51 @@ impl Fault {
         !self.rules.is_shadow && self.rules.share >= Percent::new(100)
     }
 
-    /// What it does in words, such as `5 % of requests wait 200ms, get 503, for another 1740s`.
-    pub(crate) fn tell(&self, at: Moment) -> String {
+    /// What stands of it in words, such as `5 % of requests wait 200ms, get 503, for another 1740s`.
+    pub(crate) fn tell(&self, effects: Effects, at: Moment) -> String {
         let rules = &self.rules;
         let percent = f64::from(rules.share.millionths()) / 1e4;
-        let delay = Duration::from_nanos(rules.delay_ns);
-        let effects = [
-            (rules.delay_ns > 0).then(|| format!(" wait {delay:?},")),
-            rules.abort.map(|status| format!(" get {status},")),
-            rules
-                .bytes_per_second()
-                .map(|bytes| format!(" get {bytes} bytes a second,")),
-        ];
-        let effects: String = effects.into_iter().flatten().collect();
+        let done = match effects.is_empty() {
+            true => " meet others in its place,".to_owned(),
+            false => self.done(effects),
+        };
         let left_ns = rules.until_unix_ns.saturating_sub(at.unix_ns);
         let left = Duration::from_secs(left_ns / 1_000_000_000);
         let shadow = if rules.is_shadow { "; in shadow" } else { "" };
-        format!("{percent} % of requests{effects} for another {left:?}{shadow}")
+        format!("{percent} % of requests{done} for another {left:?}{shadow}")
     }
 
-    /// What it does, each with how many requests met it.
-    pub(crate) fn effects(&self) -> impl Iterator<Item = (&'static str, &Cell<u64>)> {
-        let (rules, counts) = (&self.rules, &self.counts);
-        let delay = (rules.delay_ns > 0).then_some(("delay", &counts.delays));
-        let abort = rules.abort.map(|_| ("abort", &counts.aborts));
-        let bandwidth = rules.bandwidth.as_ref();
-        let bandwidth = bandwidth.map(|_| ("bandwidth", &counts.bandwidths));
-        delay.into_iter().chain(abort).chain(bandwidth)
+    fn done(&self, effects: Effects) -> String {
+        let rules = &self.rules;
+        let stands = |effect| effects.contain(effect);
+        let delay = Duration::from_nanos(rules.delay_ns);
+        let abort = rules.abort.filter(|_| stands(Effects::ABORT));
+        let bytes = rules.bytes_per_second();
+        let done = [
+            stands(Effects::DELAY).then(|| format!(" wait {delay:?},")),
+            abort.map(|status| format!(" get {status},")),
+            bytes
+                .filter(|_| stands(Effects::BANDWIDTH))
+                .map(|bytes| format!(" get {bytes} bytes a second,")),
+        ];
+        done.into_iter().flatten().collect()
+    }
+
+    /// These effects, each with how many requests met it.
+    pub(crate) fn counts(
+        &self,
+        effects: Effects,
+    ) -> impl Iterator<Item = (&'static str, &Cell<u64>)> {
+        let counts = &self.counts;
+        let all = [
+            (Effects::DELAY, "delay", &counts.delays),
+            (Effects::ABORT, "abort", &counts.aborts),
+            (Effects::BANDWIDTH, "bandwidth", &counts.bandwidths),
+        ];
+        let among = all
+            .into_iter()
+            .filter(move |(effect, ..)| effects.contain(*effect));
+        among.map(|(_, word, count)| (word, count))
     }
 
     fn throttle(
@@ -190,20 +282,35 @@ impl Injected {
         Some(here)
     }
 
-    fn add(&mut self, fault: &Fault, worker: &Rc<Worker>, request: &dyn Request, at: Moment) {
-        let rules = &fault.rules;
-        self.delay_ns = self.delay_ns.saturating_add(rules.delay_ns);
-        self.abort = self.abort.take().or(fault.refusal().map(Box::new));
-        self.throttle = Throttle::both(fault.throttle(worker, request, at), self.throttle.take());
-        for (effect, _) in fault.effects() {
+    fn add(
+        &mut self,
+        fault: &Fault,
+        effects: Effects,
+        worker: &Rc<Worker>,
+        request: &dyn Request,
+        at: Moment,
+    ) {
+        if effects.contain(Effects::DELAY) {
+            self.delay_ns = self.delay_ns.saturating_add(fault.rules.delay_ns);
+        }
+        self.abort = self.abort.take().or(fault.refusal(effects).map(Box::new));
+        if effects.contain(Effects::BANDWIDTH) {
+            self.throttle =
+                Throttle::both(fault.throttle(worker, request, at), self.throttle.take());
+        }
+        for (effect, _) in fault.counts(effects) {
             let comma = if self.marks.is_empty() { "" } else { ", " };
             // Writing to memory does not fail.
-            let _ = write!(self.marks, "{comma}{effect};policy=\"{}\"", rules.policy);
+            let _ = write!(
+                self.marks,
+                "{comma}{effect};policy=\"{}\"",
+                fault.rules.policy
+            );
         }
     }
 
-    fn foresee(&mut self, fault: &Fault) {
-        let refusal = fault.refusal().map(Box::new);
+    fn foresee(&mut self, fault: &Fault, effects: Effects) {
+        let refusal = fault.refusal(effects).map(Box::new);
         self.would_refuse = self.would_refuse.take().or(refusal);
     }
 }

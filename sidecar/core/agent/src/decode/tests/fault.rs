@@ -21,7 +21,7 @@ fn rules() -> mesh::FaultRules {
 }
 
 fn one(wire: mesh::FaultRules) -> Result<proxy::config::Fault, Fault> {
-    let mut found = fault::decode([(3, wire)].into_iter())?;
+    let mut found = fault::decode([(3, wire)].into_iter(), &identity())?;
     Ok(Arc::unwrap_or_clone(found.remove(0)))
 }
 
@@ -62,4 +62,37 @@ fn a_status_that_is_no_failure_and_an_end_that_is_missing_are_refused_with_their
         ..rules()
     };
     assert_eq!(one(endless).unwrap_err().field, "faults[3].until");
+}
+
+#[test]
+fn the_more_specific_has_its_turn_first_and_of_equals_the_one_that_speaks_of_us() {
+    let named = mesh::CallerMatch {
+        namespace: "shop".to_owned(),
+        service: "storefront".to_owned(),
+        ..Default::default()
+    };
+    let at = |specificity, age, from| mesh::FaultRules {
+        specificity,
+        age,
+        from,
+        ..rules()
+    };
+    let wire = [
+        at(1, 0, Vec::new()),
+        at(3, 2, Vec::new()),
+        at(3, 1, Vec::new()),
+        at(3, 3, vec![named]),
+    ];
+    let found = fault::decode(wire.into_iter().enumerate(), &identity()).unwrap();
+    let turns: Vec<_> = found.iter().map(|rules| rules.turn).collect();
+    assert_eq!(turns, [3, 2, 1, 0]);
+}
+
+#[test]
+fn a_merge_that_is_not_known_is_refused_with_its_path() {
+    let wrong = one(mesh::FaultRules {
+        merge: 9,
+        ..rules()
+    });
+    assert_eq!(wrong.unwrap_err().field, "faults[3].merge");
 }

@@ -15,7 +15,7 @@ pub(super) fn faults(worker: &Worker) -> Family {
             } else {
                 "injected"
             };
-            for (effect, count) in fault.effects() {
+            for (effect, count) in fault.counts(fault.rules.effects()) {
                 let labels = [text(&fault.rules.policy), word(effect), word(result)];
                 *counts.entry(labels).or_default() += count.get();
             }
