@@ -71,7 +71,7 @@ def _rules(
         for place, rule in enumerate(document["spec"]["rules"]):
             name = rule.get("name") or str(place)
             backends = route_figures.backends(document, rule)
-            label = f"{route['name']}/{name}"
+            label = f"{figures.service(route)}/{name}"
             yield {
                 "kind": document["kind"],
                 "route": route,
@@ -109,7 +109,7 @@ def _attached(policies: Iterable[_Document]) -> dict[_Place, list[str]]:
 
 def _row(item: _Document, place: int) -> list[str]:
     route, backends = item["route"], item["backends"]
-    name = f"{route['namespace']}/{route['name']}/{item['rule']}"
+    name = f"{figures.service(route)}/{item['rule']}"
     return [
         name,
         _backend(item["parents"], backends, place),

@@ -60,7 +60,7 @@ async def test_a_rule_and_its_route_have_queues_of_their_own(callee: Callee) -> 
         clients = [await callee.ask(calls, path) for path in ("/get/1", "/get/2", "/put/1", "/put/2", "/")]
         await arrived(callee, 5)
         clients.append(await callee.ask(calls, "/get/3"))
-        await waiting(callee, "api/get", 1)
+        await waiting(callee, "test/api/get", 1)
 
         for path, why, policy in (
             ("/get/4", "queue.full", "test/of-rule"),
@@ -80,10 +80,10 @@ async def test_a_rule_and_its_route_have_queues_of_their_own(callee: Callee) -> 
     page = await callee.measures()
     shed = {
         route: page.total("breakwater_shed_total", service="test/callee", route=route)
-        for route in ("", "api", "api/get")
+        for route in ("", "test/api", "test/api/get")
     }
-    assert shed == {"": 1, "api": 1, "api/get": 1}
-    assert page.total("breakwater_concurrency_limit", route="api/get") == 2, "what the route says"
+    assert shed == {"": 1, "test/api": 1, "test/api/get": 1}
+    assert page.total("breakwater_concurrency_limit", route="test/api/get") == 2, "what the route says"
     described = await breakwater("describe", "route", "test/api", admin=callee.fleet.plane.admin)
     rows = [" ".join(line.split()) for line in described.out.splitlines()]
     assert "rule api/get queue.capacity 1 BackpressurePolicy test/of-rule (Rule)" in rows
@@ -138,6 +138,6 @@ async def test_in_shadow_a_route_has_a_queue_that_only_reports(callee: Callee) -
         assert [(await client.response()).status for client in clients] == [200] * 3
     await callee.rests()
     page = await callee.measures()
-    assert page.total("breakwater_shadow_shed_total", route="api/get") == 1
+    assert page.total("breakwater_shadow_shed_total", route="test/api/get") == 1
     assert page.total("breakwater_shadow_shed_total") == 1
     await callee.fleet.remove("tried")

@@ -63,14 +63,14 @@ async def test_limits_of_rule_route_and_service_add_up_at_those_who_are_called(l
     left = {
         (one["limit"]["limit"], one["limit"]["route"]): one["limit"]["remaining"] for one in answer["limits"]
     }
-    assert left == {("rule", "api/get"): "0", ("route", "api"): "0", ("service", ""): "0"}
+    assert left == {("rule", "test/api/get"): "0", ("route", "test/api"): "0", ("service", ""): "0"}
 
     ends = ("--from", "test/caller", "--to", "test/limited")
     told = await breakwater("explain", *ends, "--path", "/get/1", admin=fleet.plane.admin)
-    assert "rule api/get" in told.out
-    assert "limit test/of-rule/rule of route api/get: 0 left of 2" in told.out
+    assert "rule test/api/get" in told.out
+    assert "limit test/of-rule/rule of route test/api/get: 0 left of 2" in told.out
     shown = await breakwater("limits", "test/limited", admin=fleet.plane.admin)
-    assert "test/of-rule/rule (route api/get)" in shown.out
+    assert "test/of-rule/rule (route test/api/get)" in shown.out
     described = await breakwater("describe", "route", "test/api", admin=fleet.plane.admin)
     assert "limit test/of-rule/rule" in described.out
     assert "RateLimitPolicy test/of-rule (rule api/get)" in described.out

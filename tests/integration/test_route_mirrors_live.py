@@ -46,7 +46,7 @@ async def mirrored(
 
 async def counted(caller: Caller, name: str, result: str, count: int) -> None:
     """Return once so many requests of a service met that fate, and nothing is under way."""
-    labels = {"service": f"test/{name}", "route": f"{name}-route/all", "to": f"test/{name}-copy"}
+    labels = {"service": f"test/{name}", "route": f"test/{name}-route/all", "to": f"test/{name}-copy"}
     await until(measured(caller.sidecar.http, COUNT, count, **labels, result=result))
     await until(measured(caller.sidecar.http, "breakwater_mirrors_inflight", 0))
 
@@ -188,7 +188,7 @@ async def test_calls_of_grpc_are_copied_with_their_messages(caller: Caller) -> N
             assert answers == [b"hello"] * 5
             assert await echo(b"x" * 100 * KIB) == b"x" * 100 * KIB
         await until(that(lambda: len(copy.metadata) == 5))
-        labels = {"service": "test/calls", "route": "calls-route/all"}
+        labels = {"service": "test/calls", "route": "test/calls-route/all"}
         await until(measured(caller.sidecar.http, COUNT, 1, **labels, result="too_large"))
         await until(measured(caller.sidecar.http, COUNT, 5, **labels, result="answered"))
         assert [each["x-ask"] for each in copy.metadata] == ["a"] * 5

@@ -74,12 +74,12 @@ async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(ca
         closed = "BREAKER_STATE_CLOSED"
         assert await breakers(caller, "guarded") == {
             "": closed,
-            "guarded-api/b": closed,
-            "guarded-web": closed,
+            "test/guarded-api/b": closed,
+            "test/guarded-web": closed,
         }
 
         admin = caller.fleet.plane.admin
-        order = "breakers", "force-open", "test/guarded", "--for", "10m", "--route", "guarded-web"
+        order = "breakers", "force-open", "test/guarded", "--for", "10m", "--route", "test/guarded-web"
         assert "FORCED_OPEN" in (await breakwater(*order, admin=admin)).out
         refused = await caller.get("guarded", "/web")
         assert (refused.status, reason(refused)) == (503, "breaker.forced")
@@ -87,18 +87,25 @@ async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(ca
         page = await scrape(caller.sidecar.http)
         states = {
             route: page.total("breakwater_breaker_state", service="test/guarded", route=route)
-            for route in ("", "guarded-api/b", "guarded-web")
+            for route in ("", "test/guarded-api/b", "test/guarded-web")
         }
-        assert states == {"": 0, "guarded-api/b": 0, "guarded-web": 2}
-        await breakwater("breakers", "reset", "test/guarded", "--route", "guarded-web", admin=admin)
+        assert states == {"": 0, "test/guarded-api/b": 0, "test/guarded-web": 2}
+        await breakwater("breakers", "reset", "test/guarded", "--route", "test/guarded-web", admin=admin)
         assert (await caller.get("guarded", "/web")).status == 200
 
         upstream.answer = lambda _: (Send(response(500)),)
         assert [(await caller.get("guarded", "/b")).status for _ in range(5)] == [500] * 4 + [503]
         assert (await caller.get("guarded", "/web")).status == 500
         states_now = await breakers(caller, "guarded")
-        assert states_now["guarded-api/b"] == "BREAKER_STATE_OPEN"
-        assert {states_now[""], states_now["guarded-web"]} == {closed}
+        assert states_now["test/guarded-api/b"] == "BREAKER_STATE_OPEN"
+        assert {states_now[""], states_now["test/guarded-web"]} == {closed}
+        shown = await breakwater("describe", "route", "test/guarded-api", admin=admin)
+        rows = [" ".join(line.split()[:5]) for line in shown.out.splitlines()]
+        assert "breaker.route test/guarded-api/b of test/guarded (state)" in rows
+        assert "breaker.service of test/guarded (state) CLOSED" in rows
+        shown = await breakwater("describe", "route", "test/guarded-web", admin=admin)
+        assert "breaker.route test/guarded-web of test/guarded (state)" in shown.out
+        assert "breaker.service of" not in shown.out, "it has one for itself"
         unknown = await breakwater(*order[:-1], "nobody", admin=admin)
         assert unknown.code != 0
 
@@ -119,8 +126,8 @@ async def test_the_bulkhead_of_a_rule_is_measured_by_its_name(caller: Caller) ->
         for client, path in zip(clients, ("/a", "/a", "/b"), strict=True):
             await client.ask(path, host="narrow")
         for name, expected, labels in (
-            ("breakwater_queue_depth", 1, {"route": "narrow/a"}),
-            ("breakwater_bulkhead_inflight", 1, {"route": "narrow/a"}),
+            ("breakwater_queue_depth", 1, {"route": "test/narrow/a"}),
+            ("breakwater_bulkhead_inflight", 1, {"route": "test/narrow/a"}),
             ("breakwater_bulkhead_inflight", 1, {"route": ""}),
         ):
             await until(measured(caller.sidecar.http, name, expected, service="test/narrow", **labels))
@@ -131,7 +138,7 @@ async def test_the_bulkhead_of_a_rule_is_measured_by_its_name(caller: Caller) ->
         assert [(await client.response()).status for client in clients] == [200] * 3
         page = await scrape(caller.sidecar.http)
         labels = {"direction": "outbound", "service": "test/narrow"}
-        for route, requests in (("narrow/a", 2), ("narrow/b", 1)):
+        for route, requests in (("test/narrow/a", 2), ("test/narrow/b", 1)):
             count = page.total("breakwater_request_duration_seconds_count", route=route, **labels)
             attempts = page.total("breakwater_attempts_total", service="test/narrow", route=route)
             assert (count, attempts) == (requests, requests)
@@ -155,7 +162,7 @@ async def test_explain_tells_a_caller_the_limits_and_rehearsals_of_a_rule(caller
         [of_a, of_b] = [
             (await breakwater("explain", *ends, "--path", path, admin=admin)).out for path in ("/a", "/b")
         ]
-        assert "limit test/of-a/few of route told/a: 1 left of 2" in of_a
+        assert "limit test/of-a/few of route test/told/a: 1 left of 2" in of_a
         assert "test/drill" not in of_a
         assert "test/drill" in of_b
         assert "418" in of_b

@@ -66,7 +66,7 @@ async def test_a_split_is_exact_over_any_turns(caller: Caller) -> None:
         await route(caller, "split", "split-old", {"name": "api", "matches": [prefix("/api")], **split}, {})
 
         assert {(await caller.get("split-old")).body for _ in range(8)} == {b"split-old"}
-        told = {"service": "test/split-old", "route": "split/1", "code_class": "2xx"}
+        told = {"service": "test/split-old", "route": "test/split/1", "code_class": "2xx"}
         await until(measured(caller.sidecar.http, "breakwater_requests_total", 8, **told))
         old.forget()
         answers = [(await caller.get("split-old", "/api/7?page=1")).body for _ in range(40)]
@@ -82,10 +82,10 @@ async def test_a_split_is_exact_over_any_turns(caller: Caller) -> None:
             await caller.get("split-old", "/api/7")
         assert (
             sorted(nexts)
-            == ["split/api, the next goes to test/split-new"]
-            + ["split/api, the next goes to test/split-old"] * 3
+            == ["test/split/api, the next goes to test/split-new"]
+            + ["test/split/api, the next goes to test/split-old"] * 3
         )
-        assert await explained(caller, "split-old", "/") == "split/1, the next goes to test/split-old"
+        assert await explained(caller, "split-old", "/") == "test/split/1, the next goes to test/split-old"
 
 
 async def test_a_rule_is_found_by_the_canonical_path_and_what_came_is_sent_on(caller: Caller) -> None:
@@ -177,7 +177,9 @@ async def test_policies_of_route_and_rule_go_over_those_of_the_service(caller: C
         document = json.loads(told.out)
         assert document["kind"] == "RouteRuleList"
         assert [item["rule"] for item in document["items"]] == ["eager", "rest"]
-        await until(attempts_of(caller, "merged", {"merged-route/eager": 5, "merged-route/rest": 3}))
+        await until(
+            attempts_of(caller, "merged", {"test/merged-route/eager": 5, "test/merged-route/rest": 3})
+        )
         await caller.fleet.remove("m3")
         one.forget()
         await caller.get("merged", "/eager")

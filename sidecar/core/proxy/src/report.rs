@@ -87,7 +87,7 @@ pub struct BreakerStatus {
     pub service: ServiceName,
     /// Instance that it guards; `None` for the breaker of the service.
     pub endpoint: Option<Arc<str>>,
-    /// The route that has it for itself, or `route/rule`; `None`: every call meets it.
+    /// `namespace/route` that has it for itself, or `namespace/route/rule`; `None`: every call meets it.
     pub route: Option<Arc<str>>,
     /// Its state.
     pub state: State,

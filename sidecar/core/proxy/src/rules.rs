@@ -30,7 +30,7 @@ pub(crate) struct Rules {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) config: RouteRule,
-    /// How people and metrics name it: `route/rule`.
+    /// How people and metrics name it: `namespace/route/rule`.
     pub(crate) label: Rc<str>,
     turns: Rc<RefCell<Turns>>,
     /// Where copies of its requests go.
@@ -112,7 +112,7 @@ impl Rule {
         let overlays = old.map(|old| old.overlays.borrow().clone());
         Rc::new(Self {
             config: config.clone(),
-            label: format!("{}/{}", config.route.name, config.name).into(),
+            label: format!("{}/{}", config.route, config.name).into(),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
             mirrors,
             tallies: config.backends.iter().map(|_| OnceCell::new()).collect(),

@@ -49,10 +49,10 @@ impl Scope {
     }
 }
 
-/// Writes it as people name it: `route`, or `route/rule`.
+/// Writes it as people name it: `namespace/route`, or `namespace/route/rule`.
 impl fmt::Display for Scope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.route.name)?;
+        write!(out, "{}", self.route)?;
         self.rule
             .as_ref()
             .map_or(Ok(()), |rule| write!(out, "/{rule}"))

@@ -96,7 +96,7 @@ impl Live {
         let is_whole = of_route.all(|rule| having.iter().any(|one| Rc::ptr_eq(one, rule)));
         match having.first() {
             Some(first) if !is_whole => first.to_string().into(),
-            _ => (*route.name).into(),
+            _ => route.to_string().into(),
         }
     }
 

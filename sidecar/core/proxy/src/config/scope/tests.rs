@@ -111,6 +111,6 @@ fn what_is_said_of_a_whole_service_is_not_for_what_its_rules_lead_to_another() {
 
 #[test]
 fn a_scope_is_called_by_its_route_and_its_rule() {
-    assert_eq!(scope(("api", None)).to_string(), "api");
-    assert_eq!(scope(("api", Some("get"))).to_string(), "api/get");
+    assert_eq!(scope(("api", None)).to_string(), "shop/api");
+    assert_eq!(scope(("api", Some("get"))).to_string(), "shop/api/get");
 }

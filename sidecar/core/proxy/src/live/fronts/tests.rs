@@ -98,7 +98,23 @@ fn the_most_specific_that_is_said_of_a_request_holds() {
     assert_eq!(limit(by(&fronts, "get")), Some(3));
     assert_eq!(limit(by(&fronts, "put")), Some(2));
     assert_eq!(limit(fronts.at(&cart())), Some(1));
-    assert_eq!(names(&fronts), ["", "api", "api/get"]);
+    assert_eq!(names(&fronts), ["", "shop/api", "shop/api/get"]);
+}
+
+#[test]
+fn what_requests_of_a_scope_meet_is_what_is_said_of_the_fewest_that_are_all_of_them() {
+    let inbound = inbound(Some(1), vec![said(None, 2), said(Some("get"), 3)]);
+    let fronts = stand(&inbound, &Fronts::default());
+    let under = |rule| limit(fronts.under(&cart(), &said(rule, 0).scope));
+    assert_eq!(under(Some("get")), Some(3));
+    assert_eq!(under(Some("put")), Some(2));
+    assert_eq!(under(None), Some(2));
+    let mut elsewhere = said(None, 0).scope;
+    elsewhere.route = Arc::new(PolicyRef {
+        name: "web".into(),
+        ..(*route()).clone()
+    });
+    assert_eq!(limit(fronts.under(&cart(), &elsewhere)), Some(1));
 }
 
 #[test]
@@ -119,7 +135,7 @@ fn the_same_figures_are_one_front_with_whatever_is_said_of_classes() {
     let (get, put) = (by(&fronts, "get").unwrap(), by(&fronts, "put").unwrap());
     assert!(Rc::ptr_eq(&get.front, &put.front));
     assert_ne!(get.rules.fairness, put.rules.fairness);
-    assert_eq!(names(&fronts), ["", "api"]);
+    assert_eq!(names(&fronts), ["", "shop/api"]);
 }
 
 #[test]
@@ -152,5 +168,5 @@ fn a_service_at_several_ports_is_one() {
     let inbound = inbound(Some(1), vec![said(None, 2)]);
     let twice = [&inbound, &inbound].into_iter();
     let fronts = Fronts::new(twice, Standing::Acting, &Fronts::default(), Clock::start());
-    assert_eq!(names(&fronts), ["", "api"]);
+    assert_eq!(names(&fronts), ["", "shop/api"]);
 }
