@@ -9,15 +9,18 @@ import pytest_asyncio
 
 from tests.support.callee import NAME, Callee, called
 from tests.support.commandline import breakwater
-from tests.support.documents import backpressure, http_route, service
+from tests.support.documents import backpressure, http_route, rate_limit, service
+from tests.support.fleet import named
 from tests.support.governed import route_target, under
 from tests.support.metrics import measured
 from tests.support.rawclient import fetch
-from tests.support.readiness import that, until
+from tests.support.readiness import Condition, that, until
 from tests.support.refusal import reason, refusal
 from tests.support.upstream import OK, Until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ADMIT_RATE = "breakwater-admit-rate"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -141,3 +144,58 @@ async def test_in_shadow_a_route_has_a_queue_that_only_reports(callee: Callee) -
     assert page.total("breakwater_shadow_shed_total", route="test/api/get") == 1
     assert page.total("breakwater_shadow_shed_total") == 1
     await callee.fleet.remove("tried")
+
+
+async def test_an_adaptive_limit_of_a_route_follows_the_queue_of_that_route(callee: Callee) -> None:
+    await callee.admits(concurrency={"limit": 9}, queue={"capacity": 4})
+    adaptive = {"min": 10, "max": 200, "target": {"queuePercent": 25}}
+    figure = [{"name": "moving", "concurrency": 100, "adaptive": adaptive}]
+    await callee.fleet.put(
+        "moving",
+        backpressure("narrow", route_target("api", "get"), concurrency={"limit": 1}, queue={"capacity": 4}),
+        rate_limit("of-get", route_target("api", "get"), limits=figure),
+        rate_limit("of-put", route_target("api", "put"), limits=figure),
+        rate_limit("of-all", service(NAME), limits=figure),
+    )
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        clients = [await callee.ask(calls, f"/get/{number}") for number in range(4)]
+        await waiting(callee, "test/api/get", 3)
+        await until(moved(callee), timeout_seconds=60)
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200] * 4
+    await callee.rests()
+    await callee.fleet.remove("moving")
+
+
+def moved(callee: Callee) -> Condition:
+    """Return the condition that the limit of the rule whose queue is full fell, and the others rose."""
+
+    async def holds() -> bool:
+        answer = await callee.fleet.ask("ListLimits", {"service": named("test/callee")})
+        figures = {one["limit"]["policy"]["name"]: int(one["limit"]["capacity"]) for one in answer["limits"]}
+        return figures["of-get"] < 100 < min(figures["of-put"], figures["of-all"])
+
+    return holds
+
+
+async def test_what_is_throttled_of_a_route_is_told_to_nobody(callee: Callee) -> None:
+    await callee.admits(concurrency={"limit": 9})
+    throttle = {"capacity": 4, "mode": "Throttle", "throttleFrom": 25}
+    own = backpressure("throttled", route_target("api", "get"), concurrency={"limit": 1}, queue=throttle)
+    await callee.fleet.put("throttled", own)
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        clients = [await callee.ask(calls, "/get/1")]
+        await arrived(callee, 1)
+        for count in (1, 2):
+            clients.append(await callee.ask(calls, "/get/2"))
+            await waiting(callee, "test/api/get", count)
+        refused = await callee.get("/get/3")
+        assert (reason(refused), refused.text(ADMIT_RATE)) == ("queue.throttled", None)
+        clients.append(await callee.ask(calls, "/put/1"))
+        gate.set()
+        answers = [await client.response() for client in clients]
+    assert [(answer.status, answer.text(ADMIT_RATE)) for answer in answers] == [(200, None)] * 4
+    await callee.rests()
+    await callee.fleet.remove("throttled")

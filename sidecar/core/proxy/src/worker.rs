@@ -21,7 +21,7 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::across::Across;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, Protocol, ServiceName};
+use crate::config::{Config, Protocol, Scope, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
@@ -470,9 +470,9 @@ impl Worker {
                     });
                 }
                 cluster.limits.resources.observe(&self.gauges);
-                let used = Used {
+                let used = |scope: Option<&Scope>| Used {
                     cpu: self.gauges.read(Resource::Cpu),
-                    queue: cluster.queue_used(),
+                    queue: live.queue_used(cluster, scope),
                 };
                 cluster.limits.adapt(used, self.moment(now_ns));
                 cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));

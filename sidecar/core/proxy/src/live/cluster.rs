@@ -75,9 +75,10 @@ impl Cluster {
         }
     }
 
-    /// How much of the queue is taken that requests pass after their limits; none where there is none.
-    pub(crate) fn queue_used(&self) -> Option<Percent> {
-        let places = match &self.front {
+    /// How much of the queue is taken that requests pass after their limits, in front of the application where it has
+    /// one; none where there is none.
+    pub(super) fn queue_used(&self, front: Option<&Approach>) -> Option<Percent> {
+        let places = match front {
             Some(approach) => approach
                 .front
                 .look(|front| (front.depth() + front.held(), front.capacity())),

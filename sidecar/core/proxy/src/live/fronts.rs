@@ -107,6 +107,13 @@ impl Fronts {
             .map(Place::approach)
     }
 
+    /// How requests of a route or of a rule do, as far as nothing is said of fewer of them.
+    pub(super) fn under(&self, service: &ServiceName, scope: &Scope) -> Option<&Approach> {
+        let is_it = |place: &&Place| place.scope.as_ref() == Some(scope);
+        let own = self.of(service).find(is_it).map(Place::approach);
+        own.or_else(|| self.broader(service, scope))
+    }
+
     /// How requests of a rule do.
     pub(crate) fn by(&self, service: &ServiceName, rule: &RouteRule) -> Option<&Approach> {
         let covers = |scope: &Scope| scope.covers(rule);

@@ -8,7 +8,7 @@ use policy::rate_limit::adaptive::{Adaptive, INTERVAL_NS, Mean};
 use policy::{Moment, Percent};
 
 use super::{Limits, Rule};
-use crate::config::{Follows, Limit};
+use crate::config::{Follows, Limit, Scope};
 
 const P99: Percent = Percent::new(99);
 
@@ -58,7 +58,7 @@ impl Limits {
     }
 
     /// Sees what is used, once a second, and moves the figures whose time has come; what was charged stays so.
-    pub(crate) fn adapt(&self, used: Used, at: Moment) {
+    pub(crate) fn adapt(&self, used: impl Fn(Option<&Scope>) -> Used, at: Moment) {
         for rule in &self.rules {
             let Some(moving) = &rule.adaptive else {
                 continue;
@@ -67,6 +67,7 @@ impl Limits {
                 let latency = self.latency.as_ref()?;
                 latency.borrow_mut().quantile_ns(P99, at.now_ns)
             };
+            let used = used(rule.stated.scope());
             if moving.borrow_mut().adapt(used, p99_ns, at.now_ns) {
                 let params = rule.params(self.members.get());
                 self.usage.reconfigure(rule.slot, params, at);

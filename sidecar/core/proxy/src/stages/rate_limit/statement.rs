@@ -65,7 +65,12 @@ impl Statement {
 
     /// The route, or the rule of one, whose requests it is for; none: every request of the service.
     pub(crate) fn route(&self) -> Option<String> {
-        self.reach.only.as_ref().map(Scope::to_string)
+        self.scope().map(Scope::to_string)
+    }
+
+    /// The same, as it is.
+    pub(super) const fn scope(&self) -> Option<&Scope> {
+        self.reach.only.as_ref()
     }
 
     /// Goes on counting where the limit was before it was edited.
