@@ -1,10 +1,12 @@
 """Connections to an upstream are pooled, and bounded in number, age, rest and use."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.support.caller import Caller
+from tests.support.fleet import named
 from tests.support.rawclient import fetch
 from tests.support.readiness import that, until
 from tests.support.refusal import reason
@@ -40,10 +42,21 @@ async def test_who_gets_no_connection_in_time_is_refused(caller: Caller) -> None
         await caller.may_call("none", upstream.port, connectionPool={"maxConnections": 1}, timeouts=timeouts)
         first = tasks.create_task(caller.get("none"))
         await until(that(lambda: len(upstream.requests) == 1))
+        told = await explained(caller, "none")
+        assert told["text"] == "1 of 1 in use, 0 waiting for one; who needs another waits at most 100ms"
+        assert told["policy"]["name"] == "none"
         response = await caller.get("none")
         assert (response.status, reason(response)) == (503, "bulkhead.connections")
         gate.set()
         assert (await first).status == 200
+
+
+async def explained(caller: Caller, name: str) -> dict[str, Any]:
+    """What `explain` says of the connections to a service."""
+    ends = {"from": named("test/caller"), "to": named(f"test/{name}")}
+    told = await caller.fleet.ask("Explain", {**ends, "method": "GET", "path": "/"})
+    steps = [step for hop in told["hops"] for step in hop["answer"]["steps"]]
+    return next(step for step in steps if step["stage"] == "connections")
 
 
 async def test_a_connection_ends_after_its_requests(caller: Caller) -> None:

@@ -1,5 +1,6 @@
 //! What would happen to a request now: the stages asked in their order, none of them charged.
 
+mod connections;
 mod limits;
 mod rule;
 
@@ -91,6 +92,7 @@ impl Telling<'_> {
             self.foreseen(cluster);
         }
         self.endpoint(cluster)?;
+        self.connections(cluster)?;
         self.timeout(cluster);
         Ok(())
     }
@@ -104,13 +106,13 @@ impl Telling<'_> {
         self.breaker(cluster)
     }
 
-    /// What a call meets in shadow, up to its endpoint where that is chosen by other rules.
+    /// What a call meets in shadow; its endpoint too where that is chosen by other rules.
     fn choices(&mut self, shadow: &Cluster) -> Result<(), Refused> {
         self.calls(shadow)?;
-        if shadow.ports.is_empty() {
-            return Ok(());
+        if !shadow.ports.is_empty() {
+            self.endpoint(shadow)?;
         }
-        self.endpoint(shadow)
+        self.connections(shadow)
     }
 
     /// How a call stands with the policies in shadow.

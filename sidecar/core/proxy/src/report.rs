@@ -337,7 +337,8 @@ pub struct Explanation {
 /// One stage's part.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The stage: route, rule, deadline, limits, bulkhead, budget, hedge, breaker, endpoint, timeout.
+    /// The stage: route, rule, deadline, limits, bulkhead, budget, hedge, breaker, endpoint, connections,
+    /// timeout.
     pub stage: &'static str,
     /// What it would do, in words, with live figures.
     pub text: String,
