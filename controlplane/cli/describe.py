@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from controlplane.cli import endpoint_figures, fault_figures, figures, limit_figures, options, route_figures
+from controlplane.cli import (
+    breaker_figures,
+    endpoint_figures,
+    fault_figures,
+    figures,
+    limit_figures,
+    options,
+    route_figures,
+)
 from controlplane.cli.check import problem_line
 from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 app = typer.Typer(help="Effective settings of a service, or the state of a policy.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(help="Name, or NAMESPACE/NAME.")]
@@ -43,7 +51,7 @@ def service(
     found = answer["service"]
     print_lines(_service(found))
     rows = list(figures.settings(answer))
-    rows += [_breaker(one) for one in breakers]
+    rows += map(breaker_figures.row, breakers)
     rows += [_left_out(one) for one in called if not one["endpoint"]["ready"]]
     rows += [
         row for rules in answer["inboundLimits"] for row in limit_figures.rows(rules, answer["enforcers"])
@@ -83,14 +91,6 @@ def _service(found: dict[str, Any]) -> Iterator[str]:
         yield f"CONFLICT  {conflict['field']}: {losers} disagree with {conflict['winner']}, the newest"
 
 
-def _breaker(one: dict[str, Any]) -> list[str]:
-    breaker = one["breaker"]
-    scope = f"endpoint {breaker['endpoint']}" if breaker["endpoint"] else "service"
-    if breaker["route"]:
-        scope = f"route {breaker['route']}"
-    return [f"breaker.{scope} (state)", figures.state(breaker["state"]), f"sidecar {one['instance']}"]
-
-
 def _left_out(one: dict[str, Any]) -> list[str]:
     endpoint = one["endpoint"]
     why = f"{endpoint_figures.state(endpoint)}: {endpoint_figures.cause(endpoint) or 'others go first'}"
@@ -118,25 +118,39 @@ def route(
         ]
         leads_to = route_figures.destinations(answers)
         answers_there = [client.call("GetEffectivePolicy", {"service": one}) for one in leads_to]
-    own = [
-        (answer["service"]["name"], backend)
-        for answer in answers
-        for backend in answer["backends"]
-        if this.items() <= backend["route"].items()
-    ]
+        own = [
+            (answer["service"]["name"], backend)
+            for answer in answers
+            for backend in answer["backends"]
+            if this.items() <= backend["route"].items()
+        ]
+        breakers = _breakers(client, [backend for _, backend in own])
     if output in {Format.JSON, Format.YAML}:
         items = [{"parent": parent, **backend} for parent, backend in own]
-        show_document({"kind": "RouteStatus", **found["policy"], "backends": items}, output)
+        show_document(
+            {"kind": "RouteStatus", **found["policy"], "backends": items, "breakers": breakers}, output
+        )
         return
     accepted = next(one for one in found["policy"]["conditions"] if one["type"] == "Accepted")
     parents = ", ".join(dict.fromkeys(figures.service(parent) for parent, _ in own)) or "-"
     print_lines([f"{kind} {figures.service(this)}  ->  Service {parents} ({accepted['reason']})"])
     rows = [row for _, backend in own for row in route_figures.rows(backend)]
     rows += route_figures.scoped_rows([*answers, *answers_there], this)
+    rows += breaker_figures.route_rows(breakers, this)
     columns = ("FIELD", "VALUE", "FROM")
     show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
     if accepted["message"]:
         print_lines([f"WARNING  {accepted['message']}"])
+
+
+def _breakers(client: AdminClient, backends: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The breakers of the services that rules lead to."""
+    named = {figures.service(one["service"]): one["service"] for one in backends if one.get("service")}
+    return [
+        breaker
+        for service in named.values()
+        for breaker in client.call("ListBreakers", {"service": service})["breakers"]
+    ]
 
 
 @app.command("policy")
