@@ -60,6 +60,18 @@ class Sidecars:
         ]
         return sorted(found, key=_endpoint_order)
 
+    async def routes(
+        self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName | None
+    ) -> list[admin_pb2.AppliedRoute]:
+        """Rules as they are in force in the sidecars that answer, sorted by service, route and sidecar."""
+        request = sidecar_admin_pb2.ListSidecarRoutesRequest(service=service)
+        found = [
+            admin_pb2.AppliedRoute(instance=result.instance, route=route)
+            for result in await self._answers(where, command_pb2.Command(list_routes=request))
+            for route in result.list_routes.routes
+        ]
+        return sorted(found, key=_route_order)
+
     async def hosts(
         self, where: Mapping[str, ReplicaId], service: registry_pb2.ServiceName
     ) -> list[admin_pb2.SidecarHost]:
@@ -105,6 +117,11 @@ def _endpoint_order(one: admin_pb2.CalledEndpoint) -> tuple[str, ...]:
     endpoint = one.endpoint
     service = endpoint.service
     return service.namespace, service.name, endpoint.instance, endpoint.address, one.instance
+
+
+def _route_order(one: admin_pb2.AppliedRoute) -> tuple[str, ...]:
+    service, route = one.route.service, one.route.route
+    return service.namespace, service.name, route.namespace, route.name, one.instance
 
 
 def _breaker_order(one: admin_pb2.SidecarBreaker) -> tuple[str, ...]:

@@ -272,9 +272,20 @@ class AdminServer(AdminServiceServicer):
         del context
         service = codec.find_service(request.service)
         asked = await self._asked(service, ResourceType.OUTBOUND)
-        where = {one: at for one, at in asked.value.items() if request.instance in {"", one}}
+        where = _only(asked.value, request.instance)
         endpoints = await self._sidecars.endpoints(where, request.service if service else None)
         return pb.ListCalledEndpointsResponse(endpoints=endpoints, unanswered=asked.unanswered)
+
+    async def ListAppliedRoutes(
+        self, request: pb.ListAppliedRoutesRequest, context: _Context
+    ) -> pb.ListAppliedRoutesResponse:
+        """Rules of routes as they are in force in the sidecars that answer."""
+        del context
+        service = codec.find_service(request.service)
+        asked = await self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
+        where = _only(asked.value, request.instance)
+        routes = await self._sidecars.routes(where, request.service if service else None)
+        return pb.ListAppliedRoutesResponse(routes=routes, unanswered=asked.unanswered)
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: _Context) -> pb.ListLimitsResponse:
         """Limits of the sidecars that answer."""
@@ -382,3 +393,8 @@ class AdminServer(AdminServiceServicer):
             return hop.answer.forwarded
         response.notes.append(f"no sidecar of {service} answers; see `breakwater proxy-status`")
         return True
+
+
+def _only(where: Mapping[str, ReplicaId], instance: str) -> Mapping[str, ReplicaId]:
+    """The sidecar of that name among these, or all where none is named."""
+    return {one: at for one, at in where.items() if instance in {"", one}}

@@ -92,6 +92,12 @@ async def test_a_rule_and_its_route_have_queues_of_their_own(callee: Callee) -> 
     assert "rule api/get queue.capacity 1 BackpressurePolicy test/of-rule (Rule)" in rows
     assert "rule api/get concurrency.limit 2 BackpressurePolicy test/of-route (Route)" in rows
     assert "route api concurrency.limit 2 BackpressurePolicy test/of-route (Route)" in rows
+    shown = await breakwater("proxy-config", "routes", admin=callee.fleet.plane.admin)
+    rows = [" ".join(line.split()) for line in shown.out.splitlines()]
+    of_get = (
+        "test/callee inbound test/api/get /get* test/callee x1 BackpressurePolicy test/of-rule (backpressure)"
+    )
+    assert any(row.startswith(of_get) for row in rows)
     await callee.fleet.remove("of-routes")
 
 

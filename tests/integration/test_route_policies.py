@@ -1,6 +1,7 @@
 """Rehearsals of routes and of rules, and the breakers that these have for themselves, on live traffic."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -167,3 +168,35 @@ async def test_explain_tells_a_caller_the_limits_and_rehearsals_of_a_rule(caller
         assert "test/drill" in of_b
         assert "418" in of_b
         assert "of-a" not in of_b
+
+
+async def test_the_rules_that_a_sidecar_goes_by_are_shown_with_what_is_in_force(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        await caller.may_call("held", upstream.port)
+        await caller.may_call("held-next", upstream.port)
+        split = {"backendRefs": [backend("held", 3), backend("held-next", 1)]}
+        await caller.fleet.put(
+            "held-policies",
+            http_route("held", external("held"), under("/a", "a", **split), under("/b", "b")),
+            resilience("of-held", external("held"), timeouts={"request": "5s"}),
+            resilience("held-a", route_target("held", "a"), retry={"attempts": 2}),
+            fault("held-drill", route_target("held", "b"), delay="1ms", mode="Shadow"),
+        )
+        assert [(await caller.get("held", "/a")).status for _ in range(4)] == [200] * 4
+        answer = await caller.fleet.ask("ListAppliedRoutes", {"service": named("test/held")})
+        [instance] = {one["instance"] for one in answer["routes"]}
+        admin = caller.fleet.plane.admin
+        asked = "proxy-config", "routes", instance, "--service", "test/held"
+        shown = await breakwater(*asked, admin=admin)
+        rows = [" ".join(line.split()) for line in shown.out.splitlines()[1:]]
+        drill = "FaultPolicy test/held-drill (fault in shadow)"
+        of_a, of_held = "ResiliencePolicy test/held-a (retry)", "ResiliencePolicy test/of-held (timeouts)"
+        assert rows == [
+            f"test/held outbound test/held/a /a* test/held:80 x3 {of_a}, {of_held} {instance}",
+            f"test/held outbound test/held/a /a* test/held-next:80 x1 {of_a} {instance}",
+            f"test/held outbound test/held/b /b* test/held x1 {drill}, {of_held} {instance}",
+        ]
+        told = json.loads((await breakwater(*asked, "-o", "json", admin=admin)).out)
+        assert [one["route"]["rule"] for one in told["items"]] == ["a", "b"]
+        nobody = await breakwater("proxy-config", "routes", "nobody", admin=admin)
+        assert "no sidecar goes by a rule" in nobody.out + nobody.talk

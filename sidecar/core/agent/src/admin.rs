@@ -114,6 +114,13 @@ impl SidecarAdminService for Operator {
             .map(Response::new)
     }
 
+    async fn list_sidecar_routes(
+        &self,
+        request: Request<ListSidecarRoutesRequest>,
+    ) -> Result<Response<ListSidecarRoutesResponse>, Status> {
+        self.routes(request.into_inner()).await.map(Response::new)
+    }
+
     async fn get_stats(
         &self,
         _: Request<GetStatsRequest>,

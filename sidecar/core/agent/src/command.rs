@@ -57,6 +57,7 @@ async fn answer(operator: &Operator, command: Command) -> Result<Answer, Status>
         Order::ListBreakers(request) => Answer::ListBreakers(operator.breakers(request).await?),
         Order::ListLimits(request) => Answer::ListLimits(operator.limits(request).await?),
         Order::ListEndpoints(request) => Answer::ListEndpoints(operator.endpoints(request).await?),
+        Order::ListRoutes(request) => Answer::ListRoutes(operator.routes(request).await?),
         Order::ForceBreaker(request) => {
             Answer::ForceBreaker(operator.force_breaker(request).await?)
         }

@@ -7,7 +7,7 @@ use policy::breaker::{Counts, State};
 use policy::outlier::Cause;
 use policy::rate_limit::Rate;
 use prost_types::Timestamp;
-use proxy::config::{PolicyRef, ServiceName};
+use proxy::config::{PolicyRef, RouteMirror, ServiceName};
 use proxy::report;
 
 use crate::mesh;
@@ -172,6 +172,43 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         others_unhealthy: others.unhealthy,
         breaker: status.breaker.map(|(at, _)| state(at).into()),
         breaker_remaining: status.breaker.and_then(|(_, left)| duration(left?)),
+    }
+}
+
+pub(crate) fn route(status: &report::RouteStatus) -> mesh::RouteStatus {
+    mesh::RouteStatus {
+        direction: direction(status.direction).into(),
+        service: Some(service(&status.service)),
+        route: Some(policy_ref(&status.route)),
+        rule: status.rule.to_string(),
+        ports: status.ports.iter().copied().map(Into::into).collect(),
+        matches: status.matches.clone(),
+        backends: status.backends.iter().map(backend).collect(),
+        mirrors: status.mirrors.iter().map(mirror).collect(),
+    }
+}
+
+fn backend(status: &report::BackendStatus) -> mesh::RouteBackendStatus {
+    let policy = |it: &report::BlockPolicy| mesh::BlockPolicy {
+        block: it.block.to_owned(),
+        policy: Some(policy_ref(&it.policy)),
+        is_shadow: it.is_shadow,
+    };
+    mesh::RouteBackendStatus {
+        service: status.service.as_ref().map(service),
+        port: status.port.unwrap_or_default().into(),
+        weight: status.weight,
+        is_held: status.is_held,
+        policies: status.policies.iter().map(policy).collect(),
+    }
+}
+
+fn mirror(mirror: &RouteMirror) -> mesh::RouteMirror {
+    mesh::RouteMirror {
+        service: Some(service(&mirror.service)),
+        port: mirror.port.into(),
+        numerator: mirror.numerator,
+        denominator: mirror.denominator,
     }
 }
 

@@ -119,6 +119,21 @@ impl Operator {
         })
     }
 
+    pub(crate) async fn routes(
+        &self,
+        request: mesh::ListSidecarRoutesRequest,
+    ) -> Result<mesh::ListSidecarRoutesResponse> {
+        let only = encode::decode_service(request.service);
+        let mut all = self.proxy.routes().await.map_err(ended)?;
+        all.retain(|status| {
+            only.as_ref()
+                .is_none_or(|service| *service == status.service)
+        });
+        Ok(mesh::ListSidecarRoutesResponse {
+            routes: all.iter().map(encode::route).collect(),
+        })
+    }
+
     pub(crate) async fn stats(&self) -> Result<mesh::GetStatsResponse> {
         let stats = self.proxy.stats().await.map_err(ended)?;
         let families = self.metrics.join(stats.families);

@@ -5,6 +5,7 @@
 //! The first entry that a request meets decides.
 
 mod matcher;
+mod words;
 
 pub use matcher::{Field, Matcher, Path, Request, Text};
 

@@ -1,10 +1,12 @@
 //! What a worker counts and holds, copied out as families and statuses.
 
 mod families;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::routes::routes;
 use crate::live::Cluster;
 use crate::report::{BreakerStatus, EndpointStatus, LimitStatus, Stats};
 use crate::stages::breaker::Guard;

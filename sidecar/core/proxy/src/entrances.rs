@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::{Inbound, InboundRoutes};
+use crate::config::{Inbound, InboundRoutes, ServiceName};
 use crate::front::Approach;
 use crate::host;
 use crate::live::Fronts;
@@ -70,6 +70,15 @@ impl Entrances {
             })
         };
         Some(same.map_or_else(build, Rc::clone))
+    }
+
+    /// Every way in, with the service whose calls come by it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ServiceName, &Rc<Entrance>)> {
+        let routes = self.inbound.routes.iter().zip(&self.routes);
+        routes.flat_map(|(told, (_, entrances))| {
+            let service = &told.service;
+            entrances.iter().map(move |entrance| (service, entrance))
+        })
     }
 
     /// The way in by the rule that a request falls under.

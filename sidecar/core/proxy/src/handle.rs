@@ -12,7 +12,7 @@ use crate::config::{Config, ServiceName};
 use crate::connections::Phase;
 use crate::report::{
     BreakerStatus, Decision, Direction, EndpointStatus, Explanation, LimitStatus, OthersHealth,
-    OwnHealth, Question, Stats,
+    OwnHealth, Question, RouteStatus, Stats,
 };
 use crate::settings::{Settings, StartError};
 use crate::worker;
@@ -119,6 +119,7 @@ pub(crate) enum Order {
     Breakers(oneshot::Sender<Vec<BreakerStatus>>),
     Limits(oneshot::Sender<Vec<LimitStatus>>),
     Endpoints(oneshot::Sender<Vec<EndpointStatus>>),
+    Routes(oneshot::Sender<Vec<RouteStatus>>),
     Decisions(usize, oneshot::Sender<Vec<Decision>>),
     Explain(Question, oneshot::Sender<Explanation>),
     Force(Force, oneshot::Sender<Option<BreakerStatus>>),
@@ -195,6 +196,14 @@ impl Handle {
     /// The worker has ended.
     pub async fn endpoints(&self) -> Result<Vec<EndpointStatus>, Ended> {
         self.ask(Order::Endpoints).await
+    }
+
+    /// Every rule of the routes in force, sorted by service, then by route, those of one in their order.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub async fn routes(&self) -> Result<Vec<RouteStatus>, Ended> {
+        self.ask(Order::Routes).await
     }
 
     /// The most recent refusals, newest first, at most `count` and 256.

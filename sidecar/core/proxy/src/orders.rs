@@ -31,6 +31,7 @@ fn obey(worker: &Rc<Worker>, order: Order) {
         Order::Stats(reply) => answer(reply, census::stats(worker)),
         Order::Breakers(reply) => answer(reply, census::breakers(worker)),
         Order::Limits(reply) => answer(reply, census::limits(worker)),
+        Order::Routes(reply) => answer(reply, census::routes(worker)),
         Order::Endpoints(reply) => answer(reply, census::endpoints(worker)),
         Order::Decisions(count, reply) => answer(reply, worker.journal.decisions(count)),
         Order::Explain(question, reply) => answer(reply, explain::explain(worker, &question)),

@@ -261,3 +261,25 @@ fn the_longer_service_wins_then_the_longer_method() {
         Some(1)
     );
 }
+
+#[test]
+fn a_match_reads_as_people_write_it() {
+    let expression = |source| Text::expression(source).unwrap();
+    let full = Matcher {
+        path: Some(Path::Prefix(b"/cart".as_slice().into())),
+        method: Some(b"GET".as_slice().into()),
+        headers: vec![field("x-user", "42")],
+        queries: vec![Field {
+            name: "page".into(),
+            value: expression("[0-9]+"),
+        }],
+    };
+    assert_eq!(full.to_string(), "GET /cart* x-user=42 ?page=~[0-9]+");
+    let call = path(Path::Call {
+        service: Some(exact("a.B")),
+        method: None,
+    });
+    assert_eq!(call.to_string(), "a.B/*");
+    assert_eq!(path(Path::Whole(expression("/c.*"))).to_string(), "~/c.*");
+    assert_eq!(Matcher::default().to_string(), "*");
+}

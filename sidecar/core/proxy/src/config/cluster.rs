@@ -8,8 +8,8 @@ use policy::condition::Conditions;
 use policy::{admission, breaker, budget, bulkhead, hedge, retry};
 
 use super::{
-    Balancing, Block, Fallback, Fault, Groups, HealthCheck, LimitRules, Outliers, Protocol, Reach,
-    RouteRule, ServiceName,
+    Balancing, Block, Fallback, Fault, Groups, HealthCheck, LimitRules, Outliers, PolicyRef,
+    Protocol, Reach, RouteRule, ServiceName,
 };
 
 /// A service as this sidecar's workload calls it. A block that is `None` means no such behaviour.
@@ -87,6 +87,31 @@ impl Cluster {
             routes: Vec::new(),
             endpoints: Vec::new(),
         }
+    }
+
+    /// The policy behind each block that is there, by the name of the block.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = (&'static str, &Arc<PolicyRef>)> {
+        fn of<T>(block: Option<&Block<T>>) -> Option<&Arc<PolicyRef>> {
+            block?.policy.as_ref()
+        }
+        let blocks = [
+            ("timeouts", of(self.timeouts.as_ref())),
+            ("retry", of(self.retry.as_ref())),
+            ("hedge", of(self.hedge.as_ref())),
+            ("breaker.service", of(self.service_breaker.as_ref())),
+            ("breaker.endpoint", of(self.endpoint_breaker.as_ref())),
+            ("outlierDetection", of(self.outliers.as_ref())),
+            ("loadBalancing", of(self.balancing.as_ref())),
+            ("admissionControl", of(self.admission.as_ref())),
+            ("instanceGroups", of(self.groups.as_ref())),
+            ("healthCheck", of(self.health_check.as_ref())),
+            ("bulkhead", of(self.bulkhead.as_ref())),
+            ("connectionPool", of(self.pool.as_ref())),
+            ("fallback", of(self.fallback.as_ref())),
+        ];
+        blocks
+            .into_iter()
+            .filter_map(|(name, policy)| Some((name, policy?)))
     }
 
     /// Whether endpoints are chosen by the same rules.
