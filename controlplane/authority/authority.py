@@ -57,19 +57,17 @@ class Authority:
         )
 
     async def refresh(self) -> None:
-        """Takes up what is kept, and replaces what is due.
+        """Takes up what is kept, and replaces what is due: a certificate also while nothing can be reached.
 
         Raises:
-            AuthorityError: what is kept is out of reach, or unreadable.
+            AuthorityError: what is kept is out of reach, or unreadable, or roots cannot be published.
         """
-        for _ in range(_ATTEMPTS):
-            if await self._settle():
-                break
-        else:
-            raise AuthorityError("expected to agree on roots with other control planes, found none")
-        bundle = _bundle(self._roots)
-        await self._keep.publish(bundle)
-        self._issue()
+        try:
+            await self._agree()
+            await self._keep.publish(_bundle(self._roots))
+        finally:
+            if self._roots:
+                self._issue()
 
     async def run(self) -> None:
         """Refreshes until cancelled; what it has serves while nothing can be reached."""
@@ -79,6 +77,12 @@ class Authority:
                 await self.refresh()
             except AuthorityError as error:
                 log.warning("authority not refreshed", reason=str(error))
+
+    async def _agree(self) -> None:
+        for _ in range(_ATTEMPTS):
+            if await self._settle():
+                return
+        raise AuthorityError("expected to agree on roots with other control planes, found none")
 
     async def _settle(self) -> bool:
         """Takes up the roots, with another one where that is due; false if somebody else was faster."""

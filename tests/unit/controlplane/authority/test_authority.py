@@ -93,6 +93,25 @@ async def test_for_years_whoever_trusts_last_weeks_roots_trusts_todays_certifica
     assert len(seen) >= 4
 
 
+@pytest.mark.parametrize("what", ["load", "publish"])
+async def test_a_certificate_is_replaced_also_while_nothing_can_be_reached(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, calendar = MemoryKeep(), Calendar()
+    one = authority(keep, calendar)
+    await one.refresh()
+
+    async def fail(*_: object) -> None:
+        raise AuthorityError("out of reach")
+
+    monkeypatch.setattr(keep, what, fail)
+    for _ in range(4):
+        calendar.pass_days(5)
+        with pytest.raises(AuthorityError):
+            await one.refresh()
+        verify(one.credentials.certificate, keep.published, calendar)
+
+
 async def test_several_make_one_next_root() -> None:
     keep, calendar = MemoryKeep(), Calendar()
     one, other = authority(keep, calendar), authority(keep, calendar)
