@@ -27,6 +27,7 @@ REASONS: Final = frozenset(
 """What people should hear of without asking."""
 
 _NOTE_MAX: Final = 1024
+_NAME_MAX: Final = 230  # with the rest, less than the 253 characters of a name
 _CONFLICT: Final = 409
 _CLUSTER_NAMESPACE: Final = "default"  # where events about what lies in none are kept
 
@@ -49,9 +50,10 @@ class Happening:
 
     @property
     def event_name(self) -> str:
-        """The same for the same happening, so that it is one event."""
+        """The same for the same happening, so that it is one event; of a long name, its beginning."""
         text = f"{self.uid} {self.reason} {self.note}"
-        return f"{self.name.name}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        beginning = self.name.name[:_NAME_MAX].rstrip(".-")
+        return f"{beginning}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 class _Series(Struct, frozen=True):
