@@ -175,6 +175,7 @@ class LimitsMachine:
         self.models = [Model(first, self.clock), Model(second, self.clock)]
         self.limits = Limits([first, second])
         self.admitted: list[tuple[Admitted, list[Charged]]] = []
+        self.unanswered: list[tuple[Admitted, Ask, int]] = []
         self.last_keys: list[int | None] = [None, None]
         self.serial = 0
         self.pulse()
@@ -303,17 +304,25 @@ class LimitsMachine:
             stand for stand in expected if stand != "free"
         ]
 
-    @rule(limit=drawn.integers(0, 1), key=keys, cost=drawn.integers(0, 9))
-    def learn_the_cost_from_the_answer(self, limit: int, key: int | None, cost: int) -> None:
+    @rule(limit=drawn.integers(0, 1), key=keys)
+    def ask_at_a_cost_that_the_answer_tells(self, limit: int, key: int | None) -> None:
         model, ask = self.models[limit], Ask(limit=limit, key=key, cost=None)
         decision = self.limits.admit([ask], *self.now)
         if not isinstance(decision, Admitted):
             assert model.wait_ns(ask, None) is None
             return
         self.admit(decision, [ask], exempt=False)
+        self.unanswered.append((decision, ask, model.generation))
+
+    @precondition(lambda self: self.unanswered)
+    @rule(choice=numbers, cost=drawn.integers(0, 9))
+    def learn_the_cost_from_the_answer(self, choice: int, cost: int) -> None:
+        """Counts that began anew meanwhile are not those that were asked."""
+        decision, ask, generation = self.unanswered.pop(choice % len(self.unanswered))
         self.limits.charge_after(decision, cost, *self.now)
-        place = model.place(key)
-        if not isinstance(place, str):
+        model = self.models[ask.limit]
+        place = model.place(ask.key)
+        if generation == model.generation and not isinstance(place, str):
             model.cell(place).charge_after(cost, self.clock.now_ns)
 
     @rule(step_ns=steps)
