@@ -82,8 +82,8 @@ test: $(CORE_READY) rust-test tools ## unit, property, contract and integration 
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 property: $(CORE_READY) ## property tests with 100,000 sequences for each machine
-	@echo "property tests: about an hour; ARGS='-k bulkhead' is one machine, a minute or two"
-	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest --timeout=0 tests/property $(ARGS)
+	@echo "property tests: one to two hours; ARGS='-k bulkhead' is one machine, a few minutes"
+	@HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest --timeout=0 $(SIDE_BY_SIDE) tests/property $(ARGS)
 
 integration: $(CORE_READY) tools ## only the tests with real sockets and processes
 	@$(PYTHON) -m pytest tests/integration $(ARGS)

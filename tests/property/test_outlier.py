@@ -5,6 +5,8 @@ from fractions import Fraction
 from math import ceil
 from statistics import median
 
+from hypothesis import assume
+
 from sidecar.machines.balancer import (
     FailurePercentage,
     OutlierParams,
@@ -15,7 +17,7 @@ from sidecar.machines.balancer import (
 )
 from sidecar.machines.units import MILLISECOND_NS, SECOND_NS
 from tests.support import drawn
-from tests.support.sequences import assume, initialize, invariant, rule, shown
+from tests.support.sequences import initialize, invariant, rule, shown
 
 SEVERITY: dict[Signal, int] = {"success": 0, "failure": 1, "gateway_failure": 2, "connect_failure": 3}
 RAMP = (10, 25, 50)

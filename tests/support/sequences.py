@@ -5,26 +5,19 @@ sequence is some bytes for each step, from which rule and arguments follow, inst
 is far cheaper. What fails is shrunk as any example is, and tells its steps; a step of zeros is none. Some
 rules sit out each sequence, for what comes of many steps of few kinds. Functions marked `ending` check what
 comes of all of them.
-
-Where many thousands are shown, all but the first are plain chance: Hypothesis spends most of the time on
-keeping account of what it draws.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any, TypeAlias, TypeVar
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.errors import UnsatisfiedAssumption
 
 from tests.support.drawn import Choice, sampled_from, tuples
-from tests.support.examples import IS_THOROUGH
+from tests.support.examples import thousands
 
 START_BYTES = 32
-THOUSAND, THOROUGHLY = 1_000, 100_000
 SITS_OUT = sampled_from((False, False, False, True))
 
 Fact: TypeAlias = Callable[[Any], Any]
@@ -60,12 +53,6 @@ def ending() -> Callable[[Function], Function]:
     return _marking(Part("ending"))
 
 
-def assume(fact: bool) -> None:
-    """Leave a sequence of which it is not true."""
-    if not fact:
-        raise UnsatisfiedAssumption
-
-
 def _marking(part: Part) -> Callable[[Function], Function]:
     def mark(function: Function) -> Function:
         vars(function)["part"] = part
@@ -85,9 +72,9 @@ def precondition(fact: Fact) -> Callable[[Function], Function]:
 
 
 def shown(machine: type, *, steps: int = 10, count: int = 1, step_bytes: int = 16) -> Callable[[], None]:
-    """Return the test that shows a machine so many thousand sequences, thoroughly a hundred times as many.
+    """Return the test that shows a machine so many thousand sequences, of about so many steps each.
 
-    Each is of about so many steps; `step_bytes` have to be enough to choose a rule and its arguments.
+    `step_bytes` have to be enough to choose a rule and its arguments.
     """
     script = Script(machine)
 
@@ -98,36 +85,7 @@ def shown(machine: type, *, steps: int = 10, count: int = 1, step_bytes: int = 1
     each = st.binary(min_size=step_bytes, max_size=step_bytes)
     sequences = st.lists(each, min_size=steps // 2, max_size=steps + steps // 2)
     starts = st.binary(min_size=START_BYTES, max_size=START_BYTES)
-    moderate = settings(max_examples=THOUSAND * count, deadline=None)
-    drawn = moderate(given(start=starts, sequence=sequences)(test))
-
-    def thoroughly() -> None:
-        drawn()
-        for start, steps_of_one in plainly((THOROUGHLY - THOUSAND) * count, steps, step_bytes):
-            script.show(start, steps_of_one)
-
-    return thoroughly if IS_THOROUGH else drawn
-
-
-def plainly(count: int, steps: int, step_bytes: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield so many sequences of about so many steps, others each time, with what each starts from."""
-    chance = Random()  # noqa: S311 (no secret)
-    for _ in range(count):
-        length = chance.randint(steps // 2, steps + steps // 2)
-        sequence = [chance.getrandbits(8 * step_bytes) for _ in range(length)]
-        yield chance.getrandbits(8 * START_BYTES), sequence
-
-
-def fewest(steps: list[int], fails: Callable[[list[int]], bool]) -> list[int]:
-    """Return steps that still fail, none of which could be left out."""
-    size = len(steps)
-    while size:
-        at = 0
-        while at < len(steps):
-            fewer = steps[:at] + steps[at + size :]
-            steps, at = (fewer, at) if fails(fewer) else (steps, at + size)
-        size //= 2
-    return steps
+    return thousands(count)(given(start=starts, sequence=sequences)(test))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +128,6 @@ class Script:
         except Exception as error:
             error.add_note("\n".join([f"{self.machine.__name__}:", *map(text, told)]))
             raise
-
-    def show(self, start: int, steps: list[int]) -> None:
-        """Take a new machine through a sequence; an error notes the fewest of the steps that lead to one."""
-        if self._fails(start, steps):
-            self.play(start, fewest(steps, lambda fewer: self._fails(start, fewer)))
-
-    def _fails(self, start: int, steps: list[int]) -> bool:
-        try:
-            with suppress(UnsatisfiedAssumption):
-                self._play(start, steps, [])
-        except Exception:  # noqa: BLE001 (whatever a machine finds)
-            return True
-        return False
 
     def _play(self, start: int, steps: Iterable[int], told: list[Told]) -> None:
         machine = self.machine()

@@ -7,7 +7,6 @@ from tests.support.sequences import (
     Script,
     Told,
     ending,
-    fewest,
     initialize,
     invariant,
     precondition,
@@ -46,20 +45,6 @@ def test_what_fails_is_shrunk_to_the_steps_that_matter() -> None:
     told = caught.value.__notes__[0].splitlines()
     assert told[0] == "Counter:"
     assert told[1:] in (["start(first=3)", "leave()"], ["start(first=0)", "enter(more=3)", "leave()"])
-
-
-def test_of_a_sequence_by_chance_only_the_steps_that_matter_are_told() -> None:
-    came, went = 2, 1
-    with pytest.raises(AssertionError) as caught:
-        Script(Counter).show(0, [came, went, came + 4, came, came + 2, went, came])
-    told = caught.value.__notes__[0].splitlines()
-    assert told[:2] == ["Counter:", "start(first=0)"]
-    assert told[-1] == "leave()"
-    assert len(told) <= 5
-
-
-def test_what_is_left_fails_and_would_not_without_any_of_it() -> None:
-    assert fewest(list(range(20)), lambda steps: {3, 4, 11} <= set(steps)) == [3, 4, 11]
 
 
 def test_a_step_of_zeros_is_none_and_digits_choose_rule_and_arguments() -> None:
