@@ -15,6 +15,7 @@ from controlplane.errors import KubernetesError
 from controlplane.kubernetes.affected import differing
 from controlplane.kubernetes.call import APPLY, Call
 from controlplane.kubernetes.resources import SERVICES
+from controlplane.kubernetes.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,17 +41,17 @@ class Annotator:
         self._watched = watched
         self._mesh = mesh
         self._leader = leader
-        self._seen: object = None
+        self._seen = Seen()
 
     async def run(self) -> None:
         """Writes annotations until cancelled, whenever the lead is ours."""
         while True:
             await self._watched.clock.sleep(PERIOD_SECONDS)
-            inputs = id(self._mesh.snapshot), self._watched.index.taken, self._watched.territory.taken
+            inputs = self._mesh.snapshot, self._watched.index.taken, self._watched.territory.taken
             if not self._leader.is_leading:
-                self._seen = None
-            elif inputs != self._seen and await self._is_all_written():
-                self._seen = inputs
+                self._seen = Seen()
+            elif not self._seen.has(*inputs) and await self._is_all_written():
+                self._seen.note(*inputs)
 
     async def _is_all_written(self) -> bool:
         """Writes some; whether there are no more."""
