@@ -1,6 +1,12 @@
 //! Values that are taken, and the problems of those that are not.
 
+use std::time::Duration;
+
+use proxy::config::Protocol;
+
 use super::*;
+use crate::Level;
+use crate::settings::OwnPort;
 
 fn values(given: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
     let defaults: &[(&str, &[&str])] = &[
