@@ -19,31 +19,14 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
     let service = service(wire.service)?;
     let ports = each("ports", wire.ports, service_port)?;
     let mut cluster = Cluster {
-        service,
-        ports,
         idempotent_methods: wire
             .idempotent_methods
             .into_iter()
             .map(Into::into)
             .collect(),
-        timeouts: None,
-        retry: None,
-        hedge: None,
-        service_breaker: None,
-        endpoint_breaker: None,
-        outliers: None,
-        balancing: None,
-        admission: None,
-        groups: None,
-        health_check: None,
-        bulkhead: None,
-        pool: None,
-        fallback: None,
-        shadow: None,
         limits: limits::decode(own(wire.rate_limits, |rules| &rules.from, identity))?,
         faults: fault::decode(own(wire.faults, |rules| &rules.from, identity), identity)?,
-        routes: Vec::new(),
-        endpoints: Vec::new(),
+        ..Cluster::bare(service, ports)
     };
     let bare = cluster.clone();
     cluster.routes = each("routes", wire.routes, |rule| {
