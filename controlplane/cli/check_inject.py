@@ -40,7 +40,10 @@ _Pods = Annotated[list[str] | None, typer.Argument(help="Pods of the cluster; de
 _HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _COMPONENT = "app.kubernetes.io/part-of=breakwater,app.kubernetes.io/component=injector"
 _PROFILES = "/apis/breakwater.dev/v1alpha1/sidecarprofiles"
-_LATER = "it was made before it was to have one; restart it, as with `kubectl rollout restart`"
+_LATER = (
+    "it was made before it was to have one, or while no control plane answered; "
+    "restart it, as with `kubectl rollout restart`"
+)
 
 
 class _Row(NamedTuple):
