@@ -12,6 +12,7 @@ use crate::assembly::Assembly;
 use crate::departure::{Departure, Drain};
 use crate::doors::Doors;
 use crate::log::Log;
+use crate::process::give_back_start;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::status::{self, Status};
@@ -113,6 +114,7 @@ pub fn run(
     outputs: Outputs,
     started: impl FnOnce(Remote),
 ) -> Result<(), Error> {
+    give_back_start();
     let runtime = runtime()?;
     let log = Log::start(outputs.log)?;
     log.set_level(settings.log_level);
