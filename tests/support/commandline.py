@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CODE = "from controlplane.cli.main import run; run()"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 120
 TERMINAL = {"TERM": "xterm-256color", "COLUMNS": "200", "NO_COLOR": ""}
 
 
