@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.support.documents import rate_limit, service
 from tests.support.fleet import Fleet, fleet
@@ -21,6 +21,7 @@ from tests.support.state import (
     LOGS_INTO_A_PIPE,
     PREVIOUS,
     copy,
+    duplicate,
     empty,
     flip,
     let_write_nothing,
@@ -29,6 +30,8 @@ from tests.support.state import (
     words,
 )
 from tests.support.upstream import ScriptedUpstream
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RATE_PER_SECOND = 100
 LIMITS = [{"name": "all", "requests": 100_000, "per": "1s"}]
@@ -105,10 +108,10 @@ async def test_a_sidecar_that_never_had_a_configuration_says_so(tmp_path: Path) 
         assert not await answering(alone.http, path="/ready")()
 
 
-@asynccontextmanager
-async def left_alone(scratch: Path) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
-    """Run two sidecars until both have on disk a limit of 2,000 where there was 1,000; then end them all."""
-    async with ScriptedUpstream() as upstream, fleet(scratch) as mesh:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def ended(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
+    """Two sidecars that ended, as all else did, with a limit of 2,000 on disk where there was 1,000."""
+    async with ScriptedUpstream() as upstream, fleet(tmp_path_factory.mktemp("ended")) as mesh:
         left = await mesh.join("test/left", app_port=upstream.port)
         right = await mesh.join("test/right", app_port=upstream.port)
         for requests in (1000, 2000):
@@ -119,6 +122,20 @@ async def left_alone(scratch: Path) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
         for member in (left, right):
             await member.process.kill()
         yield left, right
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def left_alone(
+    ended: tuple[Sidecar, Sidecar], tmp_path: Path
+) -> AsyncIterator[tuple[Sidecar, Sidecar]]:
+    """The two as they ended; what a test does to their disks is undone after it."""
+    for member in ended:
+        member.process.clear()
+        duplicate(member.state, tmp_path / member.state.name)
+    yield ended
+    for member in ended:
+        await member.process.kill()
+        duplicate(tmp_path / member.state.name, member.state)
 
 
 async def limit(mesh: Fleet, requests: int) -> None:
@@ -151,47 +168,51 @@ async def starts_without_configuration(member: Sidecar) -> None:
     await until(tells(member, REFUSED))
 
 
-async def test_a_sidecar_serves_from_disk_when_nobody_is_there(tmp_path: Path) -> None:
-    async with left_alone(tmp_path) as (left, _):
-        await left.process.start()
-        await left.ready()
-        assert await quota(left) == 2000
+async def test_a_sidecar_serves_from_disk_when_nobody_is_there(left_alone: tuple[Sidecar, Sidecar]) -> None:
+    left, _ = left_alone
+    await left.process.start()
+    await left.ready()
+    assert await quota(left) == 2000
 
 
 @pytest.mark.parametrize("spoil", [empty, truncate, flip], ids=["empty", "truncated", "flipped"])
 async def test_the_generation_before_serves_when_the_newest_is_corrupt(
-    tmp_path: Path, spoil: Callable[[Path], None]
+    left_alone: tuple[Sidecar, Sidecar], spoil: Callable[[Path], None]
 ) -> None:
-    async with left_alone(tmp_path) as (left, _):
-        spoil(left.state / CURRENT)
-        expected = 1000 if "limit-1000" in words(left.state / PREVIOUS) else 2000
-        await left.process.start()
-        await left.ready()
-        assert await quota(left) == expected
-        await until(tells(left, REFUSED))
+    left, _ = left_alone
+    spoil(left.state / CURRENT)
+    expected = 1000 if "limit-1000" in words(left.state / PREVIOUS) else 2000
+    await left.process.start()
+    await left.ready()
+    assert await quota(left) == expected
+    await until(tells(left, REFUSED))
 
 
-async def test_a_corrupt_configuration_is_never_served(tmp_path: Path) -> None:
-    async with left_alone(tmp_path) as (left, _):
-        flip(only_current(left.state))
-        await starts_without_configuration(left)
+async def test_a_corrupt_configuration_is_never_served(left_alone: tuple[Sidecar, Sidecar]) -> None:
+    left, _ = left_alone
+    flip(only_current(left.state))
+    await starts_without_configuration(left)
 
 
-async def test_the_configuration_of_another_sidecar_is_never_served(tmp_path: Path) -> None:
-    async with left_alone(tmp_path) as (left, right):
-        copy(right.state, left.state)
-        await starts_without_configuration(left)
+async def test_the_configuration_of_another_sidecar_is_never_served(
+    left_alone: tuple[Sidecar, Sidecar],
+) -> None:
+    left, right = left_alone
+    copy(right.state, left.state)
+    await starts_without_configuration(left)
 
 
-async def test_an_older_configuration_never_takes_the_place_of_a_newer_one(tmp_path: Path) -> None:
-    async with left_alone(tmp_path) as (left, _):
-        newest, before = left.state / CURRENT, left.state / PREVIOUS
-        swapped = before.read_bytes(), newest.read_bytes()
-        newest.write_bytes(swapped[0])
-        before.write_bytes(swapped[1])
-        await left.process.start()
-        await left.ready()
-        assert await quota(left) == 2000
+async def test_an_older_configuration_never_takes_the_place_of_a_newer_one(
+    left_alone: tuple[Sidecar, Sidecar],
+) -> None:
+    left, _ = left_alone
+    newest, before = left.state / CURRENT, left.state / PREVIOUS
+    swapped = before.read_bytes(), newest.read_bytes()
+    newest.write_bytes(swapped[0])
+    before.write_bytes(swapped[1])
+    await left.process.start()
+    await left.ready()
+    assert await quota(left) == 2000
 
 
 async def test_a_backup_is_never_served_where_newer_configurations_were(tmp_path: Path) -> None:

@@ -82,6 +82,10 @@ class Process:
         """Return everything it wrote so far, both streams in the order of writing."""
         return self._log.read_text(errors="replace")
 
+    def clear(self) -> None:
+        """Forget what it wrote so far; it has ended."""
+        self._log.write_bytes(b"")
+
     async def ready(self, condition: Condition, *, timeout_seconds: float = 30) -> None:
         """Return once `condition` holds.
 

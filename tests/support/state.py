@@ -41,6 +41,16 @@ def copy(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
+def duplicate(state: Path, target: Path) -> None:
+    """Put all that a state directory holds, but for its socket, in the place of what `target` held."""
+
+    def sockets(place: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(place, name).is_socket()]
+
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(state, target, ignore=sockets)
+
+
 def words(file: Path) -> str:
     """Return the text in which all names of one generation are found; empty while there is no such file."""
     return file.read_bytes().decode(errors="replace") if file.exists() else ""
