@@ -236,7 +236,7 @@ async def test_no_permit_is_lost_however_clients_leave(
     assert seen.keys() <= reasons | LIMITED
     assert seen[None] <= len(callee.app.requests) - before <= CONNECTIONS * share
     assert seen.total() > 0
-    assert await left(callee, "flight") == {"": FLIGHT, "crowd": FLIGHT, "crowd/get": FLIGHT}
+    assert await left(callee, "flight") == {"": FLIGHT, "test/crowd": FLIGHT, "test/crowd/get": FLIGHT}
     assert [(await callee.get(path)).status for path in PATHS] == [200] * len(PATHS)
     await callee.fleet.remove("crowd")
 
