@@ -23,6 +23,6 @@ def row(rules: dict[str, Any]) -> list[str]:
 
 
 def _merge(rules: dict[str, Any]) -> str:
-    """How it combines with others, as written, if it does."""
+    """How it combines with others, as written, where that is said."""
     word = str(rules.get("merge") or "").removeprefix("POLICY_MERGE_")
-    return "" if word in {"", "UNSPECIFIED"} else f", merge {word.title().replace('_', '')}"
+    return "" if word in {"", "UNSPECIFIED", "PATCH_DEFAULTS"} else f", merge {word.title().replace('_', '')}"

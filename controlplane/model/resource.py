@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
 
-from controlplane.model.value import find_text
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -96,7 +94,7 @@ class RateLimitRules:
 class FaultRules:
     """The rehearsal of one policy, over at `until`; `callers` are any of, empty: every caller's.
 
-    Without a `scope` it is for the whole service. Of those that combine the greater `specificity` is
+    Without a `scope` it is for the whole service. The greater `specificity` is
     the more specific, and of equal ones the smaller `age` the older.
     """
 
@@ -108,11 +106,6 @@ class FaultRules:
     age: tuple[bool, float, str]
     is_shadow: bool = False
     scope: RouteScope | None = None
-
-    @property
-    def merge(self) -> str:
-        """How it combines with others; empty: it acts beside them."""
-        return find_text(self.settings, "merge")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""FaultPolicy: rehearsals, each of which acts by itself unless it says otherwise, until a fixed instant."""
+"""FaultPolicy: rehearsals, until a fixed instant."""
 
 from __future__ import annotations
 

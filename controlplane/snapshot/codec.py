@@ -348,13 +348,11 @@ def encode_scope(scope: RouteScope) -> resource_pb2.RouteScope:
 
 
 def _faults(found: Sequence[FaultRules]) -> Iterator[resource_pb2.FaultRules]:
-    """Rehearsals as messages; what comes before what matters only where any combines with others."""
+    """Rehearsals as messages, each with its place by age."""
     ages = sorted({rules.age for rules in found})
-    merges = any(rules.merge for rules in found)
     for rules in found:
         message = _fault(rules)
-        if merges:
-            message.specificity, message.age = rules.specificity, ages.index(rules.age)
+        message.specificity, message.age = rules.specificity, ages.index(rules.age)
         yield message
 
 

@@ -1,4 +1,4 @@
-"""What stands of rehearsals that combine, against the merging of other policies, and rules for the rest."""
+"""What stands of rehearsals, against the merging of other policies."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,18 +17,17 @@ INNER = Block(name="Rehearsal", fields={name: Field(name=name, shape=Shape.INTEG
 BLOCK = Block(name="Spec", fields={WHOLE: Field(name=WHOLE, shape=Shape.BLOCK, block=INNER)})
 
 
-def rehearsals(words: st.SearchStrategy[str | None]) -> st.SearchStrategy[list[Rehearsal]]:
-    return st.lists(
-        st.builds(
-            Rehearsal,
-            merge=words,
-            specificity=st.integers(0, 3),
-            age=st.integers(0, 9),
-            effects=st.lists(st.sampled_from(EFFECTS), unique=True).map(tuple),
-        ),
-        max_size=6,
-        unique_by=lambda each: each.age,
-    )
+REHEARSALS = st.lists(
+    st.builds(
+        Rehearsal,
+        merge=st.sampled_from(WORDS),
+        specificity=st.integers(0, 3),
+        age=st.integers(0, 9),
+        effects=st.lists(st.sampled_from(EFFECTS), unique=True).map(tuple),
+    ),
+    max_size=6,
+    unique_by=lambda each: each.age,
+)
 
 
 def contribution(index: int, said: Rehearsal) -> Contribution:
@@ -43,37 +42,11 @@ def contribution(index: int, said: Rehearsal) -> Contribution:
 
 
 @thousands()
-@given(rehearsals(st.sampled_from(WORDS)))
-def test_those_that_combine_are_merged_as_all_other_policies_are(said: list[Rehearsal]) -> None:
+@given(REHEARSALS)
+def test_rehearsals_are_merged_as_all_other_policies_are(said: list[Rehearsal]) -> None:
     merged = merge([contribution(index, each) for index, each in enumerate(said)], BLOCK)
     winners = {
         path[1]: int(origin.policy.key.name) for path, origin in merged.origins.items() if origin.policy
     }
     expected = [[name for name in EFFECTS if winners.get(name) == index] for index in range(len(said))]
     assert standing_rehearsals(said) == expected
-
-
-def taken(one: Rehearsal, said: list[Rehearsal]) -> set[str]:
-    """What overrides of its level or of broader ones take from a rehearsal that says nothing of combining."""
-    found: set[str] = set()
-    for other in said:
-        if other.specificity <= one.specificity and other.effects:
-            if other.merge == Strategy.ATOMIC_OVERRIDES.value:
-                found |= set(EFFECTS)
-            elif other.merge == Strategy.PATCH_OVERRIDES.value:
-                found |= set(other.effects)
-    return found
-
-
-@thousands()
-@given(rehearsals(st.sampled_from((None, *WORDS))))
-def test_those_that_say_nothing_of_it_lose_to_overrides_alone(said: list[Rehearsal]) -> None:
-    for one, standing in zip(said, standing_rehearsals(said), strict=True):
-        if one.merge is None:
-            assert set(standing) == set(one.effects) - taken(one, said)
-
-
-@thousands()
-@given(rehearsals(st.none()))
-def test_without_a_word_all_act_beside_each_other(said: list[Rehearsal]) -> None:
-    assert [set(standing) for standing in standing_rehearsals(said)] == [set(one.effects) for one in said]

@@ -1,8 +1,8 @@
-//! What stands of rehearsals that say how they combine (GEP-713).
+//! What stands of rehearsals that concern the same request (GEP-713).
 //!
 //! The fields of a rehearsal are what it does, and all of it is one block: its share, its requests and its end are
 //! those of whatever it does. Contributions are folded from the most specific to the broadest, as those of every other
-//! policy are; one that says nothing of it acts beside the others, and only overrides take something from it.
+//! policy are.
 
 use std::ops::BitOr;
 
@@ -89,11 +89,11 @@ impl BitOr for Effects {
     }
 }
 
-/// What one rehearsal would do to a request, and how it combines; `None`: it acts beside the others.
+/// What one rehearsal would do to a request, and how it combines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contribution {
     /// How it combines.
-    pub merge: Option<Merge>,
+    pub merge: Merge,
     /// What it would do; nothing where it does not concern the request, which then changes nothing either.
     pub effects: Effects,
 }
@@ -101,8 +101,8 @@ pub struct Contribution {
 /// The place of a rehearsal in the fold: the most specific first; of equal ones defaults before overrides, of those the
 /// older first, of these the newer. The greater `specificity` is the more specific, the smaller `age` the older.
 #[must_use]
-pub const fn turn(merge: Option<Merge>, specificity: u32, age: u32) -> (u32, bool, u32) {
-    let overrides = matches!(merge, Some(merge) if merge.overrides());
+pub const fn turn(merge: Merge, specificity: u32, age: u32) -> (u32, bool, u32) {
+    let overrides = merge.overrides();
     let age = if overrides { u32::MAX - age } else { age };
     (u32::MAX - specificity, overrides, age)
 }
@@ -115,12 +115,12 @@ pub fn fold(contributions: &mut [Contribution]) {
         };
         let said = before.iter().map(|each| each.effects);
         let said = said.fold(Effects::default(), BitOr::bitor);
-        match this.merge.filter(|_| !this.effects.is_empty()) {
-            None => {}
-            Some(Merge::PatchDefaults) => this.effects = this.effects.without(said),
-            Some(Merge::AtomicDefaults) => this.effects = this.effects.only_if(said.is_empty()),
-            Some(Merge::PatchOverrides) => take(before, this.effects),
-            Some(Merge::AtomicOverrides) => take(before, said),
+        match this.merge {
+            _ if this.effects.is_empty() => {}
+            Merge::PatchDefaults => this.effects = this.effects.without(said),
+            Merge::AtomicDefaults => this.effects = this.effects.only_if(said.is_empty()),
+            Merge::PatchOverrides => take(before, this.effects),
+            Merge::AtomicOverrides => take(before, said),
         }
     }
 }

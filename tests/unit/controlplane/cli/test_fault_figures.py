@@ -19,7 +19,7 @@ RULES: dict[str, Any] = {
     ("merge", "told"),
     [
         ("POLICY_MERGE_UNSPECIFIED", ""),
-        ("POLICY_MERGE_PATCH_DEFAULTS", ", merge PatchDefaults"),
+        ("POLICY_MERGE_PATCH_DEFAULTS", ""),
         ("POLICY_MERGE_ATOMIC_OVERRIDES", ", merge AtomicOverrides"),
     ],
 )

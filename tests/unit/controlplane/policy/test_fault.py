@@ -96,16 +96,20 @@ def test_callers_are_sent_when_it_is_over() -> None:
     [rules] = faults(drill("delay: 1s\nmode: Shadow")).faults
     assert (rules.policy.key.name, rules.callers, rules.is_shadow) == ("drill", (), True)
     assert rules.until == NOW + timedelta(minutes=30)
-    assert rules.settings.keys() == {"percent", "delay"}
+    assert rules.settings.keys() == {"percent", "delay", "merge"}
 
 
 def test_callers_are_sent_how_it_combines_and_how_specific_it_is() -> None:
-    broad = drill("delay: 1s\nmerge: PatchDefaults", target="{kind: Namespace, name: shop}")
+    broad = drill("delay: 1s\nmerge: PatchOverrides", target="{kind: Namespace, name: shop}")
     [rules] = faults(broad).faults
-    assert (rules.merge, rules.specificity, rules.age) == ("PatchDefaults", Level.NAMESPACE, broad.age)
+    assert (rules.settings["merge"], rules.specificity, rules.age) == (
+        "PatchOverrides",
+        Level.NAMESPACE,
+        broad.age,
+    )
     abroad = drill(namespace="web", target="{kind: Service, name: cart, namespace: shop}")
     [consumers] = faults(abroad).faults
-    assert (consumers.merge, consumers.specificity > Level.RULE) == ("", True)
+    assert (consumers.settings["merge"], consumers.specificity > Level.RULE) == ("PatchDefaults", True)
 
 
 def test_a_policy_of_another_namespace_governs_callers_of_its_own() -> None:

@@ -84,14 +84,12 @@ def test_a_mesh_without_fields_is_still_a_mesh() -> None:
     assert encode_policy(document).source == "policies.yaml:1"
 
 
-def test_what_comes_before_what_is_told_of_rehearsals_only_where_one_combines() -> None:
+def test_what_comes_before_what_is_told_of_rehearsals() -> None:
     spec, born = "percent: 5\nexpiresAfter: 30m\ndelay: 1s", datetime(2026, 1, 1, tzinfo=UTC)
     own = replace(policy(spec, kind="FaultPolicy", name="own"), created_at=born + timedelta(days=1))
     namespace = "{kind: Namespace, name: shop}"
     written = policy(f"{spec}\nmerge: PatchOverrides", kind="FaultPolicy", name="wide", target=namespace)
     wide = replace(written, created_at=born)
-    [alone] = rehearsals(own)
-    assert (alone.specificity, alone.age, alone.merge) == (0, 0, target_pb2.POLICY_MERGE_UNSPECIFIED)
     first, second = rehearsals(own, wide)
     assert (first.specificity, first.age, second.age) == (Level.SERVICE, 1, 0)
     assert second.merge == target_pb2.POLICY_MERGE_PATCH_OVERRIDES

@@ -54,13 +54,12 @@ fn one(wire: mesh::FaultRules) -> Result<Rehearsal, Fault> {
     })
 }
 
-fn merge(wire: i32) -> Result<Option<Merge>, Fault> {
+fn merge(wire: i32) -> Result<Merge, Fault> {
     Ok(match enumeration("merge", wire)? {
-        mesh::PolicyMerge::Unspecified => None,
-        mesh::PolicyMerge::PatchDefaults => Some(Merge::PatchDefaults),
-        mesh::PolicyMerge::AtomicDefaults => Some(Merge::AtomicDefaults),
-        mesh::PolicyMerge::PatchOverrides => Some(Merge::PatchOverrides),
-        mesh::PolicyMerge::AtomicOverrides => Some(Merge::AtomicOverrides),
+        mesh::PolicyMerge::Unspecified | mesh::PolicyMerge::PatchDefaults => Merge::PatchDefaults,
+        mesh::PolicyMerge::AtomicDefaults => Merge::AtomicDefaults,
+        mesh::PolicyMerge::PatchOverrides => Merge::PatchOverrides,
+        mesh::PolicyMerge::AtomicOverrides => Merge::AtomicOverrides,
     })
 }
 

@@ -28,9 +28,9 @@ pub struct Fault {
     pub is_shadow: bool,
     /// The requests that it is for.
     pub reach: Reach,
-    /// How it combines with others; `None`: it acts beside them.
-    pub merge: Option<Merge>,
-    /// When its turn comes among those of the service, where any of them combines.
+    /// How it combines with others.
+    pub merge: Merge,
+    /// When its turn comes among those of the service.
     pub turn: u32,
 }
 

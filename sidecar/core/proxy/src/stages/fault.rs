@@ -1,9 +1,8 @@
 //! Fault: rehearsals. A share of the requests is slowed down or refused on purpose, until an instant that the
 //! rehearsal itself names, so that it ends also when nobody is left to end it.
 //!
-//! Each rehearsal draws for itself, once for all that it does. Of several that a request meets the delays add up, the
-//! first that aborts answers, and the slowest bandwidth holds. One that says how it combines with others may take
-//! something from them, or leave it to them, of what they do to requests that concern both.
+//! Of several that concern a request the most specific does what it states, and the others what it leaves them, or as
+//! each says of it. Each draws for itself, once for all that it does.
 
 use std::cell::Cell;
 use std::fmt::Write;
@@ -32,7 +31,7 @@ pub(crate) const MARK: &str = "breakwater-fault";
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     all: Vec<Fault>,
-    /// The places of all in the order of their turns; empty where none combines with others.
+    /// The places of all in the order of their turns.
     turns: Vec<usize>,
 }
 
@@ -111,7 +110,7 @@ impl Faults {
 
     /// What others leave of each. Those in shadow are nothing to the others, which they meet as if they acted too.
     fn standing(&self, concerning: &[Effects]) -> Met {
-        if self.turns.is_empty() {
+        if self.all.len() == 1 {
             return concerning.into();
         }
         let acting = self.folded(concerning, |fault| !fault.rules.is_shadow);
@@ -171,11 +170,8 @@ impl Faults {
     }
 }
 
-/// The places of rehearsals in the order of their turns, if any of them combines with others.
+/// The places of rehearsals in the order of their turns.
 fn turns(rules: &[Arc<config::Fault>]) -> Vec<usize> {
-    if rules.iter().all(|rules| rules.merge.is_none()) {
-        return Vec::new();
-    }
     let mut places: Vec<usize> = (0..rules.len()).collect();
     places.sort_by_key(|&place| rules[place].turn);
     places
@@ -282,6 +278,7 @@ impl Injected {
         Some(here)
     }
 
+    /// Does what stands of one: of those of a service, no two do the same.
     fn add(
         &mut self,
         fault: &Fault,
@@ -291,12 +288,13 @@ impl Injected {
         at: Moment,
     ) {
         if effects.contain(Effects::DELAY) {
-            self.delay_ns = self.delay_ns.saturating_add(fault.rules.delay_ns);
+            self.delay_ns = fault.rules.delay_ns;
         }
-        self.abort = self.abort.take().or(fault.refusal(effects).map(Box::new));
+        if let Some(refusal) = fault.refusal(effects) {
+            self.abort = Some(Box::new(refusal));
+        }
         if effects.contain(Effects::BANDWIDTH) {
-            self.throttle =
-                Throttle::both(fault.throttle(worker, request, at), self.throttle.take());
+            self.throttle = fault.throttle(worker, request, at);
         }
         for (effect, _) in fault.counts(effects) {
             let comma = if self.marks.is_empty() { "" } else { ", " };
@@ -310,8 +308,9 @@ impl Injected {
     }
 
     fn foresee(&mut self, fault: &Fault, effects: Effects) {
-        let refusal = fault.refusal(effects).map(Box::new);
-        self.would_refuse = self.would_refuse.take().or(refusal);
+        if let Some(refusal) = fault.refusal(effects) {
+            self.would_refuse = Some(Box::new(refusal));
+        }
     }
 }
 

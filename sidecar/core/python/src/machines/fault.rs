@@ -14,7 +14,7 @@ const EFFECTS: [(&str, Effects); 3] = [
 /// One rehearsal, as `sidecar/machines/` has it.
 #[derive(FromPyObject)]
 struct Rehearsal {
-    merge: Option<String>,
+    merge: String,
     specificity: u32,
     age: u32,
     effects: Vec<String>,
@@ -23,8 +23,7 @@ struct Rehearsal {
 impl Rehearsal {
     fn read(&self) -> PyResult<(Contribution, (u32, bool, u32))> {
         let table = Merge::ALL.map(|merge| (merge.as_str(), merge));
-        let merge = self.merge.as_deref();
-        let merge = merge.map(|word| parse(word, &table)).transpose()?;
+        let merge = parse(&self.merge, &table)?;
         let mut effects = Effects::default();
         for word in &self.effects {
             effects = effects | parse(word, &EFFECTS)?;

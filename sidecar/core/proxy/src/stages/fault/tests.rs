@@ -29,7 +29,7 @@ fn drill() -> Fault {
         until_unix_ns: UNTIL_NS,
         is_shadow: false,
         reach: crate::config::Reach::default(),
-        merge: None,
+        merge: Merge::PatchDefaults,
         turn: 0,
     }
 }
@@ -94,7 +94,7 @@ fn only_what_aborts_every_request_is_a_refusal_foretold() {
     assert!(!faults(shadow, None).all[0].is_for_all());
 }
 
-fn named(name: &str, turn: u32, merge: Option<Merge>) -> Fault {
+fn named(name: &str, turn: u32, merge: Merge) -> Fault {
     let policy = Arc::new(PolicyRef {
         name: name.into(),
         ..(*drill().policy).clone()
@@ -126,38 +126,50 @@ fn standing(rules: Vec<Fault>) -> Vec<(String, Effects)> {
 fn one_that_overrides_takes_the_place_of_the_more_specific_and_order_stays_that_of_names() {
     let broad = Fault {
         abort: None,
-        ..named("a", 1, Some(Merge::PatchOverrides))
+        ..named("a", 1, Merge::PatchOverrides)
     };
     let expected = [
         ("a".to_owned(), Effects::DELAY),
         ("b".to_owned(), Effects::ABORT),
     ];
-    assert_eq!(standing(vec![broad, named("b", 0, None)]), expected);
+    assert_eq!(
+        standing(vec![broad, named("b", 0, Merge::PatchDefaults)]),
+        expected
+    );
 }
 
 #[test]
 fn one_in_shadow_takes_nothing_from_those_that_act_and_leaves_them_what_is_theirs() {
     let shadow = Fault {
         is_shadow: true,
-        ..named("a", 1, Some(Merge::AtomicOverrides))
+        ..named("a", 1, Merge::AtomicOverrides)
     };
     let both = drill().effects();
     let expected = [("a".to_owned(), both), ("b".to_owned(), both)];
-    assert_eq!(standing(vec![shadow, named("b", 0, None)]), expected);
+    assert_eq!(
+        standing(vec![shadow, named("b", 0, Merge::PatchDefaults)]),
+        expected
+    );
     let yielding = Fault {
         is_shadow: true,
-        ..named("a", 1, Some(Merge::PatchDefaults))
+        ..named("a", 1, Merge::PatchDefaults)
     };
     let expected = [("a".to_owned(), Effects::default()), ("b".to_owned(), both)];
-    assert_eq!(standing(vec![yielding, named("b", 0, None)]), expected);
+    assert_eq!(
+        standing(vec![yielding, named("b", 0, Merge::PatchDefaults)]),
+        expected
+    );
 }
 
 #[test]
 fn one_that_is_over_takes_nothing_any_more() {
     let over = Fault {
         until_unix_ns: 1,
-        ..named("a", 1, Some(Merge::AtomicOverrides))
+        ..named("a", 1, Merge::AtomicOverrides)
     };
     let expected = [("b".to_owned(), drill().effects())];
-    assert_eq!(standing(vec![over, named("b", 0, None)]), expected);
+    assert_eq!(
+        standing(vec![over, named("b", 0, Merge::PatchDefaults)]),
+        expected
+    );
 }
