@@ -64,18 +64,21 @@ __all__ = [
     "checker",
     "drain",
     "encode_grpc_timeout",
+    "encode_traceparent",
     "expression_fault",
     "fix_deadline",
     "hedge_delay_ns",
     "is_hedgeable",
     "is_overload",
     "is_prober",
+    "is_trace_sampled",
     "may_succeed_elsewhere",
     "order_drain",
     "outcome",
     "parse_deadline_ms",
     "parse_grpc_timeout",
     "parse_settings",
+    "parse_traceparent",
     "pay_hedge",
     "probers_verdict",
     "pushback_ms",
@@ -437,6 +440,9 @@ def parse_deadline_ms(field: bytes) -> int | None: ...
 def parse_grpc_timeout(field: bytes) -> int | None: ...
 def expression_fault(source: str) -> str | None: ...
 def encode_grpc_timeout(left_ns: int) -> str: ...
+def parse_traceparent(value: bytes) -> tuple[int, int, bool] | None: ...
+def encode_traceparent(trace: int, span: int, is_sampled: bool) -> str: ...
+def is_trace_sampled(trace: int, share: float) -> bool: ...
 
 @final
 class HealthProbes:

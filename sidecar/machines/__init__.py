@@ -99,6 +99,7 @@ from sidecar.machines.reason import REASONS, Reason, is_overload, may_succeed_el
 from sidecar.machines.reconnect import Reconnect
 from sidecar.machines.retry import Again, Attempt, Backoff, Progress, Request, Retry, RetryParams, Strategy
 from sidecar.machines.route import RouteMatch, RouteRule, RouteTable, SplitTurns, expression_fault
+from sidecar.machines.trace_context import encode_traceparent, is_trace_sampled, parse_traceparent
 from sidecar.machines.units import MILLISECOND_NS, SECOND_NS
 
 __all__ = [
@@ -199,16 +200,19 @@ __all__ = [
     "WhenKeysFull",
     "checker",
     "encode_grpc_timeout",
+    "encode_traceparent",
     "expression_fault",
     "fix_deadline",
     "hedge_delay_ns",
     "is_hedgeable",
     "is_overload",
     "is_prober",
+    "is_trace_sampled",
     "may_succeed_elsewhere",
     "outcome",
     "parse_deadline_ms",
     "parse_grpc_timeout",
+    "parse_traceparent",
     "pay_hedge",
     "probers_verdict",
     "pushback_ms",

@@ -40,6 +40,7 @@ pub mod route;
 pub mod split;
 pub mod standstill;
 mod steps;
+pub mod trace_context;
 mod waiters;
 mod window;
 

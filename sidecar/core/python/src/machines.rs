@@ -24,6 +24,7 @@ mod reason;
 mod reconnect;
 mod retry;
 mod route;
+mod trace_context;
 mod words;
 
 use pyo3::prelude::*;
@@ -50,5 +51,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     reason::register(module)?;
     reconnect::register(module)?;
     retry::register(module)?;
-    route::register(module)
+    route::register(module)?;
+    trace_context::register(module)
 }
