@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from controlplane.errors import SettingsError
 from controlplane.flags import CONFIG, FLAGS, parse_flags, suggestion
@@ -58,6 +59,7 @@ class Settings:
     admin: Address
     http: Address
     trust_domain: str
+    otlp_endpoint: str
     security: Security
     webhook: Address | None
     injection: Injection | None
@@ -73,6 +75,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     given, problems = parse_flags(arguments)
     texts = {flag.name: flag.default for flag in FLAGS}
     texts["store"] = f"sqlite:{_state_directory(environment) / 'registry.db'}"
+    texts["otlp-endpoint"] = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     texts |= _from_file(given.get("config") or environment.get(CONFIG.variable, ""), problems)
     texts |= {flag.name: environment[flag.variable] for flag in FLAGS if environment.get(flag.variable)}
     texts |= given
@@ -137,6 +140,7 @@ def _build(texts: Mapping[str, str], kubeconfig: str, problems: list[str]) -> Se
         admin=admin,
         http=http,
         trust_domain=texts["trust-domain"],
+        otlp_endpoint=_endpoint(texts["otlp-endpoint"], problems),
         security=security,
         webhook=webhook,
         injection=injection,
@@ -155,6 +159,19 @@ def _revision(text: str, problems: list[str]) -> str:
         problems.append(
             f"--revision: expected at most 40 lower-case letters, digits and inner dashes, found {text!r}"
         )
+    return text
+
+
+def _endpoint(text: str, problems: list[str]) -> str:
+    """Where a collector is; empty: there is none."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_one = False
+    is_plain = is_one and not (parts.username or parts.query or parts.fragment)
+    if text and not is_plain:
+        problems.append(f"--otlp-endpoint: expected http://HOST:PORT or https://HOST:PORT, found {text!r}")
     return text
 
 

@@ -20,9 +20,9 @@ class Count:
     def __init__(self) -> None:
         self.value = 0
 
-    def inc(self) -> None:
-        """It happened once more."""
-        self.value += 1
+    def inc(self, times: int = 1) -> None:
+        """It happened once more, or several times."""
+        self.value += times
 
 
 class Counter:

@@ -60,6 +60,12 @@ FLAGS = (
     Flag(name="admin", metavar="HOST:PORT", help="where people ask", default="127.0.0.1:15020"),
     Flag(name="http", metavar="HOST:PORT", help="/metrics /healthz /readyz", default="127.0.0.1:15014"),
     Flag(name="trust-domain", metavar="NAME", help="trust domain of identities", default="cluster.local"),
+    Flag(
+        name="otlp-endpoint",
+        metavar="URL",
+        help="collector that spans are posted to, OTLP over HTTP such as http://collector:4318",
+        default="OTEL_EXPORTER_OTLP_ENDPOINT, if that is set",
+    ),
     Flag(name="tls-cert", metavar="FILE", help="certificate of --listen and --admin with its chain, in PEM"),
     Flag(name="tls-key", metavar="FILE", help="its private key, in PEM; both are read again when replaced"),
     Flag(name="tls-ca", metavar="FILE", help="who signed it, in PEM; in a cluster, published for sidecars"),

@@ -65,6 +65,7 @@ from controlplane.telemetry.callers import Callers
 from controlplane.telemetry.checks import Checks
 from controlplane.telemetry.events import Events
 from controlplane.telemetry.merge import Merge
+from controlplane.telemetry.outbox import Outbox
 from controlplane.telemetry.pace import Pace
 from controlplane.telemetry.prometheus import MergedCollector
 from controlplane.telemetry.readings import Readings
@@ -227,6 +228,7 @@ class _Parts:
     commands: CommandServer
     readings: Readings
     metrics: Metrics
+    outbox: Outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +255,9 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
     documents = revisions.watch()
     compiler = Compiler(schema=schema, encode=encode)
     ground = Ground(
-        trust_domain=settings.trust_domain, namespaces=cluster.namespaces if cluster else Newest(None)
+        trust_domain=settings.trust_domain,
+        namespaces=cluster.namespaces if cluster else Newest(None),
+        keeps_traces=bool(settings.otlp_endpoint),
     )
     feed = Feed(await anext(documents), live, compiler, ground, metrics)
     fleet = Fleet(await feed.first(), clock=MonotonicClock(), metrics=metrics)
@@ -281,7 +285,18 @@ async def _construct(settings: Settings, inputs: _Inputs, start: Start) -> _Part
             now_ns=time.time_ns,
         ),
         metrics=metrics,
+        outbox=_outbox(settings.otlp_endpoint, metrics, start),
     )
+
+
+def _outbox(endpoint: str, metrics: Metrics, start: Start) -> Outbox:
+    """Where sidecars' spans wait, emptied by what posts them to the collector, if there is one."""
+    outbox = Outbox(metrics.spans, time.monotonic_ns, has_collector=bool(endpoint))
+    if endpoint:
+        from controlplane.telemetry.exporter import export  # noqa: PLC0415  # with aiohttp, 10 MB
+
+        start(export(endpoint, outbox))
+    return outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +326,7 @@ def _local(parts: _Parts, election: Election) -> Local:
 
 
 def _for_sidecars(parts: _Parts, peers: _Peers, store: Store, own: Own) -> Iterator[Service]:
-    telemetry = TelemetryServer(parts.readings, peers.circle)
+    telemetry = TelemetryServer(parts.readings, peers.circle, parts.outbox)
     registry = RegistryService(Registrar(store), parts.live)
     yield Service("mesh.v1.CommandService", parts.commands.add_to)
     yield Service("mesh.v1.TelemetryService", telemetry.add_to)

@@ -30,6 +30,9 @@ class Metrics:
             "commands_total",
             "Commands to sidecars by what became of them: answered, failed, refused or unanswered.",
         )
+        self.spans = self._counter(
+            "spans_total", "Spans of sidecars by what became of them: exported or lost."
+        )
 
     def register(self, collector: Collector) -> None:
         """Shows what `collector` measures, too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from controlplane.analysis import conflicts, injection, limits, references, versions
+from controlplane.analysis import conflicts, injection, limits, references, telemetry, versions
 from controlplane.analysis.world import World
 from controlplane.snapshot.build import Compiler, build
 from controlplane.snapshot.inputs import Inputs
@@ -27,6 +27,7 @@ def analyze(world: World) -> tuple[Problem, ...]:
         *limits.find(world),
         *injection.find_excluded(world),
         *versions.find(world),
+        *telemetry.find(world),
     ]
     return tuple(sorted(found, key=lambda each: (each.file, each.object, each.line, each.path, each.message)))
 

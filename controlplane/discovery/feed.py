@@ -57,10 +57,14 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """Where the mesh is; the newest of `namespaces` is `None` where no cluster says which there are."""
+    """Where the mesh is; the newest of `namespaces` is `None` where no cluster says which there are.
+
+    `keeps_traces` says whether there is a collector of spans.
+    """
 
     trust_domain: str
     namespaces: Newest[Namespaces | None]
+    keeps_traces: bool = True
 
 
 class Feed:
@@ -127,6 +131,7 @@ class Feed:
             revision=self._documents.revision,
             trust_domain=self._ground.trust_domain,
             namespaces=self._ground.namespaces.value,
+            keeps_traces=self._ground.keeps_traces,
         )
 
         def compile_all() -> tuple[Snapshot, Difference]:

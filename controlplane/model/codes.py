@@ -1,7 +1,7 @@
 """What may be wrong with documents, or worth a look: every code that problems carry, in one table.
 
 The first two digits say what it is about: 00 the document itself, 01 references, 02 timing, 03 limits,
-04 conflicts, 05 injection, 06 versions. A number keeps its meaning for ever.
+04 conflicts, 05 injection, 06 versions, 07 telemetry. A number keeps its meaning for ever.
 """
 
 from __future__ import annotations
@@ -236,6 +236,13 @@ class Code(Enum):
         Level.WARNING,
         "is a control plane of another version than this command",
         "use a matching command; see `breakwater version`",
+    )
+
+    SPANS_LOST = (
+        "BW0701",
+        Level.WARNING,
+        "has spans recorded that no collector gets",
+        "give control planes `--otlp-endpoint URL`, in the chart `controlplane.otlpEndpoint`",
     )
 
     def __init__(self, number: str, level: Level, title: str, hint: str) -> None:

@@ -124,11 +124,15 @@ class OutboundVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshSettings:
-    """Settings of the whole mesh; host names lead to the services in `named_services`, sorted."""
+    """Settings of the whole mesh; host names lead to the services in `named_services`, sorted.
+
+    Without `tracing`, no spans are recorded.
+    """
 
     trust_domain: str
     access_log: Tree
     unknown_destinations: str
+    tracing: Tree | None = None
     named_services: tuple[ServiceName, ...] = ()
 
 

@@ -19,6 +19,9 @@ KIND: Final = "Mesh"
 KEY: Final = ObjectKey(kind=KIND, namespace="", name="default")
 """The only one there is."""
 
+TRACING: Final = "telemetry.tracing"
+"""The path of what says which traces are recorded."""
+
 DEFAULT_ROOT_NAMESPACE: Final = "breakwater-system"
 
 
@@ -48,6 +51,11 @@ def default_backpressure(document: Document) -> Tree:
 def access_log(document: Document | None, schema: Schema) -> Tree:
     """The settings of the access log, every default filled in."""
     return find_block(_filled(document, schema), "telemetry.accessLog") or {}
+
+
+def tracing(document: Document | None, schema: Schema) -> Tree | None:
+    """Which traces are recorded, every default filled in; `None` where none is."""
+    return find_block(_filled(document, schema), TRACING)
 
 
 def unknown_destinations(document: Document | None, schema: Schema) -> str:

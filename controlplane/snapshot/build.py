@@ -230,6 +230,7 @@ def _replace_mesh(resources: dict[ResourceName, Resource], inputs: Inputs, compi
     settings = MeshSettings(
         trust_domain=inputs.trust_domain,
         access_log=mesh.access_log(inputs.mesh, compiler.schema),
+        tracing=mesh.tracing(inputs.mesh, compiler.schema),
         unknown_destinations=mesh.unknown_destinations(inputs.mesh, compiler.schema),
         named_services=named_services(inputs.services, inputs.external()),
     )

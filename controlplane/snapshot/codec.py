@@ -194,6 +194,9 @@ def _mesh(settings: MeshSettings) -> resource_pb2.MeshSettings:
     message = resource_pb2.MeshSettings(trust_domain=settings.trust_domain, named_services=named)
     message.access_log.SetInParent()
     fill_message(message.access_log, settings.access_log)
+    if settings.tracing is not None:
+        message.tracing.SetInParent()
+        fill_message(message.tracing, settings.tracing)
     fill_message(message, {"unknownDestinations": settings.unknown_destinations})
     return message
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Inputs:
     """Documents and services; `revision` counts the changes of `documents`.
 
-    `namespaces` is `None` where no cluster says which there are.
+    `namespaces` is `None` where no cluster says which there are; `keeps_traces` says whether there is a
+    collector of spans, as far as known.
     """
 
     documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Inputs:
     revision: int = 0
     trust_domain: str = "cluster.local"
     namespaces: Namespaces | None = None
+    keeps_traces: bool = True
 
     @property
     def mesh(self) -> Document | None:

@@ -61,6 +61,45 @@ def encode_response(
     return response
 
 
+def count_spans(request: telemetry_pb2.ExportSpansRequest) -> int:
+    """How many spans a sidecar hands over."""
+    return sum(len(one.spans) for one in request.workloads)
+
+
+def encode_spans(request: telemetry_pb2.ExportSpansRequest) -> bytes:
+    """What a collector is posted: the spans of a sidecar, with whose they are."""
+    from mesh.otlp.v1 import export_pb2  # noqa: PLC0415  # needed only where there is a collector
+
+    exported = export_pb2.ExportTraceServiceRequest()
+    for workload in request.workloads:
+        spans = exported.resource_spans.add()
+        for key, value in _resource(workload, request.instance).items():
+            spans.resource.attributes.add(key=key).value.string_value = value
+        scope = spans.scope_spans.add(spans=workload.spans)
+        scope.scope.name = "breakwater"
+    return exported.SerializeToString()
+
+
+def _resource(workload: telemetry_pb2.WorkloadSpans, instance: str) -> Mapping[str, str]:
+    """Who recorded spans, in the words of OpenTelemetry."""
+    name = {"service.name": workload.service.name or "unknown_service", "service.instance.id": instance}
+    namespace = workload.service.namespace
+    return {**name, "service.namespace": namespace} if namespace else name
+
+
+def decode_rejected(body: bytes) -> int:
+    """How many spans a collector did not take, by its answer; none when that is no answer of OTLP."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # as above
+
+    from mesh.otlp.v1 import export_pb2  # noqa: PLC0415
+
+    try:
+        answer = export_pb2.ExportTraceServiceResponse.FromString(body)
+    except DecodeError:
+        return 0
+    return max(0, answer.partial_success.rejected_spans)
+
+
 def _checked(message: telemetry_pb2.CheckedService) -> Checked:
     return Checked(
         service=decode_service_name(message.service),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import grpc.aio
@@ -10,7 +11,14 @@ import grpc.aio
 from controlplane.caller import check_instance
 from controlplane.errors import ImpersonationError
 from controlplane.model.health import Checked, HealthShare, OthersHealth
-from controlplane.telemetry.codec import decode_events, decode_report, encode_response
+from controlplane.telemetry.codec import (
+    count_spans,
+    decode_events,
+    decode_report,
+    encode_response,
+    encode_spans,
+)
+from controlplane.telemetry.outbox import Outbox
 from controlplane.telemetry.readings import Readings
 from controlplane.telemetry.transit import LATE_SECONDS, Transit
 from controlplane.telemetry.turns import Turns
@@ -21,6 +29,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Context: TypeAlias = grpc.aio.ServicerContext[telemetry_pb2.ReportRequest, telemetry_pb2.ReportResponse]
+    SpansContext: TypeAlias = grpc.aio.ServicerContext[
+        telemetry_pb2.ExportSpansRequest, telemetry_pb2.ExportSpansResponse
+    ]
 
 TIDY_SECONDS = 10.0
 
@@ -49,9 +60,13 @@ class Elsewhere(Protocol):
 
 
 class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
-    """Adds up what sidecars report; `elsewhere` tells of those that report to other replicas."""
+    """Adds up what sidecars report; `elsewhere` tells of those that report to other replicas.
 
-    def __init__(self, readings: Readings, elsewhere: Elsewhere) -> None:
+    Their spans go into `outbox`.
+    """
+
+    def __init__(self, readings: Readings, elsewhere: Elsewhere, outbox: Outbox) -> None:
+        self._outbox = outbox
         self._merge = readings.merge
         self._callers = readings.callers
         self._checks = readings.checks
@@ -82,6 +97,19 @@ class TelemetryServer(telemetry_pb2_grpc.TelemetryServiceServicer):
             self._merge.leave(reporter.instance, reporter.taken_ns)
             self._callers.leave(reporter.instance, reporter.called, reporter.taken_ns)
             self._checks.leave(reporter.instance, reporter.checked, reporter.taken_ns)
+
+    async def ExportSpans(
+        self, request: telemetry_pb2.ExportSpansRequest, context: "SpansContext"
+    ) -> telemetry_pb2.ExportSpansResponse:
+        """Has one sidecar's spans sent to where traces are kept."""
+        if not request.instance:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "expected an instance, found none")
+        try:
+            check_instance(request.instance)
+        except ImpersonationError as error:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
+        self._outbox.put(count_spans(request), partial(encode_spans, request))
+        return telemetry_pb2.ExportSpansResponse()
 
     async def _take(
         self, request: telemetry_pb2.ReportRequest, reporter: "_Reporter", context: "Context"

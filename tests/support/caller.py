@@ -1,6 +1,6 @@
 """A sidecar that calls external services; each test gives it services and policies of its own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,8 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(scratch: Path) -> AsyncIterator[Caller]:
+async def calling(scratch: Path, *, flags: Sequence[str] = ()) -> AsyncIterator[Caller]:
     """Run a control plane and the caller's sidecar, in zone `a`, before an application that answers 200."""
-    async with ScriptedUpstream() as app, fleet(scratch) as running:
+    async with ScriptedUpstream() as app, fleet(scratch, flags=flags) as running:
         program = (*SIDECAR, "--label", f"{ZONE}=a")
         yield Caller(running, await running.join("test/caller", app_port=app.port, program=program))

@@ -113,9 +113,14 @@ def named(service: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def fleet(scratch: Path, *, store: str = "sqlite::memory:") -> AsyncIterator[Fleet]:
+async def fleet(
+    scratch: Path, *, store: str = "sqlite::memory:", flags: Sequence[str] = ()
+) -> AsyncIterator[Fleet]:
     """Run a control plane without policies; its sidecars end with it."""
     policies = scratch / "policies"
     policies.mkdir()
-    async with controlplane(scratch, policies, store=store) as plane, AsyncExitStack() as members:
+    async with (
+        controlplane(scratch, policies, store=store, flags=flags) as plane,
+        AsyncExitStack() as members,
+    ):
         yield Fleet(scratch=scratch, plane=plane, policies=policies, members=members)

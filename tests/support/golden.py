@@ -74,6 +74,8 @@ def _body(body: Body) -> Iterator[str]:
             yield f"trust domain {body.trust_domain}"
             yield f"unknown destinations {body.unknown_destinations}"
             yield from _tree("access log", body.access_log, "AccessLog")
+            if body.tracing is not None:
+                yield from _tree("tracing", body.tracing, "Tracing")
             yield from (f"host names lead to {name}" for name in body.named_services)
         case HostBinding():
             port = f":{body.port}" if body.port else ""

@@ -13,8 +13,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "telemetry",
     ]
     .map(|name| sources.join(format!("mesh/v1/{name}.proto")));
-    for file in std::fs::read_dir(sources.join("mesh/v1"))? {
-        println!("cargo:rerun-if-changed={}", file?.path().display());
+    for package in ["mesh/v1", "mesh/otlp/v1"] {
+        for file in std::fs::read_dir(sources.join(package))? {
+            println!("cargo:rerun-if-changed={}", file?.path().display());
+        }
     }
     let descriptors = protox::compile(&files, [&sources])?;
     tonic_prost_build::configure()

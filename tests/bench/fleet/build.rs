@@ -6,7 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sources = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../../proto");
     println!(
         "cargo:rerun-if-changed={}",
-        sources.join("mesh/v1").display()
+        sources.join("mesh").display()
     );
     let files = ["command", "discovery", "registry", "resource", "telemetry"]
         .map(|name| sources.join(format!("mesh/v1/{name}.proto")));

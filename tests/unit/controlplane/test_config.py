@@ -34,6 +34,7 @@ def test_defaults_listen_on_loopback_and_keep_state_at_home() -> None:
         admin=Address(host="127.0.0.1", port=15020),
         http=Address(host="127.0.0.1", port=15014),
         trust_domain="cluster.local",
+        otlp_endpoint="",
         security=Security(),
         webhook=None,
         injection=None,
@@ -72,6 +73,23 @@ def test_flags_win_over_environment_and_that_over_file(tmp_path: Path) -> None:
 def test_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
     file = written(tmp_path, 'trust-domain = "example.org"\n')
     assert read_settings([], {**HOME, "BREAKWATER_CONFIG": file}).trust_domain == "example.org"
+
+
+def test_the_collector_is_that_of_the_flag_or_of_the_usual_variable() -> None:
+    usual = {**HOME, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert read_settings([], usual).otlp_endpoint == "http://collector:4318"
+    told = read_settings(["--otlp-endpoint", "https://[::1]:4318/tenant"], usual)
+    assert told.otlp_endpoint == "https://[::1]:4318/tenant"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["collector:4318", "grpc://collector:4317", "http://:4318", "http://me:pass@collector", "http://x:99999"],
+)
+def test_a_collector_is_found_by_a_plain_address(text: str) -> None:
+    assert problems("--otlp-endpoint", text) == [
+        f"--otlp-endpoint: expected http://HOST:PORT or https://HOST:PORT, found {text!r}"
+    ]
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

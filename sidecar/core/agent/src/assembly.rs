@@ -26,6 +26,7 @@ use crate::registration::Registration;
 use crate::run::Error;
 use crate::saver::Saver;
 use crate::settings::Settings;
+use crate::spans::Exporter;
 use crate::status::Status;
 use crate::telemetry::{Reporter, Sources};
 
@@ -58,6 +59,7 @@ impl Assembly {
             proxy,
             demands,
             told,
+            spans,
             gauges,
         } = doors;
         let metrics = Metrics {
@@ -89,6 +91,7 @@ impl Assembly {
                 drains,
             },
             registration: Registration::new(&settings, status.clone()),
+            exporter: Exporter::new(settings.instance.clone(), spans),
         };
         let discovery = Discovery::new(
             &settings,

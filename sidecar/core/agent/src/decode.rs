@@ -19,6 +19,7 @@ mod scope;
 
 use std::sync::Arc;
 
+use policy::trace_context::Sampling;
 use prost::Message;
 use proxy::config::{
     AccessLog, AccessLogMode, Cluster, Inbound, Meaning, Protocol, ServiceName, UnknownDestinations,
@@ -54,6 +55,7 @@ pub(crate) enum Decoded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MeshSettings {
     pub(crate) access_log: AccessLog,
+    pub(crate) tracing: Option<Sampling>,
     pub(crate) unknown_destinations: UnknownDestinations,
     /// Services that host names lead to.
     pub(crate) named_services: Vec<ServiceName>,
@@ -169,6 +171,7 @@ fn mesh_settings(wire: &mesh::MeshSettings) -> Result<MeshSettings, Fault> {
     };
     Ok(MeshSettings {
         access_log: access_log(wire)?,
+        tracing: wire.tracing.as_ref().map(sampling).transpose()?,
         unknown_destinations,
         named_services: wire
             .named_services
@@ -192,6 +195,11 @@ fn access_log(wire: &mesh::MeshSettings) -> Result<AccessLog, Fault> {
     };
     let sample = percent("samplePercent", log.sample_percent).under("accessLog")?;
     Ok(AccessLog { mode, sample })
+}
+
+fn sampling(wire: &mesh::Tracing) -> Result<Sampling, Fault> {
+    let share = percent("samplingPercent", wire.sampling_percent).under("tracing")?;
+    Ok(Sampling::new(share))
 }
 
 fn inbound(wire: mesh::Inbound) -> Result<Inbound, Fault> {

@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use proxy::report::Event;
+use proxy::report::{Event, Span};
 use proxy::{Bounds, Demand, Gauges, Handle, LogSink, Outlets};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
@@ -15,9 +15,10 @@ use crate::run::Error;
 use crate::settings::Settings;
 use crate::{admin, descriptors};
 
-/// Demands and events of the worker that wait for the agent.
+/// Demands, events and spans of the worker that wait for the agent.
 const DEMANDS: usize = 64;
 const EVENTS: usize = 256;
+const SPANS: usize = 4_096;
 /// Listeners that capturing takes beside others: its own, and twins for the other family of addresses.
 const CAPTURING: usize = 3;
 
@@ -30,6 +31,7 @@ pub(crate) struct Doors {
     pub(crate) proxy: Handle,
     pub(crate) demands: mpsc::Receiver<Demand>,
     pub(crate) told: mpsc::Receiver<Event>,
+    pub(crate) spans: mpsc::Receiver<Span>,
     /// Where the worker reads what is measured.
     pub(crate) gauges: Arc<Gauges>,
 }
@@ -41,6 +43,7 @@ impl Doors {
         let admin = open_admin(path, log)?;
         let (demand, demands) = mpsc::channel(DEMANDS);
         let (events, told) = mpsc::channel(EVENTS);
+        let (span, spans) = mpsc::channel(SPANS);
         let gauges = Arc::default();
         let worker = proxy::Settings {
             gauges: Arc::clone(&gauges),
@@ -51,6 +54,7 @@ impl Doors {
             Outlets {
                 demands: demand,
                 events,
+                spans: span,
             },
         )?;
         Ok(Self {
@@ -59,6 +63,7 @@ impl Doors {
             proxy,
             demands,
             told,
+            spans,
             gauges,
         })
     }

@@ -3,7 +3,8 @@
 //! What it decides is pure: what to ask for (`subscription`), what to hold (`holdings`, `snapshot`, `archive`), what a
 //! resource says (`decode`), where host names lead to (`names`), whom to ask next and after what rest (`rotation`,
 //! `backoff`), what is counted already (`record`), what a file holds (`saved`). Around that are the edges: one connection
-//! at a time (`link`, `search`, `connection`, `secure`) with its streams (`discovery`, `telemetry`, `command`, `registration`),
+//! at a time (`link`, `search`, `connection`, `secure`) with its streams (`discovery`, `telemetry`, `spans`, `command`,
+//! `registration`),
 //! lookups of names (`resolver`), the disk, the sockets that answer on this machine (`admin`, `http`). `assembly`
 //! connects them, `departure` ends them, `run` is the whole life on one thread.
 
@@ -53,6 +54,7 @@ mod settings;
 mod shared_health;
 mod signals;
 mod snapshot;
+mod spans;
 mod status;
 mod subscription;
 mod telemetry;
@@ -73,4 +75,13 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
 pub mod mesh {
     tonic::include_proto!("mesh.v1");
+}
+
+/// The part of OTLP that spans need; messages of `mesh` name it by this path.
+#[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
+pub mod otlp {
+    /// Package `mesh.otlp.v1`.
+    pub mod v1 {
+        tonic::include_proto!("mesh.otlp.v1");
+    }
 }

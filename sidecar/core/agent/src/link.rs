@@ -18,6 +18,7 @@ use crate::operator::Operator;
 use crate::registration::Registration;
 use crate::search::Search;
 use crate::settings::Trust;
+use crate::spans::Exporter;
 use crate::telemetry::Reporter;
 
 /// A control plane that stands still is left within 8 s: renewals, 5 s apart, then go on elsewhere in time.
@@ -36,6 +37,7 @@ pub(crate) struct Companions {
     pub(crate) reporter: Reporter,
     pub(crate) operator: Operator,
     pub(crate) registration: Registration,
+    pub(crate) exporter: Exporter,
 }
 
 /// Where control planes are, and how they are trusted.
@@ -122,12 +124,14 @@ async fn accompany(companions: &mut Companions, connection: &Connection) -> Infa
         reporter,
         operator,
         registration,
+        exporter,
     } = companions;
     let log = operator.log.clone();
     tokio::select! {
         never = again("telemetry", &log, async || reporter.run(connection.clone()).await) => never,
         never = again("commands", &log, async || command::run(connection.clone(), operator).await) => never,
         never = again("registration", &log, async || registration.run(connection.clone()).await) => never,
+        never = again("spans", &log, async || exporter.run(connection.clone()).await) => never,
     }
 }
 

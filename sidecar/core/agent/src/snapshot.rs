@@ -225,6 +225,7 @@ impl Snapshot {
             match &held.decoded {
                 Decoded::Mesh(settings) => {
                     config.access_log = settings.access_log;
+                    config.tracing = settings.tracing;
                     config.unknown_destinations = settings.unknown_destinations;
                 }
                 Decoded::Address(meaning) if config.clusters.contains_key(&meaning.service) => {

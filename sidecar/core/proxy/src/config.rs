@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Percent;
+use policy::trace_context::Sampling;
 
 pub use crate::name::{PolicyRef, ServiceName};
 pub(crate) use backpressure::Standing;
@@ -42,6 +43,8 @@ pub use scope::{Reach, Scope};
 pub struct Config {
     /// The access log.
     pub access_log: AccessLog,
+    /// Which traces are recorded of those that begin here, where spans are recorded at all.
+    pub tracing: Option<Sampling>,
     /// Service behind each host name in its canonical form: lower case, no port, no final dot, names of the mesh as
     /// `name.namespace`.
     pub hosts: HashMap<Box<str>, ServiceName>,

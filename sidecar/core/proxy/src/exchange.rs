@@ -34,6 +34,7 @@ mod fall_back;
 mod foresee;
 mod hedging;
 mod peer;
+mod spans;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -44,6 +45,7 @@ use policy::ending::Ending;
 use policy::grpc::Code;
 use policy::{Criticality, Moment, Reason};
 use smallvec::SmallVec;
+use spans::Spans;
 
 use crate::across::Hop;
 use crate::clock::nanoseconds;
@@ -119,6 +121,8 @@ pub(crate) struct Exchange {
     foreseen: Option<Box<Foreseen>>,
     /// Whether the last attempt says that the service serves, or does not.
     has_succeeded: Option<bool>,
+    /// What is told of it to where traces are kept, if its trace is recorded.
+    spans: Option<Box<Spans>>,
     is_stream: bool,
     is_recorded: bool,
 }
@@ -131,6 +135,8 @@ type Held = Option<Box<Throttle>>;
 struct Attempt {
     /// 1 is the original call.
     number: u32,
+    /// The span it is sent under.
+    span: u64,
     picked: Picked,
     call: Option<breaker::Call>,
     began_ns: u64,
@@ -182,9 +188,11 @@ impl Exchange {
     pub(crate) fn begin(worker: &Rc<Worker>, entry: &Entry, request: &dyn Request) -> Self {
         let now_ns = worker.clock.now_ns();
         let is_outbound = entry.direction() == Direction::Outbound;
+        let mut record = Record::of(request, worker, entry.direction(), now_ns);
         Self {
             now_ns,
-            record: Record::of(request, worker, entry.direction(), now_ns),
+            spans: Spans::begin(&mut record, worker, request),
+            record,
             traits: Traits::of(request),
             route: None,
             deadline: None,

@@ -49,13 +49,15 @@ pub enum Supply {
     Unavailable,
 }
 
-/// Where a worker's own messages go; both channels are bounded, and a full one never holds up a request.
+/// Where a worker's own messages go; all channels are bounded, and a full one never holds up a request.
 #[derive(Clone, Debug)]
 pub struct Outlets {
     /// Demands for configuration.
     pub demands: mpsc::Sender<Demand>,
     /// What happened, in order.
     pub events: mpsc::Sender<crate::report::Event>,
+    /// Spans of traces that are recorded, as they end.
+    pub spans: mpsc::Sender<crate::report::Span>,
 }
 
 /// Where a worker listens; ports that were 0 are filled in.

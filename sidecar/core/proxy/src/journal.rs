@@ -1,4 +1,4 @@
-//! What the worker tells unasked, and remembers of what it refused: events, recent refusals, the access log. All
+//! What the worker tells unasked, and remembers of what it refused: events, spans, recent refusals, the access log. All
 //! bounded; what finds no room is counted and forgotten, and nothing waits.
 
 use std::cell::{Cell, RefCell};
@@ -10,18 +10,20 @@ use std::thread;
 use http1::Cause;
 use tokio::sync::mpsc;
 
-use crate::report::{Decision, Event};
+use crate::report::{Decision, Event, Span};
 use crate::settings::{LogSink, StartError};
 use crate::tally::increment;
 
 /// Refusals that are remembered.
 const REMEMBERED: usize = 256;
 
-/// Events, refusals and log of one worker.
+/// Events, spans, refusals and log of one worker.
 #[derive(Debug)]
 pub(crate) struct Journal {
     events: mpsc::Sender<Event>,
     lost_events: Cell<u64>,
+    spans: mpsc::Sender<Span>,
+    lost_spans: Cell<u64>,
     decisions: RefCell<VecDeque<Decision>>,
     log: Option<SyncSender<String>>,
     lost_lines: Cell<u64>,
@@ -32,7 +34,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// A journal whose log lines go to `sink`, through a thread that may block.
     pub(crate) fn new(
-        events: mpsc::Sender<Event>,
+        (events, spans): (mpsc::Sender<Event>, mpsc::Sender<Span>),
         sink: LogSink,
         max_lines: usize,
     ) -> Result<Self, StartError> {
@@ -43,6 +45,8 @@ impl Journal {
         Ok(Self {
             events,
             lost_events: Cell::new(0),
+            spans,
+            lost_spans: Cell::new(0),
             decisions: RefCell::new(VecDeque::with_capacity(REMEMBERED)),
             log,
             lost_lines: Cell::new(0),
@@ -54,6 +58,13 @@ impl Journal {
     pub(crate) fn tell(&self, event: Event) {
         if self.events.try_send(event).is_err() {
             increment(&self.lost_events);
+        }
+    }
+
+    /// Tells a span.
+    pub(crate) fn trace(&self, span: Span) {
+        if self.spans.try_send(span).is_err() {
+            increment(&self.lost_spans);
         }
     }
 
@@ -104,9 +115,13 @@ impl Journal {
             .map(|(cause, count)| (*cause, count.get()))
     }
 
-    /// Events and log lines that found no room.
-    pub(crate) const fn lost(&self) -> (u64, u64) {
-        (self.lost_events.get(), self.lost_lines.get())
+    /// Events, spans and log lines that found no room.
+    pub(crate) const fn lost(&self) -> (u64, u64, u64) {
+        (
+            self.lost_events.get(),
+            self.lost_spans.get(),
+            self.lost_lines.get(),
+        )
     }
 }
 

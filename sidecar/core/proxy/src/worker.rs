@@ -13,6 +13,7 @@ use http1::Cause;
 use policy::Reason;
 use policy::moment::{Moment, WallClock};
 use policy::rate_limit::strain::Resource;
+use policy::trace_context::Sampling;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -69,6 +70,8 @@ pub(crate) struct Worker {
     /// Addresses that no endpoint may have.
     own: Vec<SocketAddr>,
     pub(crate) live: RefCell<Rc<Live>>,
+    /// Which traces are recorded of those that begin here; `None`: none at all.
+    pub(crate) sampling: Cell<Option<Sampling>>,
     /// Addresses of the application at which somebody was led here, by port.
     pub(crate) applications: RefCell<BTreeMap<u16, Vec<SocketAddr>>>,
     pub(crate) live_callers: RefCell<HashMap<ServiceName, u32>>,
@@ -149,7 +152,11 @@ pub(crate) fn spawn(
 ) -> Result<Addresses, StartError> {
     let (doors, addresses) = doors::open(&settings)?;
     let own = own_addresses(&settings, &addresses)?;
-    let journal = Journal::new(outlets.events, settings.log, settings.bounds.max_log_lines)?;
+    let journal = Journal::new(
+        (outlets.events, outlets.spans),
+        settings.log,
+        settings.bounds.max_log_lines,
+    )?;
     let start = Start {
         instance: settings.instance,
         namespace: settings.namespace,
@@ -295,6 +302,7 @@ impl Worker {
             spared: Spared::new(start.probed),
             own: start.own,
             live: RefCell::default(),
+            sampling: Cell::new(None),
             applications: RefCell::default(),
             live_callers: RefCell::default(),
             connections: Connections::new(start.bounds.max_connections),
@@ -316,6 +324,7 @@ impl Worker {
     /// Puts a configuration in force: every request that begins from now on is served by it.
     pub(crate) fn apply(&self, config: Arc<Config>) {
         let current = Rc::clone(&self.live.borrow());
+        self.sampling.set(config.tracing);
         let next = current.successor(self, config);
         self.gauges
             .want(next.all().any(|cluster| cluster.limits.follows_gauges()));

@@ -14,6 +14,7 @@ mod clock;
 mod companions;
 mod fleet;
 mod mesh;
+mod otlp;
 mod sidecar;
 mod socket;
 mod tally;

@@ -39,6 +39,13 @@ def world(*found: Document, services: Iterable[Service] = (), **known: Any) -> C
     return lambda: analyze(World(snapshot=snapshot(found, services), **known))
 
 
+def uncollected(*found: Document) -> Callable[[], Found]:
+    """What is found in documents where no collector of spans is known."""
+    built = snapshot(found)
+    without = replace(built, inputs=replace(built.inputs, keeps_traces=False))
+    return lambda: analyze(World(snapshot=without))
+
+
 def fits(*found: Document) -> Callable[[], Found]:
     """What keeps documents out."""
     units = {str(document.key): replace(read(""), documents=(document,)) for document in found}
@@ -139,5 +146,6 @@ EXAMPLES: Final[Mapping[Code, Callable[[], Found]]] = {
     Code.CAPTURE_UNDOABLE: cautioned(securityContext={"capabilities": {"add": ["NET_ADMIN"]}}),
     Code.GRACE_TOO_SHORT: cautioned(grace=29),
     Code.SIDECAR_VERSION: world(mesh("{}"), sidecars=(OLD,), version="0.4.0"),
+    Code.SPANS_LOST: uncollected(mesh("telemetry: {tracing: {}}")),
     Code.COMMAND_VERSION: lambda: skew("0.3.0", "0.4.0"),
 }

@@ -121,6 +121,7 @@ Mesh rootNamespace breakwater-system
 Mesh unknownDestinations PassThrough
 Mesh telemetry.accessLog.mode ErrorsAndSampled
 Mesh telemetry.accessLog.samplePercent 1
+Mesh telemetry.tracing.samplingPercent 1
 SidecarProfile capture.mode Redirect
 SidecarProfile resources.requests.cpu 20m
 SidecarProfile resources.requests.memory 32Mi

@@ -13,6 +13,15 @@ def test_a_mesh_names_the_root_namespace() -> None:
     assert module.root_namespace(mesh("rootNamespace: platform")) == "platform"
 
 
+def test_spans_are_recorded_of_one_percent_of_the_traces_where_somebody_asks_for_them() -> None:
+    assert module.tracing(None, SCHEMA) is None
+    assert module.tracing(mesh("telemetry: {accessLog: {mode: All}}"), SCHEMA) is None
+    assert module.tracing(mesh("telemetry: {tracing: {}}"), SCHEMA) == {"samplingPercent": 1}
+    assert module.tracing(mesh("telemetry: {tracing: {samplingPercent: 5}}"), SCHEMA) == {
+        "samplingPercent": 5
+    }
+
+
 def test_the_default_of_the_root_namespace_is_that_of_the_contract() -> None:
     field = SCHEMA.kinds["Mesh"].spec.fields["rootNamespace"]
     assert field.default == module.DEFAULT_ROOT_NAMESPACE

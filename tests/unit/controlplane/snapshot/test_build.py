@@ -90,6 +90,7 @@ def test_the_settings_of_the_mesh_are_always_there() -> None:
     settings = body(snapshot([mesh("telemetry: {accessLog: {mode: All}}")]), ResourceType.MESH, "default")
     assert isinstance(settings, MeshSettings)
     assert settings.access_log == {"mode": "All", "samplePercent": 1}
+    assert settings.tracing is None
 
 
 def test_the_mesh_knows_the_services_that_host_names_lead_to() -> None:

@@ -408,6 +408,17 @@ fn a_value_of_a_later_version_is_refused() {
     assert_eq!(field(Kind::Mesh, &settings), "accessLog.mode");
 }
 
+#[test]
+fn a_share_of_traces_that_is_none_is_refused() {
+    let settings = mesh::MeshSettings {
+        tracing: Some(mesh::Tracing {
+            sampling_percent: 101.0,
+        }),
+        ..Default::default()
+    };
+    assert_eq!(field(Kind::Mesh, &settings), "tracing.samplingPercent");
+}
+
 fn endpoint(instance: &str, address: &str, health: mesh::Health) -> mesh::Endpoint {
     let ports = [("http".to_owned(), 15006)].into();
     let (instance, address) = (instance.to_owned(), address.to_owned());

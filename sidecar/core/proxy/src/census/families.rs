@@ -320,9 +320,10 @@ fn malformed(worker: &Worker) -> Family {
 /// What found no room.
 fn lost(worker: &Worker) -> Family {
     let mut family = counter("breakwater_overflows_total", &["table"]);
-    let (events, lines) = worker.journal.lost();
+    let (events, spans, lines) = worker.journal.lost();
     let counts = [
         ("events", events),
+        ("spans", spans),
         ("log_lines", lines),
         ("connections", worker.refused_connections.get()),
         ("descriptors", worker.descriptors.missed()),

@@ -61,8 +61,10 @@ impl Exchange {
         self.tries.begun += 1;
         self.record.attempts = self.tries.begun;
         self.record.upstream = Some(picked.address);
+        let span = self.begin_span();
         self.current = Some(Attempt {
             number: self.tries.begun,
+            span,
             picked,
             call,
             began_ns: self.now_ns,
@@ -284,6 +286,7 @@ impl Exchange {
             return;
         };
         self.foresee_end(&mut attempt);
+        self.end_span(&attempt);
         let Some(route) = &self.route else { return };
         let (worker, cluster, now_ns) = (&self.worker, &route.cluster, self.now_ns);
         let latency_ns = now_ns.saturating_sub(attempt.began_ns);

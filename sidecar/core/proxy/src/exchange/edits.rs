@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use http::HeaderName;
 use http1::Known;
 use policy::grpc::Code;
 use policy::{Criticality, Reason};
@@ -28,14 +29,27 @@ impl Exchange {
             let peer = request.peer().to_canonical().to_string();
             edit.add(Known::XForwardedFor.as_str(), peer.as_bytes());
         }
-        if self.record.trace.is_begun {
-            edit.set(Known::Traceparent, &self.record.trace.header());
+        if self.record.trace.is_begun || self.spans.is_some() {
+            self.hand_on_trace(edit);
         }
         if let Some(id) = self.record.trace.new_request_id {
             edit.set(Known::XRequestId, &hex(id));
         }
         if let Some(rule) = &self.record.rule {
             header_edits::apply(rule.config.request_headers.as_deref(), edit);
+        }
+    }
+
+    /// Names the span that this is sent under as the parent. A `tracestate` goes on with the trace it belongs to.
+    fn hand_on_trace(&self, edit: &mut dyn Edit) {
+        let trace = &self.record.trace;
+        let span = self
+            .current
+            .as_ref()
+            .map_or(trace.span, |attempt| attempt.span);
+        edit.set(Known::Traceparent, &trace.header(span));
+        if trace.is_begun && self.worker.sampling.get().is_some() {
+            edit.remove_field(&HeaderName::from_static("tracestate"));
         }
     }
 
@@ -154,7 +168,9 @@ impl Exchange {
     /// Gives back what the exchange holds, and notes the refusal as what became of it.
     pub(super) fn give_up(&mut self, refusal: &Refusal) {
         self.foresee_fallback(refusal);
-        self.current = None;
+        if let Some(attempt) = self.current.take() {
+            self.end_span(&attempt);
+        }
         self.front = None;
         self.connection = None;
         self.bulkhead = None;

@@ -78,6 +78,7 @@ impl Exchange {
         self.is_recorded = true;
         self.leave_fronts();
         self.record.close(&self.worker, self.now_ns);
+        self.tell_spans();
     }
 }
 
@@ -98,6 +99,7 @@ impl Drop for Exchange {
         }
         self.record.blame(&refusal);
         self.now_ns = self.worker.clock.now_ns();
+        self.end_spans();
         self.close();
     }
 }

@@ -77,6 +77,8 @@ impl Exchange {
         increment(&self.record.flight.tally().asked_instead);
         let mut next = Self::begin(&self.worker, &entry, request);
         next.record.trace = self.record.trace;
+        next.spans = self.spans.as_ref().map(|spans| spans.again());
+        next.begin_span();
         next.fallen = Some(Box::new(fallen));
         self.give_up(refusal);
         self.finish(End::Complete { code: None }, 0);

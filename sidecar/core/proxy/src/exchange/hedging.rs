@@ -14,7 +14,7 @@ use crate::upstream::InUse;
 /// The attempt beside the current one, with its place among a capped cluster's connections.
 #[derive(Debug)]
 pub(super) struct Rival {
-    attempt: Attempt,
+    pub(super) attempt: Attempt,
     connection: Option<InUse>,
 }
 
@@ -129,10 +129,12 @@ impl Exchange {
 
     /// The current attempt was answered: the other one has lost, and is reset.
     pub(crate) fn prevail(&mut self) {
-        let (Some(rival), Some(route)) = (self.rival.take(), &self.route) else {
+        let Some(rival) = self.rival.take() else {
             return;
         };
         self.now_ns = self.worker.clock.now_ns();
+        self.end_span(&rival.attempt);
+        let Some(route) = &self.route else { return };
         let cluster = &route.cluster;
         let tally = self.record.flight.tally();
         tally.count_attempt(AttemptResult::Cancelled);

@@ -73,7 +73,7 @@ impl Record {
             ..Self::new(
                 worker,
                 direction,
-                Trace::of(request, &worker.chance),
+                Trace::of(request, &worker.chance, worker.sampling.get()),
                 now_ns,
             )
         }

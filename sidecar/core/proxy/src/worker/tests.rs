@@ -27,6 +27,7 @@ pub(crate) fn worker() -> Rc<Worker> {
 
 fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
     let (events, _) = mpsc::channel(1);
+    let (spans, _) = mpsc::channel(1);
     let (demands, _) = mpsc::channel(1);
     Rc::new(Worker::new(Start {
         instance: "web-1".into(),
@@ -40,7 +41,7 @@ fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
         gauges: Arc::default(),
         demands,
         own,
-        journal: Journal::new(events, LogSink::none(), 1).unwrap(),
+        journal: Journal::new((events, spans), LogSink::none(), 1).unwrap(),
     }))
 }
 

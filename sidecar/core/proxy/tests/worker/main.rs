@@ -22,5 +22,6 @@ mod measures;
 mod peers;
 mod retries;
 mod routes;
+mod spans;
 mod support;
 mod tunnels;

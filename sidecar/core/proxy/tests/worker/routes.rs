@@ -210,7 +210,13 @@ async fn an_application_cannot_be_the_sidecar_itself() {
     settings.outbound = Some(address);
     let (demands, _) = tokio::sync::mpsc::channel(1);
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let started = proxy::start(settings, proxy::Outlets { demands, events });
+    let (spans, _) = tokio::sync::mpsc::channel(1);
+    let outlets = proxy::Outlets {
+        demands,
+        events,
+        spans,
+    };
+    let started = proxy::start(settings, outlets);
     assert!(matches!(
         started,
         Err(proxy::StartError::AppIsListener { .. })
@@ -223,12 +229,17 @@ async fn a_listener_that_cannot_be_had_is_said() {
     let outbound = Some(taken.local_addr().unwrap());
     let (demands, _) = tokio::sync::mpsc::channel(1);
     let (events, _) = tokio::sync::mpsc::channel(1);
+    let (spans, _) = tokio::sync::mpsc::channel(1);
     let started = proxy::start(
         Settings {
             outbound,
             ..settings()
         },
-        proxy::Outlets { demands, events },
+        proxy::Outlets {
+            demands,
+            events,
+            spans,
+        },
     );
     assert!(matches!(started, Err(proxy::StartError::Listen { .. })));
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use proxy::report::{Event, Stats};
+use proxy::report::{Event, Span, Stats};
 use proxy::{
     Bounds, Config, Demand, Handle, InboundListener, LogSink, Outlets, ServiceName, Settings,
     UpstreamListener, start,
@@ -16,6 +16,7 @@ pub(crate) struct Running {
     pub(crate) handle: Handle,
     pub(crate) demands: mpsc::Receiver<Demand>,
     pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) spans: mpsc::Receiver<Span>,
 }
 
 /// An address that the system chooses.
@@ -67,11 +68,13 @@ impl Running {
     pub(crate) fn start(settings: Settings) -> Self {
         let (demand, demands) = mpsc::channel(100);
         let (event, events) = mpsc::channel(1000);
+        let (span, spans) = mpsc::channel(1000);
         let handle = start(
             settings,
             Outlets {
                 demands: demand,
                 events: event,
+                spans: span,
             },
         )
         .unwrap();
@@ -79,6 +82,7 @@ impl Running {
             handle,
             demands,
             events,
+            spans,
         }
     }
 
