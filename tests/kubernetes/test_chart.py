@@ -161,6 +161,19 @@ async def test_only_who_annotates_services_may_patch_them() -> None:
     assert more - set(allowed(find(await rendered(CHART), "ClusterRole"))) == {("", "services", "", "patch")}
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://collector.shop:4318", 4318), ("http://collector/in", 80), ("https://traces.example", 443)],
+)
+async def test_the_collector_of_spans_is_named_and_may_be_reached(endpoint: str, port: int) -> None:
+    words = ("--set=networkPolicy.enabled=true", f"--set=controlplane.otlpEndpoint={endpoint}")
+    objects = await rendered(CHART, *words)
+    [container] = find(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert f"--otlp-endpoint={endpoint}" in container["args"]
+    egress = find(objects, "NetworkPolicy")["spec"]["egress"]
+    assert {"ports": [{"port": port}]} in egress
+
+
 def allowed(role: Object) -> Iterator[tuple[str, str, str, str]]:
     """Every group, resource, name (empty for all) and verb that a role allows."""
     for rule in role["rules"]:
