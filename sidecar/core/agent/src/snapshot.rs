@@ -1,15 +1,17 @@
 //! What the sidecar applies: resources with what they say, and the configuration that they make. Pure.
 
+mod clusters;
+mod config;
+mod own;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use proxy::config::{
-    Application, Cluster, Config, Endpoint, Inbound, Meaning, Protocol, ServiceName,
-};
+use clusters::Built;
+use proxy::config::{Inbound, ServiceName};
 
-use crate::decode::{Address, Decoded, Member, decode, endpoints_of};
-use crate::identity::{Identity, WorkloadPort};
+use crate::decode::{Address, Decoded, Member, decode};
+use crate::identity::Identity;
 use crate::names::Names;
 use crate::resource::{Id, Kind, Rejection, Resource};
 
@@ -26,14 +28,6 @@ pub(crate) struct Snapshot {
 struct Held {
     resource: Arc<Resource>,
     decoded: Decoded,
-}
-
-/// A cluster, kept while the values it was built from are the same ones.
-#[derive(Debug)]
-struct Built {
-    outbound: Arc<Cluster>,
-    endpoints: Arc<[Address]>,
-    cluster: Arc<Cluster>,
 }
 
 impl Snapshot {
@@ -164,24 +158,6 @@ impl Snapshot {
         endpoints.flat_map(|all| all.iter().filter_map(|one| Some(one.host()?.as_ref())))
     }
 
-    /// What the addresses mean that host names led to, where our workload may call them. The first of several services
-    /// has an address that they share, and the first of a service's ports.
-    fn add_named_addresses(&self, addresses: &mut HashMap<SocketAddr, Meaning>) {
-        let built = |service| self.built.get(service).map(|built| &built.cluster);
-        for cluster in self.named_services().iter().filter_map(built) {
-            for (place, port) in cluster.ports.iter().enumerate() {
-                let found = |endpoint: &Endpoint| endpoint.addresses.get(place).copied().flatten();
-                for address in cluster.endpoints.iter().filter_map(found) {
-                    addresses.entry(address).or_insert_with(|| Meaning {
-                        service: cluster.service.clone(),
-                        port: port.number,
-                        is_endpoint: true,
-                    });
-                }
-            }
-        }
-    }
-
     /// The endpoints of our own services whose limits are divided among their members.
     pub(crate) fn divided(&self) -> BTreeSet<Id> {
         let is_divided = |held: &&Held| match &held.decoded {
@@ -194,81 +170,6 @@ impl Snapshot {
             .collect()
     }
 
-    fn members(&self, identity: &Identity) -> HashMap<ServiceName, u32> {
-        let count = |service: &ServiceName| {
-            let endpoints = self.endpoints(service)?.iter();
-            let members = endpoints.filter(|endpoint| endpoint.has_sidecar()).count();
-            Some((service.clone(), u32::try_from(members).ok()?))
-        };
-        identity.services().iter().filter_map(count).collect()
-    }
-
-    /// What a worker enforces by it; clusters that did not change are the same values as in the last one.
-    pub(crate) fn config(&mut self, identity: &Identity, names: &Names) -> Config {
-        self.build_clusters(names);
-        let mut config = Config {
-            inbound: self.inbound(identity),
-            applications: self.applications(identity),
-            members: self.members(identity),
-            peer: identity
-                .workload()
-                .and(identity.services().first())
-                .cloned(),
-            ..Config::default()
-        };
-        config.clusters = self
-            .built
-            .iter()
-            .map(|(name, built)| (name.clone(), built.cluster.clone()))
-            .collect();
-        for (id, held) in &self.held {
-            match &held.decoded {
-                Decoded::Mesh(settings) => {
-                    config.access_log = settings.access_log;
-                    config.tracing = settings.tracing;
-                    config.unknown_destinations = settings.unknown_destinations;
-                }
-                Decoded::Address(meaning) if config.clusters.contains_key(&meaning.service) => {
-                    if let Ok(address) = id.name.parse() {
-                        config.addresses.insert(address, meaning.clone());
-                    }
-                }
-                Decoded::Host(service) if config.clusters.contains_key(service) => {
-                    config
-                        .hosts
-                        .insert(id.name.as_str().into(), service.clone());
-                }
-                _ => {}
-            }
-        }
-        if identity.is_captured() {
-            self.add_named_addresses(&mut config.addresses);
-        }
-        config
-    }
-
-    fn build_clusters(&mut self, names: &Names) {
-        let mut previous = std::mem::take(&mut self.built);
-        for held in self.held.values() {
-            let Decoded::Outbound(outbound) = &held.decoded else {
-                continue;
-            };
-            let Some(mut endpoints) = self.endpoints(&outbound.service).cloned() else {
-                continue;
-            };
-            let old = previous.remove(&outbound.service);
-            if awaits(&endpoints, names) {
-                let Some(old) = &old else {
-                    continue; // whoever calls it asks for it, and waits
-                };
-                endpoints = old.endpoints.clone(); // they serve until it is known where the new ones are
-            }
-            let same = old.filter(|built| built.is_of(outbound, &endpoints, names));
-            let built = same.unwrap_or_else(|| Built::new(outbound, &endpoints, names));
-            self.built.insert(outbound.service.clone(), built);
-        }
-    }
-
     fn endpoints(&self, service: &ServiceName) -> Option<&Arc<[Address]>> {
         match &self
             .held
@@ -278,76 +179,6 @@ impl Snapshot {
             Decoded::Endpoints(endpoints) => Some(endpoints),
             _ => None,
         }
-    }
-
-    fn inbound(&self, identity: &Identity) -> HashMap<ServiceName, Arc<Inbound>> {
-        if let Some(workload) = identity.workload() {
-            let members = self
-                .stood_behind(&workload.id())
-                .map_or(&[][..], |found| found);
-            let behind =
-                |port: &WorkloadPort| Some((port.name.clone(), self.at(&port.numbers, members)?));
-            return workload.ports.iter().filter_map(behind).collect();
-        }
-        identity
-            .services()
-            .iter()
-            .filter_map(|service| Some((service.clone(), self.inbound_of(service)?)))
-            .collect()
-    }
-
-    /// What is enforced at each port of the application to which connections are led here on their way.
-    fn applications(&self, identity: &Identity) -> HashMap<u16, Application> {
-        let Some(ports) = identity.captured_ports() else {
-            return HashMap::new();
-        };
-        if let Some(workload) = identity.workload() {
-            let members = self
-                .stood_behind(&workload.id())
-                .map_or(&[][..], |found| found);
-            let behind = |member: &Member| {
-                let application = Application {
-                    protocol: member.protocol,
-                    inbound: self.at(&[member.port], members)?,
-                };
-                Some((member.port, application))
-            };
-            return members.iter().filter_map(behind).collect();
-        }
-        ports
-            .iter()
-            .filter_map(|(port, service)| {
-                let application = Application {
-                    protocol: Protocol::Any,
-                    inbound: self.inbound_of(service)?,
-                };
-                Some((*port, application))
-            })
-            .collect()
-    }
-
-    fn inbound_of(&self, service: &ServiceName) -> Option<Arc<Inbound>> {
-        let held = self.held.get(&Id::new(Kind::Inbound, service.as_str()));
-        match held.map(|held| &held.decoded) {
-            Some(Decoded::Inbound(inbound)) => Some(inbound.clone()),
-            _ => self.unruled.get(service).cloned(),
-        }
-    }
-
-    /// What is enforced at a port of the workload, for every service that it stands behind there, under the name of the
-    /// first: whoever calls does not choose among them by a name.
-    fn at(&self, numbers: &[u16], members: &[Member]) -> Option<Arc<Inbound>> {
-        let here = members
-            .iter()
-            .filter(|member| numbers.contains(&member.port));
-        let services: BTreeSet<&ServiceName> = here.map(|member| &member.service).collect();
-        let mut found = unruled(ServiceName::clone(services.first()?));
-        for service in services {
-            if let Some(inbound) = self.inbound_of(service) {
-                join(&mut found, &inbound);
-            }
-        }
-        Some(Arc::new(found))
     }
 }
 
@@ -363,39 +194,6 @@ const fn unruled(service: ServiceName) -> Inbound {
     }
 }
 
-/// Adds what another service enforces at the same port: limits are conjunctive, each policy's counted once; the
-/// routes of each service are told once; of what stands in front of the application for the same requests there is one,
-/// the first.
-fn join(found: &mut Inbound, other: &Inbound) {
-    for rules in &other.limits {
-        if found
-            .limits
-            .iter()
-            .all(|known| (&known.policy, &known.reach) != (&rules.policy, &rules.reach))
-        {
-            found.limits.push(rules.clone());
-        }
-    }
-    for routes in &other.routes {
-        let mut known = found.routes.iter();
-        if known.all(|known| known.service != routes.service) {
-            found.routes.push(routes.clone());
-        }
-    }
-    for scoped in &other.scoped {
-        let mut known = found.scoped.iter();
-        if known.all(|known| known.scope != scoped.scope) {
-            found.scoped.push(scoped.clone());
-        }
-    }
-    if found.backpressure.is_none() {
-        found.backpressure.clone_from(&other.backpressure);
-    }
-    if found.shadow.is_none() {
-        found.shadow.clone_from(&other.shadow);
-    }
-}
-
 /// Whether nothing is known yet of where a service is, and soon will be.
 fn awaits(endpoints: &[Address], names: &Names) -> bool {
     let is_awaited = |endpoint: &Address| {
@@ -405,31 +203,4 @@ fn awaits(endpoints: &[Address], names: &Names) -> bool {
     };
     let is_settled = |endpoint: &Address| endpoint.host().is_none_or(|host| names.is_settled(host));
     !endpoints.is_empty() && endpoints.iter().all(is_awaited) && !endpoints.iter().all(is_settled)
-}
-
-impl Built {
-    fn new(outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>, names: &Names) -> Self {
-        let place = |cluster: &Cluster| Cluster {
-            endpoints: endpoints_of(cluster, endpoints, |host| names.addresses(host)),
-            ..cluster.clone()
-        };
-        let shadow = outbound.shadow.as_deref().map(place).map(Arc::new);
-        let cluster = Arc::new(Cluster {
-            shadow,
-            ..place(outbound)
-        });
-        Self {
-            outbound: outbound.clone(),
-            endpoints: endpoints.clone(),
-            cluster,
-        }
-    }
-
-    fn is_of(&self, outbound: &Arc<Cluster>, endpoints: &Arc<[Address]>, names: &Names) -> bool {
-        let has_hosts = || endpoints.iter().any(|endpoint| endpoint.host().is_some());
-        let found = || endpoints_of(outbound, endpoints, |host| names.addresses(host));
-        Arc::ptr_eq(&self.outbound, outbound)
-            && Arc::ptr_eq(&self.endpoints, endpoints)
-            && (!has_hosts() || self.cluster.endpoints == found())
-    }
 }
