@@ -85,6 +85,7 @@ __all__ = [
     "reach",
     "retry_after_seconds",
     "run",
+    "standing_rehearsals",
     "status",
 ]
 
