@@ -1,8 +1,9 @@
 """Starts `breakwater-controlplane`, without what only others need.
 
 structlog loads rich wherever that is installed: 4 MB, and no log of ours has colours. asyncio and hashlib
-load OpenSSL wherever Python has it: 5 MB, for connections to the API server of a cluster alone. gRPC and the
-core bring what encrypts ours, and Python has its own SHA-256: 3 microseconds a kilobyte instead of one.
+load OpenSSL wherever Python has it: 5 MB, for connections to the API server of a cluster and to a collector
+alone. gRPC and the core bring what encrypts ours, and Python has its own SHA-256: 3 microseconds a kilobyte
+instead of one.
 """
 
 import os
@@ -37,7 +38,7 @@ def run() -> None:
 def _unused(settings: Settings) -> Iterator[str]:
     """The modules that others load when they find them, for nothing."""
     yield "rich"
-    if settings.kubernetes is None:
+    if settings.kubernetes is None and not settings.otlp_endpoint:
         yield from ("ssl", "_hashlib")
 
 

@@ -1,10 +1,12 @@
 """Spans on their way from a control plane to a collector, over real sockets."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from controlplane.counters import Counter
@@ -16,7 +18,10 @@ from mesh.v1 import admin_pb2, registry_pb2, telemetry_pb2
 from mesh.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.support.collector import Collector, collecting
 from tests.support.control_plane import running_plane
+from tests.support.mesh import controlplane
+from tests.support.pki import Authority
 from tests.support.readiness import that, until
+from tests.support.upstream import response
 
 TRACE = bytes(15) + b"\x01"
 
@@ -132,3 +137,29 @@ async def test_a_control_plane_without_a_collector_counts_what_is_lost_and_warns
         manifest = admin_pb2.Manifest(file="mesh.yaml", text=mesh)
         checked = await plane.admin.ValidatePolicies(admin_pb2.ValidatePoliciesRequest(manifests=[manifest]))
     assert [(one.code, one.path) for one in checked.problems] == [("BW0701", "spec.telemetry.tracing")]
+
+
+async def test_a_collector_behind_tls_is_posted_to_also_outside_clusters(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    shown = authority.leaf("collector")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(shown.certificate, shown.key)
+    posted: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        posted.append(await reader.readline())
+        writer.write(response())
+        await writer.drain()
+        writer.close()
+
+    (tmp_path / "policies").mkdir()
+    trusting = ("/usr/bin/env", f"SSL_CERT_FILE={authority.certificate}")
+    async with await asyncio.start_server(take, "127.0.0.1", 0, ssl=context) as server:
+        endpoint = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        flags = ("--otlp-endpoint", endpoint)
+        async with (
+            controlplane(tmp_path, tmp_path / "policies", prefix=trusting, flags=flags) as plane,
+            grpc.aio.insecure_channel(f"127.0.0.1:{plane.discovery}") as channel,
+        ):
+            await TelemetryServiceStub(channel).ExportSpans(handed_over())
+            await until(that(lambda: posted[:1] == [b"POST /v1/traces HTTP/1.1\r\n"]))
