@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import pytest
@@ -33,6 +34,7 @@ BASELINE_SECONDS = 8
 CONVERGES_SECONDS = 30
 CONTROL_PLANE_MIB = 1024
 SIDECAR_MIB = 96
+EDITS = 5
 ONE_CHANGE_BYTES = 10_000
 ONE_CHANGE_SECONDS = 1
 SERVICE = """\
@@ -99,12 +101,17 @@ async def test_a_large_push_arrives_soon(tmp_path: Path, judge: Judge, lengths: 
         heaviest = max(resident_mib(one.process.pid) for one in [*stand.sidecars, *crowd])
         judge.at_most("a sidecar's memory", heaviest, SIDECAR_MIB, "MiB")
 
-        began, before = time.monotonic(), await stand.revision()
+        times = []
         answered = sum(line.answered_bytes for line in lines)
-        (stand.scratch / "policies" / "ext-7.yaml").write_text(document(7, port, seconds=3))
-        await until(applied(stand, after=before))
-        judge.at_most("one policy then, applied by all", time.monotonic() - began, ONE_CHANGE_SECONDS)
-        each = (sum(line.answered_bytes for line in lines) - answered) / FLEET
+        for seconds in range(3, 3 + EDITS):
+            began, before = time.monotonic(), await stand.revision()
+            (stand.scratch / "policies" / "ext-7.yaml").write_text(document(7, port, seconds=seconds))
+            await until(applied(stand, after=before))
+            times.append(time.monotonic() - began)
+        judge.at_most(
+            f"one policy then, applied by all, median of {EDITS}", median(times), ONE_CHANGE_SECONDS
+        )
+        each = (sum(line.answered_bytes for line in lines) - answered) / FLEET / EDITS
         judge.at_most("for which each is sent", each, ONE_CHANGE_BYTES, "bytes")
 
 
