@@ -75,7 +75,7 @@ class Merged:
 def merge(contributions: Iterable[Contribution], block: Block) -> Merged:
     """The settings that hold, and the origin of every one; `block` is what they are written in."""
     said: _Said = {}
-    for contribution in _fold_order(contributions):
+    for contribution in fold_order(contributions):
         leaves = dict(_leaves(contribution.settings))
         origin = contribution.policy, contribution.level
         if contribution.strategy.overrides:
@@ -118,7 +118,8 @@ _Origin: TypeAlias = "tuple[PolicyRef, str]"
 _Said: TypeAlias = "dict[Path, tuple[Value, _Origin]]"
 
 
-def _fold_order(contributions: Iterable[Contribution]) -> list[Contribution]:
+def fold_order(contributions: Iterable[Contribution]) -> list[Contribution]:
+    """The contributions in the order of their turns."""
     levels: dict[tuple[int, ...], list[Contribution]] = {}
     for contribution in contributions:
         levels.setdefault(contribution.specificity, []).append(contribution)

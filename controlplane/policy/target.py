@@ -125,6 +125,11 @@ def matches(callers: Iterable[Caller]) -> tuple[CallerMatch, ...]:
     return tuple(map(_match, callers))
 
 
+def callers_of(matches: Iterable[CallerMatch]) -> tuple[Caller, ...]:
+    """The callers of whom sidecars compare themselves with these, in the order given."""
+    return tuple(map(_caller_of, matches))
+
+
 def is_consumer(document: Document, target: Target, root_namespace: str) -> bool:
     """Whether the policy is a consumer's own rule for `target`."""
     return document.key.kind in _CONSUMER_KINDS and _crosses(document, target, root_namespace)
@@ -231,3 +236,11 @@ def _match(caller: Caller) -> CallerMatch:
             return CallerMatch(namespace=caller.namespace, service_account=caller.name)
         case _:
             return CallerMatch(namespace=caller.namespace)
+
+
+def _caller_of(match: CallerMatch) -> Caller:
+    if match.service:
+        return Caller("Service", match.namespace, match.service)
+    if match.service_account:
+        return Caller("ServiceAccount", match.namespace, match.service_account)
+    return Caller("Namespace", match.namespace, match.namespace)

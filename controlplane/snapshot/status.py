@@ -21,6 +21,7 @@ from controlplane.policy import (
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from controlplane.snapshot.rehearsals import lost_effects
 from controlplane.snapshot.routed import parent_verdict, unresolved
 from controlplane.snapshot.services import service_of
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _UNATTACHED: Final = frozenset({mesh.KIND, sidecar_profile.KIND, reference_grant.KIND})
 _HOLDING: Final = frozenset({"Accepted", "Programmed", "PartiallyProgrammed", "Synced"})
-_MERGED: Final = frozenset({resilience.KIND, backpressure.KIND})
+_MERGED: Final = frozenset({resilience.KIND, backpressure.KIND, fault.KIND})
 _SHOWN: Final = 3
 _REASON_CHARACTERS: Final = 256
 
@@ -156,10 +157,11 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
     governed = list(governed_services(snapshot.inputs, document))
     if not any(is_enforced_at(snapshot, document, service) for service in governed):
         return condition("NoEnforcer", "no sidecar of this mesh enforces it")
-    if document.key.kind in _MERGED:
-        return condition(*_effect(snapshot, document, governed))
+    if document.key.kind not in _MERGED:
+        return condition("Programmed")
+    reason, lost = _effect(snapshot, document, governed)
     end = fault.find_end(document)
-    return condition("Programmed", f"until {end:%Y-%m-%dT%H:%M:%SZ}" if end else "")
+    return condition(reason, "; ".join([*lost, f"until {end:%Y-%m-%dT%H:%M:%SZ}"] if end else lost))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,26 +181,32 @@ def lost_fields(snapshot: Snapshot, document: Document, service: KnownService) -
     """The fields that a policy says of a service in vain, for every caller, sorted."""
     resource = snapshot.resources.get(_resource(document, service))
     if resource is not None and document.key.kind in _MERGED:
-        yield from _lost(resource, document, _said(document))
+        yield from _lost(resource, document)
 
 
-def _effect(snapshot: Snapshot, document: Document, governed: Sequence[KnownService]) -> tuple[str, str]:
-    """What merging left of a policy, as reason and message."""
-    said = _said(document)
+def _effect(
+    snapshot: Snapshot, document: Document, governed: Sequence[KnownService]
+) -> tuple[str, list[str]]:
+    """What merging left of a policy: the reason, and the first of what it says in vain."""
     names = [_resource(document, service) for service in governed]
     resources = [snapshot.resources[name] for name in names if name in snapshot.resources]
-    lost = [str(each) for resource in resources for each in _lost(resource, document, said)]
-    text = "; ".join(lost[:_SHOWN]) + ("; and more" if len(lost) > _SHOWN else "")
-    if said and not any(document.key in resource.policies for resource in resources):
-        return "Overridden", text
-    return ("PartiallyProgrammed" if lost else "Programmed"), text
+    lost = [str(each) for resource in resources for each in _lost(resource, document)]
+    texts = [*lost[:_SHOWN], *(["and more"] if len(lost) > _SHOWN else [])]
+    said = _said(document)
+    if said and len(lost) == len(said) * len(resources):
+        return "Overridden", texts
+    return ("PartiallyProgrammed" if lost else "Programmed"), texts
 
 
 def _said(document: Document) -> frozenset[str]:
     """The path of everything that a policy of a kind that is merged says."""
-    if document.key.kind == backpressure.KIND:
-        return said_paths(backpressure.behaviours(document.spec))
-    return said_paths(resilience.behaviours(document.spec, document.key.namespace))
+    match document.key.kind:
+        case fault.KIND:
+            return frozenset(fault.EFFECTS) & document.spec.keys()
+        case backpressure.KIND:
+            return said_paths(backpressure.behaviours(document.spec))
+        case _:
+            return said_paths(resilience.behaviours(document.spec, document.key.namespace))
 
 
 def _resource(document: Document, service: KnownService) -> ResourceName:
@@ -207,14 +215,24 @@ def _resource(document: Document, service: KnownService) -> ResourceName:
     return ResourceName(ResourceType.INBOUND if is_inbound else ResourceType.OUTBOUND, str(service.name))
 
 
-def _lost(resource: Resource, document: Document, said: frozenset[str]) -> Iterator[Lost]:
+def _lost(resource: Resource, document: Document) -> Iterator[Lost]:
     """Of what a policy says those fields that nobody hears, for every caller."""
-    origins = _origins(resource.body, document)
-    speakers = {(origin.path, origin.policy.key) for origin in origins if origin.policy}
+    lost = _lost_effects if document.key.kind == fault.KIND else _lost_fields
+    for path, winner in lost(resource.body, document):
+        yield Lost(path=path, service=resource.name.name, winner=winner)
+
+
+def _lost_effects(body: Body, document: Document) -> Iterator[tuple[str, ObjectKey | None]]:
+    assert isinstance(body, Outbound)  # noqa: S101  # callers do what a rehearsal says
+    yield from lost_effects(body, document.key).items()
+
+
+def _lost_fields(body: Body, document: Document) -> Iterator[tuple[str, ObjectKey | None]]:
+    speakers = {(origin.path, origin.policy.key) for origin in _origins(body, document) if origin.policy}
     others = {path: key for path, key in speakers if key != document.key}
-    for path in sorted(said):
+    for path in sorted(_said(document)):
         if (path, document.key) not in speakers:
-            yield Lost(path=path, service=resource.name.name, winner=others.get(path))
+            yield path, others.get(path)
 
 
 def _origins(body: Body, document: Document) -> Iterator[FieldOrigin]:

@@ -51,6 +51,49 @@ def test_a_rehearsal_says_until_when_it_acts() -> None:
     assert status(drill)[1] == ("Programmed", True, "Programmed", "until 2026-01-01T01:00:00Z")
 
 
+def rehearsal(
+    name: str, spec: str, *, target: str = "{kind: Service, name: cart}", hours: int = 1
+) -> Document:
+    spec = f"percent: 5\nexpiresAfter: {hours}h\n{spec}"
+    document = policy(spec, kind="FaultPolicy", name=name, target=target)
+    return replace(document, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_a_rehearsal_whose_whole_place_others_take_is_overridden() -> None:
+    own = rehearsal("own", "delay: 1s\nabort: {status: 503}")
+    everybody = "{kind: Namespace, name: shop}"
+    delays = rehearsal("delays", "delay: 2s\nmerge: PatchOverrides", target=everybody)
+    takes = rehearsal("takes", "delay: 2s\nmerge: AtomicOverrides", target=everybody)
+    end = "until 2026-01-01T01:00:00Z"
+    assert status(own, [delays])[1] == (
+        "Programmed",
+        True,
+        "PartiallyProgrammed",
+        f"delay overridden by FaultPolicy shop/delays on shop/cart; {end}",
+    )
+    lost = [f"{effect} overridden by FaultPolicy shop/takes on shop/cart" for effect in ("abort", "delay")]
+    assert status(own, [takes])[1] == ("Programmed", False, "Overridden", "; ".join([*lost, end]))
+    assert reasons(delays, [own]) == ["Accepted", "Programmed"]
+    default = rehearsal("default", "delay: 1s", target=everybody)
+    assert reasons(default, [own]) == ["Accepted", "Overridden"]
+    assert reasons(default, [own], [service(), service("shop/next")]) == ["Accepted", "PartiallyProgrammed"]
+
+
+def test_a_rehearsal_that_others_do_not_always_meet_keeps_its_place() -> None:
+    own = rehearsal("own", "delay: 1s\nmatch: [{methods: [GET]}]", hours=2)
+    override = "delay: 2s\nmerge: AtomicOverrides"
+
+    def becomes(other: Document) -> list[str]:
+        return reasons(own, [replace(other, created_at=datetime(2025, 12, 31, 23, 30, tzinfo=UTC))])
+
+    assert becomes(rehearsal("a", f"{override}\nmatch: [{{methods: [GET]}}]", hours=3))[1] == "Overridden"
+    assert becomes(rehearsal("a", f"{override}\nmatch: [{{methods: [PUT]}}]", hours=3))[1] == "Programmed"
+    assert becomes(rehearsal("a", override, hours=2))[1] == "Programmed"
+    assert becomes(rehearsal("a", f"{override}\nmode: Shadow", hours=3))[1] == "Programmed"
+    web = "from: [{kind: Service, name: web, namespace: shop}]"
+    assert becomes(rehearsal("a", f"{override}\n{web}", hours=3))[1] == "Programmed"
+
+
 def test_a_namespace_is_there_where_no_cluster_denies_it_or_something_lies_in_it() -> None:
     document = policy("timeouts: {}", target="{kind: Namespace, name: shop}")
 
