@@ -9,6 +9,7 @@ mod by_name;
 mod cluster;
 mod fronts;
 mod overlay;
+mod queues;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -17,9 +18,8 @@ use std::sync::Arc;
 
 use application::application;
 use by_name::ByName;
-use policy::Percent;
 
-use crate::config::{self, Config, Scope, ServiceName, Standing};
+use crate::config::{self, Config, ServiceName, Standing};
 use crate::entrances::Entrances;
 use crate::gate::Gate;
 use crate::report::Direction;
@@ -161,14 +161,6 @@ impl Live {
             }
         }
         found
-    }
-
-    /// How much of the queue is taken that a service's requests, or those of a scope, pass after their limits.
-    pub(crate) fn queue_used(&self, cluster: &Cluster, scope: Option<&Scope>) -> Option<Percent> {
-        let is_inbound = cluster.direction == Direction::Inbound;
-        let of_scope = scope.filter(|_| is_inbound);
-        let front = of_scope.and_then(|scope| self.fronts.under(&cluster.config.service, scope));
-        cluster.queue_used(front.or(cluster.front.as_ref()))
     }
 
     /// A service as the route of that name meets it, which has a breaker for itself.

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use policy::Percent;
 use policy::budget::Budget;
 use policy::latency::RecentLatency;
 use policy::moment::Moment;
@@ -73,21 +72,6 @@ impl Cluster {
         for limits in [&self.limits, &self.doors, &self.uploads, &self.downloads] {
             limits.visit(&mut each);
         }
-    }
-
-    /// How much of the queue is taken that requests pass after their limits, in front of the application where it has
-    /// one; none where there is none.
-    pub(super) fn queue_used(&self, front: Option<&Approach>) -> Option<Percent> {
-        let places = match front {
-            Some(approach) => approach
-                .front
-                .look(|front| (front.depth() + front.held(), front.capacity())),
-            None => {
-                let gate = self.bulkhead.as_ref()?;
-                gate.look(|gate| (gate.waiting(), gate.queue_capacity()))
-            }
-        };
-        Percent::of_part(places.0, places.1)
     }
 
     /// The endpoints of the port of this number.
