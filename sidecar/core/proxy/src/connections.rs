@@ -1,6 +1,9 @@
 //! The connections of a worker: counted against their bound, told to leave, cut when time is over.
 //!
-//! Each direction leaves by itself: what others send may have ended long before what the workload sends does.
+//! Each direction leaves by itself: what others send may have ended long before what the workload sends does. And each has
+//! places that the other cannot take: a flood from outside does not keep the workload from calling.
+
+mod places;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::report::Direction;
+use places::Places;
 
 /// How far a direction has got on its way out; it never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +31,7 @@ pub enum Phase {
 /// Every accepted connection, and whether they should end.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    most: usize,
+    places: Cell<Places>,
     open: RefCell<Slab<Open>>,
     /// How many there were.
     entered: Cell<u64>,
@@ -56,7 +60,7 @@ pub(crate) struct Place {
 impl Connections {
     pub(crate) fn new(most: usize) -> Rc<Self> {
         Rc::new(Self {
-            most,
+            places: Cell::new(Places::new(most)),
             open: RefCell::default(),
             entered: Cell::new(0),
             inbound: Cell::default(),
@@ -67,14 +71,15 @@ impl Connections {
 
     /// A place for one more connection, unless the bound is reached.
     pub(crate) fn enter(self: &Rc<Self>, direction: Direction) -> Option<Place> {
-        let mut open = self.open.borrow_mut();
-        (open.len() < self.most).then(|| Place {
+        self.places.set(self.places.get().enter(direction)?);
+        let key = self.open.borrow_mut().insert(Open {
+            direction,
+            idle: None,
+            task: None,
+        });
+        Some(Place {
             connections: Rc::clone(self),
-            key: open.insert(Open {
-                direction,
-                idle: None,
-                task: None,
-            }),
+            key,
             number: self.entered.replace(self.entered.get() + 1),
             direction,
         })
@@ -84,8 +89,9 @@ impl Connections {
         self.open.borrow().len()
     }
 
-    pub(crate) const fn bound(&self) -> usize {
-        self.most
+    /// How many places are taken in the direction that has the fewest left, and how many it can have.
+    pub(crate) fn fullest(&self) -> (usize, usize) {
+        self.places.get().fullest()
     }
 
     /// Has a direction go on to `phase`, unless it is further already; wakes its connections to hear of it.
@@ -184,7 +190,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.open.borrow_mut().try_remove(self.key);
+        let connections = &self.connections;
+        connections.open.borrow_mut().try_remove(self.key);
+        let places = connections.places.get();
+        connections.places.set(places.leave(self.direction));
         if self.connections.has_begun_to_leave() {
             self.connections.changed.notify_waiters();
         }

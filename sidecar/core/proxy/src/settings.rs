@@ -79,7 +79,8 @@ pub struct UpstreamListener {
 /// What a worker may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections accepted at once, over all listeners.
+    /// Connections accepted at once, over all listeners; an eighth of them only from others, and an eighth only from the
+    /// workload.
     pub max_connections: usize,
     /// Descriptors in use, in the whole process, from which on no connection is begun or accepted.
     pub max_descriptors: usize,

@@ -341,12 +341,9 @@ fn tables(worker: &Worker) -> Family {
     let mut family = gauge("breakwater_table_ratio", &["table"]);
     let (pending, unknown, _) = worker.demands.size();
     let (most_pending, most_unknown) = worker.demands.bounds();
+    let (connections, room) = worker.connections.fullest();
     let sizes = [
-        (
-            "connections",
-            worker.connections.count(),
-            worker.connections.bound(),
-        ),
+        ("connections", connections, room),
         ("demands", pending, most_pending),
         ("unknown", unknown, most_unknown),
         ("traces", worker.across.size().0, worker.across.bound()),

@@ -194,6 +194,33 @@ async fn connections_beyond_the_bound_are_closed_and_counted() {
 }
 
 #[tokio::test]
+async fn a_flood_from_outside_leaves_the_workload_places_of_its_own() {
+    let app = Upstream::with_status(200).await;
+    let bounds = Bounds {
+        max_connections: 8,
+        ..Bounds::default()
+    };
+    let running = Running::start(Settings {
+        bounds,
+        ..beside(app.address)
+    });
+    let mut both = (*config(cluster(&[app.address]))).clone();
+    both.inbound = inbound(Vec::new()).inbound.clone();
+    running.handle.apply(Arc::new(both)).await.unwrap();
+    let mut flood = Vec::new();
+    for _ in 0..7 {
+        let mut client = Client::connect(running.inbound()).await;
+        assert_eq!(client.get("/").await.status, 200);
+        flood.push(client);
+    }
+    let late = Client::connect(running.inbound()).await.end().await;
+    assert!(late.is_empty());
+    let full = running.metric("breakwater_table_ratio", &["connections"]);
+    assert_eq!(full.await, 1.0);
+    assert_eq!(running.client().await.get("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_malformed_request_is_answered_counted_and_ends_its_connection() {
     let upstream = Upstream::with_status(200).await;
     let running = Running::with(config(cluster(&[upstream.address]))).await;
