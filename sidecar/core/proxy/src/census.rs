@@ -24,7 +24,7 @@ pub(crate) fn stats(worker: &Worker) -> Stats {
         families: families::all(worker),
         ..Stats::default()
     };
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         let is_recent =
             |(_, tally): (&str, &Tally)| tally.called_ns.get() > now_ns.saturating_sub(CALLED_NS);
         let is_recent = tallies.iter().any(is_recent);

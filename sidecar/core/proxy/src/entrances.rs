@@ -54,7 +54,9 @@ impl Entrances {
             Rc::new(Entrance {
                 front: fronts.by(&inbound.service, &rule.config).cloned(),
                 shadow: shadows.by(&inbound.service, &rule.config).cloned(),
-                tally: worker.tally(Direction::Inbound, &inbound.service, Some(&rule.label)),
+                tally: worker
+                    .accounts
+                    .of(Direction::Inbound, &inbound.service, Some(&rule.label)),
                 rule: Rc::clone(rule),
             })
         };

@@ -5,6 +5,7 @@
 //! [`config`] and asked for its [`report`]s through a [`Handle`], in messages that it handles between requests.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod across;
 mod alarm;
 mod bind;

@@ -154,7 +154,7 @@ impl Rule {
     /// What is counted of its requests to the backend at a place, which is that service.
     pub(crate) fn tally(&self, worker: &Worker, place: usize, service: &Cluster) -> Rc<Tally> {
         let find = || {
-            worker.tally(
+            worker.accounts.of(
                 service.direction,
                 &service.config.service,
                 Some(&self.label),

@@ -88,6 +88,8 @@ pub struct Bounds {
     pub max_demands: usize,
     /// Names remembered as unknown.
     pub max_unknown: usize,
+    /// Services of which counts are kept when they are in force no more.
+    pub max_services: usize,
     /// Inbound requests remembered by trace id.
     pub max_traces: usize,
     /// Lines waiting for the access log.
@@ -103,6 +105,7 @@ impl Default for Bounds {
             max_descriptors: usize::MAX,
             max_demands: 64,
             max_unknown: 4_096,
+            max_services: 1_024,
             max_traces: 16_384,
             max_log_lines: 4_096,
             standstill: standstill::Params::default(),

@@ -164,6 +164,18 @@ impl Tallies {
         whole.chain(by_rule.filter(|(_, tally)| tally.called_ns.get() > 0))
     }
 
+    /// Whether nobody but these holds any of them: no service in force, and no request.
+    pub(crate) fn are_at_rest(&self) -> bool {
+        let mut all = iter::once(&self.whole).chain(self.by_rule.iter().map(|(_, tally)| tally));
+        all.all(|tally| Rc::strong_count(tally) == 1)
+    }
+
+    /// When a request last came; zero for never.
+    pub(crate) fn called_ns(&self) -> u64 {
+        let each = self.iter().map(|(_, tally)| tally.called_ns.get());
+        each.max().unwrap_or(0)
+    }
+
     /// A count over all rules.
     pub(crate) fn sum(&self, count: impl Fn(&Tally) -> u64) -> u64 {
         self.iter().map(|(_, tally)| count(tally)).sum()

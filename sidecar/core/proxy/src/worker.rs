@@ -1,5 +1,7 @@
 //! A worker: one thread, one event loop, and all the state that requests meet.
 
+mod sweep;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -7,22 +9,21 @@ use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc as threads};
 use std::thread;
-use std::time::Duration;
 
 use http1::Cause;
 use policy::Reason;
 use policy::moment::{Moment, WallClock};
-use policy::rate_limit::strain::Resource;
 use policy::trace_context::Sampling;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
+use crate::accounts::Accounts;
 use crate::across::Across;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, Protocol, Scope, ServiceName};
+use crate::config::{Config, Protocol, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
@@ -39,16 +40,10 @@ use crate::shortage::Shortage;
 use crate::spared::Spared;
 use crate::stages::endpoint::Checks;
 use crate::stages::mirror::Room;
-use crate::stages::rate_limit::Used;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::{Refusal, endpoint};
-use crate::tally::{Tallies, Tally};
-use crate::upstream::Retirement;
 use crate::wire::Memory;
-
-/// How often connections that rest are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
 
 /// All the state that requests meet; belongs to one thread.
 #[derive(Debug)]
@@ -86,9 +81,10 @@ pub(crate) struct Worker {
     pub(crate) memory: Memory,
     pub(crate) kits: Kits,
     pub(crate) mirrored: Rc<Room>,
-    tallies: RefCell<HashMap<(Direction, ServiceName), Tallies>>,
-    /// Requests that found no service, by direction.
-    unrouted: [Tallies; 2],
+    pub(crate) accounts: Accounts,
+    pub(crate) max_services: usize,
+    /// Numbers of callers of services of which nothing else is known any more.
+    pub(crate) forgotten_callers: Cell<u64>,
     /// Connections refused because there were too many.
     pub(crate) refused_connections: Cell<u64>,
 }
@@ -315,8 +311,9 @@ impl Worker {
             memory: Memory::new(),
             kits: Kits::default(),
             mirrored: Rc::default(),
-            tallies: RefCell::default(),
-            unrouted: Default::default(),
+            accounts: Accounts::default(),
+            max_services: start.bounds.max_services,
+            forgotten_callers: Cell::new(0),
             refused_connections: Cell::new(0),
         }
     }
@@ -391,38 +388,6 @@ impl Worker {
         self.own.iter().any(is_at_port) && is_of_this_host(address)
     }
 
-    /// What is counted about requests that found no service.
-    pub(crate) fn unrouted(&self, direction: Direction) -> &Rc<Tally> {
-        self.unrouted[usize::from(direction == Direction::Outbound)].whole()
-    }
-
-    /// What is counted about requests to a service in one direction, under that rule, or under none.
-    pub(crate) fn tally(
-        &self,
-        direction: Direction,
-        service: &ServiceName,
-        rule: Option<&Rc<str>>,
-    ) -> Rc<Tally> {
-        let mut tallies = self.tallies.borrow_mut();
-        let tallies = tallies.entry((direction, service.clone())).or_default();
-        match rule {
-            Some(rule) => tallies.of(rule),
-            None => Rc::clone(tallies.whole()),
-        }
-    }
-
-    /// Hands everything that is counted to `each`.
-    pub(crate) fn visit_tallies(
-        &self,
-        mut each: impl FnMut(Direction, Option<&ServiceName>, &Tallies),
-    ) {
-        for ((direction, service), tallies) in &*self.tallies.borrow() {
-            each(*direction, Some(service), tallies);
-        }
-        each(Direction::Inbound, None, &self.unrouted[0]);
-        each(Direction::Outbound, None, &self.unrouted[1]);
-    }
-
     /// Remembers a connection that limits refused when it was accepted.
     pub(crate) fn remember_connection(&self, cluster: &Cluster, refusal: &Refusal) {
         let service = Some(&cluster.config.service);
@@ -461,32 +426,6 @@ impl Worker {
         let record = Record::of_malformed(self, direction, &refusal);
         record.close(self, record.started_ns);
         rescue::answer(&refusal, Taste::Problem, &self.chance)
-    }
-
-    /// Once a second: closes resting connections whose time is over, reads the gauges, moves limits that follow
-    /// something, and forgets keys of limits that are full again.
-    async fn sweep(self: Rc<Self>) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            self.read_calendar();
-            self.shortage.observe(self.gauges.read(Resource::Memory));
-            let (live, now_ns) = (Rc::clone(&self.live.borrow()), self.clock.now_ns());
-            for cluster in live.all() {
-                let retirement = Retirement::of(cluster);
-                for endpoints in &cluster.ports {
-                    endpoints.visit(&self, cluster, |endpoint, _| {
-                        endpoint.pools.sweep(&retirement, now_ns)
-                    });
-                }
-                cluster.limits.resources.observe(&self.gauges);
-                let used = |scope: Option<&Scope>| Used {
-                    cpu: self.gauges.read(Resource::Cpu),
-                    queue: live.queue_used(cluster, scope),
-                };
-                cluster.limits.adapt(used, self.moment(now_ns));
-                cluster.visit_limits(|_, limiter| limiter.forget_fresh(self.moment(now_ns)));
-            }
-        }
     }
 }
 

@@ -145,7 +145,7 @@ fn own(worker: &Worker) -> Label {
 /// Failures that something else answered, or another service was asked to.
 fn fallbacks(worker: &Worker) -> Family {
     let mut family = counter("breakwater_fallbacks_total", &["service", "by"]);
-    worker.visit_tallies(|_, service, tallies| {
+    worker.accounts.visit(|_, service, tallies| {
         let counts = [
             (
                 "response",
@@ -173,7 +173,7 @@ fn requests(worker: &Worker) -> Family {
         "reason",
     ];
     let mut family = counter("breakwater_requests_total", labels);
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         for (rule, tally) in tallies.iter() {
             tally.visit_requests(|ended, count| {
                 let labels = way(worker, direction, service).into_iter();
@@ -209,7 +209,7 @@ fn durations(worker: &Worker) -> Family {
             &["direction", "service", "peer", "route"],
         )
     };
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         for (rule, tally) in tallies.iter() {
             let labels = way(worker, direction, service).into_iter();
             let histogram = tally.durations.borrow();
@@ -226,7 +226,7 @@ fn durations(worker: &Worker) -> Family {
 fn attempts(worker: &Worker) -> Family {
     let labels = &["service", "peer", "route", "result"];
     let mut family = counter("breakwater_attempts_total", labels);
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         if direction == Direction::Inbound || service.is_none() {
             return;
         }
@@ -243,7 +243,7 @@ fn attempts(worker: &Worker) -> Family {
 
 fn hedges(worker: &Worker) -> Family {
     let mut family = counter("breakwater_hedges_total", &["service", "peer", "result"]);
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         if direction == Direction::Inbound || service.is_none() {
             return;
         }
@@ -261,7 +261,7 @@ fn hedges(worker: &Worker) -> Family {
 
 fn probes(worker: &Worker) -> Family {
     let mut family = counter("breakwater_health_probes_total", &["service", "result"]);
-    worker.visit_tallies(|_, service, tallies| {
+    worker.accounts.visit(|_, service, tallies| {
         for (has_passed, result) in [(true, "passed"), (false, "failed")] {
             let count = tallies.whole().probes(has_passed);
             if let (Some(service), 1..) = (service, count) {
@@ -274,7 +274,7 @@ fn probes(worker: &Worker) -> Family {
 
 fn in_flight(worker: &Worker) -> Family {
     let mut family = gauge("breakwater_inflight", &["direction", "service", "peer"]);
-    worker.visit_tallies(|direction, service, tallies| {
+    worker.accounts.visit(|direction, service, tallies| {
         let labels = way(worker, direction, service);
         let in_flight = tallies.sum(|tally| tally.in_flight.get().into());
         family.push(labels, in_flight as f64);
@@ -329,6 +329,8 @@ fn lost(worker: &Worker) -> Family {
         ("descriptors", worker.descriptors.missed()),
         ("demands", worker.demands.size().2),
         ("traces", worker.across.size().1),
+        ("services", worker.accounts.size().1),
+        ("callers", worker.forgotten_callers.get()),
     ];
     for (table, count) in counts {
         family.push([word(table)], count as f64);
@@ -347,6 +349,7 @@ fn tables(worker: &Worker) -> Family {
         ("demands", pending, most_pending),
         ("unknown", unknown, most_unknown),
         ("traces", worker.across.size().0, worker.across.bound()),
+        ("services", worker.accounts.size().0, worker.max_services),
     ];
     for (table, size, bound) in sizes {
         family.push([word(table)], size as f64 / bound.max(1) as f64);

@@ -44,7 +44,7 @@ impl Live {
         let cluster = Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
-            tally: worker.tally(direction, &config.service, None),
+            tally: worker.accounts.of(direction, &config.service, None),
             limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
             faults: Faults::new(&config.faults, old.map(|old| &old.faults)),
             doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),

@@ -92,7 +92,7 @@ impl Record {
             direction,
             service: None,
             rule: None,
-            flight: Flight::begin(worker.unrouted(direction), now_ns),
+            flight: Flight::begin(worker.accounts.unrouted(direction), now_ns),
             method: Method::Other,
             protocol: "",
             started_ns: now_ns,
