@@ -45,12 +45,7 @@ async fn a_request_that_takes_too_long_is_cut_and_its_call_ends() {
         )
     );
     let refused = running.client().await.get("/").await;
-    assert!(
-        refused
-            .field("proxy-status")
-            .unwrap()
-            .contains("breaker.open")
-    );
+    assert_eq!(refused.reason(), "breaker.open");
 }
 
 #[tokio::test]
@@ -108,12 +103,7 @@ async fn tries_that_all_take_too_long_end_as_a_timeout() {
         .await;
     assert_eq!((answer.status, expired), (504, 2.0));
     assert_eq!(answer.field("breakwater-retry"), Some("exhausted"));
-    assert!(
-        answer
-            .field("proxy-status")
-            .unwrap()
-            .contains("retry.exhausted")
-    );
+    assert_eq!(answer.reason(), "retry.exhausted");
 }
 
 #[tokio::test]
@@ -160,12 +150,7 @@ async fn what_arrives_with_nothing_left_is_refused_before_any_work() {
     let request = "GET / HTTP/1.1\r\nHost: unknown\r\nbreakwater-deadline-ms: 0\r\n\r\n";
     let answer = running.client().await.ask(request).await;
     assert_eq!((answer.status, upstream.calls()), (504, 0));
-    assert!(
-        answer
-            .field("proxy-status")
-            .unwrap()
-            .contains("deadline.exhausted")
-    );
+    assert_eq!(answer.reason(), "deadline.exhausted");
 }
 
 #[tokio::test]

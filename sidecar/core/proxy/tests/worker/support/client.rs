@@ -31,6 +31,18 @@ impl Answer {
         })
     }
 
+    /// What the sidecar says of its refusal, as in `queue.full policy=shop/cart`.
+    pub(crate) fn details(&self) -> &str {
+        let status = self.field("proxy-status").unwrap();
+        let (_, details) = status.split_once("details=\"").unwrap();
+        details.split('"').next().unwrap()
+    }
+
+    /// The reason that it gives.
+    pub(crate) fn reason(&self) -> &str {
+        self.details().split(' ').next().unwrap()
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
