@@ -7,7 +7,7 @@ from typing import Any
 import grpc.aio
 
 from controlplane.admin import codec, orders, views
-from controlplane.admin.client import Sidecars
+from controlplane.admin.client import BREAKERS, ENDPOINTS, HOSTS, LIMITS, ROUTES, Sidecars
 from controlplane.admin.history import codec as history_codec
 from controlplane.admin.history.policies import PolicyHistory
 from controlplane.admin.parts import About, Fleet, Mesh
@@ -98,7 +98,7 @@ class AdminServer(AdminServiceServicer):
         )
         if known.resolution is Resolution.DNS:
             asked = await self._asked(known.name, ResourceType.OUTBOUND)
-            response.hosts.extend(await self._sidecars.hosts(asked.value, request.service))
+            response.hosts.extend(await self._sidecars.ask(HOSTS, asked.value, request.service))
             response.unanswered.extend(asked.unanswered)
         return response
 
@@ -262,7 +262,7 @@ class AdminServer(AdminServiceServicer):
         del context
         service = codec.find_service(request.service)
         asked = await self._asked(service, ResourceType.OUTBOUND)
-        breakers = await self._sidecars.breakers(asked.value, request.service if service else None)
+        breakers = await self._sidecars.ask(BREAKERS, asked.value, request.service if service else None)
         return pb.ListBreakersResponse(breakers=breakers, unanswered=asked.unanswered)
 
     async def ListCalledEndpoints(
@@ -273,7 +273,7 @@ class AdminServer(AdminServiceServicer):
         service = codec.find_service(request.service)
         asked = await self._asked(service, ResourceType.OUTBOUND)
         where = _only(asked.value, request.instance)
-        endpoints = await self._sidecars.endpoints(where, request.service if service else None)
+        endpoints = await self._sidecars.ask(ENDPOINTS, where, request.service if service else None)
         return pb.ListCalledEndpointsResponse(endpoints=endpoints, unanswered=asked.unanswered)
 
     async def ListAppliedRoutes(
@@ -284,7 +284,7 @@ class AdminServer(AdminServiceServicer):
         service = codec.find_service(request.service)
         asked = await self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
         where = _only(asked.value, request.instance)
-        routes = await self._sidecars.routes(where, request.service if service else None)
+        routes = await self._sidecars.ask(ROUTES, where, request.service if service else None)
         return pb.ListAppliedRoutesResponse(routes=routes, unanswered=asked.unanswered)
 
     async def ListLimits(self, request: pb.ListLimitsRequest, context: _Context) -> pb.ListLimitsResponse:
@@ -292,7 +292,7 @@ class AdminServer(AdminServiceServicer):
         del context
         service = codec.find_service(request.service)
         asked = await self._asked(service, ResourceType.INBOUND, ResourceType.OUTBOUND)
-        limits = await self._sidecars.limits(asked.value, request.service if service else None)
+        limits = await self._sidecars.ask(LIMITS, asked.value, request.service if service else None)
         return pb.ListLimitsResponse(limits=limits, unanswered=asked.unanswered)
 
     async def ForceBreakers(
