@@ -19,12 +19,11 @@ def row(one: dict[str, Any], of: str = "") -> list[str]:
     return [f"breaker.{scope}{of} (state)", figures.state(breaker["state"]), f"sidecar {one['instance']}"]
 
 
-def route_rows(breakers: Sequence[dict[str, Any]], route: dict[str, str]) -> Iterator[list[str]]:
-    """Those that requests of a route meet in every sidecar, but for those of endpoints.
+def route_rows(breakers: Sequence[dict[str, Any]], name: str) -> Iterator[list[str]]:
+    """Those that requests of a route of that name meet in every sidecar, but for those of endpoints.
 
     The route and its rules may have some for themselves; where the route has, that of the service is not met.
     """
-    name = figures.service(route)
     whole = {_place(one) for one in breakers if one["breaker"]["route"] == name}
     for one in breakers:
         has_it, endpoint = one["breaker"]["route"], one["breaker"]["endpoint"]

@@ -125,6 +125,7 @@ def route(
             if this.items() <= backend["route"].items()
         ]
         breakers = _breakers(client, [backend for _, backend in own])
+        http = client.call("ListPolicies", {"kind": "HTTPRoute", "namespace": this["namespace"]})["policies"]
     if output in {Format.JSON, Format.YAML}:
         items = [{"parent": parent, **backend} for parent, backend in own]
         show_document(
@@ -136,7 +137,8 @@ def route(
     print_lines([f"{kind} {figures.service(this)}  ->  Service {parents} ({accepted['reason']})"])
     rows = [row for _, backend in own for row in route_figures.rows(backend)]
     rows += route_figures.scoped_rows([*answers, *answers_there], this)
-    rows += breaker_figures.route_rows(breakers, this)
+    label = route_figures.label(this, route_figures.http_routes(http))
+    rows += breaker_figures.route_rows(breakers, label)
     columns = ("FIELD", "VALUE", "FROM")
     show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
     if accepted["message"]:

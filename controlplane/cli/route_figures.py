@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from controlplane.cli import fault_figures, figures, limit_figures
+from controlplane.model.route import name_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 
 def rows(backend: dict[str, Any]) -> Iterator[list[str]]:
@@ -69,6 +70,20 @@ def backends(document: dict[str, Any], rule: dict[str, Any]) -> list[dict[str, A
         {**service, "port": ref["port"], "weight": ref.get("weight", 1)}
         for ref, service in zip(refs, _services(document, refs), strict=True)
     ]
+
+
+def label(route: dict[str, str], others: Container[tuple[str, str]]) -> str:
+    """What metrics and sidecars call a route; `others` are all HTTPRoutes, by namespace and name."""
+    name = route["name"]
+    if route["kind"] == "GRPCRoute" and (route["namespace"], name) in others:
+        name = name_beside(route["kind"], name)
+    return f"{route['namespace']}/{name}"
+
+
+def http_routes(policies: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The HTTPRoutes among policies, by namespace and name."""
+    places = (one["policy"]["metadata"] for one in policies if "httpRoute" in one["policy"])
+    return {(place["namespace"], place["name"]) for place in places}
 
 
 def match(written: dict[str, Any]) -> str:

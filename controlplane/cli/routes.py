@@ -61,6 +61,7 @@ def _rules(
 ) -> Iterator[_Document]:
     """Every rule of every route among policies, in the order of routes."""
     attached = _attached(policies)
+    http = route_figures.http_routes(policies)
     for status in policies:
         if not _ROUTES & status["policy"].keys():
             continue
@@ -71,11 +72,12 @@ def _rules(
         for place, rule in enumerate(document["spec"]["rules"]):
             name = rule.get("name") or str(place)
             backends = route_figures.backends(document, rule)
-            label = f"{figures.service(route)}/{name}"
+            label = f"{route_figures.label({'kind': document['kind'], **route}, http)}/{name}"
             yield {
                 "kind": document["kind"],
                 "route": route,
                 "rule": name,
+                "label": label,
                 "parents": parents,
                 "matches": rule.get("matches", []),
                 "backends": backends,
@@ -108,11 +110,9 @@ def _attached(policies: Iterable[_Document]) -> dict[_Place, list[str]]:
 
 
 def _row(item: _Document, place: int) -> list[str]:
-    route, backends = item["route"], item["backends"]
-    name = f"{figures.service(route)}/{item['rule']}"
     return [
-        name,
-        _backend(item["parents"], backends, place),
+        item["label"],
+        _backend(item["parents"], item["backends"], place),
         *traffic_figures.of_rule(item["traffic"][place]),
     ]
 

@@ -152,7 +152,8 @@ class HostBinding:
 class Outbound:
     """How callers treat a service; `variants` go from the most specific caller to any caller.
 
-    `routes` are the rules by which calls of it go elsewhere, sorted by route, those of one in their order.
+    `routes` are the rules by which calls of it go elsewhere, sorted by route, those of one in their order;
+    `twins` those routes of which a route of another kind has the name.
     """
 
     service: ServiceName
@@ -162,6 +163,7 @@ class Outbound:
     rate_limits: tuple[RateLimitRules, ...]
     faults: tuple[FaultRules, ...] = ()
     routes: tuple[RouteRule, ...] = ()
+    twins: frozenset[ObjectKey] = frozenset()
 
     @property
     def origins(self) -> Iterator[FieldOrigin]:
@@ -238,7 +240,7 @@ class Inbound:
 
     What would stand in front of its application, if policies in shadow acted too, only reports. `routes` are
     those of which some policy is enforced here, by the service that they govern; in `route_backpressure`
-    those of whole routes are first.
+    those of whole routes are first. `twins` are those routes of which a route of another kind has the name.
     """
 
     service: ServiceName
@@ -247,6 +249,7 @@ class Inbound:
     shadow_backpressure: InboundBackpressure | None = None
     routes: tuple[InboundRoutes, ...] = ()
     route_backpressure: tuple[RouteBackpressure, ...] = ()
+    twins: frozenset[ObjectKey] = frozenset()
 
     @property
     def origins(self) -> Iterator[FieldOrigin]:

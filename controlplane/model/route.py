@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from registry.model import ServiceName
 
 
+def name_beside(kind: str, name: str) -> str:
+    """What a route is called where one of another kind has its name: as no object can be called.
+
+    It sorts as the name does, which decides between rules.
+    """
+    return f"{name}+{kind}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteBackend:
     """Where a rule sends requests; a `port` of zero is the port that was called.

@@ -25,7 +25,7 @@ from sidecar.machines.route import expression_fault
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from controlplane.model.document import Document, Problem
+    from controlplane.model.document import Document, ObjectKey, Problem
     from controlplane.policy.reference_grant import Grants
 
 HTTP: Final = HTTP_ROUTE
@@ -84,6 +84,13 @@ def parents(document: Document) -> tuple[Parent, ...]:
         return ()
     refs = blocks(document.spec, "parentRefs")
     return tuple(Parent(_target(document, ref), find_number(ref, "port") or 0) for ref in refs)
+
+
+def twin(key: ObjectKey) -> ObjectKey | None:
+    """The route of the other kind that has the name of this one; `None` of what is no route."""
+    if key.kind not in KINDS:
+        return None
+    return key._replace(kind=HTTP if key.kind == GRPC else GRPC)
 
 
 def rule_name(rule: Tree, place: int) -> str:

@@ -46,7 +46,8 @@ def affected(
     places: set[Target] = set()
     names: set[ServiceName] = set()
     for document in documents:
-        places.update(_places(document, attachments))
+        for each in (document, *_twins(document, before, after)):
+            places.update(_places(each, attachments))
         if document.key.kind == external_service.KIND:
             names.add(service_of(document))
     rules = names | after.names_at(places)
@@ -73,6 +74,13 @@ def hosts_change(before: Inputs, after: Inputs, documents: Iterable[Document], t
 
 def _is_ruled_alike(before: KnownService | None, after: KnownService | None) -> bool:
     return before is not None and after is not None and before.ruled_by == after.ruled_by
+
+
+def _twins(document: Document, *all_inputs: Inputs) -> Iterator[Document]:
+    """The route of another kind that has the name of this one, which decides what either is called."""
+    key = route.twin(document.key)
+    if key is not None:
+        yield from (inputs.documents[key] for inputs in all_inputs if key in inputs.documents)
 
 
 def _places(document: Document, indexes: tuple[Attachments, Attachments]) -> Iterator[Target]:

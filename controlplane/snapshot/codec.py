@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controlplane.model.resource import (
     Endpoints,
@@ -15,18 +16,19 @@ from controlplane.model.resource import (
     Resolution,
     Workload,
 )
+from controlplane.model.route import name_beside
 from controlplane.model.schema import word
 from controlplane.model.value import Duration, Tree, Value
 from controlplane.policy import route
 from mesh.v1 import external_service_pb2, policy_pb2, registry_pb2, resource_pb2, schema_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
     from google.protobuf.message import Message
 
-    from controlplane.model.document import Document
+    from controlplane.model.document import Document, ObjectKey
     from controlplane.model.resource import (
         Body,
         CallerMatch,
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
     )
     from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
     from registry.model import Endpoint, ServiceName, ServicePort
+
+    _Scoped: TypeAlias = (
+        resource_pb2.RateLimitRules | resource_pb2.FaultRules | resource_pb2.RouteBackpressure
+    )
 
 
 def encode(body: Body) -> bytes:
@@ -208,7 +214,7 @@ def _host(body: HostBinding) -> resource_pb2.HostBinding:
 
 
 def _outbound(body: Outbound) -> resource_pb2.Outbound:
-    return resource_pb2.Outbound(
+    message = resource_pb2.Outbound(
         service=encode_service_name(body.service),
         ports=map(encode_port, body.ports),
         idempotent_methods=body.idempotent_methods,
@@ -217,6 +223,25 @@ def _outbound(body: Outbound) -> resource_pb2.Outbound:
         faults=_faults(body.faults),
         routes=map(_route_rule, body.routes),
     )
+    _tell_apart(_named_routes(message.routes, message.rate_limits, message.faults), body.twins)
+    return message
+
+
+def _named_routes(
+    rules: Iterable[resource_pb2.RouteRule], *scoped: Iterable[_Scoped]
+) -> Iterator[resource_pb2.PolicyRef | resource_pb2.RouteScope]:
+    """Every place of a message that names a route."""
+    yield from (rule.route for rule in rules)
+    yield from (each.scope for each in chain(*scoped) if each.HasField("scope"))
+
+
+def _tell_apart(
+    named: Iterable[resource_pb2.PolicyRef | resource_pb2.RouteScope], twins: Container[ObjectKey]
+) -> None:
+    """Names routes otherwise of which a route of another kind has the name: sidecars name no kinds."""
+    for found in named:
+        if (found.kind, found.namespace, found.name) in twins:
+            found.name = name_beside(found.kind, found.name)
 
 
 def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
@@ -274,6 +299,8 @@ def _inbound(body: Inbound) -> resource_pb2.Inbound:
         route_backpressure=map(_route_backpressure, body.route_backpressure),
     )
     _fill_fronts(message, body)
+    rules = (rule for routes in message.routes for rule in routes.rules)
+    _tell_apart(_named_routes(rules, message.rate_limits, message.route_backpressure), body.twins)
     return message
 
 

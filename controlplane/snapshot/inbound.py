@@ -34,6 +34,7 @@ def build_inbound(service: KnownService, scopes: Scopes) -> Inbound:
     attached = list(scopes.reach.attachments.of(service.name, is_external=False))
     policies = _of_backpressure(attached)
     whole = _fronts(policies, scopes)
+    routes = tuple(scopes.member_routes(service))
     return Inbound(
         service=service.name,
         rate_limits=by_policy(
@@ -42,8 +43,9 @@ def build_inbound(service: KnownService, scopes: Scopes) -> Inbound:
         ),
         backpressure=whole.acting,
         shadow_backpressure=whole.shadow,
-        routes=tuple(scopes.member_routes(service)),
+        routes=routes,
         route_backpressure=tuple(_of_routes(service, scopes, policies, whole)),
+        twins=scopes.reach.twins(rule.route.key for each in routes for rule in each.rules),
     )
 
 

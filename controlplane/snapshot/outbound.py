@@ -45,6 +45,7 @@ def build_outbound(service: KnownService, rules: tuple[RouteRule, ...], scopes: 
         ),
         faults=by_policy(_faults(attached, schema), scopes.faults(service)),
         routes=rules,
+        twins=scopes.reach.twins(rule.route.key for rule in rules),
     )
 
 

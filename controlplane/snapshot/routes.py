@@ -19,7 +19,7 @@ from registry.model import ServiceName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from controlplane.model.document import Document
+    from controlplane.model.document import Document, ObjectKey
     from controlplane.model.resource import OutboundVariant
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
@@ -103,6 +103,11 @@ class Reach:
         """Whether a route may send requests to a service."""
         index = self.attachments
         return route.may_follow(document, backend, index.root_namespace, index.grants)
+
+    def twins(self, routes: Iterable[ObjectKey]) -> frozenset[ObjectKey]:
+        """Those of these routes that give way to one of another kind of their name: gRPC's to HTTP's."""
+        grpc = {key for key in routes if key.kind == route.GRPC}
+        return frozenset(key for key in grpc if route.twin(key) in self.inputs.documents)
 
     def follow(self, document: Document, ref: route.Backend | route.Mirror) -> KnownService | None:
         """Where a reference of a route leads; `None`: nowhere."""

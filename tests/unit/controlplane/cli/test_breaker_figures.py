@@ -4,8 +4,6 @@ from typing import Any
 
 from controlplane.cli import breaker_figures
 
-ROUTE = {"kind": "HTTPRoute", "namespace": "shop", "name": "api"}
-
 
 def breaker(*, route: str = "", endpoint: str = "", service: str = "cart") -> dict[str, Any]:
     return {
@@ -20,7 +18,7 @@ def breaker(*, route: str = "", endpoint: str = "", service: str = "cart") -> di
 
 
 def shown(*breakers: dict[str, Any]) -> list[str]:
-    return [name for name, *_ in breaker_figures.route_rows(breakers, ROUTE)]
+    return [name for name, *_ in breaker_figures.route_rows(breakers, "shop/api")]
 
 
 def test_requests_of_a_route_meet_its_own_and_that_of_the_service_and_no_others() -> None:
@@ -29,6 +27,11 @@ def test_requests_of_a_route_meet_its_own_and_that_of_the_service_and_no_others(
         "breaker.service of shop/cart (state)",
         "breaker.route shop/api/get of shop/cart (state)",
     ]
+
+
+def test_breakers_of_a_route_of_another_kind_and_of_the_same_name_are_not_met() -> None:
+    twin = breaker(route="shop/api+GRPCRoute"), breaker(route="shop/api+GRPCRoute/get")
+    assert shown(*twin) == []
 
 
 def test_where_the_whole_route_has_one_that_of_the_service_is_not_met() -> None:

@@ -48,3 +48,17 @@ def test_services_are_named_with_their_namespaces_and_parents_once() -> None:
         {**cart, "port": 80, "weight": 1},
         {**other, "port": 1, "weight": 0},
     ]
+
+
+def test_a_grpc_route_gives_way_to_an_http_route_of_its_name_and_no_other() -> None:
+    http = route_figures.http_routes(
+        {"policy": {"metadata": {"namespace": place, "name": "api"}, kind: {}}}
+        for place, kind in (("shop", "httpRoute"), ("bank", "grpcRoute"))
+    )
+
+    def label(kind: str, namespace: str) -> str:
+        return route_figures.label({"kind": kind, "namespace": namespace, "name": "api"}, http)
+
+    assert label("HTTPRoute", "shop") == "shop/api"
+    assert label("GRPCRoute", "shop") == "shop/api+GRPCRoute"
+    assert label("GRPCRoute", "bank") == "bank/api"

@@ -3,9 +3,10 @@
 import pytest
 
 from controlplane.model.document import Document
-from controlplane.model.resource import Outbound, ResourceType
+from controlplane.model.resource import Outbound, ResourceName, ResourceType
 from controlplane.snapshot.build import Snapshot, build
 from controlplane.snapshot.status import conditions
+from mesh.v1 import resource_pb2
 from tests.support.builders import COMPILER, body, documents, inputs, policy, service, snapshot
 
 CART, NEXT = service("shop/cart"), service("shop/next")
@@ -224,3 +225,37 @@ def test_a_policy_of_a_route_that_comes_and_goes_leaves_nothing_behind() -> None
     assert origins(built, 0) == {"retry.attempts": ("Route", "a")}
     assert verdict(built, own) == ("Accepted", "")
     assert build(before, COMPILER, built).resources == build(before, COMPILER).resources
+
+
+def named(built: Snapshot) -> list[str]:
+    """What sidecars call the routes of cart and next, for those who call and those who are called."""
+    outbound = [
+        resource_pb2.Outbound.FromString(built.resources[ResourceName(ResourceType.OUTBOUND, name)].encoded)
+        for name in ("shop/cart", "shop/next")
+    ]
+    inbound = resource_pb2.Inbound.FromString(
+        built.resources[ResourceName(ResourceType.INBOUND, "shop/cart")].encoded
+    )
+    rules = [rule for each in outbound for rule in each.routes]
+    rules += [rule for routes in inbound.routes for rule in routes.rules]
+    scopes = [each.scope for each in inbound.route_backpressure]
+    return [*(rule.route.name for rule in rules), *(scope.name for scope in scopes)]
+
+
+def test_routes_of_two_kinds_and_one_name_are_told_apart_while_both_are_there() -> None:
+    to_cart = "[{backendRefs: [{name: cart, port: 80}]}]"
+    http = route(to_cart)
+    grpc = route(to_cart, kind="GRPCRoute", parent="{kind: Service, name: next}")
+    queue = policy(
+        "concurrency: {limit: 1}",
+        kind="BackpressurePolicy",
+        target="{group: gateway.networking.k8s.io, kind: GRPCRoute, name: api}",
+    )
+    services = [CART, NEXT]
+    both, alone = inputs([http, grpc, queue], services), inputs([grpc, queue], services)
+    built = build(both, COMPILER)
+    assert named(built) == ["api", "api+GRPCRoute", "api+GRPCRoute", "api+GRPCRoute"]
+    later = build(alone, COMPILER, built)
+    assert named(later) == ["api"] * 3
+    assert later.resources == build(alone, COMPILER).resources
+    assert build(both, COMPILER, later).resources == built.resources
