@@ -15,7 +15,7 @@ from mesh.v1 import registry_pb2 as pb
 from registry.catalog import Event, Registered, Removed, Service
 from registry.config import LEASE_SECONDS
 from registry.errors import DecodeError, InvalidRegistrationError
-from registry.keys import parse_registration_key
+from registry.keys import parse_registration_key, registration_key
 from registry.model import (
     Conflict,
     Contract,
@@ -77,7 +77,7 @@ def decode_event(change: Change) -> Event:
     """What a change in the store means for the catalogue.
 
     Raises:
-        DecodeError: the stored bytes are no registration.
+        DecodeError: the key or the stored bytes are no registration's.
     """
     if isinstance(change, Delete):
         service, instance = parse_registration_key(change.key)
@@ -89,13 +89,16 @@ def decode_entry(entry: Entry) -> Registered:
     """What an entry of the store registers.
 
     Raises:
-        DecodeError: the stored bytes are no registration.
+        DecodeError: the stored bytes are no registration, or one that belongs under another key.
     """
     try:
         request = pb.RegisterRequest.FromString(entry.value)
         registration = decode_register_request(request)
     except (ProtobufDecodeError, InvalidRegistrationError) as error:
         raise DecodeError(f"expected a registration under {entry.key!r}, found: {error}") from error
+    key = registration_key(registration.service, registration.endpoint.instance)
+    if entry.key != key:
+        raise DecodeError(f"expected this registration under {key!r}, found it under {entry.key!r}")
     is_dated = request.HasField("registered_at")
     return Registered(
         registration=registration,

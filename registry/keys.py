@@ -1,5 +1,6 @@
 """Where things lie in the store."""
 
+from registry.errors import DecodeError
 from registry.model import InstanceId, ServiceName
 
 PREFIX = "/breakwater/registry/services/"
@@ -18,6 +19,12 @@ def registration_key(service: ServiceName, instance: InstanceId) -> str:
 
 
 def parse_registration_key(key: str) -> tuple[ServiceName, InstanceId]:
-    """The service and the instance that a key of `registration_key` stands for."""
-    namespace, name, instance = key.removeprefix(PREFIX).split("/")
-    return ServiceName(namespace=namespace, name=name), InstanceId(instance)
+    """The service and the instance that a key of `registration_key` stands for.
+
+    Raises:
+        DecodeError: it is another one, which somebody else has written.
+    """
+    match key.removeprefix(PREFIX).split("/"):
+        case [namespace, name, instance]:
+            return ServiceName(namespace=namespace, name=name), InstanceId(instance)
+    raise DecodeError(f"expected {PREFIX}NAMESPACE/NAME/INSTANCE, found {key!r}")

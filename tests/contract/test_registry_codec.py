@@ -17,7 +17,7 @@ from registry.codec import (
 )
 from registry.config import LEASE_SECONDS
 from registry.errors import DecodeError, InvalidRegistrationError
-from registry.keys import registration_key
+from registry.keys import PREFIX, registration_key
 from registry.model import (
     Contract,
     Endpoint,
@@ -61,20 +61,24 @@ registrations = st.builds(
 )
 
 
+def key_of(what: Registration) -> str:
+    return registration_key(what.service, what.endpoint.instance)
+
+
 def put(key: str, value: bytes) -> Put:
     return Put(entry=Entry(key=key, value=value, revision=Revision(7)))
 
 
 @given(registrations)
 def test_registration_survives_the_store(what: Registration) -> None:
-    event = decode_event(put("/any", encode_registration(what)))
+    event = decode_event(put(key_of(what), encode_registration(what)))
 
     assert event == Registered(registration=what, revision=Revision(7), entered=Revision(7))
 
 
 @given(registrations)
 def test_a_registration_written_again_remembers_when_it_entered(what: Registration) -> None:
-    event = decode_event(put("/any", encode_registration(what, entered=Revision(3))))
+    event = decode_event(put(key_of(what), encode_registration(what, entered=Revision(3))))
 
     assert event == Registered(registration=what, revision=Revision(7), entered=Revision(3))
 
@@ -117,6 +121,17 @@ def test_deletion_names_the_instance_by_its_key() -> None:
 def test_bytes_that_are_no_registration_are_refused_with_their_key() -> None:
     with pytest.raises(DecodeError, match="expected a registration under '/any'"):
         decode_event(put("/any", b"\xff"))
+
+
+def test_a_registration_under_another_key_is_none() -> None:
+    with pytest.raises(DecodeError, match="expected this registration under"):
+        decode_event(put(key_of(registration("b")), encode_registration(registration("a"))))
+
+
+@pytest.mark.parametrize("key", [PREFIX + "note", PREFIX + "shop/cart/a/b"])
+def test_a_key_that_names_no_instance_is_none_of_ours(key: str) -> None:
+    with pytest.raises(DecodeError, match="expected /breakwater/registry"):
+        decode_event(Delete(key=key, revision=Revision(7)))
 
 
 def test_numbers_of_a_later_release_are_problems_with_their_fields() -> None:

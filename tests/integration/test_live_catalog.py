@@ -307,6 +307,17 @@ async def test_start_beside_a_settled_replica_is_settled_as_soon_as_it_is_known(
             assert is_settled(live)
 
 
+async def test_what_others_write_among_registrations_is_passed_over_when_it_comes_and_when_it_goes() -> None:
+    clock = FakeClock()
+    async with opened(clock) as store, follow(store, clock=clock) as live:
+        await store.put(PREFIX + "note", b"not ours")
+        await Registrar(store).register(registration("a"), 15)
+        await until_instances(live, "a")
+        await store.delete(PREFIX + "note")
+        await Registrar(store).register(registration("b"), 15)
+        await until_instances(live, "a", "b")
+
+
 async def test_store_that_is_away_at_the_start_is_reported() -> None:
     clock = FakeClock()
     async with opened(clock) as real:
