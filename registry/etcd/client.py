@@ -7,7 +7,8 @@ once, and otherwise the caller is told that the store is unavailable.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -60,6 +61,22 @@ class FailedError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.text)
         self.failure = failure
+
+
+@contextmanager
+def cancelled_by_us_alone() -> Iterator[None]:
+    """Has a call fail that was cancelled, unless it was because the task that waits for it was.
+
+    Whoever closes a channel cancels every call on it, and the library tells those who wait for them as if
+    they had been cancelled themselves: nobody would miss a task that ends so.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+        raise FailedError(Failure(verdict=Verdict.UNKNOWN, text="the call was cancelled")) from None
 
 
 class Client:
@@ -155,8 +172,9 @@ async def _no_token() -> str:
 async def _try(attempt: Attempt[_Result], member: Member, token: str, seconds: float) -> _Result:
     metadata = (_NEEDS_LEADER, ("token", token)) if token else (_NEEDS_LEADER,)
     try:
-        async with asyncio.timeout(seconds):
-            return await attempt(member, metadata)
+        with cancelled_by_us_alone():
+            async with asyncio.timeout(seconds):
+                return await attempt(member, metadata)
     except grpc.aio.AioRpcError as error:
         raise FailedError(judge(error.code(), error.details() or "")) from error
     except TimeoutError as error:

@@ -16,7 +16,7 @@ import grpc.aio
 import structlog
 
 from registry.errors import CompactedError
-from registry.etcd.client import Client, FailedError, Metadata
+from registry.etcd.client import Client, FailedError, Metadata, cancelled_by_us_alone
 from registry.etcd.codec import (
     RANGE,
     WATCH,
@@ -122,14 +122,8 @@ class EtcdWatch:
         await self.begin()
 
     async def _read(self) -> WatchResponse:
-        try:
+        with cancelled_by_us_alone():
             return self._check(await self._call.read())
-        except asyncio.CancelledError:
-            # Also raised when the call was cancelled, rather than this task, as by a question that was.
-            task = asyncio.current_task()
-            if task and task.cancelling():
-                raise
-            raise FailedError(_ENDED) from None
 
     def _check(self, response: Any) -> WatchResponse:
         """The response, unless it says that the stream or the watch has ended."""
@@ -152,7 +146,8 @@ class EtcdWatch:
 
     async def _ask(self) -> None:
         # A stream that has just ended cannot be asked; the next one will be.
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, FailedError):
             async with self._asking:
                 if self._call:
-                    await self._call.write(progress_request())
+                    with cancelled_by_us_alone():
+                        await self._call.write(progress_request())

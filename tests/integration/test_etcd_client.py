@@ -1,5 +1,8 @@
 """What our client repeats, what it does not, and how a watch goes on: against a server with a script."""
 
+import asyncio
+import shutil
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from mesh.etcd.v1 import etcd_pb2 as pb
-from registry.config import EtcdAccess
+from registry.config import EtcdAccess, EtcdLocation
 from registry.errors import CompactedError, RevisionMismatchError, StoreUnavailableError
+from registry.etcd.client import Client
+from registry.etcd.codec import TRANSACTION, transaction_request
+from registry.etcd.members import connecting
 from registry.etcd.store import open_etcd
 from registry.model import LeaseId, Revision
 from registry.store import Check, Remove, Write
+from tests.support.pki import Authority
 from tests.support.ports import free_port
 from tests.support.scripted_etcd import NO_LEADER, SILENCE, STALE, ScriptedEtcd, scripted_etcd
 
@@ -161,6 +168,24 @@ async def test_token_that_is_stale_is_renewed_once_for_all_callers(access: EtcdA
             await store.put("/a", b"")
         assert etcd.tokens() == ["first", "first", "second"]
         assert [request.password for request in etcd.called("Authenticate")] == ["secret"] * 2
+
+
+async def test_call_under_way_outlives_that_its_channel_is_made_anew(tmp_path: Path) -> None:
+    ca = Authority(tmp_path / "first").certificate
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0)
+        location = EtcdLocation(endpoints=(f"127.0.0.1:{silent.getsockname()[1]}",), access=EtcdAccess(ca=ca))
+        async with connecting(location) as members:
+            client = Client(members, location.access)
+            writing = asyncio.create_task(
+                client.call(TRANSACTION, transaction_request((), ()), repeatable=False)
+            )
+            connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with connection:
+                shutil.copy(Authority(tmp_path / "second").certificate, ca)
+                await members.current.refresh()
+                with pytest.raises(StoreUnavailableError, match="cancelled"):
+                    await writing
 
 
 async def test_watch_goes_on_past_what_it_gave_out(etcd: ScriptedEtcd) -> None:
