@@ -1,7 +1,8 @@
 """Policies from a directory of YAML files, watched for edits.
 
 The directory is looked at every 50 ms; a file that changed is read once it has rested for 20 ms, so that
-one being written is not read half. Files that are renamed into place, as editors and Kubernetes do, need no
+one being written is not read half, and one that was emptied once it has for a second, since whoever writes a
+file in its place empties it first. Files that are renamed into place, as editors and Kubernetes do, need no
 more. Hidden files and directories are left alone.
 """
 
@@ -28,22 +29,30 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".yaml", ".yml")
 POLL_SECONDS: Final = 0.05
 REST_SECONDS: Final = 0.02
+EMPTIED_SECONDS: Final = 1.0
 
 
 class _Signature(NamedTuple):
-    """What tells one content of a file from another."""
+    """What tells one content of a file from another, and from one that may not be read."""
 
-    inode: int
-    size: int
-    modified_ns: int
+    inode: int = 0
+    size: int = 0
+    changed_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """Signatures by file name, sorted; or why the directory could not be read."""
+    """Signatures by file name, sorted; of before, with why, if the directory could not be read."""
 
     files: Mapping[str, _Signature]
     failure: str = ""
+
+    def emptied_since(self, known: _Scan) -> bool:
+        """Whether a file that had something in it has nothing now."""
+        return any(
+            signature.size == 0 and name in known.files and known.files[name].size > 0
+            for name, signature in self.files.items()
+        )
 
 
 class DirectorySource:
@@ -60,28 +69,34 @@ class DirectorySource:
 
     async def watch(self) -> AsyncIterator[Reading]:
         """All files, and then those that changed."""
-        known: _Scan | None = None
+        known = _Scan({})
         position = 0
         while True:
-            scan = await asyncio.to_thread(_scan, self._directory)
-            if scan != known:
-                if known is not None:
-                    scan = await self._rest(scan)
-                units = await asyncio.to_thread(self._read, known or _Scan({}), scan)
-                if units or known is None:
+            scan = await self._scan(known)
+            if scan != known or position == 0:
+                if position:
+                    scan = await self._rest(known, scan)
+                units = await asyncio.to_thread(self._read, known, scan)
+                if units or position == 0:
                     position += 1
                     yield Reading(source=self.name, units=units, position=position)
                 known = scan
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _rest(self, scan: _Scan) -> _Scan:
+    async def _rest(self, known: _Scan, scan: _Scan) -> _Scan:
         """What is there once nothing has changed for a while."""
+        loop = asyncio.get_running_loop()
+        rested_at = loop.time()
         while True:
             await asyncio.sleep(REST_SECONDS)
-            later = await asyncio.to_thread(_scan, self._directory)
-            if later == scan:
+            later = await self._scan(known)
+            if later != scan:
+                scan, rested_at = later, loop.time()
+            elif not scan.emptied_since(known) or loop.time() - rested_at >= EMPTIED_SECONDS:
                 return scan
-            scan = later
+
+    async def _scan(self, known: _Scan) -> _Scan:
+        return await asyncio.to_thread(_scan, self._directory, known)
 
     def _read(self, known: _Scan, scan: _Scan) -> dict[str, Parsed | None]:
         """The units that changed; a directory that cannot be read is a unit of its own, of problems only."""
@@ -98,11 +113,11 @@ class DirectorySource:
         return units
 
 
-def _scan(directory: Path) -> _Scan:
+def _scan(directory: Path, known: _Scan) -> _Scan:
     try:
         names = sorted(path.name for path in directory.iterdir() if _is_policy_file(path))
     except OSError as error:
-        return _Scan({}, f"cannot be read: {error.strerror}")
+        return _Scan(known.files, f"cannot be read: {error.strerror}")
     return _Scan({name: signature for name in names if (signature := _sign(directory / name))})
 
 
@@ -114,11 +129,13 @@ def _sign(path: Path) -> _Signature | None:
     """The signature of a file, or `None` if it went away or is no file."""
     try:
         status = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError:
+        return _Signature()  # there, and in nobody's reach for now
     if not stat.S_ISREG(status.st_mode):
         return None
-    return _Signature(status.st_ino, status.st_size, status.st_mtime_ns)
+    return _Signature(status.st_ino, status.st_size, status.st_ctime_ns)
 
 
 def _parse_file(path: Path, schema: Schema) -> Parsed:

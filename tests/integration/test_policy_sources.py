@@ -1,17 +1,19 @@
 """Policies from a real directory and a real store, into one set."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controlplane.model.document import Document, ObjectKey
 from controlplane.model.text import document_text
 from controlplane.model.value import find
-from controlplane.sources import stored
+from controlplane.sources import directory, stored
 from controlplane.sources.admin import AdminSource
 from controlplane.sources.collector import Collector
 from controlplane.sources.desired import Desired
@@ -21,6 +23,7 @@ from controlplane.sources.writer import Outcome
 from registry.config import SqliteLocation, StoreOptions
 from registry.mirror import mirroring
 from registry.sqlite import open_sqlite
+from tests.support import readiness
 from tests.support.builders import SCHEMA, policy
 from tests.support.clock import FakeClock
 from tests.support.replica import MEMORY, NOW, keeping, replica
@@ -113,6 +116,76 @@ async def test_a_directory_that_goes_away_takes_nothing_along(tmp_path: Path) ->
         write(folder / "cart.yaml", request="2s")
         desired = await until(collector, asks("2s"))
         assert desired.problems_of(str(folder)) == ()
+
+
+async def test_a_file_that_is_gone_once_its_directory_is_back_takes_its_documents_along(
+    tmp_path: Path,
+) -> None:
+    folder, elsewhere = tmp_path / "policies", tmp_path / "elsewhere"
+    folder.mkdir()
+    write(folder / "cart.yaml")
+    write(folder / "other.yaml", name="other")
+    async with collecting(DirectorySource(folder, SCHEMA)) as collector:
+        await until(collector, has("cart", "other"))
+        folder.rename(elsewhere)
+        await settled_problems(collector, str(folder))
+        (elsewhere / "other.yaml").unlink()
+        elsewhere.rename(folder)
+        desired = await until(collector, has("cart"))
+        assert desired.problems_of(str(folder)) == ()
+
+
+async def test_an_edit_that_keeps_the_size_and_the_time_of_its_file_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "cart.yaml"
+    write(path)
+    async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
+        await until(collector, asks("1s"))
+        before = path.stat()
+        write(path, request="2s")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        await until(collector, asks("2s"))
+
+
+async def test_a_file_that_is_emptied_to_be_written_keeps_its_documents_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = count_looks(monkeypatch)
+    monkeypatch.setattr(directory, "EMPTIED_SECONDS", 3600)
+    path = tmp_path / "cart.yaml"
+    write(path)
+    async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
+        await until(collector, has("cart"))
+        path.write_text("")
+        enough = len(looks) + 10
+        await readiness.until(readiness.that(lambda: len(looks) > enough))
+        assert collector.desired is not None
+        assert len(collector.desired.documents) == 1
+        write(path, request="2s")
+        await until(collector, asks("2s"))
+
+
+async def test_a_file_that_stays_empty_has_no_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "EMPTIED_SECONDS", 0)
+    write(tmp_path / "cart.yaml")
+    async with collecting(DirectorySource(tmp_path, SCHEMA)) as collector:
+        await until(collector, has("cart"))
+        (tmp_path / "cart.yaml").write_text("")
+        await until(collector, has())
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Return what grows by one with every look at a directory."""
+    looks: list[None] = []
+    look = directory._scan
+
+    def counted(path: Path, known: Any) -> Any:
+        looks.append(None)
+        return look(path, known)
+
+    monkeypatch.setattr(directory, "_scan", counted)
+    return looks
 
 
 async def test_applied_documents_are_in_force_once_reached() -> None:
