@@ -187,9 +187,16 @@ class Carrier:
         for _ in range(min(SLICE, len(self._awake))):
             session = self._awake.popleft()
             session.is_awake = False
-            if message := self._server.find_next(session):
+            if message := self._find_next(session):
                 readers.setdefault(message, []).append(session.number)
         for message, numbers in readers.items():
             self._fanout.send(numbers, message)
         if self._awake:
             self._loop.call_soon(self._send)
+
+    def _find_next(self, session: Session) -> bytes | None:
+        try:
+            return self._server.find_next(session)
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._refuse(session, error)
+            return None

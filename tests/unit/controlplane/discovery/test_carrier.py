@@ -61,6 +61,7 @@ class FakeServer:
     taken: list[tuple[int, bytes]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     news: bytes | None = None
+    unlucky: int | None = None
 
     async def greet(self, session: Session, token: str) -> None:
         if await session.first() == b"no":
@@ -74,7 +75,9 @@ class FakeServer:
             raise LookupError
         self.taken.append((session.number, message))
 
-    def find_next(self, _: Session) -> bytes | None:
+    def find_next(self, session: Session) -> bytes | None:
+        if session.number == self.unlucky:
+            raise LookupError
         return self.news
 
     def leave(self, session: Session) -> None:
@@ -158,6 +161,19 @@ async def test_failure_of_one_stream_is_not_that_of_others() -> None:
         await idle()
         assert [end[:2] for end in fake.ended] == [(1, INTERNAL)]
         assert server.taken == [(2, b"fine")]
+
+
+async def test_stream_for_which_nothing_can_be_found_is_not_the_end_of_others() -> None:
+    async with carried() as (fake, server):
+        fake.happen(*joined(1), *joined(2), *joined(3))
+        await idle()
+        server.news, server.unlucky = b"news", 2
+        for numbers in ((1, 2, 3), (1, 3)):
+            for number in numbers:
+                server.sessions[number].wake()
+            await idle()
+        assert [end[:2] for end in fake.ended] == [(2, INTERNAL)]
+        assert fake.sent == [([1, 3], b"news")] * 2
 
 
 async def test_closed_stream_is_left_once_and_sent_nothing() -> None:
