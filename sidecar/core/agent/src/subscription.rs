@@ -14,8 +14,8 @@ use crate::resource::{Id, Kind};
 const ASKED_AT_ONCE: usize = 64;
 /// Names that wait to be asked for, and those remembered to be missing, at most each.
 const REMEMBERED: usize = 1_024;
-/// Names bound, at most.
-const BOUND: usize = 10_000;
+/// Names bound, at most: with all that stands behind them, what a control plane lets one stream want.
+const BOUND: usize = 5_000;
 /// How long a missing name is remembered, and how long an answer is waited for.
 const MISSING: Duration = Duration::from_secs(10);
 /// How long a bound name stays without a call.
