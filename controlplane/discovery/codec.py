@@ -4,12 +4,15 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
-from controlplane.errors import ProtocolError
+from controlplane.discovery.subscription import MAX_WANTED
+from controlplane.errors import ProtocolError, TooManyResourcesError
 from controlplane.model.resource import Resource, ResourceName, Version
 from controlplane.model.sidecar import Hello
 from controlplane.wire.codec import (
+    TEXT_MAX,
     decode_held,
     decode_rejections,
     decode_resource_names,
@@ -24,6 +27,7 @@ _STAGES = {
     discovery_pb2.ACKNOWLEDGEMENT_STAGE_APPLIED: Stage.APPLIED,
 }
 _MAX_INSTANCE = 253
+_MAX_SERVICES = 1_024
 _MAX_SHARED = 1024
 _MAX_ENCODED = 8
 """Responses that are kept encoded: a change has one for nearly all of its readers."""
@@ -38,10 +42,10 @@ class Wish:
 
 
 def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[ResourceName, Version]]:
-    """Who opened the stream, and the versions it holds.
+    """Who opened the stream, and the versions it holds, as many as one stream may want.
 
     Raises:
-        ProtocolError: the request is no hello, or names nobody.
+        ProtocolError: the request is no hello, names nobody, or says more than a sidecar has to say.
     """
     if request.WhichOneof("message") != "hello":
         raise ProtocolError("expected hello in the first message of a stream")
@@ -50,6 +54,10 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
         raise ProtocolError(
             f"expected an instance of 1 to {_MAX_INSTANCE} characters, found {len(hello.instance)}"
         )
+    if max(len(hello.version), len(hello.service_account)) > TEXT_MAX:
+        raise ProtocolError(f"expected a version and a service account of at most {TEXT_MAX} characters")
+    if len(hello.services) > _MAX_SERVICES:
+        raise ProtocolError(f"expected at most {_MAX_SERVICES} services, found {len(hello.services)}")
     services = _shared(tuple(map(decode_service_name, hello.services)))
     return (
         Hello(
@@ -59,7 +67,7 @@ def decode_hello(request: discovery_pb2.DiscoveryRequest) -> tuple[Hello, dict[R
             revision=hello.revision,
             service_account=sys.intern(hello.service_account),
         ),
-        decode_held(hello.held),
+        decode_held(islice(hello.held, MAX_WANTED)),
     )
 
 
@@ -74,10 +82,13 @@ def decode_request(request: discovery_pb2.DiscoveryRequest) -> Wish | Acknowledg
 
     Raises:
         ProtocolError: it says neither what it wants nor what became of a response.
+        TooManyResourcesError: it names more than one stream may want.
     """
     match request.WhichOneof("message"):
         case "subscription":
             wish = request.subscription
+            if (found := max(len(wish.subscribe), len(wish.unsubscribe))) > MAX_WANTED:
+                raise TooManyResourcesError(limit=MAX_WANTED, found=found)
             return Wish(
                 wanted=tuple(decode_resource_names(wish.subscribe)),
                 unwanted=tuple(decode_resource_names(wish.unsubscribe)),
@@ -132,5 +143,5 @@ def _acknowledgement(message: discovery_pb2.Acknowledgement) -> Acknowledgement:
     stage = _STAGES.get(message.stage)
     if stage is None:
         raise ProtocolError(f"expected stage RECEIVED or APPLIED, found {message.stage}")
-    rejections = decode_rejections(message.rejections)
-    return Acknowledgement(nonce=Nonce(message.nonce), stage=stage, rejections=rejections)
+    rejections = {one.resource: one for one in decode_rejections(islice(message.rejections, MAX_WANTED))}
+    return Acknowledgement(nonce=Nonce(message.nonce), stage=stage, rejections=tuple(rejections.values()))

@@ -105,7 +105,10 @@ def _parse(message: bytes) -> discovery_pb2.DiscoveryRequest:
 
 
 def _tell(stream: Stream, ack: Acknowledgement) -> None:
-    for refusal in ack.rejections:
+    """Logs what was refused of a response that was sent."""
+    response = stream.state.unconfirmed.get(ack.nonce)
+    sent = response.resources if response else {}
+    for refusal in (one for one in ack.rejections if one.resource in sent):
         log.warning(
             "resource rejected",
             instance=stream.hello.instance,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC
+from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -20,6 +21,9 @@ from controlplane.model.sidecar import (
 from controlplane.snapshot.codec import encode_policy_ref, encode_service_name
 from mesh.v1 import admin_pb2, discovery_pb2, registry_pb2, resource_pb2, telemetry_pb2
 from registry.model import ServiceName
+
+TEXT_MAX: Final = 1_024
+"""Characters of what a sidecar has to say in words."""
 
 _TYPES = {kind.value: kind for kind in ResourceType}
 _BREAKER_STATES = {
@@ -85,13 +89,13 @@ def encode_rejection(rejection: Rejection) -> discovery_pb2.Rejection:
 
 
 def decode_rejections(messages: Iterable[discovery_pb2.Rejection]) -> tuple[Rejection, ...]:
-    """What a sidecar refused, but for resources of types that we do not know."""
+    """What a sidecar refused, at no great length, but for resources of types that we do not know."""
     return tuple(
         Rejection(
             resource=ResourceName(_TYPES[one.id.type], one.id.name),
             version=Version(one.version),
-            field_path=one.field,
-            reason=one.reason,
+            field_path=one.field[:TEXT_MAX],
+            reason=one.reason[:TEXT_MAX],
         )
         for one in messages
         if one.id.type in _TYPES

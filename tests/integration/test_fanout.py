@@ -17,7 +17,7 @@ from tests.support.readiness import until
 
 PATH = "/test.Service/Stream"
 PATIENCE_SECONDS = 30
-MESSAGE_BYTES_MAX = 16 << 20
+MESSAGE_BYTES_MAX = 4 << 20
 OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))
 
 Stream = grpc.aio.StreamStreamCall[bytes, bytes]

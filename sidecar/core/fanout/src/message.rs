@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 const HEAD: usize = 5;
 const PLAIN: u8 = 0;
 /// The largest message that a client may send.
-pub(crate) const LARGEST: usize = 16 << 20;
+pub(crate) const LARGEST: usize = 4 << 20;
 
 /// Why what came is no message.
 #[derive(Debug, PartialEq, Eq)]
