@@ -14,6 +14,7 @@ say `other`; past that of an instance they are dropped. Both are counted.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from operator import sub
 from typing import TypeAlias
 
@@ -231,7 +232,7 @@ class Merge:
         is_gauge = family.shape.type is MetricType.GAUGE
         known = self._series.setdefault(name, {})
         for labels, point in family.points.items():
-            if (len(labels), len(point.buckets)) != size:
+            if (len(labels), len(point.buckets)) != size or not _is_number(point):
                 self.dropped += 1
                 continue
             series = known.get(labels) or self._new_series(name, labels)
@@ -270,6 +271,11 @@ class Merge:
                     known = series.get(labels)
                     series[labels] = Point(_combine(name, known.value, point.value)) if known else point
         return found
+
+
+def _is_number(point: Point) -> bool:
+    """Whether it can be added up: one that is none would be all that is left of the total."""
+    return isfinite(point.value) and isfinite(sum(point.buckets))
 
 
 def _increase(before: Point | None, after: Point) -> Point | None:

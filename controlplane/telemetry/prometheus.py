@@ -9,8 +9,8 @@ from controlplane.telemetry.report import MetricType
 from registry.families import Family, FamilyType
 
 _HELP: Final = "Added up over all sidecars."
-_NO_NAME: Final = re.compile(r"^[^A-Za-z_:]|[^A-Za-z0-9_:]")
-"""What a name has not in it; sidecars may report any."""
+_NO_NAME: Final = re.compile(r"^[^A-Za-z_]|^$|[^A-Za-z0-9_]")
+"""What no name of ours has in it, of a family or a label; sidecars may report any."""
 
 
 class MergedCollector:

@@ -1,5 +1,7 @@
 """Adding up reports."""
 
+from math import inf, nan
+
 import pytest
 
 from controlplane.telemetry.merge import FORGOTTEN_NS, LIVE_NS, OTHER, Bounds, Merge
@@ -108,6 +110,16 @@ def test_sidecars_past_the_bound_are_left_out() -> None:
     take(merge, counted(5, instance="cart-1"), NOW)
     take(merge, counted(2), NOW + SECOND)
     assert (total(merge), merge.dropped) == (2, 1)
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_what_is_no_number_is_dropped(value: float) -> None:
+    merge = Merge()
+    take(merge, counted(value), NOW)
+    take(merge, counted(10), NOW + SECOND)
+    times = Family(shape=DURATIONS, points={("inbound", "shop/cart", ""): Point(1, (value, 0, 0, 0))})
+    take(merge, report(times, instance="cart-1"), NOW + SECOND)
+    assert (total(merge), values(merge, DURATIONS), merge.dropped) == (10, {}, 2)
 
 
 def test_measurement_of_another_shape_is_dropped() -> None:

@@ -30,7 +30,10 @@ def test_times_are_told_up_to_each_bound() -> None:
 
 
 def test_a_sidecar_cannot_break_the_page_with_names() -> None:
-    shape = Shape(name='1 of "mine"\nup 0', type=MetricType.COUNTER, labels=("a b", "2"))
-    text = page(family(shape, {("x", "y\n"): 1}))
-    names = [found.name for found in text_string_to_metric_families(text)]
-    assert names == ["__of__mine__up_0", "breakwater_controlplane_telemetry_overflows"]
+    strange = Shape(name='1 of "mine"\nup 0', type=MetricType.COUNTER, labels=("a b", "2", "a:c"))
+    empty = Shape(name="", type=MetricType.GAUGE, labels=("",))
+    text = page(family(strange, {("x", "y\n", "z"): 1}), family(empty, {("x",): 1}))
+    found = {one.name: one for one in text_string_to_metric_families(text)}
+    assert list(found) == ["_", "__of__mine__up_0", "breakwater_controlplane_telemetry_overflows"]
+    assert [list(sample.labels) for sample in found["_"].samples] == [["_"]]
+    assert [list(sample.labels) for sample in found["__of__mine__up_0"].samples] == [["_", "a_b", "a_c"]]
