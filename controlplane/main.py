@@ -181,6 +181,11 @@ async def replica(
         certificates = ExpiryCollector(tuple(shown(settings, gates)), partial(datetime.now, UTC))
         parts.metrics.register(certificates)
         peers = _Peers(election=election, local=_local(parts, election), circle=circle)
+        handover = Handover(
+            is_connected=lambda: parts.live.is_connected,
+            is_elsewhere=circle.has_store,
+            dismiss=parts.fleet.dismiss,
+        )
         async with (
             fronting(
                 settings.listen,
@@ -198,17 +203,12 @@ async def replica(
             ) as admin,
             controlling(cluster, _in_force(parts, peers.mesh(itself)), own.id),
             reviewing(settings, cluster, gates.people.keyring, parts.revisions, parts.policies),
-            serving_http(settings.http, _measurements(parts), partial(_checks, live)) as http,
+            serving_http(settings.http, _measurements(parts), partial(_checks, handover)) as http,
         ):
             bound = Bound(listen=listen, admin=admin, http=http)
             log.info("control plane ready", listen=str(bound.listen), admin=str(bound.admin), http=str(http))
             start(tidy(parts.readings))
             start(give_back(MonotonicClock()))
-            handover = Handover(
-                is_connected=lambda: parts.live.is_connected,
-                is_elsewhere=circle.has_store,
-                dismiss=parts.fleet.dismiss,
-            )
             start(handover.run(MonotonicClock()))
             yield bound
 
@@ -357,9 +357,12 @@ def _measurements(parts: _Parts) -> Metrics:
     return metrics
 
 
-def _checks(live: LiveCatalog) -> dict[str, bool]:
-    """What must hold to be ready; policies and services were read before anything was served."""
-    return {"registry reachable": live.is_connected}
+def _checks(handover: Handover) -> dict[str, bool]:
+    """What must hold to be ready; policies and services were read before anything was served.
+
+    A store that answers nobody is no reason to send anybody away: all that is known goes on being served.
+    """
+    return {"registry reachable here, or nowhere": not handover.is_missed}
 
 
 @asynccontextmanager

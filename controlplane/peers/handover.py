@@ -1,11 +1,12 @@
 """A replica that has lost the store, which others have, sends its sidecars to them.
 
 What it would tell them grows old, and no registration can be renewed through it. It does so once in an
-outage: whoever comes afterwards knows no better address.
+outage: whoever comes afterwards knows no better address, unless a load balancer does, to which it is not
+ready meanwhile. While nobody has the store, what each of them knows is the best there is.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -18,10 +19,14 @@ PATIENCE_SECONDS: Final = 5
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Handover:
-    """Whether the store answers here and elsewhere, and what sends every sidecar away and counts them."""
+    """Whether the store answers here and elsewhere, and what sends every sidecar away and counts them.
 
+    It `is_missed` when others had it at the last look, and we had not.
+    """
+
+    is_missed: bool = field(default=False, init=False)
     is_connected: Callable[[], bool]
     is_elsewhere: Callable[[], Awaitable[bool]]
     dismiss: Callable[[], int]
@@ -31,7 +36,7 @@ class Handover:
         seconds = 0
         while True:
             await clock.sleep(1)
-            is_missed = not self.is_connected() and await self.is_elsewhere()
-            seconds = seconds + 1 if is_missed else 0
+            self.is_missed = not self.is_connected() and await self.is_elsewhere()
+            seconds = seconds + 1 if self.is_missed else 0
             if seconds == PATIENCE_SECONDS:
                 log.warning("sidecars sent to other replicas", sidecars=self.dismiss())

@@ -11,7 +11,7 @@ from tests.support.faults.lengths import Lengths
 from tests.support.faults.stand import Stand
 from tests.support.faults.trial import trial
 from tests.support.faults.writes import judge_kept, writing
-from tests.support.readiness import that, until
+from tests.support.readiness import answering, that, until
 
 REFUSED_SECONDS = 5
 RECOVERS_SECONDS = 10
@@ -53,3 +53,5 @@ async def judge_reads(judge: Judge, stand: Stand) -> None:
         is_ready = (await plane.ask("GetStatus"))["storeReady"]
         told = f"{len(services)} services, store {'ready' if is_ready else 'not ready'}"
         judge.expect("reads answered, and marked stale", told, held=bool(services) and not is_ready)
+        takes = await answering(plane.http, path="/readyz")()
+        judge.expect("sidecars that connect are taken", takes, held=takes)

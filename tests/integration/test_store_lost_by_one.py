@@ -1,4 +1,4 @@
-"""One of two control planes loses the store: its sidecars go to the other."""
+"""One of two control planes loses the store, or both: where sidecars go then."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.control_plane import Plane, running_replicas
 from tests.support.flaky_store import FlakyStore
 from tests.support.mesh import sidecar
 from tests.support.metrics import measured
-from tests.support.readiness import Condition, until
+from tests.support.readiness import Condition, answering, no_longer, until
 from tests.support.upstream import ScriptedUpstream
 
 
@@ -30,6 +30,26 @@ async def test_sidecars_go_to_the_control_plane_that_has_the_store(tmp_path: Pat
         assert isinstance(flaky, FlakyStore)
         flaky.lose()
         await until(serves(replicas.planes[joined]))
+        await until(no_longer(is_ready(replicas.planes[left])))
+        assert await is_ready(replicas.planes[joined])()
+
+
+async def test_control_planes_stay_ready_while_nobody_has_the_store(tmp_path: Path) -> None:
+    async with (
+        open_sqlite(SqliteLocation(path=None)) as store,
+        running_replicas(tmp_path, (FlakyStore(store), FlakyStore(store))) as replicas,
+    ):
+        for flaky in replicas.stores:
+            assert isinstance(flaky, FlakyStore)
+            flaky.lose()
+        for plane in replicas.planes:
+            await until(measured(plane.bound.http.port, "breakwater_controlplane_registry_up", 0.0))
+            await until(is_ready(plane))
+
+
+def is_ready(plane: Plane) -> Condition:
+    """The condition that a load balancer sends connections to a control plane."""
+    return answering(plane.bound.http.port, path="/readyz")
 
 
 def serves(plane: Plane) -> Condition:
