@@ -17,12 +17,19 @@ def asked(target: str, *, method: str = "GET", checks: Mapping[str, bool] | None
 
 
 def test_head_is_read_whole() -> None:
-    request = parse(b"GET /metrics HTTP/1.1\r\nHost: here:1\r\nACCEPT:  text/plain \r\n\r\n")
-    assert (request.method, request.target) == ("GET", "/metrics")
+    request = parse(b"GET /metrics?a=b HTTP/1.1\r\nHost: here:1\r\nACCEPT:  text/plain \r\n\r\n")
+    assert (request.method, request.path, request.query) == ("GET", "/metrics", "a=b")
 
 
 @pytest.mark.parametrize(
-    "head", [b"\r\n\r\n", b"GET /\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"GET / HTTP/1.1\r\nno field\r\n\r\n"]
+    "head",
+    [
+        b"\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno field\r\n\r\n",
+        b"GET //[ HTTP/1.1\r\n\r\n",
+    ],
 )
 def test_what_is_no_request_is_refused(head: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
