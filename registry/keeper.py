@@ -16,6 +16,9 @@ from registry.model import Health, Lease, Registration
 _RENEWALS = 3
 """Renewals within one time to live."""
 
+_AGAIN_SECONDS = 1.0
+"""Time to the next one after one that failed: when nobody answered, most of the time to live is over."""
+
 log = structlog.get_logger()
 
 
@@ -46,13 +49,17 @@ class Kept:
             await self._register()
 
     async def run(self) -> None:
-        """Renews the lease, until cancelled; what cannot be reached is tried again at the next renewal."""
+        """Renews the lease, until cancelled; what cannot be reached is tried again before the lease ends."""
+        spacing_seconds = self._lease.ttl_seconds / _RENEWALS
         while True:
-            await self._clock.sleep(self._lease.ttl_seconds / _RENEWALS)
+            await self._clock.sleep(spacing_seconds)
             try:
                 await self._renew()
             except AioRpcError as error:
                 log.warning("registration not renewed", reason=error.details(), code=error.code().name)
+                spacing_seconds = _AGAIN_SECONDS
+            else:
+                spacing_seconds = self._lease.ttl_seconds / _RENEWALS
 
     async def _renew(self) -> None:
         try:

@@ -5,9 +5,13 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
+
 from registry.client import RegistryClient
 from registry.keeper import kept
-from registry.model import Health
+from registry.model import Health, Lease, LeaseId
 from tests.support.fleet import fleet
 from tests.support.process import Process
 from tests.support.rawclient import fetch
@@ -56,6 +60,24 @@ async def test_an_instance_that_the_registry_lost_is_registered_anew_as_it_is_no
         await until_listed(registry.client, CART, "a")
         (endpoint,) = await registry.client.list_endpoints(CART)
         assert endpoint.health is Health.UNHEALTHY
+
+
+async def test_an_instance_outlives_renewals_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        served() as registry,
+        kept(registry.client, registration("a"), clock=registry.clock) as instance,
+    ):
+        renew, failures, lease = registry.client.keep_alive, iter(range(3)), instance.lease
+
+        async def fail_first(lease_id: LeaseId) -> Lease:
+            if next(failures, None) is None:
+                return await renew(lease_id)
+            raise AioRpcError(StatusCode.UNAVAILABLE, Metadata(), Metadata())
+
+        monkeypatch.setattr(registry.client, "keep_alive", fail_first)
+        await registry.clock.advance(16)
+        assert [one.instance for one in await registry.client.list_endpoints(CART)] == ["a"]
+        assert instance.lease == lease
 
 
 async def until_gone(client: RegistryClient) -> None:
