@@ -53,11 +53,14 @@ async def reachable(listen: Address, store: StoreLocation) -> Address:
         return listen
     if not isinstance(store, EtcdLocation):
         return Address(host="127.0.0.1", port=listen.port)  # nobody else shares the store
-    try:
-        return Address(host=await _towards(store.endpoints[0]), port=listen.port)
-    except OSError as error:
-        reason = f"no address of this machine leads to {store.endpoints[0]}: {error}"
-        raise ListenError("--listen", str(listen), reason) from error
+    failures: list[str] = []
+    for endpoint in store.endpoints:
+        try:
+            return Address(host=await _towards(endpoint), port=listen.port)
+        except OSError as error:  # as of a member that is down, and whose name leads nowhere meanwhile
+            failures.append(f"{endpoint}: {error}")
+    reason = f"no address of this machine leads to etcd: {'; '.join(failures)}"
+    raise ListenError("--listen", str(listen), reason)
 
 
 async def _towards(endpoint: str) -> str:

@@ -27,6 +27,11 @@ async def test_replica_is_reached_where_it_listens_or_where_it_reaches_the_store
     assert str(await reachable(Address(host=listen, port=15010), store)) == expected
 
 
+async def test_member_whose_name_leads_nowhere_is_passed_over() -> None:
+    location = EtcdLocation(endpoints=("nowhere.invalid:2379", "127.0.0.1:2379"))
+    assert str(await reachable(Address(host="::", port=15010), location)) == "127.0.0.1:15010"
+
+
 async def test_replica_that_cannot_say_where_it_is_says_what_to_do() -> None:
     unknown = EtcdLocation(endpoints=("nowhere.invalid:2379",))
     with pytest.raises(ListenError, match="give another with --listen"):
