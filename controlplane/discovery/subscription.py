@@ -37,6 +37,9 @@ MAX_UNCONFIRMED = 8
 RESPONSE_BYTES = 1 << 20
 """The size past which a response ends and the next begins."""
 
+RESOURCE_BYTES = 12 << 20
+"""The largest resource that is sent: sidecars take 16 MiB at once, and more would end the stream."""
+
 _ORDER = (
     ResourceType.MESH,
     ResourceType.WORKLOAD,
@@ -268,12 +271,17 @@ class Subscription:
     def _news(
         self, withheld: frozenset[ResourceName], desired: Desired
     ) -> dict[ResourceName, Version | None]:
-        """What is due and differs from what was told, in the order to send it, but for what was refused."""
+        """What is due and differs from what was told, in the order to send it, but for what was refused.
+
+        What is too large to be sent counts as refused.
+        """
         news: dict[ResourceName, Version | None] = {}
         for resource in sorted(self.due, key=_place) if len(self.due) > 1 else self.due:
             version = desired.find(resource)
             if self._told(resource) != version and resource not in withheld:
                 news[resource] = version
+                if version and (found := desired.size_bytes(resource)) > RESOURCE_BYTES:
+                    self.rejected[resource] = _too_large(resource, version, found)
         if self.rejected:
             return {one: version for one, version in news.items() if not self._is_refused(one, version)}
         return news
@@ -310,6 +318,12 @@ class Subscription:
         for memory in ("pending", "told", "unconfirmed"):
             if not getattr(self, memory):
                 setattr(self, memory, {})
+
+
+def _too_large(resource: ResourceName, version: Version, found: int) -> Rejection:
+    """What a sidecar would say to a resource that it cannot be sent."""
+    reason = f"expected at most {RESOURCE_BYTES} bytes, found {found}"
+    return Rejection(resource=resource, version=version, field_path="", reason=reason)
 
 
 def _voided(response: Response, forgotten: set[ResourceName]) -> Response:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 
+import pytest
+
+from controlplane.discovery import subscription
 from controlplane.discovery.exchange import Acknowledgement, Nonce, Response, Stage
 from controlplane.discovery.subscription import MAX_UNCONFIRMED, Shift, Subscription
 from controlplane.model.resource import ResourceName, ResourceType, Version
@@ -351,3 +354,20 @@ def test_nothing_of_what_was_carried_is_remembered_once_it_may_go() -> None:
     edit(state, MESH, B)
     send(state, with_version(MESH, B))
     assert not state.carried
+
+
+def test_resource_that_is_too_large_counts_as_refused_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscription, "RESOURCE_BYTES", 3)
+    world = with_version(CART_ENDPOINTS, Version("long"))
+    state = begin({}, [MESH, CART], world)
+    assert send(state, world).resources.keys() == {MESH, CART_OUTBOUND, CART}
+    applied(state, "1", world)
+    (refusal,) = state.refusals(world)
+    assert (refusal.resource, refusal.reason) == (CART_ENDPOINTS, "expected at most 3 bytes, found 4")
+    smaller = with_version(CART_ENDPOINTS, B, revision=3)
+    publish(state, [CART_ENDPOINTS], smaller)
+    assert send(state, smaller, "2").resources == {CART_ENDPOINTS: B}
+    applied(state, "2", smaller)
+    assert (state.refusals(smaller), state.settled_revision(smaller)) == ((), 3)
