@@ -1,5 +1,6 @@
 """AdminService over real sockets."""
 
+import threading
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from controlplane.admin import views
+from controlplane.peers.mesh import Mesh
 from mesh.v1 import admin_pb2, sidecar_admin_pb2, telemetry_pb2
 from tests.support.control_plane import Plane, policy, running_plane
 from tests.support.desired import host, outbound
@@ -122,6 +125,38 @@ async def test_deleted_policy_is_gone_from_sidecars(plane: Plane) -> None:
         request = admin_pb2.DeletePolicyRequest(kind="resp", namespace="shop", name="cart")
         assert (await plane.admin.DeletePolicy(request)).revision == 2
         await sidecar.until(lambda one: one.held[OUTBOUND] == before)
+
+
+async def test_policies_are_listed_though_one_goes_meanwhile(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await apply(plane, policy("2s"))
+    ask = Mesh.convergence
+
+    async def delete_and_ask(mesh: Mesh, *arguments: Any) -> Any:
+        request = admin_pb2.DeletePolicyRequest(kind="resp", namespace="shop", name="cart")
+        await plane.admin.DeletePolicy(request)
+        return await ask(mesh, *arguments)
+
+    monkeypatch.setattr(Mesh, "convergence", delete_and_ask)
+    response = await plane.admin.ListPolicies(admin_pb2.ListPoliciesRequest())
+    assert [one.policy.metadata.name for one in response.policies] == ["cart"]
+
+
+async def test_policies_are_listed_off_the_loop_that_serves_sidecars(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await apply(plane, policy("2s"))
+    view, threads = views.policy_view, list[threading.Thread]()
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return view(*arguments)
+
+    monkeypatch.setattr(views, "policy_view", noted)
+    await plane.admin.ListPolicies(admin_pb2.ListPoliciesRequest())
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_policy_of_a_file_is_read_only_and_says_where_to_change_it(plane: Plane) -> None:
