@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from controlplane.config import Address
+from controlplane.descriptors import connection_count
 from controlplane.errors import CredentialsError, FrontError, ListenError
 from controlplane.listen import DEFAULT_LIFETIMES, OPEN, answering
 from registry.background import running
@@ -87,6 +88,7 @@ def _open(
             f"\0{backend}",
             lifetimes.age,
             lifetimes.age_grace,
+            connection_count(),
             (shown.certificate, shown.key) if shown else None,
         )
     except OSError as error:

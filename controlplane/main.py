@@ -22,6 +22,7 @@ from controlplane.authority.expiry import ExpiryCollector
 from controlplane.clustered import InForce, controlling, reviewing, watching
 from controlplane.command.server import CommandServer
 from controlplane.config import Address, Settings
+from controlplane.descriptors import raise_limit
 from controlplane.discovery.feed import SWITCH_SECONDS, Feed, Ground
 from controlplane.discovery.fleet import Fleet
 from controlplane.discovery.gauges import FleetCollector
@@ -95,6 +96,7 @@ def run(settings: Settings) -> list[str]:
     """Runs the program; returns why it could not, if so."""
     write_json_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
+    raise_limit()
     failures: list[str] = []
     try:
         asyncio.run(_run_until_told(settings))

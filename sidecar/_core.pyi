@@ -516,6 +516,7 @@ class Fanout:
         backend: str,
         age_seconds: float,
         grace_seconds: float,
+        connections: int,
         shown: tuple[bytes, bytes] | None,
     ) -> Fanout: ...
     @property

@@ -16,8 +16,6 @@ use crate::hub::Hub;
 
 /// Connections that wait to be taken: all sidecars of a replica may come back at once.
 const BACKLOG: i32 = 4_096;
-/// Connections at once; whoever comes then waits in the backlog.
-pub(crate) const MOST_CONNECTIONS: usize = 20_000;
 /// Before another try when there is nothing left to take one with.
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::error::{Error, Kind};
 use crate::hub::{Encryption, Hub};
 use crate::inbox::{Event, Inbox, StreamId};
-use crate::listen::{MOST_CONNECTIONS, accept, bind};
+use crate::listen::{accept, bind};
 use crate::message::frame;
 use crate::orders::Order;
 use crate::settings::Settings;
@@ -77,21 +77,21 @@ fn serve(
     inbox: Arc<Inbox>,
     encryption: Option<Encryption>,
 ) {
+    let most = settings.connections;
     let hub = Hub::new(settings, inbox, encryption);
     LocalSet::new().block_on(runtime, async {
         let Ok(listener) = TcpListener::from_std(listener) else {
             return;
         };
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)));
         let grace = tokio::select! {
             grace = hub.obey(&mut orders) => grace,
             () = accept(&hub, &listener, &places) => return,
         };
         drop(listener);
         hub.leaving.send_replace(true);
-        let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
         tokio::select! {
-            _ = timeout(grace, places.acquire_many(all)) => {}
+            _ = timeout(grace, places.acquire_many(most)) => {}
             _ = hub.obey(&mut orders) => {}
         }
     });

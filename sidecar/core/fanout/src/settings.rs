@@ -14,6 +14,8 @@ pub struct Settings {
     pub backend: PathBuf,
     /// How long connections are kept.
     pub lifetimes: Lifetimes,
+    /// Connections at once; whoever comes then waits in the backlog.
+    pub connections: u32,
 }
 
 /// How long connections are kept: a client is asked to leave at `age`, give or take a tenth, and cut `age_grace` later.

@@ -31,13 +31,14 @@ type Event<'py> = (u64, u8, Bound<'py, PyBytes>);
 #[pymethods]
 impl Fanout {
     #[new]
-    #[pyo3(signature = (address, path, backend, age_seconds, grace_seconds, shown))]
+    #[pyo3(signature = (address, path, backend, age_seconds, grace_seconds, connections, shown))]
     fn new(
         address: String,
         path: String,
         backend: PathBuf,
         age_seconds: f64,
         grace_seconds: f64,
+        connections: u32,
         shown: Option<(Vec<u8>, Vec<u8>)>,
     ) -> PyResult<Self> {
         let lifetimes = Lifetimes {
@@ -49,6 +50,7 @@ impl Fanout {
             path,
             backend,
             lifetimes,
+            connections,
         };
         let shown = shown.as_ref().map(|(chain, key)| (&chain[..], &key[..]));
         ::fanout::start(settings, shown).map(Self).map_err(problem)
