@@ -215,7 +215,7 @@ class Merge:
         for series in instance.gauges:
             instance.points.pop(series, None)  # a family may come twice
         instance.gauges = []
-        for family in families:
+        for family in sorted(families, key=_rank):  # what matters most first, where there is not room for all
             if self._is_known(family.shape):
                 self._note_family(family, instance, over)
             else:
@@ -271,6 +271,10 @@ class Merge:
                     known = series.get(labels)
                     series[labels] = Point(_combine(name, known.value, point.value)) if known else point
         return found
+
+
+def _rank(family: Family) -> bool:
+    return family.shape.name not in RATED
 
 
 def _is_number(point: Point) -> bool:

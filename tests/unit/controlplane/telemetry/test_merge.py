@@ -122,6 +122,13 @@ def test_what_is_no_number_is_dropped(value: float) -> None:
     assert (total(merge), values(merge, DURATIONS), merge.dropped) == (10, {}, 2)
 
 
+def test_what_traffic_is_told_from_finds_room_before_all_else() -> None:
+    merge = Merge(Bounds(series_per_instance=2))
+    many = family(IN_FLIGHT, {("inbound", f"shop/s{number}", ""): 1 for number in range(10)})
+    take(merge, report(many, family(REQUESTS, {series(): 1})), NOW)
+    assert (total(merge), len(values(merge, IN_FLIGHT)), merge.dropped) == (1, 1, 9)
+
+
 def test_measurement_of_another_shape_is_dropped() -> None:
     merge = Merge()
     take(merge, counted(1), NOW)
