@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 1.0
 """Time between two looks at the keyring, and at the front."""
 
+_LOOKS: Final = 8
+"""Looks of the front at us, in a row, at none of which we go on: then we stand still."""
+
 log = structlog.get_logger()
 
 
@@ -86,8 +89,7 @@ def _open(
             str(address),
             f"/{streams.name}/{streams.method}",
             f"\0{backend}",
-            lifetimes.age,
-            lifetimes.age_grace,
+            (lifetimes.age, lifetimes.age_grace, lifetimes.standstill / _LOOKS),
             connection_count(),
             (shown.certificate, shown.key) if shown else None,
         )
@@ -98,12 +100,15 @@ def _open(
 
 
 async def outlive(fanout: Fanout) -> None:
-    """Looks once a second, until cancelled, whether there still is a front.
+    """Looks once a second, until cancelled, whether there still is a front, and tells it that we are there.
+
+    A front that goes on alone, while this loop stands still, cuts everybody after a while.
 
     Raises:
         FrontError: there is none, which nobody else would notice: who cannot connect says nothing.
     """
-    while not fanout.has_ended:  # noqa: ASYNC110 (it is a thread of the core that ends)
+    while not fanout.has_ended:
+        fanout.beat()
         await asyncio.sleep(_LOOK_SECONDS)
     raise FrontError
 

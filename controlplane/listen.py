@@ -39,12 +39,14 @@ class Lifetimes:
 
     A client is asked to leave after `age`, give or take a tenth, so that streams spread over replicas anew
     from time to time; what it has not ended by itself `age_grace` later is cut. When the server stops,
-    everybody is asked to leave at once, and has `stop_grace`.
+    everybody is asked to leave at once, and has `stop_grace`. When its loop stands still for `standstill`,
+    the front cuts all, in time for them to renew their registrations elsewhere.
     """
 
     age: float = 1800.0
     age_grace: float = 10.0
     stop_grace: float = 2.0
+    standstill: float = 8.0
 
     def options(self) -> tuple[tuple[str, int], ...]:
         """The part that the library keeps; it adds the tenth."""

@@ -42,10 +42,10 @@ class Control:
 
 @asynccontextmanager
 async def front(
-    *, takes: bool = True, behind: str = "breakwater-test-nobody", connections: int = 100
+    *, takes: bool = True, behind: str = "breakwater-test-nobody", connections: int = 100, look: float = 1.0
 ) -> AsyncIterator[Control]:
     """A front with nothing behind it but who listens there; without `takes` nothing is taken by itself."""
-    fanout = Fanout("127.0.0.1:0", PATH, f"\0{behind}", 60.0, 1.0, connections, None)
+    fanout = Fanout("127.0.0.1:0", PATH, f"\0{behind}", (60.0, 1.0, look), connections, None)
     control = Control(fanout)
     if takes:
         asyncio.get_running_loop().add_reader(fanout.fileno(), control.take)
@@ -116,19 +116,23 @@ async def test_one_message_goes_to_all_that_are_named() -> None:
 
 
 async def test_whoever_finds_no_place_waits_until_there_is_one() -> None:
-    async with front(connections=1) as control, AsyncExitStack() as stack:
-        first, second = [await stack.enter_async_context(channel(control)) for _ in range(2)]
-        taken = call(first)
-        await taken.write(b"one")
-        assert (await control.next())[1] == OPENED
-        assert (await control.next())[1:] == (RECEIVED, b"one")
-        waiting = call(second)
-        beginning = asyncio.create_task(waiting.write(b"two"))
-        await first.close()
-        assert (await control.next())[1] == CLOSED
-        assert (await control.next())[1] == OPENED
-        assert (await control.next())[1:] == (RECEIVED, b"two")
-        await beginning
+    async with front(connections=1) as control, AsyncExitStack() as late:
+        async with raw(control) as (reader, writer):
+            await frames.receive(reader)
+            waiting, _ = await late.enter_async_context(raw(control))
+            greeting = asyncio.create_task(frames.receive(waiting))
+            writer.write(frames.frame(frames.PING, payload=bytes(8)))
+            while (await frames.receive(reader))[0] != frames.PING:
+                pass
+            assert not greeting.done()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await greeting
+
+
+async def test_who_is_connected_is_cut_when_the_control_plane_stands_still() -> None:
+    async with front(look=0.01) as control, raw(control) as (reader, _):
+        control.fanout.beat()
+        await cut(reader)
 
 
 @pytest.mark.parametrize("is_accepted", [False, True])
@@ -276,12 +280,12 @@ async def test_front_that_has_ended_is_noticed() -> None:
 
 
 def test_address_that_is_taken_is_refused() -> None:
-    first = Fanout("127.0.0.1:0", PATH, "\0breakwater-test-nobody", 60.0, 1.0, 100, None)
+    first = Fanout("127.0.0.1:0", PATH, "\0breakwater-test-nobody", (60.0, 1.0, 1.0), 100, None)
     with pytest.raises(OSError, match="cannot listen"):
-        Fanout(f"127.0.0.1:{first.port}", PATH, "\0breakwater-test-nobody", 60.0, 1.0, 100, None)
+        Fanout(f"127.0.0.1:{first.port}", PATH, "\0breakwater-test-nobody", (60.0, 1.0, 1.0), 100, None)
     first.stop(0.0)
 
 
 def test_certificate_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="certificate"):
-        Fanout("127.0.0.1:0", PATH, "\0breakwater-test-nobody", 60.0, 1.0, 100, (b"none", b"none"))
+        Fanout("127.0.0.1:0", PATH, "\0breakwater-test-nobody", (60.0, 1.0, 1.0), 100, (b"none", b"none"))

@@ -31,9 +31,11 @@ pub(crate) async fn serve(hub: Rc<Hub>, stream: TcpStream) {
     let Ok(Some((mut connection, pings))) = timeout(GREETING, greet(&hub, stream)).await else {
         return;
     };
+    let mut cuts = hub.cuts.subscribe();
     tokio::select! {
         () = carry(&hub, &mut connection) => {}
         () = pulse(pings) => {}
+        _ = cuts.changed() => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all connections of a front share, and its orders.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use slab::Slab;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::backend::Backend;
@@ -22,6 +24,7 @@ use crate::relay::relay;
 use crate::settings::{Lifetimes, Settings};
 use crate::stream::Stream;
 use crate::tls::Shown;
+use crate::vigil::Vigil;
 
 /// What encrypts connections, and what it shows.
 pub(crate) struct Encryption {
@@ -34,6 +37,7 @@ pub(crate) struct Hub {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) encryption: Option<Encryption>,
     pub(crate) leaving: watch::Sender<bool>,
+    pub(crate) cuts: watch::Sender<()>,
     settings: Settings,
     backend: Rc<Backend>,
     streams: RefCell<Streams>,
@@ -72,6 +76,7 @@ impl Hub {
             inbox,
             encryption,
             leaving: watch::Sender::new(false),
+            cuts: watch::Sender::new(()),
             settings,
             backend,
             streams: RefCell::default(),
@@ -94,6 +99,17 @@ impl Hub {
             }
         } else {
             spawn_local(relay(Rc::clone(&self.backend), request, respond));
+        }
+    }
+
+    /// Cuts every connection whenever the control plane stands still, for clients to go where they are served.
+    pub(crate) async fn keep_vigil(&self) -> Infallible {
+        let mut vigil = Vigil::default();
+        loop {
+            sleep(self.lifetimes().look).await;
+            if vigil.is_over(self.inbox.beats()) {
+                self.cuts.send_replace(());
+            }
         }
     }
 

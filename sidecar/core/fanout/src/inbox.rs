@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -39,6 +40,7 @@ pub(crate) struct Inbox {
     bell: UnixStream,
     ear: UnixStream,
     room: Room,
+    beats: AtomicU64,
 }
 
 impl Inbox {
@@ -51,6 +53,7 @@ impl Inbox {
             bell,
             ear,
             room: Room::default(),
+            beats: AtomicU64::default(),
         })
     }
 
@@ -74,6 +77,16 @@ impl Inbox {
         while matches!((&self.ear).read(&mut heard), Ok(count) if count == heard.len()) {}
         let events = std::mem::take(&mut *self.events());
         (events, self.room.make())
+    }
+
+    /// Whoever takes goes on.
+    pub(crate) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was said.
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     /// How often all was taken.

@@ -21,6 +21,7 @@ mod settings;
 mod status;
 mod stream;
 mod tls;
+mod vigil;
 mod wire;
 
 pub use error::Error;

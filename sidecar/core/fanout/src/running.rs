@@ -83,10 +83,13 @@ fn serve(
         let Ok(listener) = TcpListener::from_std(listener) else {
             return;
         };
-        let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)));
+        let places = Arc::new(Semaphore::new(
+            usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS),
+        ));
         let grace = tokio::select! {
             grace = hub.obey(&mut orders) => grace,
             () = accept(&hub, &listener, &places) => return,
+            never = hub.keep_vigil() => match never {},
         };
         drop(listener);
         hub.leaving.send_replace(true);
@@ -114,6 +117,11 @@ impl Running {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.orders.is_closed()
+    }
+
+    /// The control plane goes on: from the first time, it is taken to stand still when it does not say so.
+    pub fn beat(&self) {
+        self.inbox.beat();
     }
 
     /// All that happened since.

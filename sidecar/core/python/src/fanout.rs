@@ -31,19 +31,20 @@ type Event<'py> = (u64, u8, Bound<'py, PyBytes>);
 #[pymethods]
 impl Fanout {
     #[new]
-    #[pyo3(signature = (address, path, backend, age_seconds, grace_seconds, connections, shown))]
+    #[pyo3(signature = (address, path, backend, lifetimes, connections, shown))]
     fn new(
         address: String,
         path: String,
         backend: PathBuf,
-        age_seconds: f64,
-        grace_seconds: f64,
+        lifetimes: (f64, f64, f64),
         connections: u32,
         shown: Option<(Vec<u8>, Vec<u8>)>,
     ) -> PyResult<Self> {
+        let (age, age_grace, look) = lifetimes;
         let lifetimes = Lifetimes {
-            age: seconds(age_seconds)?,
-            age_grace: seconds(grace_seconds)?,
+            age: seconds(age)?,
+            age_grace: seconds(age_grace)?,
+            look: seconds(look)?,
         };
         let settings = Settings {
             address,
@@ -64,6 +65,10 @@ impl Fanout {
     #[getter]
     fn has_ended(&self) -> bool {
         self.0.has_ended()
+    }
+
+    fn beat(&self) {
+        self.0.beat();
     }
 
     fn fileno(&self) -> i32 {
