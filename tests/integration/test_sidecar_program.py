@@ -62,6 +62,19 @@ async def test_a_port_in_use_is_named_with_status_1(tmp_path: Path) -> None:
     assert f"--http 127.0.0.1:{port}" in process.output()
 
 
+async def test_who_says_nothing_keeps_nobody_out_who_looks_after_it(tmp_path: Path) -> None:
+    settings = flags(tmp_path)
+    port = int(settings[-1].rpartition(":")[2])
+    lives = answering(port, path="/live")
+    async with program(tmp_path, *settings) as process:
+        await process.ready(lives)
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(16)]
+        assert await lives()
+        assert not any(reader.at_eof() for reader, _ in idle[1:])
+        for _, writer in idle:
+            writer.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
     settings = flags(tmp_path)

@@ -4,14 +4,15 @@
 mod over_tls;
 mod scrape;
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::metrics;
@@ -19,7 +20,7 @@ use crate::operator::Operator;
 use crate::status::State;
 use scrape::{Measured, Scrape};
 
-/// Connections served at once.
+/// Connections served at once: the oldest makes room, so that nobody who says nothing keeps others out.
 const CONNECTIONS: usize = 16;
 /// Longest head of a request, bytes.
 const HEAD_BYTES: usize = 4_096;
@@ -57,13 +58,30 @@ struct Pages {
     scrape: Option<Scrape>,
 }
 
+/// The connections that are served, the oldest first.
+#[derive(Debug, Default)]
+struct Served(Mutex<VecDeque<AbortHandle>>);
+
+impl Served {
+    fn enter(&self, connection: AbortHandle) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| !one.is_finished());
+        if all.len() >= CONNECTIONS
+            && let Some(oldest) = all.pop_front()
+        {
+            oldest.abort();
+        }
+        all.push_back(connection);
+    }
+}
+
 /// Answers until the process ends.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
     operator: Operator,
     application: Application,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let served = Arc::new(Served::default());
     let pages = Arc::new(Pages {
         operator,
         probed: application.probed,
@@ -72,25 +90,22 @@ pub(crate) async fn serve(
     });
     let mut doors = JoinSet::new();
     for listener in listeners {
-        doors.spawn(accept(listener, Arc::clone(&places), Arc::clone(&pages)));
+        doors.spawn(accept(listener, Arc::clone(&served), Arc::clone(&pages)));
     }
     doors.join_next().await;
 }
 
-async fn accept(listener: TcpListener, places: Arc<Semaphore>, pages: Arc<Pages>) {
+async fn accept(listener: TcpListener, served: Arc<Served>, pages: Arc<Pages>) -> Infallible {
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
         let Ok((connection, _)) = listener.accept().await else {
             sleep(REST).await;
             continue;
         };
         let pages = Arc::clone(&pages);
-        tokio::spawn(async move {
+        let exchange = tokio::spawn(async move {
             let _ = timeout(EXCHANGE, exchange(connection, &pages)).await; // slow ones are cut
-            drop(place);
         });
+        served.enter(exchange.abort_handle());
     }
 }
 
