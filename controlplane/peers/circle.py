@@ -109,6 +109,7 @@ class Circle:
                     while True:
                         await self._listen(peer, heard)
                         await asyncio.sleep(_RETRY_SECONDS)
+                        await peer.refresh()
             log.debug("replica is silent", name=peer.replica.name)
             self._callers.pop(peer.replica.id, None)
             self._health.pop(peer.replica.id, None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import grpc.aio
 
 from controlplane.credentials import first_name
-from controlplane.errors import PeerError
+from controlplane.errors import CredentialsError, PeerError
 from controlplane.peers import codec
 from controlplane.snapshot.codec import encode_service_name
 from controlplane.wire.codec import decode_event, decode_sidecar, encode_key, encode_resource_name
@@ -55,13 +55,27 @@ _OPTIONS: Final = (
 )
 
 
-def _channel(address: str, keyring: Keyring | None) -> grpc.aio.Channel:
-    """A connection to where another replica is, which may be an address that no certificate names."""
+class _Trust(NamedTuple):
+    """The roots that vouch for other replicas, and the name that these show a certificate for."""
+
+    bundle: bytes
+    name: str
+
+
+def _trust(keyring: Keyring | None) -> _Trust | None:
+    """Whom to trust now, as every replica does; `None` in plain text."""
     if keyring is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+        return None
     credentials = keyring()
-    shared = grpc.ssl_channel_credentials(credentials.bundle)
-    options = (*_OPTIONS, ("grpc.ssl_target_name_override", first_name(credentials)))
+    return _Trust(bundle=credentials.bundle, name=first_name(credentials))
+
+
+def _channel(address: str, trust: _Trust | None) -> grpc.aio.Channel:
+    """A connection to where another replica is, which may be an address that no certificate names."""
+    if trust is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    shared = grpc.ssl_channel_credentials(trust.bundle)
+    options = (*_OPTIONS, ("grpc.ssl_target_name_override", trust.name))
     return grpc.aio.secure_channel(address, shared, options=options)
 
 
@@ -77,9 +91,22 @@ class Peer:
 
     def __init__(self, replica: Replica, keyring: Keyring | None) -> None:
         self.replica = replica
-        self._channel = _channel(replica.address, keyring)
-        self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
+        self._keyring = keyring
         self._metadata = ((METADATA, replica.token),)
+        self._connect(_trust(keyring))
+
+    def _connect(self, trust: _Trust | None) -> None:
+        self._trusted = trust
+        self._channel = _channel(self.replica.address, trust)
+        self._stub: PeerServiceAsyncStub = PeerServiceStub(self._channel)
+
+    async def refresh(self) -> None:
+        """Makes the connection anew if others vouch for the replica by now than when it was made."""
+        with suppress(CredentialsError):  # half of what is replaced
+            trust, channel = _trust(self._keyring), self._channel
+            if trust != self._trusted:
+                self._connect(trust)
+                await channel.close(RELAY_SECONDS)
 
     async def close(self, grace_seconds: float = 0) -> None:
         """Ends the connection, once nobody waits for an answer any more or the time is over."""
