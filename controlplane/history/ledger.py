@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from controlplane.errors import HistoryError
 from controlplane.history.codec import decode_record, decode_set, piece_count
 from controlplane.history.keys import CHECKPOINTS, RECORDS, Place, find_place, piece_key
-from controlplane.history.record import Cause, Change, PolicySet, Record, evolve
+from controlplane.history.record import Cause, Change, Origin, PolicySet, Record, evolve
 from registry.store import ABSENT, Put
 
 if TYPE_CHECKING:
@@ -164,6 +164,17 @@ def surplus(ledger: Ledger, incoming_bytes: int, keys_max: int) -> tuple[str, ..
         size -= sum(ledger.sizes[place] for place in places)
         count -= 1
     return tuple(keys)
+
+
+def superseded(ledger: Ledger) -> tuple[str, ...]:
+    """The keys of the newest record, if it says no more than that the set has another number.
+
+    The next that says no more takes its place: numbers that sidecars tell of must not use up the history.
+    """
+    newest = ledger.summaries.get(ledger.revision)
+    if newest is None or newest.cause.origin is not Origin.RENUMBERED:
+        return ()
+    return tuple(piece_key(RECORDS, *place) for place in ledger.sizes if place.revision == ledger.revision)
 
 
 def _newest(pieces: Mapping[Place, bytes]) -> Ledger:

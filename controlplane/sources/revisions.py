@@ -14,12 +14,14 @@ import structlog
 
 from controlplane.history import numbering as numbers
 from controlplane.history.fingerprint import Fingerprints
+from controlplane.history.ledger import superseded
 from controlplane.history.numbering import Numbering
 from controlplane.history.record import Cause, Item, Origin, item_of
 from controlplane.newest import Newest
 from controlplane.sources import stored
 from controlplane.sources.desired import Desired
 from registry.errors import RevisionMismatchError, StoreError
+from registry.store import Remove
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -160,8 +162,13 @@ class Revisions:
         after = await asyncio.to_thread(self._differences, ledger, numbered)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                cause = Cause(origin=_origin(ledger, after))
-                await self._journal.append(ledger, after, cause, revision=numbered.revision)
+                await self._journal.append(
+                    ledger,
+                    after,
+                    Cause(origin=_origin(ledger, after)),
+                    revision=numbered.revision,
+                    actions=[] if after else [Remove(key=key) for key in superseded(ledger)],
+                )
         except RevisionMismatchError:
             log.debug("another replica recorded something first", revision=numbered.revision)
         except (StoreError, TimeoutError) as error:

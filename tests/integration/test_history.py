@@ -395,6 +395,23 @@ async def test_a_replica_that_is_late_takes_no_number_for_one_of_a_store_that_we
         assert one.revisions.newest.revision == 9
 
 
+async def test_numbers_that_sidecars_tell_of_do_not_use_up_the_history() -> None:
+    async with opened() as store, replica(store) as one:
+        await one.apply(policy("timeouts: {}"))
+        await one.at(1)
+        for seen in (7, 20, 30):
+            await one.revisions.saw(seen)
+            await one.at(seen + 1)
+        assert list(one.journal.ledger.summaries) == [1, 31]
+        await one.apply(policy("retry: {}"))
+        await one.at(32)
+        await one.revisions.saw(40)
+        await one.at(41)
+        async with replica(store) as again:
+            await again.at(41)
+            assert list(again.journal.ledger.summaries) == [1, 31, 32, 41]
+
+
 async def test_what_is_not_ours_is_passed_over() -> None:
     async with opened() as store:
         for key in (f"{PREFIX}notes", f"{RECORDS}latest", f"{RECORDS}7/1"):
