@@ -87,7 +87,7 @@ def reset(
     namespace: options.Namespace = options.NAMESPACE,
     admin: options.Admin = options.ADMIN,
 ) -> None:
-    """Give a breaker back to its policy at once."""
+    """Close a breaker at once, open or forced, and give it back to its policy."""
     order = _breaker_of(figures.parse_service(service, namespace), endpoint, route)
     _order({**order, "state": "BREAKER_STATE_CLOSED"}, admin)
 

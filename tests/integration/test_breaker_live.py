@@ -134,11 +134,57 @@ async def test_a_forced_breaker_refuses_until_it_is_given_back(caller: Caller) -
         assert (await caller.get("forced")).status == 200
 
 
-async def order(caller: Caller, name: str, state: str) -> None:
-    request = {"service": named(f"test/{name}"), "state": f"BREAKER_STATE_{state}", "ttl": "60s"}
+async def test_an_open_breaker_is_closed_by_a_reset(caller: Caller) -> None:
+    async with ScriptedUpstream(lambda _: FAILING) as upstream:
+        await caller.may_call("pardoned", upstream.port, breaker={"service": trips_after(2)})
+        assert [(await caller.get("pardoned")).status for _ in range(3)] == [500, 500, 503]
+        await order(caller, "pardoned", "CLOSED")
+        assert [(await caller.get("pardoned")).status for _ in range(3)] == [500, 500, 503]
+
+        async def told() -> bool:
+            return (await transitions(caller, "pardoned"))[:2] == [("closed", "open"), ("open", "closed")]
+
+        await until(told)
+
+
+async def order(caller: Caller, name: str, state: str, *, ttl: str = "60s") -> None:
+    request = {"service": named(f"test/{name}"), "state": f"BREAKER_STATE_{state}", "ttl": ttl}
     answer = await caller.fleet.ask("ForceBreakers", {"order": request})
     assert len(answer["breakers"]) == 1
     assert answer["unreachable"] == []
+
+
+async def test_a_decision_ends_with_its_time_although_nobody_calls(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        await caller.may_call("forgotten", upstream.port, breaker={"service": trips_after(5)})
+        assert (await caller.get("forgotten")).status == 200
+        await order(caller, "forgotten", "FORCED_OPEN", ttl="0.3s")
+        await until(stands(caller, "forgotten", "closed"))
+        page = await scrape(caller.sidecar.http)
+        assert page.total("breakwater_breaker_state", service="test/forgotten") == 0
+
+
+async def test_a_probe_without_an_answer_fails_although_nobody_calls(caller: Caller) -> None:
+    gate = asyncio.Event()
+    async with ScriptedUpstream(lambda _: FAILING) as upstream, asyncio.TaskGroup() as tasks:
+        rules = trips_after(1, open_for=BRIEFLY, halfOpen={"successThreshold": 1, "maxWait": "300ms"})
+        await caller.may_call("silent", upstream.port, breaker={"service": rules})
+        await caller.get("silent")
+        upstream.answer = lambda _: (Until(gate), *OK)
+        late = tasks.create_task(probe(caller, "silent"))
+        await until(that(lambda: len(upstream.requests) == 2))
+        await until(stands(caller, "silent", "open"))
+        gate.set()
+        assert (await late).status == 200
+        assert await stands(caller, "silent", "open")(), "an answer that comes too late closes nothing"
+
+
+def stands(caller: Caller, name: str, state: str) -> Condition:
+    async def holds() -> bool:
+        answer = await caller.fleet.ask("ListBreakers", {"service": named(f"test/{name}")})
+        return [short(one["breaker"]["state"]) for one in answer["breakers"]] == [state]
+
+    return holds
 
 
 async def test_one_bad_endpoint_is_set_aside_and_taken_back(caller: Caller) -> None:

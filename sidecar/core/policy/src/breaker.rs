@@ -264,6 +264,15 @@ impl Breaker {
         }
     }
 
+    /// Closes it by a person's decision, whatever state it is in, with a fresh window.
+    pub fn reset(&mut self, now_ns: u64) {
+        match self.phase {
+            Phase::Closed => self.start_afresh(),
+            Phase::Open { .. } | Phase::HalfOpen => self.close(Cause::Forced, now_ns),
+            Phase::Forced { .. } => self.lift(now_ns),
+        }
+    }
+
     fn open(&mut self, cause: Cause, now_ns: u64, draw: u64) {
         let is_reopening = self.phase == Phase::HalfOpen;
         self.reopenings = if is_reopening {

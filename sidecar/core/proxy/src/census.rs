@@ -58,7 +58,9 @@ pub(crate) fn breakers(worker: &Worker) -> Vec<BreakerStatus> {
 fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, Option<&Arc<str>>, &mut Guard)) {
     let live = worker.live.borrow();
     for (cluster, guard) in live.guards() {
-        each(cluster, None, &mut guard.borrow_mut());
+        let mut guard = guard.borrow_mut();
+        guard.check(worker, cluster, None);
+        each(cluster, None, &mut guard);
     }
     for cluster in live.clusters.values() {
         for set in &cluster.ports {

@@ -92,7 +92,7 @@ fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
                     now_ns,
                 );
             }
-            None => guard.machine.lift(now_ns),
+            None => guard.machine.reset(now_ns),
         }
         guard.tell(worker, cluster, force.endpoint.as_ref());
         guard.status(worker, cluster, force.endpoint.as_ref())
@@ -100,8 +100,10 @@ fn carry_out(worker: &Worker, force: &Force) -> Option<BreakerStatus> {
     let status = match &force.endpoint {
         None => Some(act(&mut cluster.breaker.as_ref()?.borrow_mut())),
         Some(instance) => {
-            let mut sets = cluster.ports.iter();
-            sets.find_map(|set| set.act_on_breaker(worker, cluster, instance, act))
+            // An instance has a breaker at each port of the service.
+            let sets = cluster.ports.iter();
+            let forced = sets.filter_map(|set| set.act_on_breaker(worker, cluster, instance, act));
+            forced.reduce(|first, _| first)
         }
     }?;
     worker.journal.tell(Event {

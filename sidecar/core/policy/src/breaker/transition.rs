@@ -47,8 +47,8 @@ use State::*;
 
 /// Every way there is between the states that a breaker takes by itself, and what makes it take it.
 ///
-/// Beside these, `Forced` leads from any state to `ForcedOpen`, `ForcedClosed` or `Disabled`, and `ForceOver`
-/// leads from those to `Closed`.
+/// Beside these, `Forced` leads from any state to `ForcedOpen`, `ForcedClosed` or `Disabled`, `ForceOver`
+/// leads from those to `Closed`, and `Forced` from `Open` and `HalfOpen`.
 pub const TRANSITIONS: &[(State, State, &[Cause])] = &[
     (Closed, Open, &[ConsecutiveFailures, ErrorRate, SlowRate]),
     (Open, HalfOpen, &[OpenTimeOver]),

@@ -90,6 +90,7 @@ impl Telling<'_> {
         };
         let now_ns = self.worker.clock.now_ns();
         let mut guard = guard.borrow_mut();
+        guard.check(self.worker, cluster, None);
         let (state, counts) = (guard.machine.state(), guard.machine.counts(now_ns));
         let left_ns = guard
             .machine

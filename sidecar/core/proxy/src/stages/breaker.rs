@@ -11,7 +11,7 @@ use policy::breaker::{Breaker, Params, Permit, State, Transition};
 
 use super::Refusal;
 use crate::config::{self, Block};
-use crate::live::Cluster;
+use crate::live::{Cluster, Live};
 use crate::name::PolicyRef;
 use crate::report::{BreakerStatus, Event, EventKind};
 use crate::worker::Worker;
@@ -45,6 +45,18 @@ impl Guard {
             changed_ns: None,
             route: None,
         }
+    }
+
+    /// Ends what is over by now although nobody calls: a person's decision, and the wait for probes.
+    pub(crate) fn check(
+        &mut self,
+        worker: &Worker,
+        cluster: &Cluster,
+        endpoint: Option<&Arc<str>>,
+    ) {
+        let (now_ns, draw) = (worker.clock.now_ns(), worker.chance.draw());
+        self.machine.check(now_ns, draw);
+        self.tell(worker, cluster, endpoint);
     }
 
     /// Tells what the last calls moved, in order, unless in shadow; whether anything moved.
@@ -113,6 +125,15 @@ impl Guard {
             remaining,
             changed_at: self.changed_ns.map(|at_ns| worker.clock.wall(at_ns)),
             policy: policy_of(cluster, endpoint.is_some()),
+        }
+    }
+}
+
+/// Ends what is over by now at the breakers of services and of routes.
+pub(crate) fn check_all(worker: &Worker, live: &Live) {
+    for cluster in live.clusters.values().chain(&live.ruled) {
+        if let Some(guard) = &cluster.breaker {
+            guard.borrow_mut().check(worker, cluster, None);
         }
     }
 }

@@ -126,6 +126,7 @@ impl EndpointSet {
             group: affinity.group,
             position: picked.endpoint as usize,
             permit: Some(picked.permit),
+            is_chosen: affinity.is_chosen(),
             address: endpoint.address,
             has_sidecar: endpoint.has_sidecar,
             pools: Rc::clone(&endpoint.pools),
@@ -173,7 +174,9 @@ impl EndpointSet {
         mut each: impl FnMut(&mut Endpoint, bool),
     ) {
         let mut endpoints = self.endpoints.borrow_mut();
-        self.refresh(worker, cluster, &mut endpoints, worker.clock.now_ns());
+        let now_ns = worker.clock.now_ns();
+        self.check_breakers(worker, cluster, &mut endpoints, now_ns);
+        self.refresh(worker, cluster, &mut endpoints, now_ns);
         let readiness = self.readiness.borrow();
         for (position, endpoint) in (0..).zip(endpoints.iter_mut()) {
             each(endpoint, readiness.verdict(position) != Verdict::Ejected);
@@ -224,13 +227,32 @@ impl EndpointSet {
         groups::tell(worker, cluster, watches, readiness.sizes(), now_ns);
     }
 
+    /// Ends what is over by now at breakers although nobody calls.
+    fn check_breakers(
+        &self,
+        worker: &Worker,
+        cluster: &Cluster,
+        endpoints: &mut [Endpoint],
+        now_ns: u64,
+    ) {
+        if !self.is_disturbed.get() {
+            return;
+        }
+        for endpoint in endpoints.iter_mut() {
+            if let Some(guard) = &mut endpoint.guard {
+                guard.machine.check(now_ns, worker.chance.draw());
+            }
+        }
+        self.tell(worker, cluster, endpoints);
+    }
+
     /// A breaker moved: verdicts are made anew, and calls may move others.
     fn disturb(&self) {
         self.is_disturbed.set(true);
         self.readiness.borrow_mut().invalidate();
     }
 
-    /// Tells what a pick moved. While every breaker is closed, it moves none.
+    /// Tells what moved. While every breaker is closed, it moves none.
     fn tell(&self, worker: &Worker, cluster: &Cluster, endpoints: &mut [Endpoint]) {
         if !self.is_disturbed.get() {
             return;

@@ -9,6 +9,7 @@ use super::Worker;
 use crate::config::Scope;
 use crate::live::{Cluster, Live};
 use crate::report::Direction;
+use crate::stages::breaker;
 use crate::stages::rate_limit::Used;
 use crate::upstream::Retirement;
 
@@ -16,14 +17,15 @@ use crate::upstream::Retirement;
 const SWEEP: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// Closes resting connections whose time is over, reads the gauges, moves limits that follow something, and forgets
-    /// keys of limits that are full again, and services that nobody calls any more.
+    /// Ends what is over at breakers, closes resting connections whose time is over, reads the gauges, moves limits that
+    /// follow something, and forgets keys of limits that are full again, and services that nobody calls any more.
     pub(super) async fn sweep(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP).await;
             self.read_calendar();
             self.shortage.observe(self.gauges.read(Resource::Memory));
             let live = Rc::clone(&self.live.borrow());
+            breaker::check_all(&self, &live);
             for cluster in live.all() {
                 self.sweep_cluster(&live, cluster);
             }

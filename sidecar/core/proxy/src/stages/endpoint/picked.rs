@@ -21,15 +21,17 @@ pub(crate) struct Picked {
     pub(super) group: Option<usize>,
     pub(super) position: usize,
     pub(super) permit: Option<Permit>,
+    /// Whether its caller chose it itself, so that no other one will do.
+    pub(super) is_chosen: bool,
     pub(crate) address: SocketAddr,
     pub(crate) has_sidecar: bool,
     pub(crate) pools: Rc<Pools>,
 }
 
 impl Picked {
-    /// Whether an endpoint other than this one may be picked.
+    /// Whether an endpoint other than this one may be picked instead.
     pub(crate) fn has_another(&self) -> bool {
-        self.set.has_another(self.group, self.id)
+        !self.is_chosen && self.set.has_another(self.group, self.id)
     }
 
     /// Notes that the response headers are there.

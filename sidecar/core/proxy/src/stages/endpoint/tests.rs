@@ -103,3 +103,16 @@ fn the_endpoint_just_tried_is_avoided_while_another_is_ready() {
         assert_ne!(picked.id, tried);
     }
 }
+
+#[test]
+fn an_endpoint_that_the_caller_chose_has_no_other_beside_it() {
+    let worker = worker();
+    let live = serve(&worker, cluster(3));
+    let pick = |affinity: &Affinity| {
+        let picked = live.ports[0].pick(&worker, &live, affinity, None, SECOND_NS);
+        picked.unwrap()
+    };
+    let free = pick(&Affinity::default());
+    let chosen = pick(&Affinity::default().to(Some(free.address)));
+    assert_eq!([free.has_another(), chosen.has_another()], [true, false]);
+}
