@@ -67,7 +67,8 @@ impl Readiness {
             let is_other = self.choose(members, balancer, ask) != Some(endpoint);
             return is_other.then_some(Elsewhere::Hash);
         }
-        pool.is_beyond(endpoint).then_some(Elsewhere::Zone)
+        pool.is_beyond(endpoint, ask.avoid)
+            .then_some(Elsewhere::Zone)
     }
 }
 

@@ -70,7 +70,7 @@ impl Readiness {
         ask: &Ask,
     ) -> Option<u32> {
         let pool = self.pool(ask.group)?;
-        let candidates = pool.candidates(lot(ask.draw ^ ZONES));
+        let candidates = pool.candidates(lot(ask.draw ^ ZONES), ask.avoid);
         if let [only] = candidates.positions() {
             return Some(*only);
         }
@@ -106,7 +106,9 @@ impl Readiness {
         if balancer.algorithm() != Algorithm::RoundRobin {
             return None;
         }
-        let candidates = self.pool(ask.group)?.candidates(lot(ask.draw ^ ZONES));
+        let candidates = self
+            .pool(ask.group)?
+            .candidates(lot(ask.draw ^ ZONES), ask.avoid);
         if !candidates.is_weighted() {
             return None;
         }
@@ -139,15 +141,15 @@ impl Readiness {
         let (one, other) = balancer::two_of(candidates.places(), ask.draw)?;
         let pair = (candidates.at(one), candidates.at(other));
         let (first, second) = balancer::cheaper(pair, ask.avoid, cost);
-        if Some(first) == ask.avoid {
-            // Both places were its own; of two endpoints, the one just tried is the second.
+        let is_avoided = |endpoint| Some(endpoint) == ask.avoid;
+        if !is_avoided(first) && self.has_its_turn(members, first, ask.draw, ask) {
+            return Some(first);
+        }
+        if is_avoided(second) {
+            // Of two endpoints, the one just tried is the second; of two places that are its own, both.
             return self.first_in_turn(members, candidates.walk(one), ask, ask.draw);
         }
-        Some(if self.has_its_turn(members, first, ask.draw, ask) {
-            first
-        } else {
-            second
-        })
+        Some(second)
     }
 
     /// The first of an order that is not to be avoided and takes its turn; else the first.

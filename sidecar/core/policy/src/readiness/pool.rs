@@ -49,6 +49,11 @@ impl Candidates {
         self.positions.binary_search(&endpoint).is_ok()
     }
 
+    /// Whether somebody is there but whom a call avoids.
+    fn has_other(&self, avoid: Option<u32>) -> bool {
+        self.positions.iter().any(|other| Some(*other) != avoid)
+    }
+
     /// Whether some have more places than others.
     pub(super) const fn is_weighted(&self) -> bool {
         !self.ends.is_empty()
@@ -132,18 +137,21 @@ impl Pool {
     }
 
     /// Whether an endpoint lies in another zone while every call stays near.
-    pub(super) fn is_beyond(&self, endpoint: u32) -> bool {
-        self.near_share == Percent::new(100) && self.far.contains(endpoint)
+    pub(super) fn is_beyond(&self, endpoint: u32, avoid: Option<u32>) -> bool {
+        let is_near = self.near_share == Percent::new(100) && self.near.has_other(avoid);
+        is_near && self.far.contains(endpoint)
     }
 
-    /// Whom a call chooses from, given where in `0..WHOLE` chance has put it.
-    pub(super) fn candidates(&self, lot: u32) -> &Candidates {
-        if self.near.positions.is_empty() {
-            &self.ready
-        } else if lot < self.near_share.millionths() {
-            &self.near
-        } else {
-            &self.far
+    /// Whom a call chooses from, given where in `0..WHOLE` chance has put it. A zone that has nobody but whom it avoids
+    /// is no choice.
+    pub(super) fn candidates(&self, lot: u32, avoid: Option<u32>) -> &Candidates {
+        let of_zone = match lot < self.near_share.millionths() {
+            true => &self.near,
+            false => &self.far,
+        };
+        match of_zone.has_other(avoid) {
+            true => of_zone,
+            false => &self.ready,
         }
     }
 }

@@ -429,3 +429,48 @@ fn the_endpoint_just_tried_is_avoided_however_much_it_weighs() {
         }
     }
 }
+
+#[test]
+fn the_endpoint_just_tried_is_avoided_while_another_warms_up() {
+    for algorithm in [Algorithm::PeakEwma, Algorithm::LeastRequest] {
+        let mut members = members(2);
+        members[1].slow_start = Some(SlowStart {
+            since_ns: 0,
+            for_ns: SECOND,
+        });
+        let (readiness, mut balancer) = (
+            readiness(Layout::default(), &members),
+            balancer(algorithm, 2),
+        );
+        let ask = Ask {
+            avoid: Some(0),
+            ..Ask::default()
+        };
+        let found = picks(&readiness, &mut members, &mut balancer, ask);
+        assert_eq!(found, [0, 6_000]);
+    }
+}
+
+#[test]
+fn the_endpoint_just_tried_is_avoided_where_the_near_zone_has_nobody_else() {
+    for algorithm in [
+        Algorithm::PeakEwma,
+        Algorithm::RoundRobin,
+        Algorithm::Random,
+    ] {
+        let mut members = members(3);
+        members[0].is_near = true;
+        let layout = Layout {
+            prefers_near: true,
+            ..Layout::default()
+        };
+        let (readiness, mut balancer) = (readiness(layout, &members), balancer(algorithm, 3));
+        let ask = Ask {
+            avoid: Some(0),
+            ..Ask::default()
+        };
+        let found = picks(&readiness, &mut members, &mut balancer, ask);
+        assert_eq!(found[0], 0, "{found:?}");
+        assert_eq!(readiness.elsewhere(&members, &balancer, &ask, 1), None);
+    }
+}
