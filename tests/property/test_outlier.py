@@ -146,12 +146,12 @@ class OutlierMachine:
         assert self.outliers.sweep(self.now_ns) == expected
         for at, _ in expected:
             self.model[at].eject(self.params, self.now_ns)
-        sweeps = 1 + (self.now_ns - self.due_ns) // self.params.interval_ns
-        self.due_ns += sweeps * self.params.interval_ns
+        sweeps = range(self.due_ns, self.now_ns + 1, self.params.interval_ns)
+        self.due_ns = sweeps[-1] + self.params.interval_ns
         for endpoint in self.model:
             endpoint.calls = []
-            if not endpoint.is_ejected(self.now_ns):
-                endpoint.ejections = max(0, endpoint.ejections - sweeps)
+            healthy = sum(not endpoint.is_ejected(at_ns) for at_ns in sweeps)
+            endpoint.ejections = max(0, endpoint.ejections - healthy)
 
     def judge(self) -> list[tuple[int, str]]:
         causes: dict[int, str] = {}

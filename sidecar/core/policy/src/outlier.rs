@@ -180,22 +180,26 @@ impl Detector {
     /// Judges every endpoint if an interval has ended; returns whom that ejects, in order.
     ///
     /// One that comes late judges what was counted since the last; intervals that passed unseen had no calls,
-    /// and find everybody healthy.
+    /// and find everybody healthy who was in use by then.
     pub fn sweep<R: Recorded>(&mut self, members: &mut [R], now_ns: u64) -> Vec<Ejection> {
         if now_ns < self.due_ns {
             return Vec::new();
         }
         let interval_ns = self.params.interval_ns.max(1);
         let missed = (now_ns - self.due_ns) / interval_ns;
-        self.due_ns += (missed + 1) * interval_ns;
+        let last_ns = self.due_ns + missed * interval_ns;
+        self.due_ns = last_ns.saturating_add(interval_ns);
         let ejections = judge::judge(&self.params, members, now_ns);
         for ejection in &ejections {
             let record = members[ejection.endpoint as usize].record_mut();
             record.eject(ejection.cause, &self.params, now_ns);
         }
-        let sweeps = u32::try_from(missed + 1).unwrap_or(u32::MAX);
         for member in members {
-            member.record_mut().end_interval(sweeps, now_ns);
+            let record = member.record_mut();
+            let in_use_ns = last_ns.checked_sub(record.returned_ns());
+            let healthy =
+                in_use_ns.map_or(0, |in_use_ns| (in_use_ns / interval_ns).min(missed) + 1);
+            record.end_interval(healthy, now_ns);
         }
         ejections
     }

@@ -82,19 +82,23 @@ impl Record {
         self.streaks = [0; 3];
     }
 
-    /// Forgets the interval; each sweep that finds the endpoint in use takes one ejection off its account.
-    pub(super) fn end_interval(&mut self, sweeps: u32, now_ns: u64) {
+    /// Forgets the interval; each sweep that found the endpoint in use takes one ejection off its account.
+    pub(super) fn end_interval(&mut self, healthy_sweeps: u64, now_ns: u64) {
         self.calls = 0;
         self.failures = 0;
         if let Some(latencies) = &mut self.latencies {
             latencies.clear();
         }
-        if !self.is_ejected(now_ns) {
-            self.ejections = self.ejections.saturating_sub(sweeps);
-        }
+        let forgiven = u32::try_from(healthy_sweeps).unwrap_or(u32::MAX);
+        self.ejections = self.ejections.saturating_sub(forgiven);
         if self.share(now_ns) == Percent::new(100) {
             self.set_aside = None;
         }
+    }
+
+    /// Since when it has been in use, or will be again.
+    pub(super) fn returned_ns(&self) -> u64 {
+        self.set_aside.map_or(0, |aside| aside.until_ns)
     }
 
     pub(super) const fn calls(&self) -> u32 {

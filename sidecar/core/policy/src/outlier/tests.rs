@@ -134,6 +134,22 @@ fn sweeps_that_passed_unseen_count() {
 }
 
 #[test]
+fn sweeps_that_passed_unseen_while_it_was_set_aside_forgive_nothing() {
+    let rules = Params {
+        consecutive_failures: Some(1),
+        max_ns: 120 * SECOND,
+        ..params()
+    };
+    let mut detector = Detector::new(rules, 0);
+    let mut record = [Record::default()];
+    for now_ns in [0, 30 * SECOND] {
+        detector.on_result(&mut record[0], Signal::Failure, 0, now_ns);
+    }
+    detector.sweep(&mut record, 95 * SECOND);
+    assert_eq!(record[0].ejections(), 1, "set aside until 90 s");
+}
+
+#[test]
 fn an_endpoint_returns_by_steps() {
     let detector = Detector::new(
         Params {
