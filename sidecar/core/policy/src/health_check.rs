@@ -66,6 +66,16 @@ impl Probes {
         }
     }
 
+    /// Goes by what may be another interval: a probe that would come later than that has it does not.
+    pub fn reconfigure(&mut self, params: &Params, now_ns: u64, draw: u64) {
+        let longest_ns = params
+            .interval_ns
+            .saturating_add(JITTER.of(params.interval_ns));
+        if self.due_ns > now_ns.saturating_add(longest_ns) {
+            self.wait(params, now_ns, draw);
+        }
+    }
+
     /// Leaves the endpoint to others for now: what was found is forgotten, unless it is all that is known of an
     /// unhealthy one.
     pub fn stand_back(&mut self, params: &Params, others: Votes, now_ns: u64, draw: u64) {

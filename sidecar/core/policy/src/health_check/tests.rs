@@ -44,6 +44,21 @@ fn probes_lie_an_interval_apart_a_fifth_more_or_less() {
     assert_eq!(probes.due_ns(), 42 * SECOND);
 }
 
+#[test]
+fn a_shorter_interval_holds_at_once() {
+    let mut probes = Probes::default();
+    probes.on_result(&PARAMS, true, 0, 0);
+    assert_eq!(probes.due_ns(), 8 * SECOND);
+    probes.reconfigure(&PARAMS, SECOND, 0);
+    assert_eq!(probes.due_ns(), 8 * SECOND, "the same interval");
+    let shorter = Params {
+        interval_ns: SECOND,
+        ..PARAMS
+    };
+    probes.reconfigure(&shorter, SECOND, u64::MAX);
+    assert_eq!(probes.due_ns(), 2 * SECOND + SECOND / 5);
+}
+
 /// Names of so many sidecars.
 fn checkers(count: u32) -> Vec<u64> {
     (0..count).map(|at| checker(&format!("web-{at}"))).collect()

@@ -94,13 +94,17 @@ impl Endpoint {
         chance: &Chance,
     ) {
         let check = config.health_check.as_ref().map(|block| &block.params);
-        match (&self.probed, check) {
+        match (&mut self.probed, check) {
             (None, Some(check)) => {
                 let probes = Probes::new(&check.params, now_ns, chance.draw());
                 self.probed = Some(Probed::new(probes));
             }
-            (Some(_), None) => self.probed = None,
-            _ => {}
+            (Some(probed), Some(check)) => {
+                probed
+                    .probes
+                    .reconfigure(&check.params, now_ns, chance.draw());
+            }
+            (_, None) => self.probed = None,
         }
     }
 }
