@@ -28,11 +28,14 @@ pub(super) fn timeouts(wire: mesh::Timeouts) -> Result<Timeouts, Fault> {
 
 pub(super) fn retry(wire: mesh::Retry) -> Result<Retry, Fault> {
     let strategy = strategy(enumeration("strategy", wire.strategy)?);
-    let methods = wire
+    let of = |method: &String| Method::from_bytes(method.as_bytes());
+    let methods = wire.methods.iter().map(of);
+    let others = wire
         .methods
         .iter()
-        .map(|method| Method::from_bytes(method.as_bytes()));
+        .filter(|method| of(method) == Method::Other);
     Ok(Retry {
+        other_methods: others.map(|method| method.as_str().into()).collect(),
         params: tries::Params {
             attempts: wire.attempts,
             when: conditions("when", &wire.when)?,

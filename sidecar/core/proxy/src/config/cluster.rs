@@ -204,6 +204,8 @@ impl Default for Timeouts {
 pub struct Retry {
     /// Tries, delays and conditions.
     pub params: retry::Params,
+    /// Methods that may be tried again beside those of `params`, which have a name there.
+    pub other_methods: Vec<Box<str>>,
     /// The budget; its floor is the whole fleet's.
     pub budget: budget::Params,
 }

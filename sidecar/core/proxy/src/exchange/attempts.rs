@@ -100,11 +100,15 @@ impl Exchange {
         self.tries.is_passed_on = true;
     }
 
-    /// The attempt found no place among the cluster's connections: it was not made.
+    /// The attempt found no place among the cluster's connections: it was not made. What the one before it failed with
+    /// goes back, if there was one that brought no answer.
     pub(crate) fn withdraw(&mut self) -> Refusal {
         self.current = None;
-        self.tries.begun -= 1;
+        self.tries.withdraw();
         self.record.attempts = self.tries.begun;
+        if let Some(failure) = self.failure.take() {
+            return failure;
+        }
         let pool = self.config().and_then(|config| config.pool.as_ref());
         Refusal::new(Reason::BulkheadConnections).by(pool.and_then(|block| block.policy.clone()))
     }

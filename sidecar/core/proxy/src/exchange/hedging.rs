@@ -58,7 +58,7 @@ impl Exchange {
             (self.current, self.connection) = (Some(first), connection);
             return None;
         };
-        self.tries.has_hedged = true;
+        self.tries.note_hedged(budget, spent);
         if let Some(foreseen) = &mut self.foreseen {
             foreseen.note_hedged();
         }

@@ -1,11 +1,17 @@
 use std::rc::Rc;
 
 use http1::Known;
+use policy::backoff::Multiplier;
+use policy::budget;
 use policy::bulkhead::{NO_LANES, Params};
-use policy::{Outcome, Reason};
+use policy::condition::Conditions;
+use policy::ending::Ending;
+use policy::method::Method;
+use policy::retry::{self, Backoff, Strategy};
+use policy::{Outcome, Percent, Reason};
 
 use super::{Course, End, Exchange};
-use crate::config::Bulkhead;
+use crate::config::{Bulkhead, Retry};
 use crate::live::Cluster;
 use crate::report::{Direction, Question};
 use crate::request::Response;
@@ -243,4 +249,53 @@ async fn the_grpc_status_of_the_trailers_decides() {
     exchange.finish(End::Complete { code }, 0);
     let guard = cluster.breaker.as_ref().unwrap().borrow();
     assert_eq!(guard.machine.state(), policy::breaker::State::Open);
+}
+
+/// One more try after a reset, on a budget of one for each request.
+fn once_more() -> Retry {
+    Retry {
+        other_methods: Vec::new(),
+        params: retry::Params {
+            attempts: 1,
+            when: Conditions::parse(["Reset"]).unwrap(),
+            methods: [Method::Get].into_iter().collect(),
+            backoff: Backoff {
+                strategy: Strategy::Immediate,
+                base_ns: 0,
+                multiplier: Multiplier::from_thousandths(1_000),
+                max_ns: 0,
+                jitter_ns: 0,
+            },
+            replay_bytes: 0,
+            honor_retry_after: true,
+        },
+        budget: budget::Params {
+            percent: Percent::new(100),
+            interval_ns: 10 * SECOND_NS,
+            floor: budget::Rate {
+                count: 0,
+                per_ns: SECOND_NS,
+            },
+        },
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_without_a_connection_costs_nothing_and_the_failure_before_it_goes_back() {
+    let worker = worker();
+    let mut config = cluster(2);
+    config.retry = block(once_more());
+    let cluster = serve(&worker, config);
+    let left = || {
+        let budget = cluster.budget.as_ref().unwrap();
+        budget.borrow_mut().available(worker.clock.now_ns())
+    };
+    let mut exchange = admitted(&worker).await;
+    exchange.attempt().unwrap();
+    let course = exchange.failed(Ending::Reset, Reason::UpstreamReset);
+    assert!(matches!(course, Course::Retry { .. }));
+    exchange.retry().unwrap();
+    assert_eq!(left(), 0);
+    assert_eq!(exchange.withdraw().reason, Reason::UpstreamReset);
+    assert_eq!(left(), 1);
 }

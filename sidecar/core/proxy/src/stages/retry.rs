@@ -26,16 +26,23 @@ pub(crate) struct Tries {
     pub(crate) begun: u32,
     /// Whether one of them was begun beside another.
     pub(crate) has_hedged: bool,
+    /// Whether one of those two was not made after all, and is no longer among the attempts begun.
+    has_stood_down: bool,
     previous_delay_ns: Option<u64>,
     /// Why the last failure was given up.
     pub(crate) given_up: Option<GiveUp>,
     /// Paid for the attempt to come.
-    spent: Option<(Rc<RefCell<Budget>>, Spent)>,
+    spent: Option<Payment>,
+    /// Paid for the newest attempt under way.
+    paid: Option<Payment>,
     /// Whether the free attempt after a stale connection was used.
     had_free: bool,
     /// Whether a byte of an answer was passed on.
     pub(crate) is_passed_on: bool,
 }
+
+/// What an attempt cost, and whom.
+type Payment = (Rc<RefCell<Budget>>, Spent);
 
 /// What came with an answer that matters to retries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,9 +71,11 @@ impl Tries {
             },
             begun: 0,
             has_hedged: false,
+            has_stood_down: false,
             previous_delay_ns: None,
             given_up: None,
             spent: None,
+            paid: None,
             had_free: false,
             is_passed_on: false,
         }
@@ -80,14 +89,22 @@ impl Tries {
             previous_delay_ns: None,
             given_up: None,
             spent: None,
+            paid: None,
             had_free: false,
             has_hedged: false,
+            has_stood_down: false,
             is_passed_on: false,
         }
     }
 
-    /// Takes in what the service's contract says of the method.
+    /// Takes in what the service's contract and its policy say of the method.
     pub(crate) fn read_contract(&mut self, cluster: &config::Cluster, request: &dyn Request) {
+        if self.request.method == Method::Other
+            && let Some(retry) = &cluster.retry
+        {
+            let mut others = retry.params.other_methods.iter();
+            self.request.is_idempotent |= others.any(|name| name.as_bytes() == request.method());
+        }
         let path = request.path().strip_prefix(b"/");
         let is_named = |name: &[u8]| name == request.method() || path == Some(name);
         let mut declared = cluster.idempotent_methods.iter();
@@ -117,7 +134,7 @@ impl Tries {
             pushback: asked.pushback,
         };
         let progress = Progress {
-            retries: self.begun.saturating_sub(1 + u32::from(self.has_hedged)),
+            retries: self.retries(),
             previous_delay_ns: self.previous_delay_ns,
             left_ns: standing.left_ns,
             p50_ns: standing.p50_ns,
@@ -142,6 +159,12 @@ impl Tries {
         }
     }
 
+    /// Tries made beyond the first call.
+    fn retries(&self) -> u32 {
+        let is_beside = self.has_hedged && !self.has_stood_down;
+        self.begun.saturating_sub(1 + u32::from(is_beside))
+    }
+
     /// Whether an attempt on a pooled connection that turned out to be closed is made once more for free.
     pub(crate) fn take_free(&mut self, replay_bytes: u64) -> bool {
         let is_free = !self.had_free
@@ -158,7 +181,22 @@ impl Tries {
 
     /// The attempt that was paid for is made.
     pub(crate) fn use_spent(&mut self) {
-        self.spent = None;
+        self.paid = self.spent.take();
+    }
+
+    /// So is one beside another.
+    pub(crate) fn note_hedged(&mut self, budget: &Rc<RefCell<Budget>>, spent: Spent) {
+        self.has_hedged = true;
+        self.paid = Some((Rc::clone(budget), spent));
+    }
+
+    /// An attempt was not made after all, for want of a connection: what it cost comes back.
+    pub(crate) fn withdraw(&mut self) {
+        self.begun -= 1;
+        self.has_stood_down = self.has_hedged;
+        if let Some((budget, spent)) = self.paid.take() {
+            budget.borrow_mut().refund(spent);
+        }
     }
 
     /// The attempt that was paid for is not made after all.

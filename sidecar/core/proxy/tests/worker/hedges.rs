@@ -393,6 +393,26 @@ async fn without_a_place_for_another_connection_the_first_attempt_goes_on_alone(
         ),
         (200, None, 1)
     );
+    let left = explained(&running, "budget").await;
+    assert!(left.ends_with("has 10 left"), "{left}");
+}
+
+#[tokio::test]
+async fn a_hedge_that_was_not_made_leaves_no_more_tries_than_there_were() {
+    let parts = &[Part::Told(503), Part::Answer(503), Part::Answer(503)];
+    let (play, upstreams) = pair(parts).await;
+    let mut cluster = hedged(&addresses(&upstreams));
+    cluster.retry = block(retry(1, &["503"]));
+    cluster.pool = block(pool(1));
+    let mut bounds = timeouts();
+    bounds.connect = Duration::from_millis(200);
+    cluster.timeouts = block(bounds);
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    client.send(GET).await;
+    until(async || hedges(&running, "refused").await == 1.0).await;
+    play.word.notify_one();
+    assert_eq!((client.answer().await.status, play.seen()), (503, 2));
 }
 
 #[tokio::test]
@@ -428,17 +448,21 @@ async fn a_percentile_is_hedged_by_once_enough_is_known() {
     });
     let running = Running::with(config(cluster)).await;
     let mut client = running.client().await;
-    assert!(explained(&running).await.starts_with("none yet"));
+    assert!(explained(&running, "hedge").await.starts_with("none yet"));
     for _ in 0..20 {
         assert_eq!(soon(client.get("/")).await.status, 200);
     }
-    assert!(explained(&running).await.starts_with("a second attempt"));
+    assert!(
+        explained(&running, "hedge")
+            .await
+            .starts_with("a second attempt")
+    );
     assert!(play.seen() >= 20);
 }
 
-/// What `explain` says of hedging.
-async fn explained(running: &Running) -> String {
+/// What `explain` says of a stage.
+async fn explained(running: &Running, stage: &str) -> String {
     let steps = running.handle.explain(question()).await.unwrap().steps;
-    let step = steps.into_iter().find(|step| step.stage == "hedge");
+    let step = steps.into_iter().find(|step| step.stage == stage);
     step.unwrap().text
 }

@@ -69,6 +69,20 @@ async fn a_status_that_is_not_listed_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_method_that_the_policy_lists_is_tried_again_whatever_it_is() {
+    let upstream = failing(2).await;
+    let mut retries = retry(1, &["503"]);
+    retries.other_methods = vec!["REPORT".into()];
+    let running = retrying(&upstream, retries).await;
+    let mut client = running.client().await;
+    for (method, status) in [("PURGE", 503), ("REPORT", 200)] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: cart\r\n\r\n");
+        assert_eq!(client.ask(&request).await.status, status, "{method}");
+    }
+    assert_eq!(upstream.calls(), 3);
+}
+
+#[tokio::test]
 async fn a_post_is_tried_again_only_with_an_idempotency_key() {
     let upstream = failing(100).await;
     let running = retrying(&upstream, retry(1, &["503"])).await;

@@ -79,6 +79,7 @@ pub(crate) fn timeouts() -> Timeouts {
 /// Retries without delay, whose budget never refuses.
 pub(crate) fn retry(attempts: u32, when: &[&str]) -> Retry {
     Retry {
+        other_methods: Vec::new(),
         params: retry::Params {
             attempts,
             when: Conditions::parse(when.iter().copied()).unwrap(),
