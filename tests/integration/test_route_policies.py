@@ -111,6 +111,23 @@ async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(ca
         assert unknown.code != 0
 
 
+async def test_the_retry_budget_is_one_for_all_routes_of_a_service(caller: Caller) -> None:
+    budget = {"percent": 0, "interval": "1h", "minRetryRate": {"count": 4, "interval": "1h"}}
+    rules = {"when": ["503"], "strategy": "Immediate", "budget": budget}
+    async with ScriptedUpstream(lambda _: (Send(response(503)),)) as upstream:
+        await caller.may_call("thrifty", upstream.port)
+        await caller.fleet.put(
+            "thrifty-policies",
+            http_route("thrifty-a", external("thrifty"), under("/a")),
+            http_route("thrifty-b", external("thrifty"), under("/b")),
+            resilience("thrifty-a", route_target("thrifty-a"), retry={**rules, "attempts": 1}),
+            resilience("thrifty-b", route_target("thrifty-b"), retry={**rules, "attempts": 2}),
+        )
+        answers = [await caller.get("thrifty", path) for path in ("/a", "/b") * 4]
+        assert [one.status for one in answers] == [503] * 8
+        assert len(upstream.requests) == 8 + 4
+
+
 async def test_the_bulkhead_of_a_rule_is_measured_by_its_name(caller: Caller) -> None:
     gate = asyncio.Event()
     narrow = {"maxConcurrent": 1, "maxQueue": 1, "queueTimeout": "60s"}

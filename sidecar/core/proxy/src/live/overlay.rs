@@ -1,9 +1,10 @@
 //! A service as the requests of one rule of a route meet it: its endpoints, and what the rule says otherwise.
 //!
 //! A block that says the same for both has one machine for both; so have the rules of one route among each other. Only
-//! what is said otherwise has a machine of its own, and a breaker that each route has for itself.
+//! what is said otherwise has a machine of its own, and a breaker that each route has for itself. A retry budget is one for
+//! all routes of a service that say the same of it, whatever else they say of retries.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use super::build::{admission, breaker, budget, recent};
@@ -21,8 +22,24 @@ use crate::worker::Worker;
 pub(crate) struct Overlay {
     pub(crate) cluster: Rc<Cluster>,
     settings: Arc<RouteSettings>,
-    /// Whose machines it shares where they say the same: the service, and what other rules of the route make of it.
-    beneath: Vec<Rc<Cluster>>,
+    /// Whose machines it shares where they say the same; weak, since the service holds its rules, and these what they lay.
+    kin: Kin<Weak<Cluster>>,
+}
+
+/// The service, and what rules before this one make of it.
+#[derive(Clone, Debug)]
+struct Kin<P> {
+    /// Those of its route.
+    of_route: Vec<P>,
+    /// Those of every route.
+    of_all: Vec<P>,
+}
+
+/// Which of its kin an overlay shares a machine with.
+#[derive(Clone, Copy)]
+enum Among {
+    Route,
+    All,
 }
 
 impl Live {
@@ -112,14 +129,9 @@ impl Live {
         let lay = |(place, backend): (usize, &config::RouteBackend)| {
             let settings = backend.settings.as_ref()?;
             let service = self.clusters.get(backend.service.as_ref()?)?;
-            let others = laid.iter().filter(|(other, cluster)| {
-                other.config.route.is_same_object(&rule.config.route)
-                    && cluster.config.service == service.config.service
-            });
-            let others = others.map(|(_, cluster)| Rc::clone(cluster));
-            let beneath: Vec<_> = [Rc::clone(service)].into_iter().chain(others).collect();
             let old = old.get(place).and_then(Option::as_ref);
-            Some(self.lay(worker, settings, beneath, old, shared))
+            let kin = Kin::new(rule, service, laid);
+            Some(self.lay(worker, settings, kin, old, shared))
         };
         let overlays: Vec<_> = rule.config.backends.iter().enumerate().map(lay).collect();
         let made = overlays.iter().flatten();
@@ -132,17 +144,18 @@ impl Live {
         &self,
         worker: &Worker,
         settings: &Arc<RouteSettings>,
-        beneath: Vec<Rc<Cluster>>,
+        kin: Kin<Rc<Cluster>>,
         old: Option<&Overlay>,
         shared: &Shared,
     ) -> Overlay {
-        if let Some(old) = old.filter(|old| old.is_of(settings, &beneath)) {
+        if let Some(old) = old.filter(|old| old.is_of(settings, &kin)) {
             return old.clone();
         }
-        let config = Arc::new(settings.over(&beneath[0].config));
+        let service = &kin.of_all[0];
+        let config = Arc::new(settings.over(&service.config));
         let heirs = Heirs {
             config: &config,
-            beneath: &beneath,
+            kin: &kin,
             old,
         };
         let cluster = Cluster {
@@ -150,22 +163,22 @@ impl Live {
             bulkhead: self.bulkhead(&config, heirs.of_bulkhead(), shared),
             budget: budget(worker, &config, heirs.of_budget()),
             breaker: breaker(&config, heirs.of_breaker()),
-            recent: recent(&config, heirs.of_budget()),
+            recent: recent(&config, heirs.of_latencies()),
             foreseen: self
                 .foreseen(
                     worker,
                     &config,
                     old.map(|old| &*old.cluster),
-                    &beneath[0].foretold,
+                    &service.foretold,
                     shared,
                 )
-                .map(|foreseen| at_endpoints_of(foreseen, &beneath[0])),
-            ..self.sharing(worker, &config, &beneath[0])
+                .map(|foreseen| at_endpoints_of(foreseen, service)),
+            ..self.sharing(worker, &config, service)
         };
         Overlay {
             cluster: Rc::new(cluster),
             settings: Arc::clone(settings),
-            beneath,
+            kin: kin.downgrade(),
         }
     }
 
@@ -225,11 +238,48 @@ fn at_endpoints_of(mut foreseen: Rc<Cluster>, service: &Cluster) -> Rc<Cluster> 
 
 impl Overlay {
     /// Whether it is what these settings make of these clusters.
-    fn is_of(&self, settings: &Arc<RouteSettings>, beneath: &[Rc<Cluster>]) -> bool {
-        let is_same = |(one, other): (&Rc<Cluster>, &Rc<Cluster>)| Rc::ptr_eq(one, other);
+    fn is_of(&self, settings: &Arc<RouteSettings>, kin: &Kin<Rc<Cluster>>) -> bool {
+        let (own, others) = (&self.kin.of_all, &kin.of_all);
+        let is_same =
+            |(one, other): (&Weak<Cluster>, &Rc<Cluster>)| one.as_ptr() == Rc::as_ptr(other);
         Arc::ptr_eq(&self.settings, settings)
-            && self.beneath.len() == beneath.len()
-            && self.beneath.iter().zip(beneath).all(is_same)
+            && own.len() == others.len()
+            && own.iter().zip(others).all(is_same)
+    }
+}
+
+impl Kin<Rc<Cluster>> {
+    /// Of what a rule makes of a service; `laid` is what those before it made.
+    fn new(rule: &Rule, service: &Rc<Cluster>, laid: &[(Rc<Rule>, Rc<Cluster>)]) -> Self {
+        let mut of_all = vec![Rc::clone(service)];
+        let mut of_route = of_all.clone();
+        for (other, cluster) in laid {
+            if cluster.config.service != service.config.service {
+                continue;
+            }
+            of_all.push(Rc::clone(cluster));
+            if other.config.route.is_same_object(&rule.config.route) {
+                of_route.push(Rc::clone(cluster));
+            }
+        }
+        Self { of_route, of_all }
+    }
+
+    fn downgrade(&self) -> Kin<Weak<Cluster>> {
+        let weak = |clusters: &[Rc<Cluster>]| clusters.iter().map(Rc::downgrade).collect();
+        Kin {
+            of_route: weak(&self.of_route),
+            of_all: weak(&self.of_all),
+        }
+    }
+}
+
+impl<P> Kin<P> {
+    fn among(&self, among: Among) -> &[P] {
+        match among {
+            Among::Route => &self.of_route,
+            Among::All => &self.of_all,
+        }
     }
 }
 
@@ -237,56 +287,84 @@ impl Overlay {
 #[derive(Clone, Copy)]
 struct Heirs<'a> {
     config: &'a config::Cluster,
-    beneath: &'a [Rc<Cluster>],
+    kin: &'a Kin<Rc<Cluster>>,
     old: Option<&'a Overlay>,
 }
 
 impl<'a> Heirs<'a> {
     fn of_admission(self) -> Option<&'a Cluster> {
         let machine = |cluster: &Cluster| Some(Rc::as_ptr(&cluster.admission).cast());
-        self.find(|one, other| one.admission == other.admission, machine)
+        self.find(
+            Among::Route,
+            |one, other| one.admission == other.admission,
+            machine,
+        )
     }
 
     fn of_bulkhead(self) -> Option<&'a Cluster> {
         let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.bulkhead.as_ref()?).cast());
-        self.find(|one, other| one.bulkhead == other.bulkhead, machine)
+        self.find(
+            Among::Route,
+            |one, other| one.bulkhead == other.bulkhead,
+            machine,
+        )
     }
 
     fn of_budget(self) -> Option<&'a Cluster> {
         let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.budget.as_ref()?).cast());
+        self.find(
+            Among::All,
+            |one, other| one.budget() == other.budget(),
+            machine,
+        )
+    }
+
+    fn of_latencies(self) -> Option<&'a Cluster> {
+        let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.recent.as_ref()?).cast());
         let is_same = |one: &config::Cluster, other: &config::Cluster| {
             (&one.retry, &one.hedge) == (&other.retry, &other.hedge)
         };
-        self.find(is_same, machine)
+        self.find(Among::Route, is_same, machine)
     }
 
     fn of_breaker(self) -> Option<&'a Cluster> {
         let block = self.config.service_breaker.as_ref();
         let is_per_route = block.is_some_and(|block| block.params.is_per_route);
-        let heirs = Self {
-            beneath: self.beneath.get(usize::from(is_per_route)..).unwrap_or(&[]),
-            ..self
-        };
         let machine = |cluster: &Cluster| Some(Rc::as_ptr(cluster.breaker.as_ref()?).cast());
         let is_same = |one: &config::Cluster, other: &config::Cluster| {
             one.service_breaker == other.service_breaker
         };
-        heirs.find(is_same, machine)
+        let mut kin = self.kin.of_route.iter().skip(usize::from(is_per_route));
+        let alike = kin.find(|cluster| is_same(&cluster.config, self.config));
+        alike.or(self.old(Among::Route, machine)).map(Rc::as_ref)
     }
 
-    /// Whoever says the same beneath, or else the old overlay, if its machine was its own.
+    /// Whoever says the same among its kin, or else the old overlay, if its machine was its own.
     fn find(
         self,
+        among: Among,
         is_same: impl Fn(&config::Cluster, &config::Cluster) -> bool,
         machine: impl Fn(&Cluster) -> Option<*const ()>,
     ) -> Option<&'a Cluster> {
-        let mut beneath = self.beneath.iter();
-        let alike = beneath.find(|cluster| is_same(&cluster.config, self.config));
+        let mut kin = self.kin.among(among).iter();
+        let alike = kin.find(|cluster| is_same(&cluster.config, self.config));
+        alike.or(self.old(among, machine)).map(Rc::as_ref)
+    }
+
+    /// The old overlay, if its machine was its own.
+    fn old(
+        self,
+        among: Among,
+        machine: impl Fn(&Cluster) -> Option<*const ()>,
+    ) -> Option<&'a Rc<Cluster>> {
         let is_own = |old: &&Overlay| {
             let own = machine(&old.cluster);
-            own.is_some() && old.beneath.iter().all(|cluster| machine(cluster) != own)
+            let mut kin = old.kin.among(among).iter().filter_map(Weak::upgrade);
+            own.is_some() && kin.all(|cluster| machine(&cluster) != own)
         };
-        let old = self.old.filter(is_own).map(|old| &old.cluster);
-        alike.or(old).map(Rc::as_ref)
+        self.old.filter(is_own).map(|old| &old.cluster)
     }
 }
+
+#[cfg(test)]
+mod tests;
