@@ -157,7 +157,11 @@ impl Wire {
     }
 
     /// Sends what waits and then `data`, as far as the socket takes it now; the rest waits.
-    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&mut self, mut data: &[u8]) -> io::Result<()> {
+        if !self.output.is_empty() && self.has_room_for(data) {
+            self.output.extend_from_slice(data);
+            data = &[];
+        }
         let waiting = &self.output[self.sent..];
         let written = match (waiting, data) {
             ([], []) => return Ok(()),
@@ -177,6 +181,11 @@ impl Wire {
         self.output
             .extend_from_slice(&data[written.saturating_sub(waiting)..]);
         Ok(())
+    }
+
+    /// Whether `data` fits beside what waits. Sent in two pieces, it would cost the system more than a copy does.
+    const fn has_room_for(&self, data: &[u8]) -> bool {
+        data.len() <= self.output.capacity() - self.output.len()
     }
 
     fn advance(&mut self, written: usize) {
