@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Sleep, sleep_until};
 
@@ -13,6 +13,8 @@ use crate::clock::Clock;
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     armed_ns: u64,
+    /// Whom the timer wakes.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
@@ -28,9 +30,12 @@ impl Alarm {
         };
         if self.sleep.is_none() || at_ns < self.armed_ns {
             self.arm(clock, at_ns);
+        } else if self.is_set_for(cx.waker()) {
+            return Poll::Pending;
         }
         while let Some(sleep) = &mut self.sleep {
             if sleep.as_mut().poll(cx).is_pending() {
+                self.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             if self.armed_ns >= at_ns || clock.now_ns() >= at_ns {
@@ -40,6 +45,13 @@ impl Alarm {
             self.arm(clock, at_ns);
         }
         Poll::Pending
+    }
+
+    /// Whether the timer has yet to ring, and wakes this task then: asking it again would change nothing.
+    fn is_set_for(&self, waker: &Waker) -> bool {
+        let is_same = |known: &Waker| known.will_wake(waker);
+        let has_rung = self.sleep.as_ref().is_none_or(|sleep| sleep.is_elapsed());
+        !has_rung && self.waker.as_ref().is_some_and(is_same)
     }
 
     fn arm(&mut self, clock: &Clock, at_ns: u64) {

@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,4 +49,17 @@ async fn without_a_time_it_never_rings() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_wakes_whoever_asked_last() {
+    let (clock, mut alarm) = (Clock::start(), Alarm::default());
+    let at_ns = clock.now_ns() + 100 * MS;
+    let mut nobody = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        assert!(alarm.poll(&mut nobody, &clock, Some(at_ns)).is_pending());
+    }
+    let ringing = rings(&mut alarm, &clock, at_ns);
+    let rung = tokio::time::timeout(Duration::from_secs(3600), ringing).await;
+    assert!(rung.is_ok());
 }
