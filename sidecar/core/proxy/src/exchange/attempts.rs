@@ -35,14 +35,14 @@ impl Exchange {
     }
 
     pub(super) fn begin_attempt(&mut self) -> Result<Destination, Refusal> {
-        let Some(route) = self.route.clone() else {
+        let Some(route) = &self.route else {
             return Err(Refusal::new(Reason::RouteNone));
         };
-        let cluster = route.cluster;
-        let call = breaker::admit(&self.worker, &cluster, self.now_ns)?;
+        let cluster = &route.cluster;
+        let call = breaker::admit(&self.worker, cluster, self.now_ns)?;
         let picked = route.endpoints.pick(
             &self.worker,
-            &cluster,
+            cluster,
             &self.affinity,
             self.tried,
             self.now_ns,
@@ -50,7 +50,7 @@ impl Exchange {
         let mut destination = Destination {
             address: picked.address,
             pools: Rc::clone(&picked.pools),
-            cluster,
+            cluster: Rc::clone(cluster),
             is_foreseen: false,
         };
         let made = Made {

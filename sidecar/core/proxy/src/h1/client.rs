@@ -144,7 +144,10 @@ impl Client {
     async fn serve_one(&mut self) -> Next {
         let mut kit = self.worker.kits.take();
         let next = match self.read_head(&mut kit).await {
-            Ok(()) => Forward::new(self, &mut kit).run().await,
+            Ok(()) => {
+                let mut exchange = Forward::begin(self, &kit);
+                Forward::new(self, &mut kit, &mut exchange).run().await
+            }
             Err(NoRequest::Over) => Next::Close,
             Err(NoRequest::Late) => self.refuse(Cause::Truncated, 408).await,
             Err(NoRequest::Malformed(cause)) => self.refuse(cause, cause.status()).await,

@@ -30,7 +30,7 @@ use crate::worker::Entry;
 pub(super) struct Forward<'a> {
     client: &'a mut Client,
     kit: &'a mut Kit,
-    exchange: Exchange,
+    exchange: &'a mut Exchange,
     upload: Upload,
     /// When the client last sent some of its body, and how much it had sent by then.
     progress: (u64, u64),
@@ -48,9 +48,17 @@ pub(super) enum Unanswered {
 }
 
 impl<'a> Forward<'a> {
-    /// Begins with the request whose head is in `kit`.
-    pub(super) fn new(client: &'a mut Client, kit: &'a mut Kit) -> Self {
-        let exchange = Exchange::begin(&client.worker, &client.entry, &view(kit, client.sender));
+    /// The exchange that begins with the request whose head is in `kit`. It is large: it lies where it is served.
+    pub(super) fn begin(client: &Client, kit: &Kit) -> Exchange {
+        Exchange::begin(&client.worker, &client.entry, &view(kit, client.sender))
+    }
+
+    /// What serves it.
+    pub(super) fn new(
+        client: &'a mut Client,
+        kit: &'a mut Kit,
+        exchange: &'a mut Exchange,
+    ) -> Self {
         let upload = Upload::new(&kit.request, &kit.bytes, 0, &client.worker.memory);
         let progress = (exchange.now_ns(), 0);
         Self {
@@ -91,7 +99,7 @@ impl<'a> Forward<'a> {
     /// Keeps the body for another attempt, now that the policy is known.
     fn keep_body(&mut self) {
         let most = self.exchange.replay_bytes();
-        if most > 0 && !self.upload.is_begun {
+        if most > 0 && !self.upload.is_begun && !self.upload.is_empty() {
             let (kit, memory) = (&*self.kit, &self.client.worker.memory);
             self.upload = Upload::new(&kit.request, &kit.bytes, most, memory);
         }

@@ -26,7 +26,10 @@ impl Forward<'_> {
         }
         let mut fresh = false;
         loop {
-            let mut peer = self.connect(to, fresh).await?;
+            let mut peer = match self.connect_at_once(to, fresh) {
+                Some(peer) => peer,
+                None => self.connect(to, fresh).await?,
+            };
             self.send_head(&mut peer);
             match std::future::poll_fn(|cx| self.poll_answer(cx, &mut peer)).await {
                 Ok(head_len) => return Ok((peer, head_len)),
@@ -43,8 +46,7 @@ impl Forward<'_> {
         to: &Destination,
         at_ns: u64,
     ) -> Result<(Box<Peer>, usize), Unanswered> {
-        let now_ns = self.exchange.now_ns();
-        let Some(mut peer) = connect_at_once(&mut self.exchange.connection, to, now_ns) else {
+        let Some(mut peer) = self.connect_at_once(to, false) else {
             return Box::pin(race::run(self, to, false, at_ns)).await;
         };
         self.send_head(&mut peer);
@@ -75,6 +77,15 @@ impl Forward<'_> {
     /// Whether a connection had been closed while it rested, and the request may go on another one for free.
     pub(super) fn is_stale(&mut self, peer: &Peer) -> bool {
         peer.is_reused && !peer.has_spoken && self.exchange.take_free()
+    }
+
+    /// A connection that rested, where neither that nor its place takes a wait, unless only a fresh one will do.
+    fn connect_at_once(&mut self, to: &Destination, fresh: bool) -> Option<Box<Peer>> {
+        let now_ns = self.exchange.now_ns();
+        let place = &mut self.exchange.connection;
+        (!fresh)
+            .then(|| connect_at_once(place, to, now_ns))
+            .flatten()
     }
 
     pub(super) async fn connect(

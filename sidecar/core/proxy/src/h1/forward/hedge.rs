@@ -19,7 +19,7 @@ impl Driver for Forward<'_> {
     type Failure = Unanswered;
 
     fn exchange(&mut self) -> &mut Exchange {
-        &mut self.exchange
+        self.exchange
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>, at_ns: u64) -> Poll<()> {
