@@ -162,7 +162,8 @@ impl Limits {
         if self.rules.is_empty() && self.resources.is_empty() {
             return Ok(Admission::default());
         }
-        let mut asks = self.asks(governed)?;
+        let mut asks = Asks::default();
+        self.ask(governed, &mut asks)?;
         let verdict = self.charge(&mut asks, at, left_ns);
         self.tell(&asks, at, quota);
         match verdict {
@@ -180,13 +181,10 @@ impl Limits {
         }
     }
 
-    /// What the request asks of each limit that applies to it.
-    fn asks(&self, governed: Governed<'_>) -> Result<Asks, Refusal> {
+    /// Collects what the request asks of each limit that applies to it, in place: it is large.
+    fn ask(&self, governed: Governed<'_>, asks: &mut Asks) -> Result<(), Refusal> {
         let request = governed.request;
-        let mut asks = Asks {
-            would_refuse: self.resources.check(governed)?,
-            ..Asks::default()
-        };
+        asks.would_refuse = self.resources.check(governed)?;
         for rule in &self.rules {
             if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
                 continue;
@@ -211,7 +209,7 @@ impl Limits {
             };
             list.push(ask);
         }
-        Ok(asks)
+        Ok(())
     }
 
     fn charge(&self, asks: &mut Asks, at: Moment, left_ns: Option<u64>) -> Verdict {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use policy::deadline::Deadline;
 use policy::rate_limit::{Ask, Limiter, Standing};
 use policy::{Moment, Reason};
-use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
 
 use super::usage::Usage;
@@ -20,7 +19,7 @@ use crate::worker::Worker;
 pub(crate) struct Charges {
     worker: Rc<Worker>,
     usage: Rc<Usage>,
-    held: SmallVec<[Held; 2]>,
+    held: Vec<Held>,
     is_waiting: bool,
     /// What it was charged elsewhere.
     others: Option<Box<Charges>>,
@@ -53,7 +52,7 @@ impl Charges {
         Self {
             worker: Rc::clone(worker),
             usage: Rc::clone(usage),
-            held: SmallVec::new(),
+            held: Vec::new(),
             is_waiting,
             others: None,
         }
@@ -149,7 +148,7 @@ impl Charges {
             });
             false
         };
-        self.held.retain(charge);
+        self.held.retain_mut(charge);
         if let Some(others) = &mut self.others {
             others.note_answer(response);
         }

@@ -80,11 +80,9 @@ impl Quota {
         let told = |form| self.0.iter().filter(move |line| line.label.is_told(form));
         if told(LimitHeaders::Standard).next().is_some() {
             let policies = list(told(LimitHeaders::Standard), Line::write_policy);
-            edit.add("ratelimit-policy", policies.as_bytes());
-            edit.add(
-                "ratelimit",
-                list(told(LimitHeaders::Standard), Line::write_left).as_bytes(),
-            );
+            edit.add("ratelimit-policy", &policies);
+            let left = list(told(LimitHeaders::Standard), Line::write_left);
+            edit.add("ratelimit", &left);
         }
         if let Some(line) = told(LimitHeaders::Legacy).next() {
             let mut digits = itoa::Buffer::new();
@@ -103,11 +101,14 @@ impl Quota {
     }
 }
 
-fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: fn(&Line, &mut String)) -> String {
-    let mut text = String::with_capacity(64);
+/// A field's value, on the stack when there are few limits.
+type Text = SmallVec<[u8; 128]>;
+
+fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: impl Fn(&Line, &mut Text)) -> Text {
+    let mut text = Text::new();
     for line in lines {
         if !text.is_empty() {
-            text.push_str(", ");
+            text.extend_from_slice(b", ");
         }
         write(line, &mut text);
     }
@@ -115,19 +116,19 @@ fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: fn(&Line, &mut String)
 }
 
 impl Line {
-    fn write_policy(&self, text: &mut String) {
-        text.push_str(&self.label.policy);
+    fn write_policy(&self, text: &mut Text) {
+        text.extend_from_slice(self.label.policy.as_bytes());
     }
 
     /// `"per-user";r=39;t=1`.
-    fn write_left(&self, text: &mut String) {
+    fn write_left(&self, text: &mut Text) {
         let mut digits = itoa::Buffer::new();
-        text.push_str(&self.label.name);
-        text.push_str(";r=");
-        text.push_str(digits.format(self.remaining));
+        text.extend_from_slice(self.label.name.as_bytes());
+        text.extend_from_slice(b";r=");
+        text.extend_from_slice(digits.format(self.remaining).as_bytes());
         if let Some(seconds) = self.next_seconds {
-            text.push_str(";t=");
-            text.push_str(digits.format(seconds));
+            text.extend_from_slice(b";t=");
+            text.extend_from_slice(digits.format(seconds).as_bytes());
         }
     }
 }

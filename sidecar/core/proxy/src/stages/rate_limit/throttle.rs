@@ -64,6 +64,9 @@ impl Limits {
         worker: &Rc<Worker>,
         governed: Governed<'_>,
     ) -> Option<Box<Throttle>> {
+        if self.rules.is_empty() {
+            return None;
+        }
         let pipes: SmallVec<[Pipe; 1]> = self
             .rules
             .iter()
