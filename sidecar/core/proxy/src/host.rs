@@ -11,10 +11,8 @@ const SUFFIXES: [&[u8]; 2] = [b".svc.cluster.local", b".svc"];
 /// `host` in lower case, without the root's dot and without what Kubernetes adds; a name without a dot gets
 /// `namespace` after it. Addresses stay as they are.
 pub(crate) fn canonical(host: &[u8], namespace: &str) -> Host {
-    let mut name: Host = http1::without_root(host)
-        .iter()
-        .map(u8::to_ascii_lowercase)
-        .collect();
+    let mut name = Host::from_slice(http1::without_root(host));
+    name.make_ascii_lowercase();
     if let Some(suffix) = SUFFIXES.iter().find(|suffix| name.ends_with(suffix)) {
         name.truncate(name.len() - suffix.len());
     }

@@ -37,7 +37,7 @@ type Shared = HashMap<Arc<str>, Rc<Gate>>;
 pub(crate) struct Live {
     pub(crate) config: Arc<Config>,
     /// What the workload calls, by the canonical names of hosts.
-    pub(crate) hosts: ByName<Box<str>, Rc<Cluster>>,
+    pub(crate) hosts: ByName<Box<[u8]>, Rc<Cluster>>,
     /// What the workload calls.
     pub(crate) clusters: ByName<ServiceName, Rc<Cluster>>,
     /// The workload itself, one per inbound listener, in their order.
@@ -76,7 +76,8 @@ impl Live {
         next.lay_over(worker, &self.shared);
         for (host, service) in &config.hosts {
             if let Some(cluster) = next.clusters.get(service) {
-                next.hosts.insert(host.clone(), Rc::clone(cluster));
+                next.hosts
+                    .insert(host.as_bytes().into(), Rc::clone(cluster));
             }
         }
         let fronts = |which, old| Fronts::new(each_inbound(&config), which, old, worker.clock);

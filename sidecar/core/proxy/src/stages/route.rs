@@ -189,13 +189,12 @@ pub(crate) async fn reach_port(
 
 fn by_host(worker: &Worker, live: &Live, request: &dyn Request) -> Found {
     let host = host::canonical(request.host(), &worker.namespace);
-    let Ok(host) = std::str::from_utf8(&host) else {
-        return Found::Nowhere;
-    };
-    match live.hosts.get(host) {
-        Some(cluster) => at_port(cluster, request.port()),
-        None if host.len() > LONGEST_HOST => Found::Nowhere,
-        None => missing(worker, Wanted::Host(host.into())),
+    if let Some(cluster) = live.hosts.get(&*host) {
+        return at_port(cluster, request.port());
+    }
+    match std::str::from_utf8(&host) {
+        Ok(host) if host.len() <= LONGEST_HOST => missing(worker, Wanted::Host(host.into())),
+        _ => Found::Nowhere,
     }
 }
 
