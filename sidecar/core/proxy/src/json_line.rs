@@ -4,14 +4,28 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Appends one character of a string's value.
-pub fn push_escaped(line: &mut String, char: char) {
-    match char {
-        '"' | '\\' => line.extend(['\\', char]),
-        control if control.is_control() => {
-            let _ = write!(line, "\\u{:04x}", u32::from(control));
+/// Appends a string's value, in runs up to what has to be escaped.
+pub fn push_escaped(line: &mut String, text: &str) {
+    for run in text.split_inclusive(is_special) {
+        match run.char_indices().next_back() {
+            Some((end, special)) if is_special(special) => {
+                line.push_str(&run[..end]);
+                escape(line, special);
+            }
+            _ => line.push_str(run),
         }
-        plain => line.push(plain),
+    }
+}
+
+fn is_special(char: char) -> bool {
+    matches!(char, '"' | '\\') || char.is_control()
+}
+
+fn escape(line: &mut String, special: char) {
+    if special.is_control() {
+        let _ = write!(line, "\\u{:04x}", u32::from(special));
+    } else {
+        line.extend(['\\', special]);
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn encode(
 
 fn string(line: &mut String, text: &str) {
     line.push('"');
-    text.chars().for_each(|char| push_escaped(line, char));
+    push_escaped(line, text);
     line.push('"');
 }
 

@@ -76,9 +76,7 @@ impl Line {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         self.0.push('"');
-        value
-            .chars()
-            .for_each(|char| push_escaped(&mut self.0, char));
+        push_escaped(&mut self.0, value);
         self.0.push('"');
     }
 
