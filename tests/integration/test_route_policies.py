@@ -9,7 +9,15 @@ import pytest
 
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
-from tests.support.documents import backend, external, fault, http_route, rate_limit, resilience
+from tests.support.documents import (
+    backend,
+    external,
+    fault,
+    grpc_route,
+    http_route,
+    rate_limit,
+    resilience,
+)
 from tests.support.fleet import named
 from tests.support.governed import route_target, under
 from tests.support.metrics import measured, scrape
@@ -126,6 +134,33 @@ async def test_the_retry_budget_is_one_for_all_routes_of_a_service(caller: Calle
         answers = [await caller.get("thrifty", path) for path in ("/a", "/b") * 4]
         assert [one.status for one in answers] == [503] * 8
         assert len(upstream.requests) == 8 + 4
+
+
+async def test_breakers_of_routes_of_two_kinds_and_one_name_take_orders_apart(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        for name in ("twin-end", "twin-web", "twin-calls"):
+            await caller.may_call(name, upstream.port)
+        there = {"backendRefs": [backend("twin-end")]}
+        await caller.fleet.put(
+            "twin-policies",
+            http_route("twin", external("twin-web"), there),
+            grpc_route("twin", external("twin-calls"), there),
+            resilience("twin-web", route_target("twin"), breaker=tripping(2)),
+            resilience("twin-calls", {**route_target("twin"), "kind": "GRPCRoute"}, breaker=tripping(3)),
+        )
+        assert (await caller.get("twin-web")).status == 200
+        assert (await caller.get("twin-calls")).status == 404, "that is no call of gRPC"
+        closed = "BREAKER_STATE_CLOSED"
+        assert await breakers(caller, "twin-end") == dict.fromkeys(
+            ("test/twin", "test/twin+GRPCRoute"), closed
+        )
+        admin = caller.fleet.plane.admin
+        order = "breakers", "force-open", "test/twin-end", "--for", "10m", "--route", "test/twin+GRPCRoute"
+        assert "FORCED_OPEN" in (await breakwater(*order, admin=admin)).out
+        assert (await caller.get("twin-web")).status == 200
+        shown = await breakwater("describe", "route", "test/twin", "--kind", "GRPCRoute", admin=admin)
+        own = [line.split()[1] for line in shown.out.splitlines() if "breaker.route" in line]
+        assert own == ["test/twin+GRPCRoute"]
 
 
 async def test_the_bulkhead_of_a_rule_is_measured_by_its_name(caller: Caller) -> None:
