@@ -40,6 +40,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use fall_back::Fallen;
+use policy::bulkhead::{Claim, Flow};
 use policy::deadline::{Bounds, Deadline};
 use policy::ending::Ending;
 use policy::grpc::Code;
@@ -155,8 +156,20 @@ pub(crate) struct Destination {
     pub(crate) address: SocketAddr,
     pub(crate) pools: Rc<Pools>,
     pub(crate) cluster: Rc<Cluster>,
+    /// With whom it takes turns where connections are waited for: calls by the same route.
+    pub(crate) flow: Flow,
     /// Whether it is told how its connection would stand with the pool in shadow.
     pub(crate) is_foreseen: bool,
+}
+
+impl Destination {
+    /// Who asks for a connection to it.
+    pub(crate) fn claim(&self) -> Claim {
+        Claim {
+            flow: self.flow,
+            ..Claim::default()
+        }
+    }
 }
 
 /// What is to be done after an attempt.

@@ -62,10 +62,15 @@ impl Gate {
 
     /// Lets an arrival of a class in, has it wait, or turns it away.
     pub(crate) fn enter(self: &Rc<Self>, class: Criticality) -> Entry {
-        let claim = Claim {
+        self.enter_as(Claim {
             class,
             ..Claim::default()
-        };
+        })
+    }
+
+    /// The same with one that takes turns with those of other flows.
+    pub(crate) fn enter_as(self: &Rc<Self>, claim: Claim) -> Entry {
+        let class = claim.class;
         let arrival = self.machine.borrow_mut().acquire(claim);
         match arrival {
             Arrival::Acquired => Entry::Open(self.permit(class)),

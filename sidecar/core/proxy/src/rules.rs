@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use http1::canonical_path;
+use policy::bulkhead::Flow;
 use policy::route::{self, Table};
 use policy::split::Turns;
 
-use crate::config::{RouteRule, ServiceName};
+use crate::config::{PolicyRef, RouteRule, ServiceName};
 use crate::live::{Cluster, Overlay};
 use crate::request::Request;
 use crate::stages::mirror::Mirror;
@@ -32,6 +34,8 @@ pub(crate) struct Rule {
     pub(crate) config: RouteRule,
     /// How people and metrics name it: `namespace/route/rule`.
     pub(crate) label: Rc<str>,
+    /// What calls by its route take turns as, where they wait for connections.
+    pub(crate) flow: Flow,
     turns: Rc<RefCell<Turns>>,
     /// Where copies of its requests go.
     pub(crate) mirrors: Vec<Rc<Mirror>>,
@@ -113,6 +117,7 @@ impl Rule {
         Rc::new(Self {
             config: config.clone(),
             label: format!("{}/{}", config.route, config.name).into(),
+            flow: flow_of(&config.route),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
             mirrors,
             tallies: config.backends.iter().map(|_| OnceCell::new()).collect(),
@@ -170,6 +175,13 @@ impl Rule {
         let overlay = overlays.get(place)?.as_ref()?;
         Some(Rc::clone(&overlay.cluster))
     }
+}
+
+/// The same for every rule of a route, in every configuration.
+fn flow_of(route: &PolicyRef) -> Flow {
+    let mut flow = DefaultHasher::new();
+    (&route.kind, &route.namespace, &route.name).hash(&mut flow);
+    flow.finish()
 }
 
 /// A request as rules see it.

@@ -51,6 +51,7 @@ impl Exchange {
             address: picked.address,
             pools: Rc::clone(&picked.pools),
             cluster: Rc::clone(cluster),
+            flow: self.record.rule.as_ref().map_or(0, |rule| rule.flow),
             is_foreseen: false,
         };
         let made = Made {

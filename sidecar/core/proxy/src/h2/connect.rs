@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ::h2::client::{Connection, SendRequest};
+use policy::Reason;
 use policy::ending::Ending;
-use policy::{Criticality, Reason};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -58,7 +58,7 @@ async fn enter(worker: &Worker, to: &Destination) -> Result<Entered, NoConnectio
     let Some(gate) = &to.cluster.connections else {
         return Ok(Entered::Place(None));
     };
-    let wait = match gate.enter(Criticality::Default) {
+    let wait = match gate.enter_as(to.claim()) {
         Entry::Open(place) => return Ok(Entered::Place(Some(place))),
         Entry::Full => return Err(NoConnection::NoPlace),
         Entry::Wait(wait) => wait,

@@ -237,6 +237,7 @@ async fn deliver(worker: &Rc<Worker>, to: &RouteMirror, copy: impl Duplicate) ->
         address: picked.address,
         pools: Rc::clone(&picked.pools),
         cluster,
+        flow: 0,
         is_foreseen: false,
     };
     // The breaker's permit goes back unused: the copy says nothing of the endpoint.

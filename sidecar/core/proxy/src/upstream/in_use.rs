@@ -69,7 +69,7 @@ impl InUse {
             return Ok(());
         }
         let acting = match &to.cluster.connections {
-            Some(gate) => Some(enter(gate, &to.cluster).await?),
+            Some(gate) => Some(enter(gate, to).await?),
             None => None,
         };
         *place = Self::of(acting, to);
@@ -85,12 +85,12 @@ impl InUse {
     }
 }
 
-async fn enter(gate: &Rc<Gate>, cluster: &Cluster) -> Result<Permit, NoConnection> {
-    match gate.enter(Criticality::Default) {
+async fn enter(gate: &Rc<Gate>, to: &Destination) -> Result<Permit, NoConnection> {
+    match gate.enter_as(to.claim()) {
         Entry::Open(permit) => Ok(permit),
         Entry::Full => Err(NoConnection::NoPlace),
         Entry::Wait(wait) => {
-            let waited = timeout(cluster.timeouts.connect, wait).await;
+            let waited = timeout(to.cluster.timeouts.connect, wait).await;
             waited.map_err(|_| NoConnection::NoPlace)
         }
     }
@@ -99,7 +99,7 @@ async fn enter(gate: &Rc<Gate>, cluster: &Cluster) -> Result<Permit, NoConnectio
 impl Foreseen {
     fn enter(to: &Destination) -> Option<Self> {
         let cluster = to.cluster.foreseen.as_ref().filter(|_| to.is_foreseen)?;
-        let stay = match cluster.connections.as_ref()?.enter(Criticality::Default) {
+        let stay = match cluster.connections.as_ref()?.enter_as(to.claim()) {
             Entry::Open(permit) => Stay::Open { _permit: permit },
             Entry::Full => Stay::Full,
             Entry::Wait(wait) => {

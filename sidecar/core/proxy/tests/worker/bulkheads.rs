@@ -1,10 +1,10 @@
 //! Bulkheads of requests and of connections: permits, queues, and their return.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proxy::config::Bulkhead;
 
-use crate::support::build::{block, bulkhead, cluster, config, pool};
+use crate::support::build::{block, bulkhead, cluster, config, pool, question, rule};
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, until};
 
@@ -111,6 +111,49 @@ async fn connections_are_capped_and_waited_for_in_order() {
     assert_eq!(first.answer().await.status, 200);
     assert_eq!(second.answer().await.status, 200);
     assert_eq!(upstream.connections(), 1);
+}
+
+/// How many calls wait for a connection.
+async fn waiting_for_a_connection(running: &Running) -> String {
+    let told = running.handle.explain(question()).await.unwrap();
+    let step = told.steps.into_iter().find(|it| it.stage == "connections");
+    step.unwrap().text
+}
+
+#[tokio::test]
+async fn routes_take_turns_at_a_full_pool() {
+    let (upstream, gate) = Upstream::gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.pool = block(pool(1));
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_secs(60),
+        ..Default::default()
+    });
+    cluster.routes = vec![
+        rule("many", "/many"),
+        rule("one", "/one"),
+        rule("rest", "/"),
+    ];
+    let running = Running::with(config(cluster)).await;
+    let mut clients = Vec::new();
+    for (waiting, path) in ["/many/0", "/many/1", "/many/2", "/one"].iter().enumerate() {
+        let mut client = running.client().await;
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nHost: cart\r\n\r\n"))
+            .await;
+        let told = format!("1 of 1 in use, {waiting} waiting");
+        until(async || waiting_for_a_connection(&running).await.contains(&told)).await;
+        clients.push(client);
+    }
+    gate.add_permits(4);
+    for client in &mut clients {
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let heads = upstream.requests().into_iter().map(|request| request.head);
+    let paths: Vec<_> = heads
+        .map(|head| head.split(' ').nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(paths, ["/many/0", "/many/1", "/one", "/many/2"]);
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@ use policy::breaker::{self, HalfOpen, OpenTime, Trial, Trip, Window};
 use policy::condition::Conditions;
 use policy::ending::default_failures;
 use policy::method::Method;
+use policy::rate_limit::bandwidth::Bandwidth;
 use policy::rate_limit::{self, Algorithm, Rate, WhenKeysFull};
 use policy::retry::{self, Backoff, Strategy};
+use policy::route::{Matcher, Path};
 use policy::{Percent, Reason, budget, bulkhead};
 use proxy::config::*;
 
@@ -201,6 +203,45 @@ pub(crate) fn rules(limits: Vec<Limit>) -> LimitRules {
             headers: LimitHeaders::Standard,
             problem: true,
         },
+    }
+}
+
+/// Bytes by such limits: 64 KiB at once, then one a second.
+pub(crate) fn trickle() -> Limit {
+    let mut limit = limit("bytes", 1, Vec::new());
+    limit.params.algorithm = Bandwidth::new(1).algorithm();
+    limit
+}
+
+/// The one rule of a route, for calls of `cart` below a path.
+pub(crate) fn rule(route: &str, prefix: &str) -> RouteRule {
+    let matcher = Matcher {
+        path: Some(Path::Prefix(prefix.as_bytes().into())),
+        ..Matcher::default()
+    };
+    RouteRule {
+        route: Arc::new(PolicyRef {
+            kind: "HTTPRoute".into(),
+            namespace: "shop".into(),
+            name: route.into(),
+            generation: 1,
+        }),
+        name: "0".into(),
+        ports: Vec::new(),
+        matches: policy::route::Rule {
+            created_ns: None,
+            route: format!("shop/{route}").into(),
+            matches: vec![matcher],
+        },
+        backends: vec![RouteBackend {
+            service: Some(cart()),
+            port: None,
+            weight: 1,
+            settings: None,
+        }],
+        request_headers: None,
+        response_headers: None,
+        mirrors: Vec::new(),
     }
 }
 
