@@ -5,9 +5,10 @@
 //! 1. [`Exchange::begin`] when the request's head is complete, then [`Exchange::admit`]: route, deadline, limits,
 //!    backpressure, bulkhead. It may wait, within the deadline, so drive it beside a watch over the client.
 //! 2. [`Exchange::attempt`]: a [`Destination`] to connect to and send to, with the head edited by
-//!    [`Exchange::edit_request`]. The attempt has until [`Exchange::headers_by_ns`]. Where the cluster's
-//!    connections are capped, [`Exchange::connection`] holds the place of the one in use;
-//!    [`Exchange::withdraw`] says what to answer when there is none.
+//!    [`Exchange::edit_request`]. The attempt has until [`Exchange::headers_by_ns`]; where its connection took a
+//!    wait, [`Exchange::note_connected`] comes before that. Where the cluster's connections are capped,
+//!    [`Exchange::connection`] holds the place of the one in use; [`Exchange::withdraw`] says what to answer when
+//!    there is none.
 //! 3. The attempt's response head: [`Exchange::answered`]. Or none: [`Exchange::failed`] with how it ended, or
 //!    [`Exchange::expired`] when its time was over. Each says what next:
 //!    - [`Course::Deliver`]: pass the answer on, its head edited by [`Exchange::edit_response`].

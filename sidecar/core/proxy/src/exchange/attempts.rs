@@ -80,6 +80,11 @@ impl Exchange {
         Ok(destination)
     }
 
+    /// The attempt has a connection that it waited for: what remains of the deadline is handed on as of now.
+    pub(crate) fn note_connected(&mut self) {
+        self.now_ns = self.worker.clock.now_ns();
+    }
+
     /// Until when the attempt waits for response headers.
     pub(crate) fn headers_by_ns(&self) -> Option<u64> {
         self.headers_by().map(|by| by.at_ns)

@@ -183,6 +183,7 @@ impl Forward {
         &mut self,
         (send, slot): (SendRequest<Parcel>, Slot),
     ) -> Result<Attempt, Unanswered> {
+        self.exchange.note_connected();
         self.upload.begin();
         Attempt::begin(self.edited_head(), self.upload.is_empty(), send, slot)
     }

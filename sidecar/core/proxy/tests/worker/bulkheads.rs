@@ -157,6 +157,40 @@ async fn routes_take_turns_at_a_full_pool() {
 }
 
 #[tokio::test]
+async fn what_is_left_once_there_is_a_connection_is_handed_on() {
+    let (upstream, gate) = Upstream::gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.pool = block(pool(1));
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_secs(60),
+        request: Some(Duration::from_secs(60)),
+        ..Default::default()
+    });
+    let running = Running::with(config(cluster)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    second.send(GET).await;
+    until(async || {
+        waiting_for_a_connection(&running)
+            .await
+            .contains("1 waiting")
+    })
+    .await;
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let waited_ms = began.elapsed().as_millis() as u64;
+    gate.add_permits(2);
+    assert_eq!(first.answer().await.status, 200);
+    assert_eq!(second.answer().await.status, 200);
+    let left = upstream.requests()[1]
+        .field("breakwater-deadline-ms")
+        .unwrap()
+        .parse::<u64>();
+    assert!(left.unwrap() <= 59_998 - waited_ms);
+}
+
+#[tokio::test]
 async fn a_connection_is_waited_for_as_long_as_connecting_may_take() {
     let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);

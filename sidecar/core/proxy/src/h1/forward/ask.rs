@@ -96,12 +96,26 @@ impl Forward<'_> {
         let worker = Rc::clone(&self.client.worker);
         let until_ns = self.exchange.headers_by_ns();
         let now_ns = self.exchange.now_ns();
-        let place = &mut self.exchange.connection;
-        let connecting = pin!(connect(&worker, place, to, fresh, now_ns));
-        match self.client.beside(until_ns, connecting).await {
-            Ok(connected) => Ok(connected?),
+        let connected = {
+            let place = &mut self.exchange.connection;
+            let connecting = pin!(connect(&worker, place, to, fresh, now_ns));
+            self.client.beside(until_ns, connecting).await
+        };
+        match connected {
+            Ok(connected) => {
+                let peer = connected?;
+                self.note_connected(&peer, to);
+                Ok(peer)
+            }
             Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
             Err(Interrupt::ClientLeft) => Err(Unanswered::ClientLeft),
+        }
+    }
+
+    /// Only a connection that rested, to a service whose connections are not capped, is there without a wait.
+    fn note_connected(&mut self, peer: &Peer, to: &Destination) {
+        if !peer.is_reused || to.cluster.connections.is_some() {
+            self.exchange.note_connected();
         }
     }
 

@@ -39,6 +39,7 @@ impl Driver for Forward<'_> {
 
     fn send(&mut self, (mut peer, place): Self::Connected) -> Result<Box<Peer>, Unanswered> {
         self.exchange.connection = place;
+        self.exchange.note_connected();
         self.send_head(&mut peer);
         Ok(peer)
     }
