@@ -124,7 +124,7 @@ impl Delivery {
 
     /// Ready when the client has taken nothing for too long.
     fn poll_standing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle_ns = self.bounds.idle_ns.unwrap_or(STALL_NS);
+        let idle_ns = self.bounds.still_ns.unwrap_or(STALL_NS);
         let presence = &mut self.forward.client.presence;
         loop {
             let (shortage, now_ns) = (&presence.session.worker.shortage, presence.now_ns());

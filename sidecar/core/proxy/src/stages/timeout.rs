@@ -53,6 +53,8 @@ pub(crate) struct BodyBounds {
     pub(crate) until: Option<(u64, Reason)>,
     /// The longest time without a byte.
     pub(crate) idle_ns: Option<u64>,
+    /// The longest time for which whoever reads it takes nothing.
+    pub(crate) still_ns: Option<u64>,
 }
 
 /// What bounds the body of an answer: the deadline, or for streams their own timeouts.
@@ -62,10 +64,12 @@ pub(crate) fn body_bounds(
     is_stream: bool,
     now_ns: u64,
 ) -> BodyBounds {
+    let still_ns = timeouts.stream_idle.map(nanoseconds);
     if !is_stream {
         return BodyBounds {
             until: deadline.map(|deadline| (deadline.at_ns(), Reason::TimeoutRequest)),
             idle_ns: None,
+            still_ns,
         };
     }
     let end_ns = |most| now_ns.saturating_add(nanoseconds(most));
@@ -73,7 +77,8 @@ pub(crate) fn body_bounds(
         until: timeouts
             .max_stream
             .map(|most| (end_ns(most), Reason::TimeoutRequest)),
-        idle_ns: timeouts.stream_idle.map(nanoseconds),
+        idle_ns: still_ns,
+        still_ns,
     }
 }
 

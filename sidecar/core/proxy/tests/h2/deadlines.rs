@@ -166,20 +166,23 @@ async fn a_call_without_a_deadline_may_stream_beyond_the_policys() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_reset_when_its_stream_is_out_of_time() {
-    let upstream = Upstream::scripted(|mut call| async move {
-        let mut stream = call.begin();
-        let chunk = Bytes::from(vec![0; 1_000_000]);
-        let _ = crate::peers::write(&mut stream, chunk).await;
-    })
-    .await;
-    let stream_idle = Some(Duration::from_millis(100));
-    let bounds = proxy::config::Timeouts {
-        stream_idle,
-        ..timeouts()
-    };
-    let (running, caller) = bounded(&upstream, bounds).await;
-    let (response, _stream) = caller.open(grpc()).await;
-    let cut = &["timeout.idle"];
-    until(async || running.metric("breakwater_requests_total", cut).await == 1.0).await;
-    assert!(soon(whole(response)).await.unwrap_err().is_reset());
+    let plain = http::Request::get("http://cart/").body(()).unwrap();
+    for request in [grpc(), timed("1H"), plain] {
+        let upstream = Upstream::scripted(|mut call| async move {
+            let mut stream = call.begin();
+            let chunk = Bytes::from(vec![0; 1_000_000]);
+            let _ = crate::peers::write(&mut stream, chunk).await;
+        })
+        .await;
+        let stream_idle = Some(Duration::from_millis(100));
+        let bounds = proxy::config::Timeouts {
+            stream_idle,
+            ..timeouts()
+        };
+        let (running, caller) = bounded(&upstream, bounds).await;
+        let (response, _stream) = caller.open(request).await;
+        let cut = &["timeout.idle"];
+        until(async || running.metric("breakwater_requests_total", cut).await == 1.0).await;
+        assert!(soon(whole(response)).await.unwrap_err().is_reset());
+    }
 }

@@ -289,6 +289,28 @@ async fn a_client_that_takes_nothing_is_cut_off_when_its_stream_is_out_of_time()
 }
 
 #[tokio::test]
+async fn so_is_one_that_takes_nothing_of_a_body_of_known_length() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+            .await;
+        connection.send(vec![b'x'; 64 << 20]).await;
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(Timeouts {
+        stream_idle: Some(100 * MS),
+        ..within(Duration::from_secs(3600))
+    });
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    client.send("GET / HTTP/1.1\r\nHost: cart\r\n\r\n").await;
+    let cut = &["timeout.idle"];
+    until(async || running.metric("breakwater_requests_total", cut).await == 1.0).await;
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_is_cut_off_sooner_while_memory_is_short() {
     let upstream = endless_events().await;
     let mut short = settings();

@@ -111,7 +111,7 @@ impl Forward<'_> {
         since_ns: u64,
     ) -> Poll<()> {
         let Client { alarm, worker, .. } = &mut *self.client;
-        let idle_ns = bounds.idle_ns.unwrap_or(STALL_NS);
+        let idle_ns = bounds.still_ns.unwrap_or(STALL_NS);
         loop {
             match worker
                 .shortage

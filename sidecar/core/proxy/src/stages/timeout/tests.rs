@@ -66,7 +66,8 @@ fn a_body_is_due_by_the_deadline_and_a_stream_by_its_own_bounds() {
         whole,
         BodyBounds {
             until,
-            idle_ns: None
+            idle_ns: None,
+            still_ns: Some(7 * MS)
         }
     );
     let stream = body_bounds(&timeouts(1), deadline, true, 50 * MS);
@@ -75,7 +76,8 @@ fn a_body_is_due_by_the_deadline_and_a_stream_by_its_own_bounds() {
         stream,
         BodyBounds {
             until,
-            idle_ns: Some(7 * MS)
+            idle_ns: Some(7 * MS),
+            still_ns: Some(7 * MS)
         }
     );
 }
