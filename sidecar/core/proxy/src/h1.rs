@@ -27,8 +27,8 @@ const PAUSE_NS: u64 = 1_000_000_000;
 const REST_NS: u64 = 300_000_000_000;
 /// Time that a client may neither take nor send a byte that is waited for.
 const STALL_NS: u64 = 60_000_000_000;
-/// Bytes of later requests that are read ahead while one is under way.
-const AHEAD_BYTES: usize = 16 * 1024;
+/// Bytes of a body, or of later requests, that are read ahead while a request waits or is under way.
+const AHEAD_BYTES: usize = 64 * 1024;
 /// Bytes read at once while a head is expected.
 const HEAD_READ_BYTES: usize = 16 * 1024;
 

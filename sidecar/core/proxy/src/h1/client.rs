@@ -216,8 +216,8 @@ impl Client {
 
     /// Ready when the client has left. What it sends ahead is kept, up to a bound.
     pub(super) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.wire.input.len() < AHEAD_BYTES {
-            match ready!(self.wire.poll_fill(cx, &self.worker.memory, AHEAD_BYTES)) {
+        while let Some(room @ 1..) = AHEAD_BYTES.checked_sub(self.wire.input.len()) {
+            match ready!(self.wire.poll_fill(cx, &self.worker.memory, room)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }

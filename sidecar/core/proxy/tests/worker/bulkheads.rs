@@ -191,6 +191,28 @@ async fn what_is_left_once_there_is_a_connection_is_handed_on() {
 }
 
 #[tokio::test]
+async fn who_leaves_the_queue_is_noticed_behind_a_body() {
+    let (upstream, gate) = Upstream::gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    let body = "x".repeat(60_000);
+    second
+        .send(format!(
+            "POST / HTTP/1.1\r\nHost: cart\r\nContent-Length: 60000\r\n\r\n{body}"
+        ))
+        .await;
+    until(async || running_and_waiting(&running).await == (1.0, 1.0)).await;
+    drop(second);
+    until(async || running_and_waiting(&running).await == (1.0, 0.0)).await;
+    gate.add_permits(1);
+    assert_eq!((first.answer().await.status, upstream.calls()), (200, 1));
+}
+
+#[tokio::test]
 async fn a_connection_is_waited_for_as_long_as_connecting_may_take() {
     let (upstream, gate) = Upstream::gated().await;
     let mut cluster = cluster(&[upstream.address]);
