@@ -77,7 +77,7 @@ fn visit_breakers(worker: &Worker, mut each: impl FnMut(&Cluster, Option<&Arc<st
 pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
     let at = worker.moment(worker.clock.now_ns());
     let mut statuses = Vec::new();
-    for cluster in worker.live.borrow().all() {
+    for cluster in worker.live.borrow().limited() {
         cluster.visit_limits(|rule, limiter| {
             statuses.push(LimitStatus {
                 service: cluster.config.service.clone(),
@@ -96,7 +96,7 @@ pub(crate) fn limits(worker: &Worker) -> Vec<LimitStatus> {
             });
         });
     }
-    for cluster in worker.live.borrow().all() {
+    for cluster in worker.live.borrow().limited() {
         let resources = cluster.limits.resources.iter();
         statuses.extend(resources.map(|rule| resource(cluster, rule)));
     }

@@ -150,6 +150,18 @@ impl Live {
         self.inbound.iter().chain(self.applications.values())
     }
 
+    /// Every cluster, of the ports of a service of ours the first: they have their limits together.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = &Rc<Cluster>> {
+        let is_first = move |(place, cluster): &(usize, &Rc<Cluster>)| {
+            let mut before = self.own().take(*place);
+            before.all(|other| other.config.service != cluster.config.service)
+        };
+        let own = self.own().enumerate().filter(is_first);
+        self.clusters
+            .values()
+            .chain(own.map(|(_, cluster)| cluster))
+    }
+
     /// The breakers that whole services or some of their routes have, each once, with a cluster that meets it.
     pub(crate) fn guards(&self) -> Vec<(&Rc<Cluster>, &Rc<RefCell<Guard>>)> {
         let mut found: Vec<(&Rc<Cluster>, &Rc<RefCell<Guard>>)> = Vec::new();

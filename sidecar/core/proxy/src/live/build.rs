@@ -38,6 +38,7 @@ impl Live {
         let now_ns = worker.clock.now_ns();
         let at = worker.moment(now_ns);
         let old = old.map(Rc::as_ref);
+        let limited = self.sibling(direction, &config.service).or(old);
         let members = self.members(worker, direction, &config.service);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
         let foretold = old.map(|old| Rc::clone(&old.foretold)).unwrap_or_default();
@@ -45,19 +46,24 @@ impl Live {
             direction,
             timeouts: timeouts.unwrap_or_default(),
             tally: worker.accounts.of(direction, &config.service, None),
-            limits: Limits::new(&config.limits, members, old.map(|old| &old.limits), at),
+            limits: Limits::new(&config.limits, members, limited.map(|old| &old.limits), at),
             faults: Faults::new(&config.faults, old.map(|old| &old.faults)),
-            doors: Limits::of_connections(&config.limits, members, old.map(|old| &old.doors), at),
+            doors: Limits::of_connections(
+                &config.limits,
+                members,
+                limited.map(|old| &old.doors),
+                at,
+            ),
             uploads: Limits::of_bytes(
                 &config.limits,
                 |rules| &rules.uploads,
-                old.map(|old| &old.uploads),
+                limited.map(|old| &old.uploads),
                 at,
             ),
             downloads: Limits::of_bytes(
                 &config.limits,
                 |rules| &rules.downloads,
-                old.map(|old| &old.downloads),
+                limited.map(|old| &old.downloads),
                 at,
             ),
             front: own(direction, || self.fronts.at(&config.service)),
@@ -83,6 +89,13 @@ impl Live {
         };
         cluster.lend_verdicts();
         Rc::new(cluster)
+    }
+
+    /// The same service of ours at a port that is built already: what it limits, it limits for all its ports together.
+    fn sibling(&self, direction: Direction, service: &ServiceName) -> Option<&Cluster> {
+        let is_inbound = direction == Direction::Inbound;
+        let mut own = self.own().map(Rc::as_ref).filter(|_| is_inbound);
+        own.find(|cluster| cluster.config.service == *service)
     }
 
     /// What would act if policies in shadow did, and tells so in `foretold`.

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use policy::Reason;
+use policy::rate_limit::{Algorithm, Rate};
 use proxy::Config;
 use proxy::config::*;
 use proxy::report::{Direction, Question};
@@ -233,6 +235,30 @@ async fn the_cost_is_read_from_a_header() {
     assert_eq!(client.ask(costly).await.status, 200);
     assert_eq!(client.ask(costly).await.status, 429);
     assert_eq!(client.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_ports_of_a_service_have_its_limits_together() {
+    let app = Upstream::with_status(200).await;
+    let mut settings = beside(app.address);
+    settings.inbound.push(settings.inbound[0].clone());
+    let running = Running::start(settings);
+    let limit = limit("all", 2, Vec::new());
+    for _ in 0..2 {
+        let config = inbound(vec![rules(vec![limit.clone()])]);
+        running.handle.apply(config).await.unwrap();
+    }
+    let mut statuses = Vec::new();
+    for address in running.handle.addresses().inbound.repeat(2) {
+        statuses.push(Client::connect(address).await.get("/").await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    let told = running.handle.limits().await.unwrap();
+    let told: Vec<_> = told.iter().map(|it| (it.allowed, it.limited)).collect();
+    let name = "breakwater_ratelimit_decisions_total";
+    assert_eq!(told, [(2, 2)]);
+    assert_eq!(running.metric(name, &["allowed"]).await, 2.0);
+    assert_eq!(running.metric(name, &["limited"]).await, 2.0);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) fn decisions(worker: &Worker) -> Family {
 /// What became of requests, also of those that limits of resources decided about.
 fn counts(worker: &Worker) -> BTreeMap<[Label; 2], Counts> {
     let mut all = by_limit(worker, |rule, _| (*rule.stated.counts).clone(), Counts::add);
-    for cluster in worker.live.borrow().all() {
+    for cluster in worker.live.borrow().limited() {
         for rule in cluster.limits.resources.iter() {
             let known = all.remove(&label(&rule.stated)).unwrap_or_default();
             let total = known.add((*rule.stated.counts).clone());
@@ -87,7 +87,7 @@ fn by_limit<T>(
     sum: impl Fn(T, T) -> T,
 ) -> BTreeMap<[Label; 2], T> {
     let mut figures = BTreeMap::new();
-    for cluster in worker.live.borrow().all() {
+    for cluster in worker.live.borrow().limited() {
         cluster.visit_limits(|rule, limiter| {
             let limit = label(&rule.stated);
             let found = figure(rule, limiter);
