@@ -75,6 +75,21 @@ async def test_each_connection_has_a_bandwidth_for_all_it_carries(limited: Limit
             assert monotonic() - began >= 0.5
 
 
+async def test_what_is_exempt_is_charged_counted_apart_and_held_up_by_nothing(limited: Limited) -> None:
+    figures = {"bytesPerSecond": "1Ki", "direction": "Response"}
+    await limited.by({"name": "bytes", "bandwidth": figures}, exempt=[{"path": {"exact": "/free"}}])
+    with limited.answering(Send(response(body=b"x" * BODY))):
+        assert len((await limited.get("/free")).body) == BODY
+    with limited.answering(Send(response(body=b"x" * KIB))):
+        began = monotonic()
+        assert len((await limited.get()).body) == KIB
+        assert monotonic() - began >= 0.5  # what is exempt took all there was, and no more
+    labels = {"policy": f"test/{limited.policy}", "limit": "bytes"}
+    page = await scrape(limited.sidecar.http)
+    for result in ("exempt", "allowed"):
+        assert page.total("breakwater_ratelimit_decisions_total", result=result, **labels) == 1
+
+
 async def test_streams_of_http2_are_held_up_alike(caller: Caller) -> None:
     async with grpc_app() as app:
         await caller.may_call("slow-grpc", app.port, protocol="GRPC")

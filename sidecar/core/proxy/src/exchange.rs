@@ -71,6 +71,7 @@ use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
 use crate::tally::{Flight, Tally};
 use crate::trace::{Key, hex};
+use crate::tunnel::Tunnel;
 use crate::upstream::{InUse, Pools};
 use crate::worker::{Entry, Worker};
 
@@ -284,6 +285,14 @@ impl Exchange {
             budget.borrow_mut().deposit(self.now_ns);
         }
         Ok(())
+    }
+
+    /// A tunnel for a connection, as fast as the limits let its bytes through.
+    pub(crate) fn tunnel(&self, request: &dyn Request) -> Tunnel {
+        let route = self.route.as_ref();
+        let held = route.map(|route| self.throttles(&route.cluster, request));
+        let (up, down) = held.unwrap_or_default();
+        Tunnel::new(up, down)
     }
 
     /// What is left of the inbound request that an outbound one serves.

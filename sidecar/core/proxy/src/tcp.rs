@@ -76,6 +76,7 @@ pub(crate) async fn pass_through(worker: &Worker, stream: TcpStream, address: So
 
 /// A connection to a service, with both sides there.
 struct Call {
+    request: Opaque,
     exchange: Exchange,
     client: Wire,
     upstream: Wire,
@@ -94,6 +95,7 @@ impl Call {
             Ok(upstream) => {
                 exchange.answered(&Established);
                 Some(Self {
+                    request,
                     exchange,
                     client,
                     upstream,
@@ -146,7 +148,8 @@ impl Call {
 
     async fn relay(mut self, worker: &Worker) {
         let bounds = self.exchange.body_bounds();
-        let (both, mut tunnel) = ((&mut self.client, &mut self.upstream), Tunnel::default());
+        let mut tunnel = self.exchange.tunnel(&self.request);
+        let both = (&mut self.client, &mut self.upstream);
         let end = relay(worker, both, &mut tunnel, bounds).await;
         self.exchange.note_body(tunnel.up.bytes);
         self.exchange.finish(end, tunnel.down.bytes);

@@ -8,6 +8,7 @@ use http1::Known;
 use tokio::io::AsyncWrite;
 
 use crate::request::Response;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 use crate::wire::{Memory, Wire};
 
 /// One way through a tunnel.
@@ -17,6 +18,8 @@ pub(crate) struct Way {
     pub(crate) bytes: u64,
     has_ended: bool,
     is_over: bool,
+    /// What holds it up.
+    throttle: Option<Box<Throttle>>,
 }
 
 /// Both ways through a tunnel.
@@ -27,6 +30,18 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
+    /// A tunnel that `up` and `down` hold up, each one way.
+    pub(crate) fn new(up: Option<Box<Throttle>>, down: Option<Box<Throttle>>) -> Self {
+        let way = |throttle| Way {
+            throttle,
+            ..Way::default()
+        };
+        Self {
+            up: way(up),
+            down: way(down),
+        }
+    }
+
     /// Passes bytes both ways; ready when both have ended, or one has broken. Tells whether anything moved.
     pub(crate) fn poll(
         &mut self,
@@ -63,9 +78,11 @@ impl Way {
                 self.is_over = true;
                 break;
             }
-            let passed = ready!(from.poll_input(cx, memory, |bytes| {
+            let most = ready!(throttle::poll(&mut self.throttle, cx));
+            let passed = ready!(from.poll_some(cx, memory, most, |bytes| {
                 (bytes.len(), to.write(bytes).map(|()| bytes.len()))
             }))??;
+            throttle::spend(&mut self.throttle, passed as u64);
             self.has_ended = passed == 0;
             self.bytes += passed as u64;
         }

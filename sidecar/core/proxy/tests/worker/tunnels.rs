@@ -1,8 +1,14 @@
 //! Other protocols through the sidecar: upgrades, and CONNECT to names of the mesh.
 
-use crate::support::build::{block, bulkhead, cluster, config};
+use std::time::Duration;
+
+use proxy::Settings;
+use proxy::config::Protocol;
+use tokio::time::timeout;
+
+use crate::support::build::{block, bulkhead, cart, cluster, config, rules, trickle};
 use crate::support::upstream::response;
-use crate::support::worker::beside;
+use crate::support::worker::{beside, settings, upstream_listener};
 use crate::support::{Client, Running, Upstream, until};
 
 /// Switches protocols, then echoes in capitals.
@@ -27,7 +33,7 @@ const UPGRADE: &str =
 async fn an_upgrade_becomes_a_tunnel_that_holds_its_permit() {
     let upstream = shouting().await;
     let mut cluster = cluster(&[upstream.address]);
-    cluster.bulkhead = block(bulkhead(1, 0, std::time::Duration::from_secs(1)));
+    cluster.bulkhead = block(bulkhead(1, 0, Duration::from_secs(1)));
     let running = Running::with(config(cluster)).await;
     let mut client = running.client().await;
     let answer = client.ask(UPGRADE).await;
@@ -43,6 +49,49 @@ async fn an_upgrade_becomes_a_tunnel_that_holds_its_permit() {
     );
     drop(client);
     until(async || running.metric("breakwater_bulkhead_inflight", &[]).await == 0.0).await;
+}
+
+/// 64 KiB come at once, and of what exceeds them one byte a second.
+async fn comes_at_a_trickle(client: &mut Client) {
+    client.send(vec![b'a'; 70_000]).await;
+    assert_eq!(client.bytes(65_536).await, vec![b'A'; 65_536]);
+    let rest = timeout(Duration::from_secs(1), client.bytes(4_464));
+    assert!(rest.await.is_err());
+}
+
+#[tokio::test]
+async fn bytes_of_a_tunnel_pass_no_faster_than_they_may() {
+    let upstream = shouting().await;
+    let mut cluster = cluster(&[upstream.address]);
+    let mut rules = rules(Vec::new());
+    rules.downloads = vec![trickle()];
+    cluster.limits = vec![rules];
+    let running = Running::with(config(cluster)).await;
+    let mut client = running.client().await;
+    assert_eq!(client.ask(UPGRADE).await.status, 101);
+    comes_at_a_trickle(&mut client).await;
+}
+
+#[tokio::test]
+async fn so_do_those_of_a_connection_of_another_protocol() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        while let Some(bytes) = connection.bytes(2).await {
+            connection.send(bytes.to_ascii_uppercase()).await;
+        }
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.ports[0].protocol = Protocol::Opaque;
+    let mut rules = rules(Vec::new());
+    rules.uploads = vec![trickle()];
+    cluster.limits = vec![rules];
+    let running = Running::start(Settings {
+        upstreams: vec![upstream_listener(cart(), 80)],
+        ..settings()
+    });
+    running.handle.apply(config(cluster)).await.unwrap();
+    let mut client = Client::connect(running.handle.addresses().upstreams[0]).await;
+    comes_at_a_trickle(&mut client).await;
 }
 
 #[tokio::test]

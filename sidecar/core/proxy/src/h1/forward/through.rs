@@ -53,7 +53,7 @@ impl Forward<'_> {
 
     async fn tunnel(&mut self, mut peer: Box<Peer>) -> Next {
         let bounds = self.exchange.body_bounds();
-        let mut tunnel = Tunnel::default();
+        let mut tunnel = Tunnel::new(self.upload.throttle.take(), self.exchange.download.take());
         let mut moved_ns = self.exchange.now_ns();
         let end = std::future::poll_fn(|cx| {
             let Client { wire, worker, .. } = &mut *self.client;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use policy::Moment;
 use policy::rate_limit::bandwidth::Bandwidth;
-use policy::rate_limit::{Key, Limiter};
+use policy::rate_limit::{Arrival, Ask, Key, Limiter, admit};
 use smallvec::SmallVec;
 
 use super::matching::Governed;
@@ -34,6 +34,8 @@ pub(crate) struct Throttle {
 struct Pipe {
     rule: Rc<Rule>,
     key: Option<Key>,
+    /// Whether they are charged, and read at once.
+    is_exempt: bool,
     /// Which counts of the limiter they are; those of a limit that is gone hold nobody up.
     generation: u32,
 }
@@ -85,11 +87,11 @@ impl Limits {
 
     fn pipe(&self, rule: &Rc<Rule>, governed: Governed<'_>) -> Option<Pipe> {
         let request = governed.request;
-        let applies = governed.is_in(&rule.stated.reach, &rule.limit.matches);
-        if !applies || matching::is_exempt(&rule.stated.exempt, request) {
+        if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
             return None;
         }
-        rule.stated.count(false);
+        let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
+        rule.stated.count(is_exempt);
         let key = match subject::of(&rule.limit, request, &self.hasher) {
             Subject::Keyed(key) => Some(key),
             _ => None,
@@ -97,6 +99,7 @@ impl Limits {
         Some(Pipe {
             rule: Rc::clone(rule),
             key,
+            is_exempt,
             generation: self.usage.limiters()[rule.slot].generation(),
         })
     }
@@ -149,10 +152,7 @@ impl Throttle {
         let at = self.worker.moment(self.worker.clock.now_ns());
         self.usage.change(|limiters| {
             for pipe in &self.pipes {
-                let limiter = &mut limiters[pipe.rule.slot];
-                if let Some(bandwidth) = pipe.bandwidth(limiter) {
-                    bandwidth.spend(limiter, pipe.key, bytes, at);
-                }
+                pipe.spend(limiters, bytes, at);
             }
         });
     }
@@ -167,13 +167,35 @@ impl Pipe {
             .map(|rate| Bandwidth::new(rate.requests()))
     }
 
-    /// How many bytes may be read; in shadow any number, and it is told that none might.
+    /// Whether its bytes wait for those before them.
+    fn is_held_up(&self) -> bool {
+        !self.is_exempt && !self.rule.stated.is_shadow
+    }
+
+    /// Charges bytes that were read; of those that nothing held up at most what there is.
+    fn spend(&self, limiters: &mut [Limiter], bytes: u64, at: Moment) {
+        let slot = self.rule.slot;
+        let Some(bandwidth) = self.bandwidth(&limiters[slot]) else {
+            return;
+        };
+        if self.is_held_up() {
+            return bandwidth.spend(&mut limiters[slot], self.key, bytes, at);
+        }
+        let exempt = Arrival {
+            at,
+            left_ns: None,
+            is_exempt: true,
+        };
+        admit(limiters, &mut [Ask::new(slot, self.key, bytes)], &exempt);
+    }
+
+    /// How many bytes may be read; of those exempt and in shadow any number, and of the latter it is told that none might.
     fn allowance(&self, limiter: &Limiter, at: Moment) -> Result<usize, u64> {
-        let Some(bandwidth) = self.bandwidth(limiter) else {
+        let Some(bandwidth) = self.bandwidth(limiter).filter(|_| !self.is_exempt) else {
             return Ok(usize::MAX);
         };
         let allowed = bandwidth.allowance(limiter, self.key, at);
-        if !self.rule.stated.is_shadow {
+        if self.is_held_up() {
             return allowed.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if allowed.is_err() {
