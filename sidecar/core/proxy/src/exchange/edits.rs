@@ -80,7 +80,7 @@ impl Exchange {
         if let Some(charges) = &mut self.charges {
             charges.note_answer(response);
         }
-        self.quota.tell(edit);
+        self.quota.tell_beside(response, edit);
         edit.remove(Known::BreakwaterAdmitRate);
         self.tell_rate(edit);
         self.mark(response.status(), edit);

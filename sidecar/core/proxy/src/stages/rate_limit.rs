@@ -57,7 +57,8 @@ pub(crate) struct Limits {
 pub(crate) struct Rule {
     pub(crate) stated: Statement,
     limit: config::Limit,
-    label: Rc<Label>,
+    /// What it says of itself; where its figure moves, all that share that have it together.
+    label: Rc<RefCell<Rc<Label>>>,
     /// Where its figure is, if that moves.
     adaptive: Option<Rc<RefCell<Moving>>>,
     slot: Slot,
@@ -257,7 +258,7 @@ impl Limits {
         let told = asks.bound.iter().chain(&asks.exempt);
         for ask in told.filter(|ask| !self.rule(ask).stated.is_shadow) {
             let left = limiters[ask.limiter()].left_after(ask, at);
-            quota.note(&self.rule(ask).label, left);
+            quota.note(&self.rule(ask).label.borrow(), left);
         }
     }
 
@@ -349,11 +350,11 @@ impl Rule {
                 Some(rules.response.status),
             ),
             limit: limit.clone(),
-            label: Rc::new(Label::new(
+            label: Rc::new(RefCell::new(Rc::new(Label::new(
                 rules.response.headers,
                 &limit.name,
                 &limit.params.algorithm,
-            )),
+            )))),
             adaptive: adaptation::begin(limit, now_ns),
             slot: Slot::default(),
         })

@@ -262,6 +262,27 @@ async fn the_ports_of_a_service_have_its_limits_together() {
 }
 
 #[tokio::test]
+async fn of_the_older_form_clients_are_told_the_more_restrictive_quota() {
+    let app = Upstream::answering(|request| {
+        let told = request.field("x-told").unwrap();
+        format!("HTTP/1.1 200 OK\r\n{told}Content-Length: 0\r\n\r\n").replace('|', "\r\n")
+    })
+    .await;
+    let mut rules = rules(vec![limit("all", 100, Vec::new())]);
+    rules.response.headers = LimitHeaders::Legacy;
+    let running = limited(&app, vec![rules]).await;
+    let mut client = Client::connect(running.inbound()).await;
+    for (theirs, left) in [("7", "7"), ("700", "98"), ("any", "97")] {
+        let told = format!("X-RateLimit-Limit: 5|X-RateLimit-Remaining: {theirs}|");
+        let request = format!("GET / HTTP/1.1\r\nHost: cart\r\nX-Told: {told}\r\n\r\n");
+        let answer = client.ask(&request).await;
+        assert_eq!(answer.field("x-ratelimit-remaining"), Some(left));
+        let head = answer.head.to_ascii_lowercase();
+        assert_eq!(head.matches("x-ratelimit-remaining:").count(), 1);
+    }
+}
+
+#[tokio::test]
 async fn explaining_tells_what_is_left_and_charges_nothing() {
     let app = Upstream::with_status(200).await;
     let running = limited(&app, vec![rules(vec![limit("per-user", 2, by_user())])]).await;

@@ -8,7 +8,7 @@ use policy::rate_limit::adaptive::{Adaptive, INTERVAL_NS, Mean};
 use policy::{Moment, Percent};
 
 use super::{Limits, Rule};
-use crate::config::{Follows, Limit, Scope};
+use crate::config::{self, Follows, Limit, Scope};
 
 const P99: Percent = Percent::new(99);
 
@@ -71,6 +71,7 @@ impl Limits {
             if moving.borrow_mut().adapt(used, p99_ns, at.now_ns) {
                 let params = rule.params(self.members.get());
                 self.usage.reconfigure(rule.slot, params, at);
+                rule.tell_figure();
             }
         }
     }
@@ -79,19 +80,33 @@ impl Limits {
 impl Rule {
     /// Goes on from the figure that the limit had before it was edited.
     pub(super) fn keep_figure(&mut self, old: &Self) {
-        if let (Some(adaptive), Some(old)) = (self.limit.adaptive, &old.adaptive) {
-            let mut moving = old.borrow_mut();
-            moving.machine.reconfigure(adaptive.params);
-            if moving.follows != adaptive.follows {
-                moving.follows = adaptive.follows;
-                moving.seen = Mean::default();
-            }
-            self.adaptive = Some(Rc::clone(old));
-        }
+        let (Some(adaptive), Some(moving)) = (self.limit.adaptive, &old.adaptive) else {
+            return;
+        };
+        moving.borrow_mut().reconfigure(adaptive);
+        self.adaptive = Some(Rc::clone(moving));
+        let own = std::mem::replace(&mut self.label, Rc::clone(&old.label));
+        self.label.swap(&own);
+        self.tell_figure();
+    }
+
+    /// Has clients be told the figure that holds now.
+    fn tell_figure(&self) {
+        let whole = self.params(1).algorithm;
+        let label = self.label.borrow().of(&whole);
+        self.label.replace(Rc::new(label));
     }
 }
 
 impl Moving {
+    fn reconfigure(&mut self, adaptive: config::Adaptive) {
+        self.machine.reconfigure(adaptive.params);
+        if self.follows != adaptive.follows {
+            self.follows = adaptive.follows;
+            self.seen = Mean::default();
+        }
+    }
+
     pub(super) const fn figure(&self) -> u64 {
         self.machine.limit()
     }

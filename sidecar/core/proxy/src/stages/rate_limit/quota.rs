@@ -2,15 +2,20 @@
 
 use std::rc::Rc;
 
+use http::HeaderName;
 use policy::rate_limit::{Algorithm, Left, Rate};
 use smallvec::SmallVec;
 
 use crate::config::LimitHeaders;
-use crate::request::Edit;
+use crate::request::{Edit, Response};
 
 /// The unit of a quota of requests in flight.
 const IN_FLIGHT: &str = ";qu=\"concurrent-requests\"";
 const SECOND_NS: u64 = 1_000_000_000;
+/// The fields of the older form.
+const LIMIT: &str = "x-ratelimit-limit";
+const REMAINING: &str = "x-ratelimit-remaining";
+const RESET: &str = "x-ratelimit-reset";
 
 /// What a limit says of itself: written once, sent often.
 #[derive(Clone, Debug)]
@@ -38,7 +43,15 @@ struct Line {
 
 impl Label {
     pub(super) fn new(headers: LimitHeaders, name: &str, algorithm: &Algorithm) -> Self {
-        let name = format!("\"{name}\"");
+        Self::named(headers, format!("\"{name}\"").into(), algorithm)
+    }
+
+    /// The same of a limit whose figure is another one by now.
+    pub(super) fn of(&self, algorithm: &Algorithm) -> Self {
+        Self::named(self.headers, self.name.clone(), algorithm)
+    }
+
+    fn named(headers: LimitHeaders, name: Box<str>, algorithm: &Algorithm) -> Self {
         let quota = algorithm.quota();
         let unit = algorithm
             .rate()
@@ -46,7 +59,7 @@ impl Label {
         Self {
             headers,
             policy: format!("{name};q={quota}{unit}").into(),
-            name: name.into(),
+            name,
             quota,
         }
     }
@@ -75,30 +88,47 @@ impl Quota {
         }
     }
 
-    /// Adds the fields to an answer, the most restrictive limit first. Fields of the application stay beside them.
+    /// Adds the fields to an answer of the sidecar's own, the most restrictive limit first.
     pub(crate) fn tell(&self, edit: &mut dyn Edit) {
-        let told = |form| self.0.iter().filter(move |line| line.label.is_told(form));
-        if told(LimitHeaders::Standard).next().is_some() {
-            let policies = list(told(LimitHeaders::Standard), Line::write_policy);
-            edit.add("ratelimit-policy", &policies);
-            let left = list(told(LimitHeaders::Standard), Line::write_left);
-            edit.add("ratelimit", &left);
-        }
-        if let Some(line) = told(LimitHeaders::Legacy).next() {
-            let mut digits = itoa::Buffer::new();
-            edit.add(
-                "x-ratelimit-limit",
-                digits.format(line.label.quota).as_bytes(),
-            );
-            edit.add(
-                "x-ratelimit-remaining",
-                digits.format(line.remaining).as_bytes(),
-            );
-            if let Some(seconds) = line.next_seconds {
-                edit.add("x-ratelimit-reset", digits.format(seconds).as_bytes());
-            }
+        self.tell_all(edit);
+        if let Some(line) = self.told(LimitHeaders::Legacy).next() {
+            line.tell(edit);
         }
     }
+
+    /// The same to an answer that says more: what it lists of its own stays beside them. The older form has room for
+    /// one quota, which is the more restrictive one.
+    pub(crate) fn tell_beside(&self, response: &dyn Response, edit: &mut dyn Edit) {
+        self.tell_all(edit);
+        let Some(line) = self.told(LimitHeaders::Legacy).next() else {
+            return;
+        };
+        let theirs = response.find(REMAINING).and_then(read_count);
+        if theirs.is_none_or(|theirs| line.remaining < theirs) {
+            for name in [LIMIT, REMAINING, RESET] {
+                edit.remove_field(&HeaderName::from_static(name));
+            }
+            line.tell(edit);
+        }
+    }
+
+    fn told(&self, form: LimitHeaders) -> impl Iterator<Item = &Line> {
+        self.0.iter().filter(move |line| line.label.is_told(form))
+    }
+
+    fn tell_all(&self, edit: &mut dyn Edit) {
+        let told = || self.told(LimitHeaders::Standard);
+        if told().next().is_some() {
+            let policies = list(told(), Line::write_policy);
+            edit.add("ratelimit-policy", &policies);
+            let left = list(told(), Line::write_left);
+            edit.add("ratelimit", &left);
+        }
+    }
+}
+
+fn read_count(field: &[u8]) -> Option<u64> {
+    std::str::from_utf8(field).ok()?.trim().parse().ok()
 }
 
 /// A field's value, on the stack when there are few limits.
@@ -116,6 +146,16 @@ fn list<'a>(lines: impl Iterator<Item = &'a Line>, write: impl Fn(&Line, &mut Te
 }
 
 impl Line {
+    /// Adds the older form.
+    fn tell(&self, edit: &mut dyn Edit) {
+        let mut digits = itoa::Buffer::new();
+        edit.add(LIMIT, digits.format(self.label.quota).as_bytes());
+        edit.add(REMAINING, digits.format(self.remaining).as_bytes());
+        if let Some(seconds) = self.next_seconds {
+            edit.add(RESET, digits.format(seconds).as_bytes());
+        }
+    }
+
     fn write_policy(&self, text: &mut Text) {
         text.extend_from_slice(self.label.policy.as_bytes());
     }
