@@ -238,6 +238,25 @@ async fn the_cost_is_read_from_a_header() {
 }
 
 #[tokio::test]
+async fn a_cost_beyond_all_numbers_is_beyond_the_bucket() {
+    let app = Upstream::with_status(200).await;
+    let cost = Cost::Header {
+        name: "x-cost".into(),
+        default: 1,
+    };
+    let limit = Limit {
+        cost,
+        ..limit("all", 1, Vec::new())
+    };
+    let running = limited(&app, vec![rules(vec![limit])]).await;
+    let mut client = Client::connect(running.inbound()).await;
+    let costly = "GET / HTTP/1.1\r\nHost: cart\r\nX-Cost: 18446744073709551617\r\n\r\n";
+    let refused = client.ask(costly).await;
+    assert_eq!((refused.status, refused.field("retry-after")), (429, None));
+    assert_eq!(client.get("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn the_ports_of_a_service_have_its_limits_together() {
     let app = Upstream::with_status(200).await;
     let mut settings = beside(app.address);

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
+use std::num::{IntErrorKind, ParseIntError};
 
 use http1::canonical_path;
 use policy::rate_limit::{Ask, Key};
@@ -145,8 +146,13 @@ pub(super) fn cost_after(cost: &Cost, response: &dyn Response) -> Option<u64> {
     }
 }
 
+/// A number; one beyond all numbers is the greatest.
 fn number(value: Option<&[u8]>) -> Option<u64> {
-    std::str::from_utf8(value?).ok()?.trim().parse().ok()
+    let read: Result<u64, ParseIntError> = std::str::from_utf8(value?).ok()?.trim().parse();
+    match read {
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(u64::MAX),
+        read => read.ok(),
+    }
 }
 
 #[cfg(test)]
