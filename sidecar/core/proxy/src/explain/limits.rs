@@ -1,5 +1,6 @@
 //! What the limits that apply say.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::{Refused, Telling, governed};
@@ -11,6 +12,7 @@ use crate::stages::rate_limit::matching::Governed;
 impl Telling<'_> {
     pub(super) fn limits(&mut self, cluster: &Cluster, leads_on: bool) -> Result<(), Refused> {
         let at = self.worker.moment(self.worker.clock.now_ns());
+        // A subject that is missing is noticed first; of limits that are used up the one is told that takes longest.
         let mut refusals = Vec::new();
         let explanation = &mut self.explanation;
         let rule = self.rule.clone();
@@ -34,23 +36,23 @@ impl Telling<'_> {
                 policy,
             });
             if refuses {
-                refusals.push(rule.stated.refusal(look.retry_after_ns));
+                let time_ns = look.retry_after_ns.unwrap_or(u64::MAX);
+                let order = (look.has_subject, Reverse(time_ns));
+                refusals.push((order, rule.stated.refusal(look.retry_after_ns)));
             }
         });
-        self.resources(cluster, governed, &mut refusals);
-        let Some(refusal) = refusals.first() else {
+        refusals.sort_by_key(|(order, _)| *order);
+        let longest = refusals.into_iter().next().map(|(_, refusal)| refusal);
+        let Some(refusal) = self.resources(cluster, governed).or(longest) else {
             return Ok(());
         };
         self.explanation.refusal = Some((refusal.reason, refusal.http_status()));
         Err(Refused)
     }
 
-    fn resources(
-        &mut self,
-        cluster: &Cluster,
-        governed: Governed<'_>,
-        refusals: &mut Vec<Refusal>,
-    ) {
+    /// The first refusal, which comes before those of all other limits.
+    fn resources(&mut self, cluster: &Cluster, governed: Governed<'_>) -> Option<Refusal> {
+        let mut first = None;
         for (rule, look) in cluster.limits.resources.looks(governed) {
             let (policy, name) = (&rule.stated.policy, &rule.stated.name);
             let route = of_route(rule.stated.route());
@@ -73,9 +75,10 @@ impl Telling<'_> {
                 policy: Some(Arc::clone(policy)),
             });
             if look.refuses {
-                refusals.insert(0, rule.stated.refusal(None));
+                first.get_or_insert_with(|| rule.stated.refusal(None));
             }
         }
+        first
     }
 }
 

@@ -304,21 +304,25 @@ impl Limits {
             if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
                 continue;
             }
-            let key = match subject::of(&rule.limit, request, &self.hasher) {
+            let subject = subject::of(&rule.limit, request, &self.hasher);
+            let key = match subject {
                 Subject::Keyed(key) => Some(key),
                 Subject::Skipped => continue,
                 Subject::One | Subject::Refused => None,
             };
             let limiter = &limiters[rule.slot];
             let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
-            let retry_after_ns = limiter.retry_after_ns(&ask, at);
+            let has_subject = subject != Subject::Refused;
+            let retry_after_ns = limiter.retry_after_ns(&ask, at).filter(|_| has_subject);
             let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
+            let is_refused = retry_after_ns != Some(0) && !is_exempt;
             let look = Look {
                 view: limiter.view(key, at),
                 cost: ask.cost(),
+                has_subject,
                 is_exempt,
-                would_refuse: rule.stated.is_shadow && retry_after_ns != Some(0) && !is_exempt,
-                refuses: retry_after_ns != Some(0) && !is_exempt && !rule.stated.is_shadow,
+                would_refuse: is_refused && rule.stated.is_shadow,
+                refuses: is_refused && !rule.stated.is_shadow,
                 retry_after_ns,
             };
             each(rule, look);
@@ -330,6 +334,8 @@ impl Limits {
 pub(crate) struct Look {
     pub(crate) view: policy::rate_limit::View,
     pub(crate) cost: u64,
+    /// Whether nothing is missing of whom it counts the request as.
+    pub(crate) has_subject: bool,
     pub(crate) is_exempt: bool,
     pub(crate) refuses: bool,
     /// Whether it would, were it not in shadow.

@@ -302,6 +302,63 @@ async fn of_the_older_form_clients_are_told_the_more_restrictive_quota() {
 }
 
 #[tokio::test]
+async fn explaining_names_the_limit_that_refuses() {
+    let app = Upstream::with_status(200).await;
+    let needed = Limit {
+        on_missing: OnMissing::Refuse,
+        ..limit("needed", 1, vec![Subject::Header("x-app".into())])
+    };
+    let mut short = limit("short", 1, Vec::new());
+    short.reason = Reason::RatelimitFixed;
+    short.params.algorithm = Algorithm::FixedWindow {
+        rate: Rate::new(1, 60_000_000_000),
+        aligned: false,
+    };
+    let limits = vec![short, limit("long", 1, by_user()), needed];
+    let running = limited(&app, vec![rules(limits)]).await;
+    let mut client = Client::connect(running.inbound()).await;
+    let request = "GET / HTTP/1.1\r\nHost: cart\r\nX-User: a\r\nX-App: a\r\n\r\n";
+    assert_eq!(client.ask(request).await.status, 200);
+    let refused = client.ask(request).await;
+    assert!(
+        refused
+            .field("proxy-status")
+            .unwrap()
+            .contains("limit=long")
+    );
+    for (headers, refusing) in [
+        (
+            vec![("x-user", "a"), ("x-app", "a")],
+            vec!["short", "long", "needed"],
+        ),
+        (vec![("x-user", "b")], vec!["short", "needed"]),
+    ] {
+        let question = Question {
+            direction: Direction::Inbound,
+            service: cart(),
+            method: "GET".into(),
+            path: "/".into(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        };
+        let told = running.handle.explain(question).await.unwrap();
+        let refuses = |name: &&str| {
+            let limit = format!("limit shop/cart-limits/{name}:");
+            let mut steps = told.steps.iter();
+            steps.any(|step| step.refuses && step.text.starts_with(&limit))
+        };
+        let names: Vec<_> = ["short", "long", "needed"]
+            .into_iter()
+            .filter(refuses)
+            .collect();
+        let refusal = Some((Reason::RatelimitToken, 429));
+        assert_eq!((names, told.refusal), (refusing, refusal));
+    }
+}
+
+#[tokio::test]
 async fn explaining_tells_what_is_left_and_charges_nothing() {
     let app = Upstream::with_status(200).await;
     let running = limited(&app, vec![rules(vec![limit("per-user", 2, by_user())])]).await;
