@@ -67,6 +67,8 @@ async def test_nobody_waits_in_a_line_in_shadow(limited: Limited) -> None:
         gone.set()
         assert [(await call).status for call in calls] == [200] * 5
     await count(limited, "evicting", 2)
+    waits = "breakwater_shadow_waits_total"
+    await until(measured(limited.sidecar.http, waits, 6, service="test/limited"))
 
 
 async def test_places_in_shadow_come_back_too(limited: Limited) -> None:

@@ -69,7 +69,7 @@ use crate::stages::route::rule;
 use crate::stages::shadow::{self, Foreseen};
 use crate::stages::timeout::{self, BodyBounds, Traits};
 use crate::stages::{Refusal, admission, backpressure, breaker, bulkhead, deadline, route};
-use crate::tally::{Flight, Tally};
+use crate::tally::{Flight, Tally, increment};
 use crate::trace::{Key, hex};
 use crate::tunnel::Tunnel;
 use crate::upstream::{InUse, Pools};
@@ -423,6 +423,9 @@ impl Exchange {
         let admission = self.ask_limits(cluster, request, arrival)?;
         if let Some(refusal) = admission.would_refuse {
             self.record.would_refuse = Some(Box::new(refusal));
+        }
+        if admission.would_wait {
+            increment(&cluster.foretold.waits);
         }
         self.charges = admission.charges;
         let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());

@@ -73,6 +73,8 @@ struct Asks {
     shadow: SmallVec<[Ask; 4]>,
     /// A limit in shadow that refuses requests without a subject.
     would_refuse: Option<Refusal>,
+    /// Whether it would stand in the line of a limit in shadow.
+    would_wait: bool,
 }
 
 /// What became of a request that the limits admit.
@@ -82,6 +84,8 @@ pub(crate) struct Admission {
     pub(crate) charges: Option<Charges>,
     /// How a limit in shadow would have refused it.
     pub(crate) would_refuse: Option<Refusal>,
+    /// Whether one would have had it wait.
+    pub(crate) would_wait: bool,
 }
 
 impl Admission {
@@ -90,6 +94,7 @@ impl Admission {
         Self {
             charges: Charges::both(self.charges, there.charges),
             would_refuse: self.would_refuse.or(there.would_refuse),
+            would_wait: self.would_wait || there.would_wait,
         }
     }
 }
@@ -173,6 +178,7 @@ impl Limits {
                 Ok(Admission {
                     charges: self.keep(worker, &asks, wait_ns > 0 || governed.way.leads_on),
                     would_refuse,
+                    would_wait: asks.would_wait,
                 })
             }
             Verdict::Refused {
@@ -241,7 +247,10 @@ impl Limits {
         };
         let admit = |limiters: &mut [Limiter]| admit(limiters, &mut asks.shadow, &arrival);
         match self.usage.change(admit) {
-            Verdict::Admitted { .. } => None,
+            Verdict::Admitted { wait_ns } => {
+                asks.would_wait = wait_ns > 0;
+                None
+            }
             Verdict::Refused {
                 ask,
                 retry_after_ns,

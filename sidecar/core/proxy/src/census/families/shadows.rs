@@ -1,5 +1,7 @@
 //! What policies in shadow would have done to calls, by service.
 
+use std::collections::BTreeMap;
+
 use super::{Family, counter, text, word};
 use crate::ServiceName;
 use crate::stages::shadow::Foretold;
@@ -36,9 +38,18 @@ pub(super) fn retries(worker: &Worker) -> Family {
     per_service("breakwater_shadow_retries_total", retries, worker)
 }
 
+/// Of calls, and of requests in front of limits of our own services, at all of their ports.
 pub(super) fn waits(worker: &Worker) -> Family {
-    let waits = |foretold: &Foretold| foretold.waits.get();
-    per_service("breakwater_shadow_waits_total", waits, worker)
+    let mut waits: BTreeMap<_, u64> = BTreeMap::new();
+    for cluster in worker.live.borrow().all() {
+        let service = text(&cluster.config.service);
+        *waits.entry(service).or_default() += cluster.foretold.waits.get();
+    }
+    let mut family = counter("breakwater_shadow_waits_total", &["service"]);
+    for (service, count) in waits.into_iter().filter(|(_, count)| *count > 0) {
+        family.push([service], count as f64);
+    }
+    family
 }
 
 pub(super) fn hedges(worker: &Worker) -> Family {
