@@ -11,7 +11,7 @@ from controlplane.cli.client import AdminClient
 from controlplane.cli.output import Format, Listing, show
 
 app = typer.Typer(help="What sidecars run right now.", no_args_is_help=True)
-_COLUMNS = ("SERVICE", "ENDPOINT", "ADDRESS", "STATE", "WHY", "RETURNS", "PROBES", "SIDECAR")
+_COLUMNS = ("SERVICE", "ENDPOINT", "ADDRESS", "GROUP", "STATE", "WHY", "RETURNS", "PROBES", "SIDECAR")
 
 
 @app.callback()
@@ -78,6 +78,7 @@ def _row(sidecar: str, endpoint: dict[str, Any]) -> list[str]:
         figures.service(endpoint["service"]),
         endpoint["instance"],
         endpoint["address"],
+        endpoint["group"] or "-",
         endpoint_figures.state(endpoint),
         endpoint_figures.cause(endpoint) or "-",
         figures.age(endpoint_figures.returns_in(endpoint)),

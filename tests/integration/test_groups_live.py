@@ -75,6 +75,10 @@ async def test_an_empty_group_spills_into_the_next_and_is_told(caller: Caller) -
         ]:
             labels = {"service": "test/spilling", "group": group, "state": state}
             assert page.total("breakwater_group_endpoints", **labels) == count
+        answer = await caller.fleet.ask("ListCalledEndpoints", {"service": named("test/spilling")})
+        listed = [one["endpoint"] for one in answer["endpoints"]]
+        found = {int(one["address"].rpartition(":")[2]): one["group"] for one in listed}
+        assert found == {critical.port: "critical", bulk.port: "bulk"}
 
 
 async def test_later_groups_never_spill_into_earlier_ones(caller: Caller) -> None:

@@ -161,6 +161,7 @@ pub(crate) fn endpoint(status: &report::EndpointStatus) -> mesh::EndpointStatus 
         latency: duration(status.latency),
         idle_connections: status.idle_connections,
         weight: status.weight,
+        group: status.group.as_deref().unwrap_or_default().to_owned(),
         outlier: status.outlier.map_or("", Cause::as_str).to_owned(),
         returns_in: status.returns_in.and_then(duration),
         share: f64::from(status.share.millionths()) / 10_000.0,

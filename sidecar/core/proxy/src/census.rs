@@ -135,6 +135,12 @@ fn resource(cluster: &Cluster, rule: &resource::Rule) -> LimitStatus {
     }
 }
 
+/// The name of the instance group at this place.
+fn group_name(cluster: &Cluster, place: Option<usize>) -> Option<Box<str>> {
+    let groups = &cluster.config.groups.as_ref()?.params.groups;
+    Some(groups.get(place?)?.name.clone())
+}
+
 /// Every endpoint that the workload calls, sorted by service and instance.
 pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
     let now_ns = worker.clock.now_ns();
@@ -152,6 +158,7 @@ pub(crate) fn endpoints(worker: &Worker) -> Vec<EndpointStatus> {
                     latency: Duration::from_nanos(endpoint.load.latency_ns(now_ns)),
                     idle_connections: endpoint.pools.idle() as u32,
                     weight: endpoint.weight,
+                    group: group_name(cluster, endpoint.group),
                     outlier: endpoint.record.cause(now_ns).filter(|_| !ready),
                     returns_in: endpoint.record.ejected(now_ns).map(left),
                     share: endpoint.record.share(now_ns),

@@ -153,6 +153,8 @@ pub struct EndpointStatus {
     pub idle_connections: u32,
     /// Its share of the calls beside the others', in the smallest numbers that say the same.
     pub weight: u32,
+    /// The instance group that it belongs to.
+    pub group: Option<Box<str>>,
     /// Why it is set aside as an outlier.
     pub outlier: Option<Cause>,
     /// Time until an outlier returns.

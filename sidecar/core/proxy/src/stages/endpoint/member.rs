@@ -26,7 +26,7 @@ pub(crate) struct Endpoint {
     pub(super) is_near: bool,
     /// Its share of the calls, in the smallest numbers that say the same.
     pub(crate) weight: u32,
-    pub(super) group: Option<usize>,
+    pub(crate) group: Option<usize>,
     pub(crate) load: Load,
     /// When it joined others that were called already.
     pub(super) joined_ns: Option<u64>,
