@@ -425,7 +425,7 @@ impl Worker {
         };
         let record = Record::of_malformed(self, direction, &refusal);
         record.close(self, record.started_ns);
-        rescue::answer(&refusal, Taste::Problem, &self.chance)
+        rescue::answer(&refusal, Taste::Problem, record.trace.id, &self.chance)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Exchange, peer};
 use crate::across::Hop;
 use crate::report::Direction;
 use crate::request::{Edit, Request, Response};
-use crate::stages::rescue::{self, Answer};
+use crate::stages::rescue::{self, Answer, Taste};
 use crate::stages::retry::EXHAUSTED;
 use crate::stages::{Refusal, backpressure, deadline, fallback, fault, header_edits, route};
 use crate::trace::hex;
@@ -163,6 +163,12 @@ impl Exchange {
         self.mark(answer.status, &mut answer);
         self.mark_fault(&mut answer);
         answer
+    }
+
+    /// What a gRPC call is told whose answer had begun, and that is out of time.
+    pub(crate) fn cut_by(&self, reason: Reason) -> Answer {
+        let (refusal, trace) = (self.refusal_of(reason), self.record.trace.id);
+        rescue::answer(&refusal, Taste::Grpc, trace, &self.worker.chance)
     }
 
     /// Gives back what the exchange holds, and notes the refusal as what became of it.

@@ -96,7 +96,7 @@ impl Exchange {
         let is_grpc = self.traits.is_grpc;
         let block = self.fallback_of(refusal);
         let Some(answer) = block.and_then(|block| fallback::answer(block, refusal, is_grpc)) else {
-            return rescue::answer(told, Taste::of(request), chance);
+            return rescue::answer(told, Taste::of(request), self.record.trace.id, chance);
         };
         increment(&self.record.flight.tally().answered_instead);
         self.record.fallback = Some("response".into());

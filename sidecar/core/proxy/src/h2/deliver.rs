@@ -16,8 +16,6 @@ use super::upload::ClientLeft;
 use super::view::{Draft, ResponseView, clean_trailers, field};
 use super::{STALL_NS, answer};
 use crate::exchange::{End, Exchange};
-use crate::stages::Refusal;
-use crate::stages::rescue::{self, Taste};
 use crate::stages::timeout::BodyBounds;
 
 /// An answer on its way to the client.
@@ -170,8 +168,7 @@ impl Delivery {
         if self.relay.is_blocked || !self.forward.is_grpc {
             return self.to.send_reset(Code::CANCEL);
         }
-        let worker = &self.forward.client.presence.session.worker;
-        let answer = rescue::answer(&Refusal::new(reason), Taste::Grpc, &worker.chance);
+        let answer = self.forward.exchange.cut_by(reason);
         // A client that left needs no status.
         let _ = self.to.send_trailers(answer::trailers(&answer));
     }

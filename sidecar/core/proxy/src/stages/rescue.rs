@@ -48,8 +48,8 @@ impl Taste {
     }
 }
 
-/// The answer to a request that was refused.
-pub(crate) fn answer(refusal: &Refusal, taste: Taste, chance: &Chance) -> Answer {
+/// The answer to a request of this trace that was refused.
+pub(crate) fn answer(refusal: &Refusal, taste: Taste, trace: u128, chance: &Chance) -> Answer {
     let mut fields = vec![(Known::ProxyStatus.as_str().into(), proxy_status(refusal))];
     if taste == Taste::Grpc {
         return grpc(refusal, fields, chance);
@@ -59,7 +59,9 @@ pub(crate) fn answer(refusal: &Refusal, taste: Taste, chance: &Chance) -> Answer
         fields.push((Known::RetryAfter.as_str().into(), seconds.to_string()));
     }
     let (kind, body) = match taste {
-        Taste::Problem if refusal.has_problem => ("application/problem+json", problem(refusal)),
+        Taste::Problem if refusal.has_problem => {
+            ("application/problem+json", problem(refusal, trace))
+        }
         _ => (
             "text/plain; charset=utf-8",
             format!("{}\n", summary(refusal)),
@@ -128,7 +130,7 @@ fn summary(refusal: &Refusal) -> String {
 }
 
 /// RFC 9457. Names of policies and limits are words, so nothing in it needs an escape.
-fn problem(refusal: &Refusal) -> String {
+fn problem(refusal: &Refusal, trace: u128) -> String {
     let kind = match refusal.http_status() {
         429 => "https://iana.org/assignments/http-problem-types#quota-exceeded",
         _ if refusal.grpc_code() == Code::Unavailable => {
@@ -139,7 +141,7 @@ fn problem(refusal: &Refusal) -> String {
     let (status, title) = (refusal.http_status(), phrase(refusal.http_status()));
     let (reason, detail) = (refusal.reason.as_str(), summary(refusal));
     let mut body = format!(
-        r#"{{"type":"{kind}","title":"{title}","status":{status},"detail":"{detail}","reason":"{reason}""#
+        r#"{{"type":"{kind}","title":"{title}","status":{status},"detail":"{detail}","instance":"trace:{trace:032x}","reason":"{reason}""#
     );
     if let (Some(policy), Some(limit)) = (&refusal.policy, &refusal.limit) {
         let _ = write!(body, r#","violated-policies":["{policy}/{limit}"]"#);

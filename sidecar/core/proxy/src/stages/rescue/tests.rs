@@ -20,7 +20,7 @@ fn open() -> Refusal {
 }
 
 fn answer_to(refusal: &Refusal, taste: Taste) -> Answer {
-    answer(refusal, taste, &Chance::from_seed(1))
+    answer(refusal, taste, 0xabc, &Chance::from_seed(1))
 }
 
 fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
@@ -43,7 +43,7 @@ fn a_problem_names_reason_and_policy_as_the_header_does() {
         answer.body,
         "{\"type\":\"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity\",\
          \"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"breaker.open policy=shop/cart\",\
-         \"reason\":\"breaker.open\"}"
+         \"instance\":\"trace:00000000000000000000000000000abc\",\"reason\":\"breaker.open\"}"
     );
 }
 
