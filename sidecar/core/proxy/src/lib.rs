@@ -60,6 +60,7 @@ pub use gauges::Gauges;
 pub use handle::{
     Addresses, Demand, Ended, Force, ForceError, Handle, Outlets, Supply, Wanted, start,
 };
+pub use http1::canonical_path;
 pub use name::{PolicyRef, ServiceName};
 pub use settings::{
     Bounds, InboundListener, LogSink, ProbedPath, Settings, StartError, UpstreamListener,

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use kinds::Kind;
+use proxy::canonical_path;
 use proxy::config::{
     Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch,
     RequestMatch, Subject,
@@ -128,10 +129,15 @@ pub(super) fn request_match(wire: mesh::RequestMatch) -> Result<RequestMatch, Fa
 
 fn path(wire: mesh::PathMatch) -> Result<PathMatch, Fault> {
     match (wire.exact.is_empty(), wire.prefix.is_empty()) {
-        (false, true) => Ok(PathMatch::Exact(wire.exact.into())),
-        (true, false) => Ok(PathMatch::Prefix(wire.prefix.into())),
+        (false, true) => Ok(PathMatch::Exact(canonical(&wire.exact))),
+        (true, false) => Ok(PathMatch::Prefix(canonical(&wire.prefix))),
         _ => Err(Fault::new("", "expected one of exact and prefix")),
     }
+}
+
+/// A path in the form that those of requests are brought into.
+fn canonical(path: &str) -> Box<str> {
+    String::from_utf8_lossy(&canonical_path(path.as_bytes())).into()
 }
 
 pub(super) fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use policy::route::{Field, Matcher, Path, Rule, Text};
+use proxy::canonical_path;
 use proxy::config::{
     HeaderEdits, InboundRoutes, RouteBackend, RouteMirror, RouteRule, RouteSettings,
 };
@@ -142,12 +143,17 @@ fn request(wire: mesh::HttpRouteMatch) -> Result<Matcher, Fault> {
 
 fn path(wire: mesh::HttpPathMatch) -> Result<Path, Fault> {
     Ok(match enumeration("type", wire.r#type)? {
-        mesh::PathMatchType::Exact => Path::Whole(exact(wire.value)),
+        mesh::PathMatchType::Exact => Path::Whole(Text::Exact(canonical(&wire.value))),
         mesh::PathMatchType::PathPrefix | mesh::PathMatchType::Unspecified => {
-            Path::Prefix(wire.value.into_bytes().into())
+            Path::Prefix(canonical(&wire.value))
         }
         mesh::PathMatchType::RegularExpression => Path::Whole(expression("value", &wire.value)?),
     })
+}
+
+/// A path in the form that those of requests are brought into.
+fn canonical(path: &str) -> Box<[u8]> {
+    canonical_path(path.as_bytes()).into()
 }
 
 fn header(wire: mesh::RouteHeaderMatch) -> Result<Field, Fault> {

@@ -25,12 +25,16 @@ impl Text {
     /// # Errors
     /// It is no expression, or one that takes too much memory.
     pub fn expression(source: &str) -> Result<Self, regex::Error> {
-        RegexBuilder::new(&format!("^(?:{source})$"))
-            .unicode(false)
-            .size_limit(EXPRESSION_BYTES)
-            .dfa_size_limit(EXPRESSION_BYTES)
-            .build()
-            .map(Self::Expression)
+        let build = |text: &str| {
+            RegexBuilder::new(text)
+                .unicode(false)
+                .size_limit(EXPRESSION_BYTES)
+                .dfa_size_limit(EXPRESSION_BYTES)
+                .build()
+        };
+        // What is none by itself, such as `a)|(?:b`, would get out of the group that it is put in.
+        build(source)?;
+        build(&format!("^(?:{source})$")).map(Self::Expression)
     }
 
     fn length(&self) -> usize {

@@ -114,6 +114,11 @@ fn an_expression_that_takes_too_much_is_refused() {
 }
 
 #[test]
+fn what_would_get_out_of_the_whole_text_is_no_expression() {
+    assert!(Text::expression("/a)|(?:/b").is_err());
+}
+
+#[test]
 fn everything_in_a_match_has_to_hold() {
     let matcher = Matcher {
         method: Some(b"GET".as_slice().into()),

@@ -3,7 +3,7 @@
 use policy::rate_limit::Algorithm;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{Percent, Reason};
-use proxy::config::{Follows, LimitRules, Subject};
+use proxy::config::{Follows, LimitRules, PathMatch, Subject};
 
 use super::*;
 
@@ -155,4 +155,26 @@ fn a_figure_follows_one_target() {
         ..Default::default()
     });
     assert_eq!(queue, (Follows::Queue, 500_000));
+}
+
+#[test]
+fn a_path_is_compared_in_the_form_of_those_that_come() {
+    let of = |exact: &str, prefix: &str| mesh::RequestMatch {
+        path: Some(mesh::PathMatch {
+            exact: exact.into(),
+            prefix: prefix.into(),
+        }),
+        ..Default::default()
+    };
+    let rules = rules_of(mesh::Limit {
+        concurrency: 7,
+        r#match: vec![of("/%7Ecaf%c3%a9", ""), of("", "/a/../%63art")],
+        ..bare()
+    });
+    let paths = rules.limits[0].matches.iter().map(|one| one.path.clone());
+    let expected = [
+        PathMatch::Exact("/~caf%C3%A9".into()),
+        PathMatch::Prefix("/cart".into()),
+    ];
+    assert_eq!(paths.flatten().collect::<Vec<_>>(), expected);
 }

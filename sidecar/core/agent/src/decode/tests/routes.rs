@@ -46,6 +46,26 @@ fn changes_of_heads_are_read_with_names_in_lower_case() {
 }
 
 #[test]
+fn a_path_is_compared_in_the_form_of_those_that_come() {
+    let mut wire = rule(mesh::HeaderModifier::default());
+    let path = |kind: mesh::PathMatchType, value: &str| mesh::HttpRouteMatch {
+        path: Some(mesh::HttpPathMatch {
+            r#type: kind.into(),
+            value: value.into(),
+        }),
+        ..Default::default()
+    };
+    wire.routes[0].http_matches = vec![
+        path(mesh::PathMatchType::Exact, "/%7Ecaf%c3%a9"),
+        path(mesh::PathMatchType::PathPrefix, "/%63art"),
+    ];
+    let found = cluster(&wire);
+    let matches = found.routes[0].matches.matches.iter();
+    let told: Vec<String> = matches.map(ToString::to_string).collect();
+    assert_eq!(told, ["/~caf%C3%A9", "/cart*"]);
+}
+
+#[test]
 fn what_is_no_header_is_refused_with_its_place() {
     let broken = mesh::HeaderModifier {
         set: vec![value("x-a", "1\r\nx-b: 2")],
