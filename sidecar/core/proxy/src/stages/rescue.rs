@@ -5,6 +5,7 @@ mod details;
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use http::StatusCode;
 use http1::Known;
 use policy::grpc::Code;
 use policy::rate_limit::{pushback_ms, retry_after_seconds};
@@ -150,26 +151,17 @@ fn problem(refusal: &Refusal, trace: u128) -> String {
     body
 }
 
-/// The reason phrase of a status that the sidecar answers with.
-pub(crate) const fn phrase(status: u16) -> &'static str {
+/// The reason phrase of a status that the sidecar answers with, its own or one that a policy names.
+pub(crate) fn phrase(status: u16) -> &'static str {
+    let known = StatusCode::from_u16(status).ok();
     match status {
-        400 => "Bad Request",
-        404 => "Not Found",
-        408 => "Request Timeout",
         413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
         499 => "Client Closed Request",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        508 => "Loop Detected",
-        200 => "OK",
-        _ => "Refused",
+        _ => match known.and_then(|known| known.canonical_reason()) {
+            Some(phrase) => phrase,
+            None if status < 400 => "Answered",
+            None => "Refused",
+        },
     }
 }
 

@@ -112,6 +112,19 @@ fn what_was_given_up_answers_as_the_failure_behind_it() {
 }
 
 #[test]
+fn statuses_that_policies_name_have_their_own_phrases() {
+    let told = [201, 299, 418, 430, 500].map(phrase);
+    let expected = [
+        "Created",
+        "Answered",
+        "I'm a teapot",
+        "Refused",
+        "Internal Server Error",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn every_reason_has_a_status_with_a_phrase() {
     for &reason in Reason::ALL {
         let status = Refusal::new(reason).http_status();
