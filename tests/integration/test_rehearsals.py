@@ -7,8 +7,9 @@ from time import monotonic
 import grpc
 import pytest
 
+from tests.support import accesslog
 from tests.support.caller import Caller
-from tests.support.documents import external, external_service, fault, resilience
+from tests.support.documents import API_VERSION, external, external_service, fault, resilience
 from tests.support.framing import Message
 from tests.support.grpcapp import ECHO, call, grpc_app
 from tests.support.metrics import measured, scrape
@@ -76,6 +77,22 @@ async def test_a_delay_holds_the_request_and_the_answer_says_so(caller: Caller) 
         answer = await caller.get("delayed")
         assert monotonic() - began >= DELAY
     assert (answer.status, marks(answer), reason(answer)) == (200, 'delay;policy="test/delayed"', None)
+
+
+async def test_the_access_log_has_the_letters_of_what_was_done(caller: Caller) -> None:
+    log = {"apiVersion": API_VERSION, "kind": "Mesh", "metadata": {"name": "default"}}
+    await caller.fleet.put("all", {**log, "spec": {"telemetry": {"accessLog": {"mode": "All"}}}})
+    async with ScriptedUpstream() as upstream:
+        await rehearse(caller, "lettered", upstream.port, delay="1ms")
+        assert (await caller.get("lettered")).status == 200
+        delayed = await accesslog.line(caller.sidecar.process, dst="test/lettered", status=200)
+        await rehearse(caller, "lettered", upstream.port, delay="1ms", abort={"status": 418})
+        answer = await caller.get("lettered")
+        aborted = await accesslog.line(caller.sidecar.process, dst="test/lettered", status=418)
+    await caller.fleet.remove("all")
+    assert [one["flags"] for one in (delayed, aborted)] == ["DI", "DI,FI"]
+    assert refusal(answer).problem["instance"] == f"trace:{aborted['trace_id']}"
+    assert answer.start_line == b"HTTP/1.1 418 I'm a teapot"
 
 
 async def test_a_delay_ends_with_the_deadline(caller: Caller) -> None:

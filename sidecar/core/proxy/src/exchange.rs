@@ -56,6 +56,7 @@ use crate::gate::Permit;
 use crate::live::Cluster;
 use crate::report::Direction;
 use crate::request::Request;
+use crate::rules::Rule;
 use crate::stages::backpressure::shadow::{Shadow, enter as enter_shadow};
 use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::fault::Injected;
@@ -318,9 +319,10 @@ impl Exchange {
         let (mut route, mut has_waited) = route::find(&worker, entry, request, left_ns).await?;
         let mut tally = None;
         if rule::governs(&route) {
-            let followed = rule::follow(&worker, &route, request, left_ns).await;
+            let rule = rule::of(&route, request).cloned();
+            let followed = rule::follow(&worker, &route, rule.as_ref(), left_ns).await;
             if followed.is_err() {
-                self.enter_cluster(&route.cluster, None);
+                self.lead_nowhere(&route.cluster, rule);
             }
             let (found, counted, has_waited_more) = followed?;
             (route, has_waited) = (found, has_waited | has_waited_more);
@@ -343,6 +345,16 @@ impl Exchange {
         self.affinity = Affinity::of(&cluster.config, request, || self.class()).to(entry.only());
         self.route = Some(route);
         Ok(cluster)
+    }
+
+    /// The request goes no further than to the service that was called, though a rule may have decided.
+    fn lead_nowhere(&mut self, called: &Cluster, rule: Option<Rc<Rule>>) {
+        let (direction, service) = (called.direction, &called.config.service);
+        let accounts = &self.worker.accounts;
+        let of_rule = |rule: &Rc<Rule>| accounts.of(direction, service, Some(&rule.label));
+        let tally = rule.as_ref().map(of_rule);
+        self.record.rule = rule;
+        self.enter_cluster(called, tally.as_ref());
     }
 
     /// From now on the request is one to this service, counted there with those of its rule.
@@ -397,6 +409,7 @@ impl Exchange {
         if delay_ns > 0 {
             let until_ns = self.now_ns.saturating_add(delay_ns);
             let by_ns = self.deadline.map(|deadline| deadline.at_ns());
+            self.record.is_delayed = true;
             self.sleep_until(by_ns.map_or(until_ns, |by_ns| by_ns.min(until_ns)))
                 .await;
             if by_ns.is_some_and(|by_ns| by_ns <= self.now_ns) {
@@ -421,7 +434,9 @@ impl Exchange {
         let left_ns = self.deadline.map(|deadline| deadline.left_ns(self.now_ns));
         let arrival = (self.worker.moment(self.now_ns), left_ns);
         let admission = self.ask_limits(cluster, request, arrival)?;
-        if let Some(refusal) = admission.would_refuse {
+        if let Some(refusal) = admission.would_refuse
+            && self.record.would_refuse.is_none()
+        {
             self.record.would_refuse = Some(Box::new(refusal));
         }
         if admission.would_wait {

@@ -1,4 +1,5 @@
-//! What would happen to a request now: the stages asked in their order, none of them charged.
+//! What would happen to a request now: the stages asked in their order, none of them charged. What the configuration
+//! lacks of a service is asked for, as the request would.
 
 mod call;
 mod connections;
@@ -17,27 +18,30 @@ use policy::Reason;
 
 use crate::config::{Instead, Way};
 use crate::entrances::Entrance;
+use crate::handle::{Supply, Wanted};
 use crate::live::Cluster;
-use crate::name::PolicyRef;
+use crate::name::{PolicyRef, ServiceName};
 use crate::report::{Direction, Explanation, Question, Step};
 use crate::rules::Rule;
 use crate::stages::Refusal;
 use crate::stages::rate_limit::matching::Governed;
 use crate::worker::Worker;
 
+/// The services whose configuration a call may lack: the one that is called, and the one that its rule leads to.
+const MOST_MISSING: usize = 2;
+
 /// The stages up to the one that refuses.
-pub(crate) fn explain(worker: &Worker, question: &Question) -> Explanation {
-    let mut telling = Telling {
-        worker,
-        question,
-        rule: None,
-        entrance: None,
-        called: None,
-        explanation: Explanation::default(),
-    };
-    // Whatever refuses has told so.
-    let _ = telling.tell();
-    telling.explanation
+pub(crate) async fn explain(worker: &Worker, question: &Question) -> Explanation {
+    for _ in 0..MOST_MISSING {
+        let telling = Telling::of(worker, question);
+        let Some(wanted) = telling.missing else {
+            return telling.explanation;
+        };
+        if worker.demands.ask(&wanted, None).await == Supply::Unavailable {
+            return telling.explanation;
+        }
+    }
+    Telling::of(worker, question).explanation
 }
 
 /// An explanation in the making.
@@ -50,6 +54,8 @@ struct Telling<'a> {
     entrance: Option<Rc<Entrance>>,
     /// The service that was called, where its rule leads to another one and something is said of that way.
     called: Option<Rc<Cluster>>,
+    /// What the configuration lacks.
+    missing: Option<Wanted>,
     explanation: Explanation,
 }
 
@@ -58,7 +64,27 @@ struct Refused;
 
 type Policy = Option<Arc<PolicyRef>>;
 
-impl Telling<'_> {
+impl<'a> Telling<'a> {
+    fn begin(worker: &'a Worker, question: &'a Question) -> Self {
+        Self {
+            worker,
+            question,
+            rule: None,
+            entrance: None,
+            called: None,
+            missing: None,
+            explanation: Explanation::default(),
+        }
+    }
+
+    /// All that there is to tell.
+    fn of(worker: &'a Worker, question: &'a Question) -> Self {
+        let mut telling = Self::begin(worker, question);
+        // Whatever refuses has told so.
+        let _ = telling.tell();
+        telling
+    }
+
     fn tell(&mut self) -> Result<(), Refused> {
         let called = self.route()?;
         let cluster = self.rule(called)?;
@@ -104,13 +130,9 @@ impl Telling<'_> {
         let Some(shadow) = &cluster.foreseen else {
             return;
         };
-        let mut telling = Telling {
-            worker: self.worker,
-            question: self.question,
+        let mut telling = Self {
             rule: self.rule.clone(),
-            entrance: None,
-            called: None,
-            explanation: Explanation::default(),
+            ..Self::begin(self.worker, self.question)
         };
         // Whatever would refuse has told so.
         let _ = telling.choices(shadow);
@@ -178,9 +200,7 @@ impl Telling<'_> {
             Direction::Inbound => live.own().find(|live| live.config.service == *service),
         };
         let Some(cluster) = found else {
-            let text =
-                format!("no configuration for {service} here; it is asked for when it is called");
-            self.refuse("route", text, &Refusal::new(Reason::ConfigMissing))?;
+            self.unknown(service)?;
             return Err(Refused);
         };
         let entrances = cluster.entrances.as_ref();
@@ -193,6 +213,20 @@ impl Telling<'_> {
         }
         self.pass("route", text, None);
         Ok(Rc::clone(cluster))
+    }
+
+    /// Nothing is known here of a service; a call of it would ask, if that did not find it to be none lately.
+    fn unknown(&mut self, service: &ServiceName) -> Result<(), Refused> {
+        let wanted = Wanted::Service(service.clone());
+        let is_outbound = self.question.direction == Direction::Outbound;
+        let now_ns = self.worker.clock.now_ns();
+        if is_outbound && self.worker.demands.is_unknown(&wanted, now_ns) {
+            let text = format!("there is no service {service}");
+            return self.refuse("route", text, &Refusal::new(Reason::RouteNone));
+        }
+        self.missing = is_outbound.then_some(wanted);
+        let text = format!("no configuration for {service} here");
+        self.refuse("route", text, &Refusal::new(Reason::ConfigMissing))
     }
 }
 

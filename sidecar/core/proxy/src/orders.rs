@@ -34,7 +34,12 @@ fn obey(worker: &Rc<Worker>, order: Order) {
         Order::Routes(reply) => answer(reply, census::routes(worker)),
         Order::Endpoints(reply) => answer(reply, census::endpoints(worker)),
         Order::Decisions(count, reply) => answer(reply, worker.journal.decisions(count)),
-        Order::Explain(question, reply) => answer(reply, explain::explain(worker, &question)),
+        Order::Explain(question, reply) => {
+            let worker = Rc::clone(worker);
+            spawn_local(async move {
+                answer(reply, explain::explain(&worker, &question).await);
+            });
+        }
         Order::Force(force, reply) => answer(reply, carry_out(worker, &force)),
         Order::LiveCallers(callers, done) => {
             set_live_callers(worker, callers);

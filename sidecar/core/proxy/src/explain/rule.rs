@@ -20,7 +20,7 @@ impl Telling<'_> {
         let Some(route) = route.filter(rule::governs) else {
             return Ok(called);
         };
-        let Some(rule) = called.rules.find(route.endpoints.port(), self.question) else {
+        let Some(rule) = rule::of(&route, self.question) else {
             let text = "no rule of its routes is for such a call".to_owned();
             self.refuse("rule", text, &Refusal::new(Reason::RouteNone))?;
             return Err(Refused);
@@ -34,8 +34,13 @@ impl Telling<'_> {
                 self.pass("rule", text, Some(Arc::clone(&rule.config.route)));
                 Ok(cluster)
             }
-            Err(refusal) => {
-                self.refuse("rule", format!("{rule}, which leads nowhere"), &refusal)?;
+            Err((refusal, missing)) => {
+                let nowhere = match &missing {
+                    Some(_) => "which leads to a service that nobody tells of",
+                    None => "which leads nowhere",
+                };
+                self.missing = missing;
+                self.refuse("rule", format!("{rule}, {nowhere}"), &refusal)?;
                 Err(Refused)
             }
         }

@@ -47,6 +47,8 @@ pub(crate) struct Record {
     pub(crate) would_do: Deeds,
     /// What answered instead.
     pub(crate) fallback: Option<Box<str>>,
+    /// Whether a rehearsal held it up.
+    pub(crate) is_delayed: bool,
     pub(crate) attempts: u32,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) bytes_in: u64,
@@ -106,6 +108,7 @@ impl Record {
             would_refuse: None,
             would_do: Deeds::default(),
             fallback: None,
+            is_delayed: false,
             attempts: 0,
             upstream: None,
             bytes_in: 0,

@@ -40,6 +40,19 @@ fn by_user() -> Vec<Subject> {
     vec![Subject::Header("x-user".into())]
 }
 
+fn question(headers: &[(&str, &str)]) -> Question {
+    let headers = headers.iter();
+    Question {
+        direction: Direction::Inbound,
+        service: cart(),
+        method: "GET".into(),
+        path: "/".into(),
+        headers: headers
+            .map(|&(name, value)| (name.into(), value.into()))
+            .collect(),
+    }
+}
+
 fn get(user: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: cart\r\nX-User: {user}\r\n\r\n")
 }
@@ -106,6 +119,9 @@ async fn a_missing_subject_skips_the_limit_or_is_refused_as_told() {
             ..limit("per-user", 1, by_user())
         };
         let running = limited(&app, vec![rules(vec![limit])]).await;
+        let told = running.handle.explain(question(&[])).await.unwrap();
+        let refusal = (expected == 429).then_some((::policy::Reason::RatelimitToken, 429));
+        assert_eq!(told.refusal, refusal);
         let mut client = Client::connect(running.inbound()).await;
         for _ in 0..2 {
             let answer = client.get("/").await;
@@ -366,15 +382,9 @@ async fn explaining_tells_what_is_left_and_charges_nothing() {
         .await
         .ask(&get("a"))
         .await;
-    let question = Question {
-        direction: Direction::Inbound,
-        service: cart(),
-        method: "GET".into(),
-        path: "/".into(),
-        headers: vec![("x-user".into(), "a".into())],
-    };
     for _ in 0..2 {
-        let told = running.handle.explain(question.clone()).await.unwrap();
+        let question = question(&[("x-user", "a")]);
+        let told = running.handle.explain(question).await.unwrap();
         let step = told
             .steps
             .iter()

@@ -20,18 +20,21 @@ pub(crate) fn governs(called: &Route) -> bool {
     !called.cluster.rules.is_empty_at(called.endpoints.port())
 }
 
+/// The rule that a call falls under.
+pub(crate) fn of<'a>(called: &'a Route, request: &dyn Request) -> Option<&'a Rc<Rule>> {
+    let rules = &called.cluster.rules;
+    rules.find(called.endpoints.port(), request)
+}
+
 /// Where a call goes by the rule that it falls under, whose turn it takes, and what is counted of such calls. Tells
 /// whether that took a wait.
 pub(crate) async fn follow(
     worker: &Rc<Worker>,
     called: &Route,
-    request: &dyn Request,
+    rule: Option<&Rc<Rule>>,
     left_ns: Option<u64>,
 ) -> Result<(Route, Rc<Tally>, bool), Refusal> {
-    let rules = &called.cluster.rules;
-    let rule = rules
-        .find(called.endpoints.port(), request)
-        .ok_or(Refusal::new(Reason::RouteNone))?;
+    let rule = rule.ok_or(Refusal::new(Reason::RouteNone))?;
     let place = rule.next().ok_or_else(|| nowhere(rule))?;
     let look = || look(worker, called, rule, place);
     let (route, has_waited) = reach(worker, left_ns, look, || nowhere(rule)).await?;
@@ -45,17 +48,17 @@ pub(crate) async fn follow(
     Ok((route, tally, has_waited))
 }
 
-/// Where the next call under a rule goes; nothing takes its turn.
+/// Where the next call under a rule goes, or how it is refused, and what that lacks; nothing takes its turn.
 pub(crate) fn foretell(
     worker: &Worker,
     called: &Route,
     rule: &Rule,
-) -> Result<Rc<Cluster>, Refusal> {
-    let place = rule.peek().ok_or_else(|| nowhere(rule))?;
+) -> Result<Rc<Cluster>, (Refusal, Option<Wanted>)> {
+    let place = rule.peek().ok_or_else(|| (nowhere(rule), None))?;
     match look(worker, called, rule, place) {
         Found::Here(route) => Ok(route.cluster),
-        Found::Missing(_) => Err(Refusal::new(Reason::ConfigMissing)),
-        Found::Nowhere => Err(nowhere(rule)),
+        Found::Missing(wanted) => Err((Refusal::new(Reason::ConfigMissing), Some(wanted))),
+        Found::Nowhere => Err((nowhere(rule), None)),
     }
 }
 
