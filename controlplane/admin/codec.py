@@ -148,6 +148,7 @@ def _encode_ruled(ruled: Ruled) -> admin_pb2.EffectiveBackend:
         values=[row.value for row in ruled.rows],
         shadow_origins=[encode_origin(row.origin) for row in ruled.shadow],
         shadow_values=[row.value for row in ruled.shadow],
+        warnings=map(encode_problem, ruled.warnings),
     )
 
 

@@ -67,8 +67,9 @@ class Ruled:
 
     rule: RouteRule
     backend: RouteBackend
-    rows: tuple[Row, ...]
-    shadow: tuple[Row, ...]
+    rows: tuple[Row, ...] = ()
+    shadow: tuple[Row, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +130,15 @@ def _bare(service: ServiceName) -> Inbound:
 
 def _ruled(rule: RouteRule, backend: RouteBackend, caller: CallerMatch, schema: Schema) -> Ruled:
     if not backend.variants:
-        return Ruled(rule=rule, backend=backend, rows=(), shadow=())
+        return Ruled(rule=rule, backend=backend)
     variant = backend.variants[variant_for(backend.variants, caller)]
-    rows, shadow = outbound_rows(variant, schema), outbound_shadow(variant, schema)
-    return Ruled(rule=rule, backend=backend, rows=rows, shadow=shadow)
+    return Ruled(
+        rule=rule,
+        backend=backend,
+        rows=outbound_rows(variant, schema),
+        shadow=outbound_shadow(variant, schema),
+        warnings=tuple(warnings(variant.resilience)),
+    )
 
 
 def variant_for(variants: Sequence[OutboundVariant], caller: CallerMatch) -> int:

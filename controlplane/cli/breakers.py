@@ -46,15 +46,23 @@ _Service = Annotated[str, typer.Argument(help="The service that is called, such 
 def breakers(
     service: Annotated[str, typer.Argument(help="Only those that guard this service.")] = "",
     *,
-    namespace: options.Namespace = options.NAMESPACE,
+    namespace: options.OneNamespace = "",
+    all_namespaces: options.AllNamespaces = False,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show breaker states of every sidecar, live."""
-    request = {"service": figures.parse_service(service, namespace)} if service else {}
+    named = figures.parse_service(service, namespace or options.NAMESPACE) if service else None
+    request = {"service": named} if named else {}
+    only = "" if service or all_namespaces else namespace
     with AdminClient(admin) as client:
-        repeat(lambda: _show(client.call("ListBreakers", request)["breakers"], output), watch=watch)
+
+        def view() -> None:
+            breakers = client.call("ListBreakers", request)["breakers"]
+            _show(figures.within(breakers, only, "breaker"), output)
+
+        repeat(view, watch=watch)
 
 
 def _add_order(name: str, state: str, explanation: str) -> None:

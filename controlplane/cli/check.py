@@ -80,7 +80,7 @@ def _installation(admin: str, *, proxy: bool) -> Iterator[Finding]:
     try:
         with AdminClient(admin) as client:
             status = client.call("GetStatus")
-            yield from _control_plane(status, admin)
+            yield from _control_plane(status, client.place)
             if proxy:
                 yield from _data_plane(client.call("ListSidecars")["sidecars"])
     except UnreachableError as error:
@@ -88,11 +88,11 @@ def _installation(admin: str, *, proxy: bool) -> Iterator[Finding]:
         yield Finding(category="control-plane", mark=FAILED, text=reason, hints=tuple(hints))
 
 
-def _control_plane(status: dict[str, Any], admin: str) -> Iterator[Finding]:
+def _control_plane(status: dict[str, Any], place: str) -> Iterator[Finding]:
     yield Finding(
         category="control-plane",
         mark=OK,
-        text=f"control plane answers at {admin}, revision r{status['revision']}",
+        text=f"control plane answers at {place}, revision r{status['revision']}",
     )
     yield _replicas(status)
     ready = status["storeReady"]

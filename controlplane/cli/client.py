@@ -44,6 +44,11 @@ class AdminClient:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def place(self) -> str:
+        """What the control plane that is asked is called: an address, or a pod."""
+        return self._access.place
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

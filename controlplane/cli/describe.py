@@ -71,6 +71,13 @@ def service(
         output,
     )
     print_lines(f"WARNING  {problem_line(one)}" for one in answer["warnings"])
+    print_lines(line for backend in answer["backends"] for line in _warnings(backend))
+
+
+def _warnings(backend: dict[str, Any]) -> Iterator[str]:
+    """What is allowed for the requests of a rule, and probably not meant."""
+    for one in backend["warnings"]:
+        yield f"WARNING  {route_figures.rule(backend)}: {problem_line(one)}"
 
 
 def _service(found: dict[str, Any]) -> Iterator[str]:
@@ -143,6 +150,7 @@ def route(
     show(Listing(kind="Field", items=[], columns=columns, rows=rows, empty="governs no service"), output)
     if accepted["message"]:
         print_lines([f"WARNING  {accepted['message']}"])
+    print_lines(dict.fromkeys(line for _, backend in own for line in _warnings(backend)))
 
 
 def _breakers(client: AdminClient, backends: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from controlplane.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _DURATION = re.compile(r"([0-9]{1,5})(h|ms|m|s)")  # GEP-2257
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -94,6 +94,17 @@ def health(value: str) -> str:
 def parse_service(text: str, namespace: str) -> dict[str, str]:
     """Return the service of `name` or `namespace/name`; a `service/` before it is dropped."""
     return parse_name(text.removeprefix("service/"), namespace)
+
+
+def within(items: Iterable[dict[str, Any]], namespace: str, *path: str) -> list[dict[str, Any]]:
+    """Return the items whose service, at `path`, is of a namespace; all where it is empty."""
+    return [one for one in items if namespace in {"", _at(one, *path, "service", "namespace")}]
+
+
+def _at(item: Mapping[str, Any], *path: str) -> Any:
+    for name in path:
+        item = item[name]
+    return item
 
 
 def parse_name(text: str, namespace: str) -> dict[str, str]:

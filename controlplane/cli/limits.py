@@ -15,15 +15,23 @@ from controlplane.cli.watch import repeat
 def limits(
     service: Annotated[str, typer.Argument(help="Only those of this service.")] = "",
     *,
-    namespace: options.Namespace = options.NAMESPACE,
+    namespace: options.OneNamespace = "",
+    all_namespaces: options.AllNamespaces = False,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show how much of each limit is used, in every sidecar."""
-    request = {"service": figures.parse_service(service, namespace)} if service else {}
+    named = figures.parse_service(service, namespace or options.NAMESPACE) if service else None
+    request = {"service": named} if named else {}
+    only = "" if service or all_namespaces else namespace
     with AdminClient(admin) as client:
-        repeat(lambda: _show(client.call("ListLimits", request)["limits"], output), watch=watch)
+
+        def view() -> None:
+            limits = client.call("ListLimits", request)["limits"]
+            _show(figures.within(limits, only, "limit"), output)
+
+        repeat(view, watch=watch)
 
 
 def _show(limits: list[dict[str, Any]], output: Format) -> None:

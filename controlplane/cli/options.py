@@ -20,6 +20,15 @@ Admin = Annotated[
     ),
 ]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of names that carry none.")]
+OneNamespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Only this namespace, which is also that of a name that carries none.",
+        show_default=False,
+    ),
+]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to show the answer.")]
 Window = Annotated[str, typer.Option("--window", help="Time that rates are taken over, such as 10s.")]

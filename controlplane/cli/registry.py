@@ -18,18 +18,17 @@ app = typer.Typer(help="Services and endpoints, as the registry knows them.", no
 @app.command("services")
 def services(
     *,
-    namespace: options.Namespace = "",
+    namespace: options.OneNamespace = "",
+    all_namespaces: options.AllNamespaces = False,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show services with their contracts, and what their instances disagree about."""
+    request = {"namespace": "" if all_namespaces else namespace}
     with AdminClient(admin) as client:
         repeat(
-            lambda: _show_services(
-                client.call("ListMeshServices", {"namespace": namespace})["services"], output
-            ),
-            watch=watch,
+            lambda: _show_services(client.call("ListMeshServices", request)["services"], output), watch=watch
         )
 
 

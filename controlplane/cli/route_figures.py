@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 def rows(backend: dict[str, Any]) -> Iterator[list[str]]:
     """Where a rule leads, and every field that holds for its requests there."""
-    route = backend["route"]
-    rule = f"{route['name']}/{backend['rule']}"
+    route, name = backend["route"], rule(backend)
     service = figures.service(backend["service"]) if backend.get("service") else "nowhere: refused"
     port = f":{backend['port']}" if backend["port"] else ""
-    yield [f"rule {rule}", f"{service}{port} weight {backend['weight']}", figures.policy(route)]
-    yield from figures.settings(backend, f"rule {rule} ", with_defaults=False)
+    yield [name, f"{service}{port} weight {backend['weight']}", figures.policy(route)]
+    yield from figures.settings(backend, f"{name} ", with_defaults=False)
+
+
+def rule(backend: dict[str, Any]) -> str:
+    """The rule that leads to a backend, as `rule ROUTE/RULE`."""
+    return f"rule {backend['route']['name']}/{backend['rule']}"
 
 
 def front_rows(front: dict[str, Any]) -> Iterator[list[str]]:

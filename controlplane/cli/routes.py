@@ -29,14 +29,16 @@ def routes(
     service: Annotated[str, typer.Argument(help="Only rules for calls of this service.")] = "",
     *,
     window: options.Window = "10s",
-    namespace: options.Namespace = "",
+    namespace: options.OneNamespace = "",
+    all_namespaces: options.AllNamespaces = False,
     output: options.Output = options.TABLE,
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show how the requests of each rule fare, as callers see them; -o wide adds matches and policies."""
     called = figures.parse_service(service, namespace or options.NAMESPACE) if service else None
     with AdminClient(admin) as client:
-        found = client.call("ListPolicies", {"namespace": namespace})["policies"]
+        only = "" if all_namespaces else namespace
+        found = client.call("ListPolicies", {"namespace": only})["policies"]
         asked = {"outbound": True, "byRoute": True, "window": f"{figures.parse_duration(window)}s"}
         traffic = client.call("ListTraffic", asked)["traffic"]
     rules = _rules(found, {(figures.service(one["service"]), one["route"]): one for one in traffic})

@@ -19,7 +19,8 @@ def stat(
         bool, typer.Option("--outbound", help="As callers see it, attempts included.")
     ] = False,
     window: options.Window = "10s",
-    namespace: options.Namespace = options.NAMESPACE,
+    namespace: options.OneNamespace = "",
+    all_namespaces: options.AllNamespaces = False,
     output: options.Output = options.TABLE,
     watch: options.Watch = False,
     admin: options.Admin = options.ADMIN,
@@ -27,9 +28,15 @@ def stat(
     """Show rate, success, latency and refusals of services."""
     request: dict[str, Any] = {"outbound": outbound, "window": f"{figures.parse_duration(window)}s"}
     if service:
-        request["service"] = figures.parse_service(service, namespace)
+        request["service"] = figures.parse_service(service, namespace or options.NAMESPACE)
+    only = "" if service or all_namespaces else namespace
     with AdminClient(admin) as client:
-        repeat(lambda: _show(client.call("ListTraffic", request)["traffic"], output, outbound), watch=watch)
+
+        def view() -> None:
+            traffic = client.call("ListTraffic", request)["traffic"]
+            _show(figures.within(traffic, only), output, outbound)
+
+        repeat(view, watch=watch)
 
 
 def _show(traffic: list[dict[str, Any]], output: Format, outbound: bool) -> None:

@@ -181,6 +181,15 @@ async def test_stat_of_a_service_without_traffic_says_so_beside_the_data(shop: S
     assert (outcome.code, outcome.out, outcome.talk) == (0, "", "no traffic in this window\n")
 
 
+@pytest.mark.parametrize("words", [("stat",), ("limits",), ("breakers",), ("registry", "services")])
+async def test_listings_are_of_one_namespace_where_that_is_said(shop: Shop, words: Sequence[str]) -> None:
+    all_of_it = await shop.rows(*words, "-n", "test")
+    assert all_of_it
+    assert len(await shop.rows(*words, "-n", "elsewhere", "-A")) == len(all_of_it)
+    outcome = await shop.breakwater(*words, "-n", "elsewhere")
+    assert (outcome.code, outcome.out) == (0, "")
+
+
 async def test_limits_tell_what_is_used(shop: Shop) -> None:
     ((name, target, sidecar, rate, burst, used, _, *counts),) = await shop.rows("limits", "test/cart")
     allowed, limited, exempt, shadow = counts
