@@ -104,6 +104,12 @@ class Code(Enum):
         "hedges after an attempt is over, which is never",
         "lower hedge.after, or raise perTry",
     )
+    CAPPED = (
+        "BW0206",
+        Level.WARNING,
+        "begins with a time beyond the longest one, which holds",
+        "say max beside base, or lower base",
+    )
     RETRIES_TOO_LONG = (
         "BW0207",
         Level.WARNING,

@@ -76,6 +76,15 @@ _PROBES: Final = ("http", "grpc", "tcp")
 _HASHED: Final = ("RingHash", "Maglev")
 _DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
+# How long the longest of times is that begin with `base`.
+_DEFAULT_MAX: Final = {
+    "retry.backoff": Duration(250_000_000),
+    "breaker.service.open": Duration(300_000_000_000),
+    "breaker.endpoint.open": Duration(300_000_000_000),
+    "outlierDetection.ejection": Duration(300_000_000_000),
+}
+# What does not grow has no longest.
+_STEADY: Final = frozenset({"Immediate", "Fixed"})
 
 
 def validate(document: Document) -> Iterator[Problem]:
@@ -102,7 +111,8 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     """What is wrong between the fields of the behaviours in `tree`, which stands at `path`."""
     yield from _validate_timeouts(document, tree, path)
     yield from _validate_waits(document, tree, path)
-    yield from _validate_ordered(document, tree, path, "retry.backoff")
+    grows = find_text(tree, "retry.strategy") not in _STEADY
+    yield from _validate_ordered(document, tree, path, "retry.backoff", grows=grows)
     yield from _validate_hedge(document, tree, path)
     for breaker in (_SERVICE_BREAKER, "breaker.endpoint"):
         yield from _validate_breaker(document, tree, path, breaker)
@@ -233,12 +243,17 @@ def _validate_hedge(document: Document, tree: Tree, path: str) -> Iterator[Probl
         yield document.problem(place, message, code=Code.HEDGE_NEVER)
 
 
-def _validate_ordered(document: Document, tree: Tree, path: str, block: str) -> Iterator[Problem]:
-    """`base` and `max`, where both are named."""
+def _validate_ordered(
+    document: Document, tree: Tree, path: str, block: str, *, grows: bool = True
+) -> Iterator[Problem]:
+    """`base` and `max`, of which one may be left at its default."""
     base, longest = find_duration(tree, f"{block}.base"), find_duration(tree, f"{block}.max")
     if base and longest and base > longest:
         message = f"expected at most max ({longest}), found {base}"
         yield document.problem(f"{path}.{block}.base", message, code=Code.BACKWARDS)
+    elif grows and base and longest is None and base > (most := _DEFAULT_MAX[block]):
+        message = f"{base} is beyond max, which is {most} unless somebody says otherwise"
+        yield document.problem(f"{path}.{block}.base", message, code=Code.CAPPED)
 
 
 def _validate_breaker(document: Document, tree: Tree, path: str, name: str) -> Iterator[Problem]:

@@ -36,6 +36,29 @@ def found(block: str) -> list[str]:
             "spec.breaker.endpoint.open.base: expected at most max (1m), found 10m",
         ),
         (
+            "breaker: {service: {open: {base: 10m}}}",
+            (
+                "warning: spec.breaker.service.open.base: 10m is beyond max, "
+                f"which is {SCHEMA.blocks['BreakerOpen'].fields['max'].default} "
+                "unless somebody says otherwise"
+            ),
+        ),
+        (
+            "retry: {backoff: {base: 1s}}",
+            (
+                "warning: spec.retry.backoff.base: 1s is beyond max, "
+                f"which is {SCHEMA.blocks['Backoff'].fields['max'].default} unless somebody says otherwise"
+            ),
+        ),
+        (
+            "outlierDetection: {ejection: {base: 1h}}",
+            (
+                "warning: spec.outlierDetection.ejection.base: 1h is beyond max, "
+                f"which is {SCHEMA.blocks['OutlierEjection'].fields['max'].default} "
+                "unless somebody says otherwise"
+            ),
+        ),
+        (
             "timeouts: {request: 1s}\n  hedge: {after: 1s}",
             "spec.hedge.after: expected less than timeouts.request (1s), found 1s",
         ),
