@@ -177,9 +177,9 @@ def bounds(field: Field, block: Block) -> str:
     unit = "s" if field.shape is Shape.DURATION else ""
     parts = ["More than zero."] if rules.positive else []
     if rules.minimum is not None and rules.maximum is not None:
-        parts.append(f"From {rules.minimum:,.0f}{unit} to {rules.maximum:,.0f}{unit}.")
+        parts.append(f"From {rules.minimum:,.15g}{unit} to {rules.maximum:,.15g}{unit}.")
     elif rules.maximum is not None:
-        parts.append(f"At most {rules.maximum:,.0f}{unit}.")
+        parts.append(f"At most {rules.maximum:,.15g}{unit}.")
     if field.repeated or field.shape is Shape.MAP:
         parts.append(f"At most {rules.max_items} entries.")
     siblings = ", ".join(f"`{name}`" for name in block.siblings(field.name))
