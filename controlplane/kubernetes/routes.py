@@ -28,7 +28,7 @@ _AFFECTED: Final = "PolicyAffected"
 # Our words for what became of a route at a parent, and those of the Gateway API.
 _REASONS: Final = {
     "Accepted": "Accepted",
-    "Conflicted": "NotAllowedByListeners",
+    "Conflicted": "Conflicted",
     "RefNotPermitted": "NotAllowedByListeners",
     "TargetNotFound": "NoMatchingParent",
 }

@@ -93,6 +93,12 @@ def twin(key: ObjectKey) -> ObjectKey | None:
     return key._replace(kind=HTTP if key.kind == GRPC else GRPC)
 
 
+def ports_of(document: Document, target: Target) -> frozenset[int]:
+    """The ports of a service whose calls a route says it governs; none: every port."""
+    ports = frozenset(parent.port for parent in parents(document) if parent.target == target)
+    return frozenset() if 0 in ports else ports
+
+
 def rule_name(rule: Tree, place: int) -> str:
     """What a rule is called: its name, or its place in the route."""
     return find_text(rule, "name") or str(place)

@@ -19,10 +19,16 @@ def parent_verdict(snapshot: Snapshot, document: Document, parent: Parent) -> tu
     refused = next(route.refusals(document, snapshot.routes.root_namespace), None)
     if refused is not None:
         return "RefNotPermitted", f"{refused.path}: {refused.message}"
-    if not snapshot.reach.find(parent.target, parent.port):
+    service = snapshot.reach.find(parent.target, parent.port)
+    if service is None:
         return "TargetNotFound", f"{parent.target} is not there, or has no such port"
-    if document not in snapshot.routes.of(parent.target):
-        return "Conflicted", f"a GRPCRoute governs {parent.target}, and hides every HTTPRoute of it"
+    ports = frozenset({parent.port} if parent.port else ())
+    left = snapshot.routes.left(document, service, ports)
+    place = f"{parent.target} at port {parent.port}" if parent.port else str(parent.target)
+    if left is None:
+        return "Conflicted", f"a GRPCRoute governs {place}, and hides every HTTPRoute of it"
+    if left and not ports:
+        return "Accepted", f"a GRPCRoute governs {place} at other ports than {', '.join(map(str, left))}"
     return "Accepted", ""
 
 

@@ -56,14 +56,33 @@ class Routes:
                     add(index, key, document)
         return Routes(root_namespace=self.root_namespace, by_parent=by_parent, by_backend=by_backend)
 
-    def of(self, target: Target) -> tuple[Document, ...]:
-        """The routes that govern a service, sorted by age.
+    def of(self, service: KnownService) -> Iterator[tuple[Document, tuple[int, ...]]]:
+        """The routes that govern calls of a service, sorted by age, each with its ports; none: every port."""
+        target = target_of(service)
+        for document in self.by_parent.get(target, ()):
+            ports = self.left(document, service, route.ports_of(document, target))
+            if ports is not None:
+                yield document, ports
 
-        Those of gRPC calls go before others: a service has routes of one kind, at whatever port (GEP-1294).
+    def left(
+        self, document: Document, service: KnownService, ports: frozenset[int]
+    ) -> tuple[int, ...] | None:
+        """Those of some ports of a service that a route governs, sorted; no ports are all, `None` is none.
+
+        A port has routes of one kind, and those of gRPC calls go before others (GEP-1294).
         """
-        found = self.by_parent.get(target, ())
-        grpc = tuple(each for each in found if each.key.kind == route.GRPC)
-        return grpc or found
+        if document.key.kind == route.GRPC:
+            return tuple(sorted(ports))
+        target = target_of(service)
+        others = (each for each in self.by_parent.get(target, ()) if each.key.kind == route.GRPC)
+        taken = [route.ports_of(each, target) for each in others]
+        if not all(taken):
+            return None
+        hidden = frozenset[int]().union(*taken)
+        wanted = ports or frozenset(port.port for port in service.ports)
+        if wanted.isdisjoint(hidden):
+            return tuple(sorted(ports))
+        return tuple(sorted(wanted - hidden)) or None
 
     def backends_of(self, names: Iterable[ServiceName]) -> set[ServiceName]:
         """The services that requests to services of these names may go to by some route."""
@@ -164,16 +183,14 @@ def _rules(
     service: KnownService, routes: Routes, schema: Schema
 ) -> Iterator[tuple[RouteRule, Document, Tree]]:
     """Which requests every rule is for, and where it is written."""
-    target = target_of(service)
-    for document in sorted(routes.of(target), key=lambda each: each.key):
-        ports = [parent.port for parent in route.parents(document) if parent.target == target]
+    for document, ports in sorted(routes.of(service), key=lambda each: each[0].key):
         spec = fill(document.spec, schema.kinds[document.key.kind].spec)
         for place, rule in enumerate(blocks(spec, "rules")):
             bare = RouteRule(
                 route=PolicyRef(key=document.key, generation=document.generation),
                 name=route.rule_name(rule, place),
                 created_at=document.created_at,
-                ports=() if 0 in ports else tuple(sorted(ports)),
+                ports=ports,
                 matches=blocks(rule, "matches"),
                 backends=(),
             )

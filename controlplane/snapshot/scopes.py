@@ -15,7 +15,7 @@ from controlplane.policy import backpressure, fault, rate_limit, route
 from controlplane.policy.target import Target
 from controlplane.snapshot.hosts import hosts_of
 from controlplane.snapshot.outbound import rehearsal
-from controlplane.snapshot.routes import bare_rules, target_of
+from controlplane.snapshot.routes import bare_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +70,7 @@ class Scopes:
 
     def of(self, called: KnownService) -> Iterator[Scoped]:
         """Every policy of a route that governs calls of a service, or of a rule of one."""
-        for document in self.routes.of(target_of(called)):
+        for document, _ in self.routes.of(called):
             rules = blocks(document.spec, "rules")
             yield from self._at(RouteScope(document.key), document, rules, called)
             for rule in rules:

@@ -10,9 +10,17 @@ import grpc
 import grpc.aio
 import pytest
 
+from tests.support import accesslog
 from tests.support.caller import Caller
 from tests.support.commandline import breakwater
-from tests.support.documents import backend, external, grpc_route, http_route, resilience
+from tests.support.documents import (
+    backend,
+    external,
+    external_service,
+    grpc_route,
+    http_route,
+    resilience,
+)
 from tests.support.fleet import named
 from tests.support.grpc_shapes import SERVICE, grpc_shapes
 from tests.support.metrics import measured
@@ -92,8 +100,11 @@ async def test_a_rule_is_found_by_the_canonical_path_and_what_came_is_sent_on(ca
     spellings = ("/checkout/7", "/%63heckout/7", "/cart/../checkout/7", "/./%2E%2E/checkout/7?a=/../b")
     async with AsyncExitStack() as stack:
         _, other = await services(caller, stack, "spelled", "checkout")
-        rule = {"matches": [prefix("/checkout")], "backendRefs": [backend("checkout", 1)]}
+        matches = [prefix("/checkout"), exact("/%7Ecaf%c3%a9")]
+        rule = {"matches": matches, "backendRefs": [backend("checkout", 1)]}
         await route(caller, "spelled-route", "spelled", rule, {})
+        assert (await caller.get("spelled", "/~caf%C3%A9")).body == b"checkout"
+        other.forget()
         for path in spellings:
             assert (await caller.get("spelled", path)).body == b"checkout", path
         assert {request.start_line.split()[1].decode() for request in other.requests} == set(spellings)
@@ -207,12 +218,63 @@ async def test_a_breaker_by_route_opens_for_its_route_alone(caller: Caller) -> N
 async def test_a_share_that_leads_nowhere_is_refused_and_the_rest_is_served(caller: Caller) -> None:
     async with AsyncExitStack() as stack:
         await services(caller, stack, "partly")
-        rule = {"backendRefs": [backend("partly", 3), backend("nobody", 1)]}
+        rule = {"matches": [prefix("/")], "backendRefs": [backend("partly", 3), backend("nobody", 1)]}
         await route(caller, "partly-route", "partly", rule)
 
         answers = [await caller.get("partly") for _ in range(8)]
         assert sorted(one.status for one in answers) == [200] * 6 + [500] * 2
         assert {reason(one) for one in answers if one.status == 500} == {"upstream.no_endpoints"}
+        told = {"service": "test/partly", "route": "test/partly-route/0", "reason": "upstream.no_endpoints"}
+        await until(measured(caller.sidecar.http, "breakwater_requests_total", 2, **told))
+        logged = await accesslog.line(caller.sidecar.process, dst="test/partly", status=500)
+        assert (logged["route"], logged["path_template"]) == ("test/partly-route/0", "/*")
+
+
+async def test_routes_of_both_kinds_stand_side_by_side_at_ports_of_their_own(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        [one] = [await stack.enter_async_context(ScriptedUpstream(saying("both")))]
+        [other] = await services(caller, stack, "both-api")
+        both = external_service("both", one.port)
+        ports = [*both["spec"]["ports"], {"name": "grpc", "port": 9090, "protocol": "GRPC"}]
+        rule = {"matches": [prefix("/api")], "backendRefs": [backend("both-api")]}
+        by_method = {"matches": [{"method": {"service": SERVICE}}]}
+        await caller.fleet.put(
+            "both",
+            {**both, "spec": {**both["spec"], "ports": ports}},
+            http_route("both-http", {**external("both"), "port": 80}, rule),
+            grpc_route("both-grpc", {**external("both"), "port": 9090}, by_method),
+        )
+
+        assert (await caller.get("both", "/api")).body == b"both-api"
+        assert reason(await caller.get("both", f"/{SERVICE}/echo")) == "route.none"
+        assert (await caller.get("both:9090", f"/{SERVICE}/echo")).body == b"both"
+        assert reason(await caller.get("both:9090", "/api")) == "route.none"
+        assert len(other.requests) == 1
+
+
+async def test_explain_tells_of_services_that_were_never_called(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        for name in ("never-called", "never-led-to"):
+            one = await stack.enter_async_context(ScriptedUpstream(saying(name)))
+            await caller.may_call(name, one.port)
+        rule = {"backendRefs": [backend("never-led-to")]}
+        await route(caller, "never-route", "never-called", rule)
+        assert await explained(caller, "never-called", "/") == (
+            "test/never-route/0, the next goes to test/never-led-to"
+        )
+
+
+async def test_describe_warns_of_tries_that_do_not_fit_into_the_time_of_a_rule(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        await services(caller, stack, "hurried")
+        await route(caller, "hurried-route", "hurried", {"timeouts": {"request": "800ms"}})
+        policy = {"timeouts": {"perTry": "300ms"}, "retry": {"attempts": 2}}
+        await caller.fleet.put("hurried-policy", resilience("hurried", external("hurried"), **policy))
+        shown = await breakwater("describe", "route", "test/hurried-route", admin=caller.fleet.plane.admin)
+    assert shown.out.splitlines()[-1] == (
+        "WARNING  rule hurried-route/0: retry.attempts: 3 attempts of 300ms need 900ms, "
+        "and timeouts.request is 800ms (BW0207)"
+    )
 
 
 async def test_calls_of_grpc_go_by_their_methods_over_http2(caller: Caller) -> None:

@@ -88,12 +88,12 @@ def fault(name: str, *targets: Target, **spec: Any) -> Document:
     return _document("FaultPolicy", name, {"targetRefs": [dict(one) for one in targets], **spec})
 
 
-def http_route(name: str, parent: Target, *rules: Mapping[str, Any], **spec: Any) -> Document:
+def http_route(name: str, parent: Mapping[str, Any], *rules: Mapping[str, Any], **spec: Any) -> Document:
     """Return an HTTPRoute of the calls of `parent`; `spec` is the rest of it."""
     return _document("HTTPRoute", name, {"parentRefs": [dict(parent)], "rules": list(rules), **spec}, GATEWAY)
 
 
-def grpc_route(name: str, parent: Target, *rules: Mapping[str, Any]) -> Document:
+def grpc_route(name: str, parent: Mapping[str, Any], *rules: Mapping[str, Any]) -> Document:
     """Return a GRPCRoute of the calls of `parent`."""
     return _document("GRPCRoute", name, {"parentRefs": [dict(parent)], "rules": list(rules)}, GATEWAY)
 

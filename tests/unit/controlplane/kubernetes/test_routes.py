@@ -18,10 +18,10 @@ GROUP = "gateway.networking.k8s.io"
 AFFECTED = "breakwater.dev/ResiliencePolicyAffected"
 
 
-def route() -> Document:
+def route(kind: str = "HTTPRoute") -> Document:
     written = {
         "apiVersion": f"{GROUP}/v1",
-        "kind": "HTTPRoute",
+        "kind": kind,
         "metadata": {"name": "api", "namespace": "shop"},
         "spec": SPEC,
     }
@@ -34,16 +34,26 @@ def acting(name: str, section: str = "", mode: str = "Enforce") -> Document:
     return policy(f"timeouts: {{request: 1s}}\nmode: {mode}", name=name, target=target)
 
 
-def affected(policies: Sequence[Document]) -> list[Condition]:
-    """The conditions that speak of policies, of a route whose parent is the cart."""
+def told(others: Sequence[Document]) -> tuple[Condition, ...]:
+    """The conditions of a route whose parent is the cart, beside other documents."""
     document = route()
     custom = Custom(
         metadata=Meta(name="api", namespace="shop", generation=document.generation),
         spec=msgspec.Raw(msgspec.json.encode(SPEC)),
     )
-    status = reconcile(snapshot([document, *policies], [service()]), custom, document, ())
+    status = reconcile(snapshot([document, *others], [service()]), custom, document, ())
     assert status is not None
-    return [each for each in status.parents[0].conditions if each.type.endswith("Affected")]
+    return status.parents[0].conditions
+
+
+def affected(policies: Sequence[Document]) -> list[Condition]:
+    """The conditions that speak of policies, of a route whose parent is the cart."""
+    return [each for each in told(policies) if each.type.endswith("Affected")]
+
+
+def test_a_route_that_another_kind_hides_is_conflicted() -> None:
+    accepted = next(each for each in told([route("GRPCRoute")]) if each.type == "Accepted")
+    assert (accepted.status, accepted.reason) == ("False", "Conflicted")
 
 
 def test_what_was_said_of_a_route_without_a_parent_of_ours_is_taken_back_and_others_words_stay() -> None:

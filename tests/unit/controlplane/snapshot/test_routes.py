@@ -1,5 +1,7 @@
 """Routes compiled into the services whose calls they govern."""
 
+from dataclasses import replace
+
 import pytest
 
 from controlplane.model.document import Document
@@ -7,6 +9,7 @@ from controlplane.model.resource import Outbound, ResourceName, ResourceType
 from controlplane.snapshot.build import Snapshot, build
 from controlplane.snapshot.status import conditions
 from mesh.v1 import resource_pb2
+from registry.model import ServicePort
 from tests.support.builders import COMPILER, body, documents, inputs, policy, service, snapshot
 
 CART, NEXT = service("shop/cart"), service("shop/next")
@@ -143,6 +146,39 @@ def test_routes_of_grpc_hide_others() -> None:
     built = snapshot([http, grpc], [CART])
     assert rules(built) == [("b", "0")]
     assert (verdict(built, http)[0], verdict(built, grpc)[0]) == ("Conflicted", "Accepted")
+
+
+@pytest.mark.parametrize(
+    ("parent", "ports", "expected"),
+    [
+        ("{kind: Service, name: cart, port: 80}", (80,), ("Accepted", "")),
+        (
+            "{kind: Service, name: cart}",
+            (80,),
+            ("Accepted", "a GRPCRoute governs Service shop/cart at other ports than 80"),
+        ),
+        (
+            "{kind: Service, name: cart, port: 9090}",
+            None,
+            (
+                "Conflicted",
+                "a GRPCRoute governs Service shop/cart at port 9090, and hides every HTTPRoute of it",
+            ),
+        ),
+    ],
+)
+def test_a_route_of_grpc_hides_others_at_its_own_ports_alone(
+    parent: str, ports: tuple[int, ...] | None, expected: tuple[str, str]
+) -> None:
+    two = replace(CART, ports=(*CART.ports, ServicePort(name="grpc", port=9090)))
+    http = route("[{}]", name="a", parent=parent)
+    grpc = route("[{}]", name="b", kind="GRPCRoute", parent="{kind: Service, name: cart, port: 9090}")
+    built = snapshot([http, grpc], [two])
+    found = body(built, ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    governed = {rule.route.key.name: rule.ports for rule in found.routes}
+    assert governed == ({"b": (9090,)} if ports is None else {"a": ports, "b": (9090,)})
+    assert verdict(built, http) == expected
 
 
 def test_a_route_of_no_service_waits_for_one() -> None:
