@@ -109,11 +109,15 @@ impl Exchange {
     /// The attempt found no place among the cluster's connections: it was not made. What the one before it failed with
     /// goes back, if there was one that brought no answer.
     pub(crate) fn withdraw(&mut self) -> Refusal {
+        self.now_ns = self.worker.clock.now_ns();
         self.current = None;
         self.tries.withdraw();
         self.record.attempts = self.tries.begun;
         if let Some(failure) = self.failure.take() {
             return failure;
+        }
+        if self.deadline.is_some_and(|by| by.at_ns() <= self.now_ns) {
+            return self.refusal_of(Reason::TimeoutRequest);
         }
         let pool = self.config().and_then(|config| config.pool.as_ref());
         Refusal::new(Reason::BulkheadConnections).by(pool.and_then(|block| block.policy.clone()))

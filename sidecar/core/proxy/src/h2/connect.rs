@@ -29,14 +29,19 @@ pub(super) async fn connect(
     worker: &Rc<Worker>,
     to: &Destination,
 ) -> Result<(SendRequest<Parcel>, Slot), NoConnection> {
-    let slot = match find_busy(worker, to) {
-        Some(slot) => slot,
-        None => match enter(worker, to).await? {
-            Entered::Joined(slot) => slot,
-            Entered::Place(place) => open(worker, to, place),
-        },
-    };
+    let slot = take_slot(worker, to).await?;
     Ok((slot.link.connected().await?, slot))
+}
+
+/// A place on a connection to `to`, which may not be there yet. Waits in line alone.
+pub(super) async fn take_slot(worker: &Rc<Worker>, to: &Destination) -> Result<Slot, NoConnection> {
+    match find_busy(worker, to) {
+        Some(slot) => Ok(slot),
+        None => match enter(worker, to).await? {
+            Entered::Joined(slot) => Ok(slot),
+            Entered::Place(place) => Ok(open(worker, to, place)),
+        },
+    }
 }
 
 /// What came of waiting for a connection.

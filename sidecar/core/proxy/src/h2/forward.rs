@@ -13,7 +13,7 @@ use http1::Known;
 
 use super::attempt::{Answered, Attempt, Unanswered};
 use super::client::{Client, Interrupt};
-use super::connect::connect;
+use super::connect::take_slot;
 use super::mirror::Copy;
 use super::parcel::Parcel;
 use super::pool::Slot;
@@ -171,11 +171,17 @@ impl Forward {
     async fn connect(&mut self, to: &Destination) -> Result<Attempt, Unanswered> {
         let worker = Rc::clone(&self.client.presence.session.worker);
         let until_ns = self.exchange.headers_by_ns();
-        let connecting = connect(&worker, to);
-        match self.client.beside(until_ns, connecting).await {
-            Ok(connected) => self.begin(connected?),
-            Err(interrupt) => Err(interrupt.into()),
-        }
+        let slot = match self.client.beside(until_ns, take_slot(&worker, to)).await {
+            Ok(slot) => slot?,
+            Err(Interrupt::OutOfTime) => return Err(Unanswered::NoPlace),
+            Err(interrupt) => return Err(interrupt.into()),
+        };
+        let connecting = slot.link.connected();
+        let send = match self.client.beside(until_ns, connecting).await {
+            Ok(send) => send?,
+            Err(interrupt) => return Err(interrupt.into()),
+        };
+        self.begin((send, slot))
     }
 
     /// Sends the request's head on a connection.

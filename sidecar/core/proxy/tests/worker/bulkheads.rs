@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proxy::config::Bulkhead;
 
-use crate::support::build::{block, bulkhead, cluster, config, pool, question, rule};
+use crate::support::build::{block, breaker, bulkhead, cluster, config, pool, question, rule};
 use crate::support::upstream::response;
 use crate::support::{Running, Upstream, until};
 
@@ -210,6 +210,44 @@ async fn who_leaves_the_queue_is_noticed_behind_a_body() {
     until(async || running_and_waiting(&running).await == (1.0, 0.0)).await;
     gate.add_permits(1);
     assert_eq!((first.answer().await.status, upstream.calls()), (200, 1));
+}
+
+#[tokio::test]
+async fn an_attempt_whose_time_ends_in_line_for_a_connection_is_no_failure() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        connection.request().await;
+        let begun =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 5\r\n\r\nhe";
+        connection.send(begun).await;
+        connection.end().await;
+    })
+    .await;
+    for (per_try, request, refused) in [
+        (
+            Some(50),
+            None,
+            (503, "bulkhead.connections policy=shop/cart"),
+        ),
+        (None, Some(200), (504, "timeout.request policy=shop/cart")),
+    ] {
+        let mut cluster = cluster(&[upstream.address]);
+        cluster.pool = block(pool(1));
+        cluster.service_breaker = block(breaker(1, Duration::from_secs(60)));
+        cluster.timeouts = block(proxy::config::Timeouts {
+            connect: Duration::from_secs(60),
+            per_try: per_try.map(Duration::from_millis),
+            request: request.map(Duration::from_millis),
+            ..Default::default()
+        });
+        let running = Running::with(config(cluster)).await;
+        let mut first = running.client().await;
+        first.send(GET).await;
+        first.head_answer().await;
+        let answer = running.client().await.get("/").await;
+        assert_eq!((answer.status, answer.details()), refused);
+        let calls = running.handle.breakers().await.unwrap()[0].counts.calls;
+        assert_eq!(calls, 0);
+    }
 }
 
 #[tokio::test]

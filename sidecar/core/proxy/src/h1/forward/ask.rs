@@ -101,12 +101,14 @@ impl Forward<'_> {
             let connecting = pin!(connect(&worker, place, to, fresh, now_ns));
             self.client.beside(until_ns, connecting).await
         };
+        let has_place = to.cluster.connections.is_none() || self.exchange.connection.is_some();
         match connected {
             Ok(connected) => {
                 let peer = connected?;
                 self.note_connected(&peer, to);
                 Ok(peer)
             }
+            Err(Interrupt::OutOfTime) if !has_place => Err(Unanswered::NoPlace),
             Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
             Err(Interrupt::ClientLeft) => Err(Unanswered::ClientLeft),
         }
