@@ -51,6 +51,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.HEDGE_TOO_LATE: block("timeouts: {request: 1s}\n  hedge: {after: 1s}"),
     Code.WAIT_TOO_LONG: block("timeouts: {request: 1s}\n  bulkhead: {queueTimeout: 2s}"),
     Code.HEDGE_NEVER: block("timeouts: {request: 3s, perTry: 1s}\n  hedge: {after: 2s}"),
+    Code.CAPPED: block("retry: {backoff: {base: 1s}}"),
     Code.RETRIES_TOO_LONG: block("timeouts: {request: 1s, perTry: 600ms}\n  retry: {attempts: 1}"),
     Code.SUBJECT_UNKNOWN: limit("requests: 1, per: 1s, by: [{}]"),
     Code.COST_TOO_HIGH: limit("requests: 1, per: 1s, cost: {fixed: 2}"),
