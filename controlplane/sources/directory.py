@@ -115,20 +115,21 @@ class DirectorySource:
 
 def _scan(directory: Path, known: _Scan) -> _Scan:
     try:
-        names = sorted(path.name for path in directory.iterdir() if _is_policy_file(path))
+        with os.scandir(directory) as entries:
+            files = sorted((entry.name, entry) for entry in entries if _is_policy_file(entry.name))
     except OSError as error:
         return _Scan(known.files, f"cannot be read: {error.strerror}")
-    return _Scan({name: signature for name in names if (signature := _sign(directory / name))})
+    return _Scan({name: signature for name, entry in files if (signature := _sign(entry))})
 
 
-def _is_policy_file(path: Path) -> bool:
-    return path.suffix in SUFFIXES and not path.name.startswith(".")
+def _is_policy_file(name: str) -> bool:
+    return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _sign(path: Path) -> _Signature | None:
+def _sign(entry: os.DirEntry[str]) -> _Signature | None:
     """The signature of a file, or `None` if it went away or is no file."""
     try:
-        status = path.stat()
+        status = entry.stat()
     except FileNotFoundError:
         return None
     except OSError:
