@@ -232,6 +232,8 @@ class Merge:
         is_gauge = family.shape.type is MetricType.GAUGE
         known = self._series.setdefault(name, {})
         for labels, point in family.points.items():
+            if not is_gauge and (old := known.get(labels)) and points.get(old) == point:
+                continue  # as most of them, and the same as one that was taken
             if (len(labels), len(point.buckets)) != size or not _is_number(point):
                 self.dropped += 1
                 continue
