@@ -150,14 +150,11 @@ impl Sources {
     /// Everything that a report says, but for when.
     async fn read(&self) -> Result<ReportRequest, Ended> {
         let stats = self.proxy.stats().await?;
-        let (breakers, limits) = (self.proxy.breakers().await?, self.proxy.limits().await?);
         let checked = self.proxy.health().await?;
         let families = self.metrics.join(stats.families);
         Ok(ReportRequest {
             instance: self.instance.clone(),
             families: families.iter().map(encode::family).collect(),
-            breakers: breakers.iter().map(encode::breaker).collect(),
-            limits: limits.iter().map(encode::limit).collect(),
             events: self.events.unconfirmed(),
             called: stats.called.iter().map(encode::service).collect(),
             resident_bytes: process::resident_bytes(),

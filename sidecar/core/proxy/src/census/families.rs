@@ -59,10 +59,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         faults::faults(worker),
         probes(worker),
         in_flight(worker),
-        limits::decisions(worker),
-        limits::keys(worker),
         limits::resources(worker),
-        limits::tokens(worker),
         lost(worker),
         malformed(worker),
         mirrors::in_flight(worker),
@@ -81,6 +78,7 @@ pub(super) fn all(worker: &Worker) -> Vec<Family> {
         budgets(worker),
         tables(worker),
     ];
+    families.extend(limits::limits(worker));
     families.sort_by_key(|family| family.name);
     families
 }

@@ -6,13 +6,32 @@ use policy::rate_limit::Limiter;
 use policy::rate_limit::strain::Resource;
 
 use super::{Family, Label, counter, gauge, text, word};
-use crate::stages::rate_limit::{Counts, Rule, Statement};
+use crate::stages::rate_limit::{Counts, Statement};
 use crate::worker::Worker;
 
-pub(super) fn decisions(worker: &Worker) -> Family {
-    let labels = &["policy", "limit", "result"];
-    let mut family = counter("breakwater_ratelimit_decisions_total", labels);
-    for (limit, counts) in counts(worker) {
+/// What became of the requests of a limit; and of one that counts tokens, the least share left to a subject, and the
+/// subjects.
+#[derive(Default)]
+struct Figures {
+    counts: Counts,
+    left: Option<(f64, usize)>,
+}
+
+impl Figures {
+    fn add_left(&mut self, (ratio, keys): (f64, usize)) {
+        let (least, all) = self.left.unwrap_or((ratio, 0));
+        self.left = Some((least.min(ratio), all.saturating_add(keys)));
+    }
+}
+
+/// Decisions, keys and tokens of every limit.
+pub(super) fn limits(worker: &Worker) -> [Family; 3] {
+    let results = &["policy", "limit", "result"];
+    let mut decisions = counter("breakwater_ratelimit_decisions_total", results);
+    let mut keys = gauge("breakwater_ratelimit_keys", &["policy", "limit"]);
+    let mut tokens = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
+    for ([policy, name], figures) in by_limit(worker) {
+        let counts = &figures.counts;
         let results = [
             ("allowed", &counts.allowed),
             ("limited", &counts.limited),
@@ -20,21 +39,41 @@ pub(super) fn decisions(worker: &Worker) -> Family {
             ("shadow", &counts.shadow),
         ];
         for (result, count) in results {
-            let [policy, name] = limit.clone();
-            family.push([policy, name, word(result)], count.get() as f64);
+            // Few limits exempt anybody, and few are in shadow.
+            if count.get() > 0 || matches!(result, "allowed" | "limited") {
+                let labels = [policy.clone(), name.clone(), word(result)];
+                decisions.push(labels, count.get() as f64);
+            }
+        }
+        if let Some((ratio, subjects)) = figures.left {
+            keys.push([policy.clone(), name.clone()], subjects as f64);
+            tokens.push([policy, name], ratio);
         }
     }
-    family
+    [decisions, keys, tokens]
 }
 
-/// What became of requests, also of those that limits of resources decided about.
-fn counts(worker: &Worker) -> BTreeMap<[Label; 2], Counts> {
-    let mut all = by_limit(worker, |rule, _| (*rule.stated.counts).clone(), Counts::add);
+/// By policy and name: a policy for several services has its limits in each of them. One look at each limit, since
+/// no request is served meanwhile.
+fn by_limit(worker: &Worker) -> BTreeMap<[Label; 2], Figures> {
+    let at = worker.moment(worker.clock.now_ns());
+    let mut all = BTreeMap::<_, Figures>::new();
+    let left = |limiter: &mut Limiter| {
+        let capacity = limiter.capacity().max(1) as f64;
+        (
+            limiter.least_remaining(at) as f64 / capacity,
+            limiter.keys(),
+        )
+    };
     for cluster in worker.live.borrow().limited() {
+        cluster.visit_limits(|rule, limiter| {
+            let figures = all.entry(label(&rule.stated)).or_default();
+            figures.counts.add(&rule.stated.counts);
+            figures.add_left(left(limiter));
+        });
         for rule in cluster.limits.resources.iter() {
-            let known = all.remove(&label(&rule.stated)).unwrap_or_default();
-            let total = known.add((*rule.stated.counts).clone());
-            all.insert(label(&rule.stated), total);
+            let figures = all.entry(label(&rule.stated)).or_default();
+            figures.counts.add(&rule.stated.counts);
         }
     }
     all
@@ -56,48 +95,4 @@ pub(super) fn resources(worker: &Worker) -> Family {
         }
     }
     family
-}
-
-pub(super) fn tokens(worker: &Worker) -> Family {
-    let at = worker.moment(worker.clock.now_ns());
-    let left = |_: &Rule, limiter: &mut Limiter| {
-        let capacity = limiter.capacity().max(1) as f64;
-        limiter.least_remaining(at) as f64 / capacity
-    };
-    let mut family = gauge("breakwater_ratelimit_tokens_ratio", &["policy", "limit"]);
-    for (limit, ratio) in by_limit(worker, left, f64::min) {
-        family.push(limit, ratio);
-    }
-    family
-}
-
-pub(super) fn keys(worker: &Worker) -> Family {
-    let keys = |_: &Rule, limiter: &mut Limiter| limiter.keys();
-    let mut family = gauge("breakwater_ratelimit_keys", &["policy", "limit"]);
-    for (limit, keys) in by_limit(worker, keys, usize::saturating_add) {
-        family.push(limit, keys as f64);
-    }
-    family
-}
-
-/// A figure of each limit, by policy and name: a policy for several services has its limits in each of them.
-fn by_limit<T>(
-    worker: &Worker,
-    figure: impl Fn(&Rule, &mut Limiter) -> T,
-    sum: impl Fn(T, T) -> T,
-) -> BTreeMap<[Label; 2], T> {
-    let mut figures = BTreeMap::new();
-    for cluster in worker.live.borrow().limited() {
-        cluster.visit_limits(|rule, limiter| {
-            let limit = label(&rule.stated);
-            let found = figure(rule, limiter);
-            let known = figures.remove(&limit);
-            let total = match known {
-                Some(known) => sum(known, found),
-                None => found,
-            };
-            figures.insert(limit, total);
-        });
-    }
-    figures
 }

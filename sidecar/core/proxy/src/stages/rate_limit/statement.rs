@@ -31,7 +31,7 @@ pub(crate) struct Statement {
 pub(super) type Key = (String, Option<String>, Arc<str>);
 
 /// What became of the requests that a limit applied to.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) allowed: Cell<u64>,
     pub(crate) limited: Cell<u64>,
@@ -112,13 +112,12 @@ impl Statement {
 }
 
 impl Counts {
-    /// Both together.
-    pub(crate) fn add(self, other: Self) -> Self {
+    /// Adds what became of others.
+    pub(crate) fn add(&self, other: &Self) {
         let sum = |one: &Cell<u64>, other: &Cell<u64>| one.set(one.get() + other.get());
         sum(&self.allowed, &other.allowed);
         sum(&self.limited, &other.limited);
         sum(&self.exempt, &other.exempt);
         sum(&self.shadow, &other.shadow);
-        self
     }
 }
