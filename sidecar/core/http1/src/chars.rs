@@ -2,14 +2,15 @@
 
 use crate::Cause;
 
-/// A table that answers `is_token` with one load.
-static TOKEN: [bool; 256] = token_table();
+/// Tables that answer `is_token` and `is_host` with one load.
+static TOKEN: [bool; 256] = alphanumeric_or(b"!#$%&'*+-.^_`|~");
+static HOST: [bool; 256] = alphanumeric_or(b"-._~");
 
-const fn token_table() -> [bool; 256] {
+const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || has(b"!#$%&'*+-.^_`|~", byte as u8);
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || has(others, byte as u8);
         byte += 1;
     }
     table
@@ -31,6 +32,11 @@ pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
+/// Whether `byte` may stand in a host that is a name.
+pub(crate) fn is_host(byte: u8) -> bool {
+    HOST[byte as usize]
+}
+
 /// Where the first `wanted` is.
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -46,24 +52,24 @@ pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
 
 /// Whether every byte is one a field value may hold: no control byte but the tab.
 ///
-/// Eight bytes at a time, the last eight again for what is left over; only a word with a control byte in it, which
-/// may be a tab, is looked at byte by byte.
+/// Sixteen bytes at a time, the last sixteen again for what is left over.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return bytes.iter().copied().all(is_text_byte);
+    let Some(last) = bytes.last_chunk() else {
+        let mut padded = [b' '; TEXT_BLOCK];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        return is_text_block(&padded);
     };
-    let (words, _) = bytes.as_chunks::<8>();
-    words.iter().chain([last]).all(is_text_word)
+    let (blocks, _) = bytes.as_chunks();
+    blocks.iter().all(is_text_block) && is_text_block(last)
 }
 
-fn is_text_word(word: &[u8; 8]) -> bool {
-    !has_control(u64::from_ne_bytes(*word)) || word.iter().copied().all(is_text_byte)
-}
+const TEXT_BLOCK: usize = 16;
 
-/// Whether a byte of `word` is below 0x20, or is 0x7f ("Bit Twiddling Hacks", Sean Eron Anderson).
-const fn has_control(word: u64) -> bool {
-    let below = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    (below | zero_bytes(word ^ (ONES * 0x7f))) != 0
+/// A fold without a way out, which compiles to a few operations on all bytes at once.
+fn is_text_block(block: &[u8; TEXT_BLOCK]) -> bool {
+    block
+        .iter()
+        .fold(true, |is_text, &byte| is_text & is_text_byte(byte))
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -108,20 +108,20 @@ known! {
 /// Families of names that are protected whole.
 const PROTECTED_PREFIXES: [&[u8]; 4] = [b"breakwater-", b"grpc-", b"x-forwarded-", b"x-envoy-"];
 const SLOTS: usize = 256;
-const EMPTY: u8 = u8::MAX;
 
 /// Open addressing by length and outer letters, built at compile time.
-static TABLE: [u8; SLOTS] = build_table();
+static TABLE: [Option<Known>; SLOTS] = build_table();
 
-const fn build_table() -> [u8; SLOTS] {
-    let mut table = [EMPTY; SLOTS];
+const fn build_table() -> [Option<Known>; SLOTS] {
+    let mut table = [None; SLOTS];
     let mut number = 0;
     while number < Known::ALL.len() {
-        let mut slot = slot(Known::ALL[number].as_str().as_bytes());
-        while table[slot] != EMPTY {
+        let known = Known::ALL[number];
+        let mut slot = slot(known.as_str().as_bytes());
+        while table[slot].is_some() {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = number as u8;
+        table[slot] = Some(known);
         number += 1;
     }
     table
@@ -150,10 +150,9 @@ impl Known {
             return None;
         }
         let mut slot = slot(name);
-        while TABLE[slot] != EMPTY {
-            let number = TABLE[slot] as usize;
-            if chars::equals(name, Self::NAMES[number].as_bytes()) {
-                return Some(Self::ALL[number]);
+        while let Some(known) = TABLE[slot] {
+            if chars::equals(name, known.as_str().as_bytes()) {
+                return Some(known);
             }
             slot = (slot + 1) % SLOTS;
         }

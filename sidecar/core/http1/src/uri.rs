@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::Cause;
+use crate::{Cause, chars};
 
 /// A host and the port it names, as they came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,9 +71,7 @@ fn is_host(host: &[u8]) -> bool {
     match host {
         [] => false,
         [b'[', address @ .., b']'] => is_ipv6(address),
-        _ => host
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')),
+        _ => host.iter().all(|&byte| chars::is_host(byte)),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{equals, find, is_text, is_text_byte};
 
-/// Every byte at every place of words of every length up to two, and what is left over.
+/// Every byte at every place of less than a block, of one, and of two with what is left over.
 #[test]
 fn text_is_what_holds_no_control_byte_anywhere() {
-    for len in 1..=24 {
+    for len in (1..=18).chain(31..=34) {
         for place in 0..len {
             for byte in 0..=255 {
                 let mut text = vec![b'a'; len];
