@@ -84,7 +84,7 @@ async fn both_attempts_of_a_hedge_are_spans() {
     let (slow, quick) = (silent().await, Upstream::with_status(200).await);
     let mut hedged = cluster(&[slow.address, quick.address]);
     hedged.hedge = block(Hedge {
-        after: policy::hedge::After::Fixed(20_000_000),
+        after: policy::hedge::After::Fixed(500_000_000),
         budget: budget(1_000),
     });
     let mut running = Running::with(traced(config(hedged))).await;
