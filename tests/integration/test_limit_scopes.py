@@ -164,7 +164,7 @@ async def test_an_adaptive_figure_falls_while_the_target_is_missed(limited: Limi
             return await limited.left(moving=75)()
 
         await until(has_fallen)
-    told = (await limited.get()).text("ratelimit-policy")
+    told = (await limited.get()).text("ratelimit-policy") or ""
     assert int(told.removeprefix('"moving";q=').partition(";")[0]) <= 75
 
 
