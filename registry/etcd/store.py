@@ -159,12 +159,12 @@ def _if_known(refusal: StoreError, *, is_repeat: bool) -> StoreError:
 
 
 def _excludes_itself(actions: Sequence[Action], checks: Sequence[Check]) -> bool:
-    """Whether the transaction, once done, fails its own checks, and so can be repeated without harm."""
+    """Whether the transaction, once done, fails its own checks for ever, and so can be repeated without harm.
+
+    A revision never comes back. An absence does: when somebody else removed what the first attempt wrote.
+    """
     checked = {check.key: check.revision for check in checks}
-    return any(
-        action.key in checked and (isinstance(action, Write) or checked[action.key] != ABSENT)
-        for action in actions
-    )
+    return any(checked.get(action.key, ABSENT) != ABSENT for action in actions)
 
 
 @asynccontextmanager

@@ -98,9 +98,14 @@ async def test_mismatch_after_a_refusal_is_a_mismatch(etcd: ScriptedEtcd) -> Non
 
 @pytest.mark.parametrize(
     ("action", "revision"),
-    [(Write(key="/b", value=b""), 5), (Remove(key="/b"), 5), (Remove(key="/a"), 0)],
+    [
+        (Write(key="/b", value=b""), 5),
+        (Remove(key="/b"), 5),
+        (Remove(key="/a"), 0),
+        (Write(key="/a", value=b""), 0),  # somebody else may have removed it meanwhile
+    ],
 )
-async def test_transaction_whose_checks_hold_afterwards_too_is_not_repeated(
+async def test_transaction_whose_checks_may_hold_afterwards_too_is_not_repeated(
     etcd: ScriptedEtcd, action: Write | Remove, revision: int
 ) -> None:
     etcd.answers["Txn"] = [SILENCE, DONE]

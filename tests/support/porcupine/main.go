@@ -18,7 +18,7 @@ import (
 )
 
 // timeout bounds the search for an order that explains the history.
-const timeout = 2 * time.Minute
+const timeout = 30 * time.Second
 
 // unknown stands for a revision that nobody has read yet.
 const unknown = -1
