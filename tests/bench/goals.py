@@ -77,7 +77,7 @@ _BESIDE = ("nothing at all", "governor")
 
 _NO_OPEN_LOOP = "this bench has no open-loop load yet"
 _NO_HTTP2 = "this bench has no HTTP/2 load yet"
-_NO_TCP = "TCP is not forwarded yet"
+_NO_TCP = "this bench has no TCP load yet"
 
 # Why each of these has no value.
 UNMEASURED: tuple[tuple[Aim, str], ...] = (
