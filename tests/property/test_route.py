@@ -4,12 +4,12 @@ from collections import Counter
 from fractions import Fraction
 from math import gcd
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.machines.route import RouteMatch, RouteRule, RouteTable, SplitTurns
+from tests.support.examples import thousands
 
-EXAMPLES = 1_000
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3)
 PATHS = SEGMENTS.map(lambda parts: "/" + "/".join(parts))
 METHODS = st.sampled_from(["GET", "PUT"])
@@ -61,7 +61,7 @@ def precedence(match: RouteMatch) -> tuple[int, ...]:
     return is_exact, length, int(match.method is not None), len(match.headers), len(match.queries)
 
 
-@settings(max_examples=EXAMPLES)
+@thousands()
 @given(st.lists(RULES, max_size=5), METHODS, PATHS, st.builds(dict, PAIRS), st.builds(dict, PAIRS))
 def test_the_rule_is_that_of_the_first_match_in_precedence(
     rules: list[RouteRule], method: str, path: str, headers: dict[str, str], queries: dict[str, str]
@@ -76,7 +76,7 @@ def test_the_rule_is_that_of_the_first_match_in_precedence(
     assert RouteTable(rules).find(method, path, headers, queries) == expected
 
 
-@settings(max_examples=EXAMPLES)
+@thousands()
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=6), st.integers(0, 40))
 def test_a_split_is_exact_over_any_turns_in_a_row_and_smooth(weights: list[int], skipped: int) -> None:
     turns = SplitTurns()
