@@ -53,9 +53,7 @@ def breakers(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show breaker states of every sidecar, live."""
-    named = figures.parse_service(service, namespace or options.NAMESPACE) if service else None
-    request = {"service": named} if named else {}
-    only = "" if service or all_namespaces else namespace
+    request, only = figures.selection(service, namespace, options.NAMESPACE, everywhere=all_namespaces)
     with AdminClient(admin) as client:
 
         def view() -> None:

@@ -96,6 +96,13 @@ def parse_service(text: str, namespace: str) -> dict[str, str]:
     return parse_name(text.removeprefix("service/"), namespace)
 
 
+def selection(service: str, namespace: str, default: str, *, everywhere: bool) -> tuple[dict[str, Any], str]:
+    """Return what to ask for, one service or all, and of all the one namespace to show; empty: every one."""
+    if service:
+        return {"service": parse_service(service, namespace or default)}, ""
+    return {}, "" if everywhere else namespace
+
+
 def within(items: Iterable[dict[str, Any]], namespace: str, *path: str) -> list[dict[str, Any]]:
     """Return the items whose service, at `path`, is of a namespace; all where it is empty."""
     return [one for one in items if namespace in {"", _at(one, *path, "service", "namespace")}]

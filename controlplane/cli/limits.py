@@ -22,9 +22,7 @@ def limits(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show how much of each limit is used, in every sidecar."""
-    named = figures.parse_service(service, namespace or options.NAMESPACE) if service else None
-    request = {"service": named} if named else {}
-    only = "" if service or all_namespaces else namespace
+    request, only = figures.selection(service, namespace, options.NAMESPACE, everywhere=all_namespaces)
     with AdminClient(admin) as client:
 
         def view() -> None:

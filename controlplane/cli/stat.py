@@ -26,10 +26,8 @@ def stat(
     admin: options.Admin = options.ADMIN,
 ) -> None:
     """Show rate, success, latency and refusals of services."""
-    request: dict[str, Any] = {"outbound": outbound, "window": f"{figures.parse_duration(window)}s"}
-    if service:
-        request["service"] = figures.parse_service(service, namespace or options.NAMESPACE)
-    only = "" if service or all_namespaces else namespace
+    asked, only = figures.selection(service, namespace, options.NAMESPACE, everywhere=all_namespaces)
+    request = {"outbound": outbound, "window": f"{figures.parse_duration(window)}s", **asked}
     with AdminClient(admin) as client:
 
         def view() -> None:
