@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 1.0
 """Time between two looks at the keyring, and at the front."""
 
-_LOOKS: Final = 8
-"""Looks of the front at us, in a row, at none of which we go on: then we stand still."""
-
 log = structlog.get_logger()
 
 
@@ -89,7 +86,7 @@ def _open(
             str(address),
             f"/{streams.name}/{streams.method}",
             f"\0{backend}",
-            (lifetimes.age, lifetimes.age_grace, lifetimes.standstill / _LOOKS),
+            (lifetimes.age, lifetimes.age_grace, lifetimes.standstill),
             connection_count(),
             (shown.certificate, shown.key) if shown else None,
         )

@@ -42,10 +42,14 @@ class Control:
 
 @asynccontextmanager
 async def front(
-    *, takes: bool = True, behind: str = "breakwater-test-nobody", connections: int = 100, look: float = 1.0
+    *,
+    takes: bool = True,
+    behind: str = "breakwater-test-nobody",
+    connections: int = 100,
+    standstill: float = 8.0,
 ) -> AsyncIterator[Control]:
     """A front with nothing behind it but who listens there; without `takes` nothing is taken by itself."""
-    fanout = Fanout("127.0.0.1:0", PATH, f"\0{behind}", (60.0, 1.0, look), connections, None)
+    fanout = Fanout("127.0.0.1:0", PATH, f"\0{behind}", (60.0, 1.0, standstill), connections, None)
     control = Control(fanout)
     if takes:
         asyncio.get_running_loop().add_reader(fanout.fileno(), control.take)
@@ -130,7 +134,7 @@ async def test_whoever_finds_no_place_waits_until_there_is_one() -> None:
 
 
 async def test_who_is_connected_is_cut_when_the_control_plane_stands_still() -> None:
-    async with front(look=0.01) as control, raw(control) as (reader, _):
+    async with front(standstill=0.08) as control, raw(control) as (reader, _):
         control.fanout.beat()
         await cut(reader)
 

@@ -24,7 +24,7 @@ use crate::relay::relay;
 use crate::settings::{Lifetimes, Settings};
 use crate::stream::Stream;
 use crate::tls::Shown;
-use crate::vigil::Vigil;
+use crate::vigil::{LOOKS, Vigil};
 
 /// What encrypts connections, and what it shows.
 pub(crate) struct Encryption {
@@ -106,7 +106,7 @@ impl Hub {
     pub(crate) async fn keep_vigil(&self) -> Infallible {
         let mut vigil = Vigil::default();
         loop {
-            sleep(self.lifetimes().look).await;
+            sleep(self.lifetimes().standstill / LOOKS).await;
             if vigil.is_over(self.inbox.beats()) {
                 self.cuts.send_replace(());
             }

@@ -25,6 +25,6 @@ pub struct Lifetimes {
     pub age: Duration,
     /// For those that were asked.
     pub age_grace: Duration,
-    /// All are cut when the control plane does not beat for eight times as long.
-    pub look: Duration,
+    /// All are cut when the control plane does not beat for as long.
+    pub standstill: Duration,
 }

@@ -4,7 +4,7 @@
 //! answers nothing else, and keep sidecars from going where they are served.
 
 /// Looks in a row without a beat after which it stands still.
-const MOST: u32 = 8;
+pub(crate) const LOOKS: u32 = 8;
 
 /// The beats that were heard.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Vigil {
             self.missed = 0;
             return false;
         }
-        self.missed = (self.missed + 1) % MOST;
+        self.missed = (self.missed + 1) % LOOKS;
         self.missed == 0
     }
 }

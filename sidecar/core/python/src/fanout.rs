@@ -40,11 +40,11 @@ impl Fanout {
         connections: u32,
         shown: Option<(Vec<u8>, Vec<u8>)>,
     ) -> PyResult<Self> {
-        let (age, age_grace, look) = lifetimes;
+        let (age, age_grace, standstill) = lifetimes;
         let lifetimes = Lifetimes {
             age: seconds(age)?,
             age_grace: seconds(age_grace)?,
-            look: seconds(look)?,
+            standstill: seconds(standstill)?,
         };
         let settings = Settings {
             address,

@@ -1,7 +1,7 @@
-use super::{MOST, Vigil};
+use super::{LOOKS, Vigil};
 
 fn looks(vigil: &mut Vigil, beats: u64) -> Vec<bool> {
-    (0..MOST).map(|_| vigil.is_over(beats)).collect()
+    (0..LOOKS).map(|_| vigil.is_over(beats)).collect()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_loop_that_stands_still_is_given_up_after_so_many_looks_and_again() {
 #[test]
 fn one_that_goes_on_in_time_is_waited_for_anew() {
     let mut vigil = Vigil::default();
-    assert!((0..MOST).all(|_| !vigil.is_over(7)));
-    assert!((0..MOST).all(|_| !vigil.is_over(8)));
+    assert!((0..LOOKS).all(|_| !vigil.is_over(7)));
+    assert!((0..LOOKS).all(|_| !vigil.is_over(8)));
     assert!(vigil.is_over(8));
 }
