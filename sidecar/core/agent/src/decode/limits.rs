@@ -7,14 +7,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use kinds::Kind;
-use proxy::canonical_path;
 use proxy::config::{
     Exemption, HeaderMatch, Limit, LimitHeaders, LimitResponse, LimitRules, PathMatch,
     RequestMatch, Subject,
 };
 
 use super::outbound::policy_ref;
-use super::read::{Under, each, enumeration, required};
+use super::read::{Under, canonical, each, enumeration, required};
 use super::{Fault, scope};
 use crate::mesh;
 
@@ -133,11 +132,6 @@ fn path(wire: mesh::PathMatch) -> Result<PathMatch, Fault> {
         (true, false) => Ok(PathMatch::Prefix(canonical(&wire.prefix))),
         _ => Err(Fault::new("", "expected one of exact and prefix")),
     }
-}
-
-/// A path in the form that those of requests are brought into.
-fn canonical(path: &str) -> Box<str> {
-    String::from_utf8_lossy(&canonical_path(path.as_bytes())).into()
 }
 
 pub(super) fn header_match(wire: mesh::HeaderMatch) -> Result<HeaderMatch, Fault> {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use policy::Percent;
 use policy::backoff::Multiplier;
 use prost_types::{Duration, Timestamp};
+use proxy::canonical_path;
 
 use super::Fault;
 
@@ -23,6 +24,11 @@ impl<T> Under<T> for Result<T, Fault> {
             }
         })
     }
+}
+
+/// A path in the form that those of requests are brought into.
+pub(super) fn canonical(path: &str) -> Box<str> {
+    String::from_utf8_lossy(&canonical_path(path.as_bytes())).into()
 }
 
 /// Every item read, each under `field[index]`.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use policy::route::{Field, Matcher, Path, Rule, Text};
-use proxy::canonical_path;
 use proxy::config::{
     HeaderEdits, InboundRoutes, RouteBackend, RouteMirror, RouteRule, RouteSettings,
 };
 
 use super::outbound::policy_ref;
-use super::read::{Under, each, enumeration, port, positive, required};
+use super::read::{Under, canonical, each, enumeration, port, positive, required};
 use super::{Fault, service};
 use crate::mesh;
 
@@ -143,17 +142,12 @@ fn request(wire: mesh::HttpRouteMatch) -> Result<Matcher, Fault> {
 
 fn path(wire: mesh::HttpPathMatch) -> Result<Path, Fault> {
     Ok(match enumeration("type", wire.r#type)? {
-        mesh::PathMatchType::Exact => Path::Whole(Text::Exact(canonical(&wire.value))),
+        mesh::PathMatchType::Exact => Path::Whole(Text::Exact(canonical(&wire.value).into())),
         mesh::PathMatchType::PathPrefix | mesh::PathMatchType::Unspecified => {
-            Path::Prefix(canonical(&wire.value))
+            Path::Prefix(canonical(&wire.value).into())
         }
         mesh::PathMatchType::RegularExpression => Path::Whole(expression("value", &wire.value)?),
     })
-}
-
-/// A path in the form that those of requests are brought into.
-fn canonical(path: &str) -> Box<[u8]> {
-    canonical_path(path.as_bytes()).into()
 }
 
 fn header(wire: mesh::RouteHeaderMatch) -> Result<Field, Fault> {

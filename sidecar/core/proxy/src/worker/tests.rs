@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::{Start, Worker, first_panic, is_among};
 use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port, Protocol};
 use crate::journal::Journal;
-use crate::name::ServiceName;
+use crate::name::{PolicyRef, ServiceName};
 use crate::settings::{Bounds, LogSink};
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
@@ -47,6 +47,16 @@ fn listening_at(own: Vec<SocketAddr>) -> Rc<Worker> {
 
 pub(crate) fn cart() -> ServiceName {
     ServiceName::new("shop", "cart")
+}
+
+/// The route `shop/api`.
+pub(crate) fn route() -> Arc<PolicyRef> {
+    Arc::new(PolicyRef {
+        kind: "HTTPRoute".into(),
+        namespace: "shop".into(),
+        name: "api".into(),
+        generation: 0,
+    })
 }
 
 /// `shop/cart` with so many endpoints and no policy.

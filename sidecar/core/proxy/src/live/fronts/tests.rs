@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Backpressure, Inbound, RouteRule, Scope, ScopedBackpressure, Standing};
 use crate::front::{Approach, Front};
 use crate::name::{PolicyRef, ServiceName};
+use crate::worker::tests::route;
 
 fn rules(limit: u32) -> Backpressure {
     Backpressure {
@@ -21,15 +22,6 @@ fn rules(limit: u32) -> Backpressure {
         concurrency_policy: None,
         queue_policy: None,
     }
-}
-
-fn route() -> Arc<PolicyRef> {
-    Arc::new(PolicyRef {
-        kind: "HTTPRoute".into(),
-        namespace: "shop".into(),
-        name: "api".into(),
-        generation: 0,
-    })
 }
 
 /// What is said of the route, or of a rule of it.

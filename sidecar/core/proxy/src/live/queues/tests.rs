@@ -8,21 +8,11 @@ use crate::config::{
     self, Block, Bulkhead, Config, RouteBackend, RouteRule, RouteSettings, Scope, ServiceName,
 };
 use crate::gate::{Entry, Gate};
-use crate::name::PolicyRef;
 use crate::worker::Worker;
-use crate::worker::tests::{block, cart, cluster, worker};
+use crate::worker::tests::{block, cart, cluster, route, worker};
 
 fn next() -> ServiceName {
     ServiceName::new("shop", "next")
-}
-
-fn route() -> Arc<PolicyRef> {
-    Arc::new(PolicyRef {
-        kind: "HTTPRoute".into(),
-        namespace: "shop".into(),
-        name: "api".into(),
-        generation: 0,
-    })
 }
 
 fn scope(rule: Option<&str>) -> Scope {
