@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from controlplane.config import Settings
     from controlplane.credentials import Keyring
     from controlplane.discovery.fleet import Fleet
-    from controlplane.kubernetes.run import Watched
+    from controlplane.kubernetes.watched import Watched
     from controlplane.model.document import ObjectKey
     from controlplane.model.sidecar import PolicyConvergence
     from controlplane.peers.mesh import Mesh

@@ -84,7 +84,7 @@ from registry.server import RegistryService
 from registry.store import Store
 
 if TYPE_CHECKING:
-    from controlplane.kubernetes.run import Watched
+    from controlplane.kubernetes.watched import Watched
 
 Start: TypeAlias = Callable[[Coroutine[None, None, None]], None]
 """Starts what runs for as long as the program."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from controlplane.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from controlplane.discovery.carrier import Carrier
     from controlplane.discovery.stream import Stream
     from controlplane.errors import ControlPlaneError
     from controlplane.model.identity import Identity
@@ -18,29 +17,41 @@ _MOST_EARLY: Final = 16
 """Messages that a sidecar may send before it is told that it is connected."""
 
 
+class Line(Protocol):
+    """What carries a session's bytes."""
+
+    def wake(self, session: Session) -> None:
+        """There may be something to send."""
+        ...
+
+    def end(self, session: Session, error: ControlPlaneError) -> None:
+        """The stream ends, with an error that says why."""
+        ...
+
+
 class Session:
-    """The line to one sidecar; it has a `stream` once it was greeted, an `identity` if one is vouched for."""
+    """One sidecar; it has a `stream` once it was greeted, an `identity` if one is vouched for."""
 
-    __slots__ = ("_carrier", "early", "greeting", "identity", "is_awake", "number", "stream")
+    __slots__ = ("_line", "early", "greeting", "identity", "is_awake", "number", "stream")
 
-    def __init__(self, number: int, carrier: Carrier) -> None:
+    def __init__(self, number: int, line: Line) -> None:
         self.number = number
         self.stream: Stream | None = None
         self.identity: Identity | None = None
         self.is_awake = False
         self.early: asyncio.Queue[bytes] | None = asyncio.Queue(_MOST_EARLY)
         self.greeting: asyncio.Task[None] | None = None
-        self._carrier = carrier
+        self._line = line
 
     def wake(self) -> None:
         """There may be something to send."""
         if not self.is_awake:
             self.is_awake = True
-            self._carrier.wake(self)
+            self._line.wake(self)
 
     def end(self, error: ControlPlaneError) -> None:
         """The stream ends, with an error that says why."""
-        self._carrier.end(self, error)
+        self._line.end(self, error)
 
     def keep(self, message: bytes) -> bool:
         """Keeps what comes before it is known who it is from; `False` when that is known.

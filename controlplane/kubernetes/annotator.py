@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from controlplane.kubernetes.controller import Mesh
     from controlplane.kubernetes.leader import Leader
     from controlplane.kubernetes.objects import Service
-    from controlplane.kubernetes.run import Watched
+    from controlplane.kubernetes.watched import Watched
 
 PERIOD_SECONDS: Final = 1.0
 WRITES_PER_PERIOD: Final = 10

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controlplane.kubernetes.annotator import Annotator
-from controlplane.kubernetes.api import Api, reaching
+from controlplane.kubernetes.api import reaching
 from controlplane.kubernetes.cluster import gather_namespaces, gather_services
 from controlplane.kubernetes.controller import Controller, Mesh, Writer
 from controlplane.kubernetes.events import Recorder
@@ -16,36 +15,17 @@ from controlplane.kubernetes.index import Index
 from controlplane.kubernetes.leader import Leader, standing
 from controlplane.kubernetes.source import KubernetesSource
 from controlplane.kubernetes.territory import Territory
+from controlplane.kubernetes.watched import Watched
 from registry import background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from controlplane.config import Cluster
-    from controlplane.model.namespaces import Namespaces
     from controlplane.model.schema import Schema
-    from controlplane.newest import Newest
     from registry.catalog import Service
     from registry.clock import Clock
     from registry.model import ServiceName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A cluster that is watched: `source` brings its policies, `namespaces` where they may reach.
-
-    `index` has its Services, which are told what acts on them if `annotates` says so. `territory` says which
-    objects are ours to speak of.
-    """
-
-    api: Api
-    index: Index
-    territory: Territory
-    annotates: bool
-    source: KubernetesSource
-    namespaces: Newest[Namespaces | None]
-    schema: Schema
-    clock: Clock
 
 
 @asynccontextmanager
