@@ -6,8 +6,8 @@ from controlplane.admin.policies import Kept
 from controlplane.admin.views import Effective, Front, PolicyView, Ruled
 from controlplane.errors import InvalidRequestError
 from controlplane.model.document import Problem
+from controlplane.model.effective import CallerMatch, PolicyRef
 from controlplane.model.replica import Placed, Replica, Standing
-from controlplane.model.resource import CallerMatch, PolicyRef
 from controlplane.model.schema import Schema
 from controlplane.model.sidecar import SidecarState
 from controlplane.model.text import document_text

@@ -5,17 +5,9 @@ from dataclasses import dataclass
 
 from controlplane.model.codes import Code
 from controlplane.model.document import Document, Problem
+from controlplane.model.effective import CallerMatch, OutboundVariant
 from controlplane.model.replica import Placed
-from controlplane.model.resource import (
-    CallerMatch,
-    Inbound,
-    Outbound,
-    OutboundVariant,
-    Resource,
-    ResourceName,
-    ResourceType,
-    RouteScope,
-)
+from controlplane.model.resource import Inbound, Outbound, Resource, ResourceName, ResourceType, RouteScope
 from controlplane.model.route import RouteBackend, RouteRule
 from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence, SidecarState

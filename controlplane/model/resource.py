@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from controlplane.model.document import ObjectKey
+    from controlplane.model.effective import CallerMatch, FieldOrigin, OutboundVariant, PolicyRef
     from controlplane.model.route import RouteRule
     from controlplane.model.value import Tree
     from registry.model import Endpoint, ServiceName, ServicePort
@@ -37,32 +38,6 @@ class ResourceName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.type.name.lower()}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRef:
-    """The object a setting came from, at the generation that said it."""
-
-    key: ObjectKey
-    generation: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldOrigin:
-    """Where one effective field came from; `policy` is `None` for a default of the schema."""
-
-    path: str
-    policy: PolicyRef | None
-    level: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallerMatch:
-    """A caller; every member that is set must hold, so an empty one is any caller."""
-
-    namespace: str = ""
-    service: str = ""
-    service_account: str = ""
 
 
 class RouteScope(NamedTuple):
@@ -106,20 +81,6 @@ class FaultRules:
     age: tuple[bool, float, str]
     is_shadow: bool = False
     scope: RouteScope | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundVariant:
-    """Effective settings for `caller`, every default of a present block filled in; origins sorted by path.
-
-    What they would be if policies in shadow acted too is `shadow`; it only reports.
-    """
-
-    caller: CallerMatch | None
-    resilience: Tree
-    origins: tuple[FieldOrigin, ...]
-    shadow: Tree | None = None
-    shadow_origins: tuple[FieldOrigin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from controlplane.model.resource import OutboundVariant, PolicyRef
+    from controlplane.model.effective import OutboundVariant, PolicyRef
     from controlplane.model.value import Tree
     from registry.model import ServiceName
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import FaultRules, PolicyRef
+from controlplane.model.effective import PolicyRef
+from controlplane.model.resource import FaultRules
 from controlplane.model.value import find_duration
 from controlplane.policy import match, target
 from controlplane.policy.defaults import fill

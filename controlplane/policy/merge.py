@@ -15,13 +15,13 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from controlplane.model.resource import FieldOrigin
+from controlplane.model.effective import FieldOrigin
 from controlplane.model.value import Map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from controlplane.model.resource import PolicyRef
+    from controlplane.model.effective import PolicyRef
     from controlplane.model.schema import Block
     from controlplane.model.value import Tree, Value
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import PolicyRef, RateLimitRules
+from controlplane.model.effective import PolicyRef
+from controlplane.model.resource import RateLimitRules
 from controlplane.model.value import blocks, find_block, find_number, find_text
 from controlplane.policy import limits, match, target
 from controlplane.policy.defaults import fill

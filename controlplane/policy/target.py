@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.codes import Code
-from controlplane.model.resource import CallerMatch
+from controlplane.model.effective import CallerMatch
 from controlplane.model.value import blocks, find_text
 from controlplane.policy.reference_grant import Subject
 

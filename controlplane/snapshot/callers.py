@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from controlplane.model.resource import CallerMatch
+from controlplane.model.effective import CallerMatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

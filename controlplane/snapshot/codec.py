@@ -29,15 +29,12 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from controlplane.model.document import Document, ObjectKey
+    from controlplane.model.effective import CallerMatch, FieldOrigin, OutboundVariant, PolicyRef
     from controlplane.model.resource import (
         Body,
-        CallerMatch,
         FaultRules,
-        FieldOrigin,
         InboundRoutes,
         Member,
-        OutboundVariant,
-        PolicyRef,
         RateLimitRules,
         RouteBackpressure,
         RouteScope,

@@ -12,13 +12,8 @@ from controlplane.model.value import Map, find
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from controlplane.model.resource import (
-        FieldOrigin,
-        Inbound,
-        InboundBackpressure,
-        OutboundVariant,
-        RouteBackpressure,
-    )
+    from controlplane.model.effective import FieldOrigin, OutboundVariant
+    from controlplane.model.resource import Inbound, InboundBackpressure, RouteBackpressure
     from controlplane.model.schema import Block, Schema
     from controlplane.model.value import Tree
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from controlplane.model.resource import CallerMatch, Outbound, OutboundVariant, PolicyRef
+from controlplane.model.effective import CallerMatch, OutboundVariant, PolicyRef
+from controlplane.model.resource import Outbound
 from controlplane.model.value import Tree, find_block, find_text
 from controlplane.policy import fault, mesh, rate_limit, resilience, target
 from controlplane.policy.merge import Contribution, Strategy, merge, trace
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from controlplane.model.document import Document
-    from controlplane.model.resource import FaultRules, FieldOrigin, RateLimitRules
+    from controlplane.model.effective import FieldOrigin
+    from controlplane.model.resource import FaultRules, RateLimitRules
     from controlplane.model.route import RouteRule
     from controlplane.model.schema import Schema
     from controlplane.snapshot.attachments import Attached, Attachments

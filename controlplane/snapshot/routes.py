@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from controlplane.model.resource import PolicyRef
+from controlplane.model.effective import PolicyRef
 from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
 from controlplane.model.value import blocks, find_text
 from controlplane.policy import route, route_filter
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document, ObjectKey
-    from controlplane.model.resource import OutboundVariant
+    from controlplane.model.effective import OutboundVariant
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
     from controlplane.snapshot.attachments import Attachments

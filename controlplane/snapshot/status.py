@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from controlplane.model.document import Document, ObjectKey
-    from controlplane.model.resource import Body, FieldOrigin, Resource
+    from controlplane.model.effective import FieldOrigin
+    from controlplane.model.resource import Body, Resource
     from controlplane.model.sidecar import PolicyConvergence
     from controlplane.snapshot.build import Snapshot
     from controlplane.snapshot.services import KnownService

@@ -7,9 +7,10 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from controlplane.model.document import ObjectKey
+from controlplane.model.effective import PolicyRef
 from controlplane.model.event import BreakerState, Event
 from controlplane.model.health import EndpointPort, Votes
-from controlplane.model.resource import PolicyRef, ResourceName, ResourceType, Version
+from controlplane.model.resource import ResourceName, ResourceType, Version
 from controlplane.model.sidecar import (
     Attached,
     Hello,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model.document import ObjectKey
-from controlplane.model.resource import PolicyRef
+from controlplane.model.effective import PolicyRef
 from controlplane.model.schema import Block, Field, Shape
 from controlplane.policy.merge import Contribution, Strategy, merge
 from sidecar.machines import Rehearsal, standing_rehearsals

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model.document import ObjectKey
-from controlplane.model.resource import CallerMatch, FaultRules, Outbound, PolicyRef, RouteScope
+from controlplane.model.effective import CallerMatch, PolicyRef
+from controlplane.model.resource import FaultRules, Outbound, RouteScope
 from controlplane.model.route import RouteBackend, RouteRule
 from controlplane.model.value import Map, Value
 from controlplane.policy.merge import Strategy

@@ -7,15 +7,14 @@ came out.
 from collections.abc import Iterator
 from pathlib import Path
 
+from controlplane.model.effective import CallerMatch, OutboundVariant
 from controlplane.model.resource import (
     Body,
-    CallerMatch,
     Endpoints,
     HostBinding,
     Inbound,
     MeshSettings,
     Outbound,
-    OutboundVariant,
     RateLimitRules,
     Workload,
 )

@@ -4,7 +4,7 @@ from controlplane.admin.codec import encode_problem
 from controlplane.admin.history.policies import Difference, RolledBack
 from controlplane.history.ledger import Summary, outcome
 from controlplane.history.record import Change
-from controlplane.model.resource import PolicyRef
+from controlplane.model.effective import PolicyRef
 from controlplane.snapshot.codec import encode_policy_ref
 from mesh.v1 import admin_pb2
 

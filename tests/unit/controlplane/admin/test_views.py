@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.admin.views import members, variant_for, warnings
-from controlplane.model.resource import CallerMatch, OutboundVariant
+from controlplane.model.effective import CallerMatch, OutboundVariant
 from controlplane.model.sidecar import PolicyConvergence, Refusal, SidecarState
 from controlplane.model.value import Duration, Tree
 from controlplane.snapshot.status import synced

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controlplane.model.document import Document
-from controlplane.model.resource import CallerMatch, Outbound, ResourceType
+from controlplane.model.effective import CallerMatch
+from controlplane.model.resource import Outbound, ResourceType
 from controlplane.policy import fault
 from controlplane.policy.target import Level
 from controlplane.sources.reader import date

@@ -1,7 +1,7 @@
 """Merging by level, strategy and age."""
 
 from controlplane.model.document import ObjectKey
-from controlplane.model.resource import PolicyRef
+from controlplane.model.effective import PolicyRef
 from controlplane.model.value import Map, Tree
 from controlplane.policy.merge import Contribution, Merged, Strategy, merge, trace
 from tests.support.builders import SCHEMA

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from controlplane.model.resource import CallerMatch
+from controlplane.model.effective import CallerMatch
 from controlplane.model.value import find
 from controlplane.policy.rate_limit import compile_rules
 from tests.support.builders import SCHEMA, documents, policy, read

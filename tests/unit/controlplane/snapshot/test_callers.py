@@ -1,6 +1,6 @@
 """Classes of callers."""
 
-from controlplane.model.resource import CallerMatch
+from controlplane.model.effective import CallerMatch
 from controlplane.policy.target import Caller
 from controlplane.snapshot.callers import ANY, classes, covers, rank
 

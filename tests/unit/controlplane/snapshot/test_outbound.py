@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from controlplane.model.document import Document
-from controlplane.model.resource import CallerMatch, Inbound, Outbound, OutboundVariant, ResourceType
+from controlplane.model.effective import CallerMatch, OutboundVariant
+from controlplane.model.resource import Inbound, Outbound, ResourceType
 from controlplane.model.value import Duration, find
 from registry.catalog import Service
 from tests.support.builders import body, documents, mesh, policy, service, snapshot
