@@ -8,7 +8,8 @@ from controlplane.model.resource import Inbound, InboundBackpressure, RouteBackp
 from controlplane.policy import backpressure, mesh, target
 from controlplane.policy.defaults import fill
 from controlplane.policy.merge import merge, trace
-from controlplane.snapshot.outbound import by_policy, contribution, default_contribution, limits
+from controlplane.snapshot.outbound import by_policy, limits
+from controlplane.snapshot.variants import contribution, default_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

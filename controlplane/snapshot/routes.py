@@ -12,8 +12,8 @@ from controlplane.policy import route, route_filter
 from controlplane.policy.defaults import fill
 from controlplane.policy.merge import Contribution, Strategy
 from controlplane.policy.target import Level, Target
-from controlplane.snapshot import outbound
 from controlplane.snapshot.index import add, remove
+from controlplane.snapshot.variants import resilience_of, variants
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
@@ -135,15 +135,13 @@ class Reach:
     def variants(self, document: Document, rule: Tree, service: KnownService, schema: Schema) -> Variants:
         """The settings of a rule's requests to a service; none where they are those of the service itself."""
         places = (route.target_of(document, rule), route.target_of(document))
-        own = outbound.resilience_of(self.attachments.at(places))
+        own = resilience_of(self.attachments.at(places))
         timeouts = route.timeouts(rule)
-        others = outbound.resilience_of(
-            self.attachments.of(service.name, is_external=service.document is not None)
-        )
+        others = resilience_of(self.attachments.of(service.name, is_external=service.document is not None))
         said = [_said(document, timeouts)] if timeouts else []
         taken = {each.document.key for each in own}
         attached = [*own, *(each for each in others if each.document.key not in taken)]
-        found = outbound.variants(attached, self.attachments, self.inputs.mesh, schema, said)
+        found = variants(attached, self.attachments, self.inputs.mesh, schema, said)
         has_own_breaker = any(find_text(each.resilience, _BREAKER_KEY) == "Route" for each in found)
         return found if own or said or has_own_breaker else ()
 

@@ -14,7 +14,6 @@ from controlplane.model.value import blocks, find_text
 from controlplane.policy import backpressure, fault, rate_limit, route
 from controlplane.policy.target import Target
 from controlplane.snapshot.hosts import hosts_of
-from controlplane.snapshot.outbound import rehearsal
 from controlplane.snapshot.routes import bare_rules
 
 if TYPE_CHECKING:
@@ -142,3 +141,8 @@ class Scopes:
                     ports=tuple(sorted(port.port for port in called.ports)),
                     rules=bare_rules(called, self.routes, self.schema),
                 )
+
+
+def rehearsal(attached: Attached, schema: Schema) -> FaultRules | None:
+    """What a FaultPolicy has done to those that it governs; `None` where it never acts."""
+    return fault.compile_rules(attached.document, attached.callers, schema, attached.specificity)
