@@ -45,14 +45,17 @@ class Problem:
 
 
 class ObjectKey(NamedTuple):
-    """Names one object; `namespace` is empty for a kind without one. Sorts by kind, namespace, name."""
+    """Names one object; `namespace` is empty for a kind without one. Sorts by kind, namespace, name.
+
+    Of a document without a name that can be read `name` is empty.
+    """
 
     kind: str
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.qualified_name}"
+        return f"{self.kind} {self.qualified_name}" if self.name else self.kind
 
     @property
     def qualified_name(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.model.document import Problem
 from controlplane.sources.nodes import MAX_BYTES
-from controlplane.sources.reader import Parsed, date, parse
+from controlplane.sources.reader import Parsed, date, parse_bytes
 from controlplane.sources.source import Reading
 
 if TYPE_CHECKING:
@@ -116,13 +116,14 @@ class DirectorySource:
 def _scan(directory: Path, known: _Scan) -> _Scan:
     try:
         with os.scandir(directory) as entries:
-            files = sorted((entry.name, entry) for entry in entries if _is_policy_file(entry.name))
+            files = sorted((entry.name, entry) for entry in entries if is_policy_file(entry.name))
     except OSError as error:
         return _Scan(known.files, f"cannot be read: {error.strerror}")
     return _Scan({name: signature for name, entry in files if (signature := _sign(entry))})
 
 
-def _is_policy_file(name: str) -> bool:
+def is_policy_file(name: str) -> bool:
+    """Whether a file of that name in a directory holds policies."""
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
@@ -142,14 +143,9 @@ def _sign(entry: os.DirEntry[str]) -> _Signature | None:
 def _parse_file(path: Path, schema: Schema) -> Parsed:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1).decode("utf-8")
+            content = file.read(MAX_BYTES + 1)
             written_at = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
     except OSError as error:
-        return _unreadable(path, f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError as error:
-        return _unreadable(path, f"expected UTF-8, found the byte {error.object[error.start]:#04x}")
-    return date(parse(text, str(path), schema), written_at)
-
-
-def _unreadable(path: Path, message: str) -> Parsed:
-    return Parsed(problems=(Problem(file=str(path), message=message),))
+        problem = Problem(file=str(path), message=f"cannot be read: {error.strerror}")
+        return Parsed(problems=(problem,))
+    return date(parse_bytes(content, str(path), schema), written_at)

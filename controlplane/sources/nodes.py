@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -14,6 +15,8 @@ MAX_BYTES: Final = 4 << 20
 MAX_NODES: Final = 400_000  # what aliases stand for included, so that they cannot multiply
 MAX_DEPTH: Final = 32
 
+# Where a document begins, with directives before it; YAML knows this line in no other place.
+_BEGIN: Final = re.compile(r"^(?:%.*\n)*---(?=\s|\Z)", re.MULTILINE)
 _STRING_TAGS: Final = ("!", "tag:yaml.org,2002:str")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -25,6 +28,10 @@ class UnreadableError(ValueError):
         super().__init__(message)
         self.message = message
         self.line = line
+
+
+class OutOfBoundsError(UnreadableError):
+    """More than we read of a whole text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +73,53 @@ def compose(text: str) -> Iterator[Node]:
     Raises:
         UnreadableError: it is not YAML, or exceeds a bound.
     """
+    for found in compose_each(text):
+        if isinstance(found, UnreadableError):
+            raise found
+        yield found
+
+
+def compose_each(text: str) -> Iterator[Node | UnreadableError]:
+    """The same, with what is wrong in place of a document that cannot be read; a bound is the last."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise UnreadableError(f"expected at most {MAX_BYTES} bytes", 1)
+        yield OutOfBoundsError(f"expected at most {MAX_BYTES} bytes", 1)
+        return
+    used = line = 0
+    for part in _parts(text):
+        composer = _Composer(used, line)
+        try:
+            yield from _documents(part, composer)
+        except UnreadableError as error:
+            yield error
+            if isinstance(error, OutOfBoundsError):
+                return
+        used, line = composer.used, line + part.count("\n")
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text, divided where documents begin, so that one that is broken takes no other along."""
+    begins = [0, *(match.start() for match in _BEGIN.finditer(text) if match.start())]
+    for begin, end in zip(begins, [*begins[1:], len(text)], strict=True):
+        yield text[begin:end]
+
+
+def _documents(text: str, composer: _Composer) -> Iterator[Node]:
     try:
-        yield from _documents(yaml.parse(text, Loader=yaml.CSafeLoader))
+        yield from _composed(yaml.parse(text, Loader=yaml.CSafeLoader), composer)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableError(
-            f"not YAML: {error.problem or error.context}", mark.line + 1 if mark else 1
-        ) from error
+        line = composer.line + (mark.line if mark else 0) + 1
+        raise UnreadableError(f"not YAML: {error.problem or error.context}", line) from error
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        line = composer.line + text.count("\n", 0, error.position) + 1
         raise UnreadableError(f"not YAML: {error.reason}", line) from error
 
 
-def _documents(events: Iterator[Any]) -> Iterator[Node]:
-    composer = _Composer()
+def _composed(events: Iterator[Any], composer: _Composer) -> Iterator[Node]:
     for event in events:
         match event:
             case yaml.DocumentStartEvent():
-                composer = _Composer(used=composer.used)
+                composer.begin()
             case yaml.DocumentEndEvent():
                 if not (isinstance(composer.root, Scalar) and composer.root.is_null):
                     yield composer.root
@@ -96,17 +130,23 @@ def _documents(events: Iterator[Any]) -> Iterator[Node]:
 
 
 class _Composer:
-    """Builds one document from its events, without recursion."""
+    """Builds documents from their events, one by one, without recursion."""
 
-    def __init__(self, used: int = 0) -> None:
-        self.root: Node = Scalar("", plain=True, line=1)
+    def __init__(self, used: int, line: int) -> None:
+        """Counts on from what was `used` before, and from the lines before."""
         self.used = used
+        self.line = line
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets the document before."""
+        self.root: Node = Scalar("", plain=True, line=1)
         self._open: list[tuple[Any, list[Node], int]] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
 
     def take(self, event: Any) -> None:
         """Advances by one event."""
-        line = event.start_mark.line + 1
+        line = self.line + event.start_mark.line + 1
         match event:
             case yaml.ScalarEvent():
                 self._charge(1, line)
@@ -130,7 +170,7 @@ class _Composer:
 
     def _close(self) -> None:
         start, children, before = self._open.pop()
-        line = start.start_mark.line + 1
+        line = self.line + start.start_mark.line + 1
         if isinstance(start, yaml.SequenceStartEvent):
             node: Node = Items(tuple(children), line)
         else:
@@ -148,7 +188,7 @@ class _Composer:
     def _charge(self, size: int, line: int) -> None:
         self.used += size
         if self.used > MAX_NODES:
-            raise UnreadableError(f"expected at most {MAX_NODES} values", line)
+            raise OutOfBoundsError(f"expected at most {MAX_NODES} values", line)
 
 
 def _pairs(children: list[Node]) -> Iterator[tuple[Scalar, Node]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +13,10 @@ from controlplane.model.value import Tree, find_text
 from controlplane.policy import kinds
 from controlplane.sources import scalars
 from controlplane.sources.blocks import Fault, Reading
-from controlplane.sources.nodes import Entries, Node, Scalar, UnreadableError, compose
+from controlplane.sources.nodes import Entries, Node, Scalar, UnreadableError, compose_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from controlplane.model.schema import Kind, Schema
@@ -25,7 +26,10 @@ DEFAULT_NAMESPACE: Final = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """What a text holds: the sound documents in order, and every problem and warning, by line."""
+    """What a text holds: the sound documents in order, and every problem and warning, by line.
+
+    Of an object that is defined twice no version is sound.
+    """
 
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -40,17 +44,36 @@ def parse(text: str, file: str, schema: Schema) -> Parsed:
     """The documents of a YAML or JSON text; `file` is what problems call it."""
     documents: list[Document] = []
     problems: list[Problem] = []
+    for node in compose_each(text):
+        if isinstance(node, UnreadableError):
+            problems.append(Problem(file=file, line=node.line, message=node.message))
+            continue
+        document, found = _read_document(node, file, schema)
+        problems += found
+        if document and all(problem.warning for problem in found):
+            documents.append(document)
+    repeated = {key for key, count in Counter(each.key for each in documents).items() if count > 1}
+    problems += _duplicates(each for each in documents if each.key in repeated)
+    return Parsed(
+        documents=tuple(each for each in documents if each.key not in repeated),
+        problems=tuple(sorted(problems, key=lambda problem: problem.line)),
+    )
+
+
+def parse_bytes(content: bytes, file: str, schema: Schema) -> Parsed:
+    """The documents of a file that holds `content`."""
+    text = decode(content, file)
+    return parse(text, file, schema) if isinstance(text, str) else Parsed(problems=(text,))
+
+
+def decode(content: bytes, file: str) -> str | Problem:
+    """The text of a file that holds `content`, or what is wrong with it."""
     try:
-        for node in compose(text):
-            document, found = _read_document(node, file, schema)
-            problems += found
-            if document and all(problem.warning for problem in found):
-                documents.append(document)
-    except UnreadableError as error:
-        problems.append(Problem(file=file, line=error.line, message=error.message))
-    problems += _duplicates(documents)
-    in_order = sorted(problems, key=lambda problem: problem.line)
-    return Parsed(documents=tuple(documents), problems=tuple(in_order))
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"expected UTF-8, found the byte {content[error.start]:#04x}"
+        return Problem(file=file, line=line, message=message)
 
 
 def date(parsed: Parsed, written_at: datetime) -> Parsed:
@@ -62,7 +85,7 @@ def date(parsed: Parsed, written_at: datetime) -> Parsed:
     return replace(parsed, documents=tuple(documents))
 
 
-def _duplicates(documents: list[Document]) -> Iterator[Problem]:
+def _duplicates(documents: Iterable[Document]) -> Iterator[Problem]:
     first: dict[ObjectKey, Document] = {}
     for document in documents:
         other = first.setdefault(document.key, document)

@@ -3,7 +3,15 @@
 import pytest
 
 from controlplane.sources import nodes
-from controlplane.sources.nodes import Entries, Items, Scalar, UnreadableError, compose
+from controlplane.sources.nodes import (
+    Entries,
+    Items,
+    OutOfBoundsError,
+    Scalar,
+    UnreadableError,
+    compose,
+    compose_each,
+)
 
 
 def test_nodes_know_their_lines() -> None:
@@ -23,6 +31,19 @@ def test_lines_go_on_counting_over_documents() -> None:
 @pytest.mark.parametrize("text", ["", "---\n", "# nothing\n", "---\n---\n...\n"])
 def test_empty_documents_are_left_out(text: str) -> None:
     assert list(compose(text)) == []
+
+
+def test_a_document_that_is_no_yaml_takes_no_other_along() -> None:
+    text = "a: 1\n---\nb: [\n---\nc: 3\n--- {\n%YAML 1.1\n---\nd: 4\n"
+    found = list(compose_each(text))
+    assert [each.line for each in found] == [1, 4, 5, 7, 9]
+    assert [isinstance(each, UnreadableError) for each in found] == [False, True, False, True, False]
+
+
+def test_what_a_text_may_hold_counts_over_its_broken_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "MAX_NODES", 10)
+    found = list(compose_each("---\n[1, 2, 3, 4, 5, 6\n" * 3))
+    assert [type(each) for each in found] == [UnreadableError, OutOfBoundsError]
 
 
 def test_an_alias_stands_for_its_anchor() -> None:

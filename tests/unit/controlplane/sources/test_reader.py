@@ -2,7 +2,8 @@
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.value import Duration
-from tests.support.builders import documents, read
+from controlplane.sources.reader import parse_bytes
+from tests.support.builders import SCHEMA, documents, read
 
 POLICY = """\
 apiVersion: breakwater.dev/v1alpha1
@@ -272,6 +273,26 @@ def test_rules_between_fields_wait_for_fields_that_could_be_read() -> None:
     assert found("breaker: {service: {trip: {slowRate: 50, slowAfter: soon}}}") == [
         "spec.breaker.service.trip.slowAfter: expected a duration such as 250ms or 1m30s, found 'soon'"
     ]
+
+
+def test_a_document_that_is_no_yaml_leaves_those_around_it() -> None:
+    good = POLICY.format(block="timeouts: {}")
+    parsed = read(good + "---\na: [1\n---\n" + good.replace("name: cart, n", "name: late, n"))
+    assert [(document.key.name, document.line) for document in parsed.documents] == [
+        ("cart", 1),
+        ("late", 10),
+    ]
+    assert [problem.line for problem in parsed.problems] == [9]
+
+
+def test_a_document_without_a_readable_name_is_called_by_its_kind() -> None:
+    [problem] = read(POLICY.format(block="timeouts: {}").replace("name: cart, n", "name: Cart, n")).problems
+    assert problem.object == "ResiliencePolicy"
+
+
+def test_bytes_that_are_no_utf_8_are_one_problem_at_their_line() -> None:
+    parsed = parse_bytes(b"# fine\n# \xff\n", "a.yaml", SCHEMA)
+    assert [str(problem) for problem in parsed.problems] == ["a.yaml:2: expected UTF-8, found the byte 0xff"]
 
 
 def test_a_text_that_is_no_yaml_is_one_problem() -> None:
