@@ -1,33 +1,32 @@
 """The one set of documents in force, out of all sources.
 
-A source delivers units: files, or single objects. A unit is taken whole, once all in it is sound and fits to
-what the others say; until then its last good documents stay in force, and its problems are shown. Two units
-that define one object do not fit: the one that has it keeps it. Units that came together are tried together,
-so that an object may move from one file to another, in either order.
+A source delivers units: files, or single objects. Of a unit every document is taken that is sound and fits to
+what the others say, whatever stands beside it; of one that is not, the last good version stays in force, and
+its problems are shown. While something in a unit cannot be read, nobody knows what it no longer says, so that
+no document leaves with it. Two units that define one object do not fit: the one that has it keeps it. Units
+that came together are tried together, so that an object may move from one file to another, in either order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from controlplane.model.codes import Code
-from controlplane.model.document import Document, ObjectKey, Problem
 from controlplane.policy import mesh, target
 from controlplane.policy.reference_grant import Grants
 from controlplane.sources.source import CLUSTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from controlplane.model.document import Document, ObjectKey, Problem
     from controlplane.sources.reader import Parsed
     from controlplane.sources.source import Reading
 
-_MESH: Final = ObjectKey(mesh.KIND, "", "default")
-
 
 class Unit(NamedTuple):
-    """What is taken or refused as a whole: a file, or one object of the admin API."""
+    """What is read as a whole: a file, or one object of the admin API."""
 
     source: str
     name: str
@@ -37,8 +36,8 @@ class Unit(NamedTuple):
 class Desired:
     """The documents in force, by whom they came, and what is wrong with newer readings.
 
-    `pending` are the newest readings that could not be taken, `problems` what was found in the newest reading
-    of each unit, warnings included; `positions` say how far each source has been read.
+    `pending` are the newest readings of which something could not be taken, `problems` what was found in the
+    newest reading of each unit, warnings included; `positions` say how far each source has been read.
     """
 
     documents: Mapping[ObjectKey, Document] = field(default_factory=dict)
@@ -78,11 +77,18 @@ def settle(desired: Desired, readings: Sequence[Reading]) -> Desired:
 def preview(desired: Desired, source: str, units: Mapping[str, Parsed]) -> tuple[Problem, ...]:
     """Every problem and warning that taking these units would meet; nothing changes."""
     found = [problem for parsed in units.values() for problem in parsed.problems]
-    if all(problem.warning for problem in found):
-        settling = _Settling(desired)
-        candidates = {Unit(source, name): parsed.documents for name, parsed in units.items()}
-        found += [problem for problems in settling.misfits(candidates).values() for problem in problems]
-    return tuple(found)
+    settling = _Settling(replace(desired, pending={}))
+    for name, parsed in units.items():
+        settling.receive(Unit(source, name), parsed)
+    return (*found, *(misfit.problem for misfit in settling.misfits()))
+
+
+class _Misfit(NamedTuple):
+    """What keeps one document of a unit out."""
+
+    unit: Unit
+    key: ObjectKey
+    problem: Problem
 
 
 class _Settling:
@@ -97,70 +103,57 @@ class _Settling:
         self._grants = Grants().replace((), self.documents.values())
 
     def receive(self, unit: Unit, parsed: Parsed | None) -> None:
-        """Notes the newest reading of a unit; one that is gone takes its documents along."""
+        """Notes the newest reading of a unit, and drops what it no longer says."""
         self.pending.pop(unit, None)
         self._note(unit, parsed.problems if parsed else ())
-        if parsed is None:
-            self._replace(unit, ())
-        else:
+        if parsed is not None:
             self.pending[unit] = parsed
+        if parsed is None or parsed.is_valid:
+            said = {document.key for document in parsed.documents} if parsed else set()
+            self._drop(unit, [key for key in self._held(unit) if key not in said])
 
     def take_pending(self) -> None:
-        """Takes every sound unit that fits: all of them together, or else as many as fit one by one."""
-        sound = {unit: parsed.documents for unit, parsed in self.pending.items() if parsed.is_valid}
-        if not any(self.misfits(sound).values()):
-            for unit, documents in sound.items():
-                self._take(unit, documents)
-            return
-        while fitting := next((unit for unit in sound if not self._misfits_alone(unit, sound)), None):
-            self._take(fitting, sound.pop(fitting))
-        for unit in sound:
-            self._note(unit, self.pending[unit].problems + self._misfits_alone(unit, sound))
+        """Takes every sound document that fits."""
+        misfits = self.misfits()
+        kept_out = {(misfit.unit, misfit.key) for misfit in misfits}
+        for unit, parsed in tuple(self.pending.items()):
+            self._take(unit, [each for each in parsed.documents if (unit, each.key) not in kept_out])
+            found = tuple(misfit.problem for misfit in misfits if misfit.unit == unit)
+            self._note(unit, parsed.problems + found)
+            if parsed.is_valid and not found:
+                del self.pending[unit]
 
-    def misfits(self, candidates: Mapping[Unit, Iterable[Document]]) -> dict[Unit, tuple[Problem, ...]]:
-        """What keeps units from being taken together, by unit."""
-        claims: dict[ObjectKey, Unit] = {}
-        root_namespace = mesh.root_namespace(self._mesh_with(candidates))
-        grants = self._grants_with(candidates)
-        found: dict[Unit, tuple[Problem, ...]] = {}
-        for unit, documents in candidates.items():
-            problems: list[Problem] = []
-            for document in documents:
-                owner = claims.setdefault(document.key, self._owner(document.key, candidates) or unit)
-                if owner != unit:
-                    taken = self._taken(document.key, owner)
-                    problems.append(document.problem("metadata.name", taken, code=Code.DEFINED_TWICE))
-                problems += target.refusals(document, root_namespace, grants)
-            found[unit] = tuple(problems)
-        return found
+    def misfits(self) -> tuple[_Misfit, ...]:
+        """What keeps documents of pending units out, were all the others taken."""
+        claims = dict(self.owners)
+        fitting: list[tuple[Unit, Document]] = []
+        found: list[_Misfit] = []
+        for unit, parsed in self.pending.items():
+            for document in parsed.documents:
+                owner = claims.setdefault(document.key, unit)
+                if owner == unit:
+                    fitting.append((unit, document))
+                else:
+                    text = self._taken_by(document.key, owner)
+                    problem = document.problem("metadata.name", text, code=Code.DEFINED_TWICE)
+                    found.append(_Misfit(unit, document.key, problem))
+        return (*found, *self._refused(fitting))
 
-    def _owner(self, key: ObjectKey, candidates: Mapping[Unit, object]) -> Unit | None:
-        """Who has an object and is not about to say anew what it has."""
-        owner = self.owners.get(key)
-        return None if owner in candidates else owner
-
-    def _misfits_alone(self, unit: Unit, sound: Mapping[Unit, tuple[Document, ...]]) -> tuple[Problem, ...]:
-        return self.misfits({unit: sound[unit]})[unit]
-
-    def _mesh_with(self, candidates: Mapping[Unit, Iterable[Document]]) -> Document | None:
-        """The Mesh as it would be."""
-        for documents in candidates.values():
-            for document in documents:
-                if document.key == _MESH:
-                    return document
-        return None if self.owners.get(_MESH) in candidates else self.documents.get(_MESH)
-
-    def _grants_with(self, candidates: Mapping[Unit, Iterable[Document]]) -> Grants:
-        """The grants as they would be."""
-        gone = [self.documents[key] for unit in candidates for key in self._held(unit)]
-        came = [document for documents in candidates.values() for document in documents]
-        return self._grants.replace(gone, came)
+    def _refused(self, candidates: Sequence[tuple[Unit, Document]]) -> Iterator[_Misfit]:
+        """Those that govern what they may not, among documents that nobody else has."""
+        documents = {document.key: document for _, document in candidates}
+        root_namespace = mesh.root_namespace(documents.get(mesh.KEY) or self.documents.get(mesh.KEY))
+        gone = [self.documents[key] for key in documents if key in self.documents]
+        grants = self._grants.replace(gone, documents.values())
+        for unit, document in candidates:
+            for problem in target.refusals(document, root_namespace, grants):
+                yield _Misfit(unit, document.key, problem)
 
     def _held(self, unit: Unit) -> list[ObjectKey]:
         """The documents in force that came by a unit."""
         return [key for key in self.taken.get(unit, ()) if self.owners.get(key) == unit]
 
-    def _taken(self, key: ObjectKey, owner: Unit) -> str:
+    def _taken_by(self, key: ObjectKey, owner: Unit) -> str:
         document = self.documents.get(key)
         place = f"{document.file}:{document.line}" if document and document.line else owner.name
         if owner.source == "admin":
@@ -175,18 +168,20 @@ class _Settling:
             self.problems[unit] = problems
 
     def _take(self, unit: Unit, documents: Iterable[Document]) -> None:
-        self._note(unit, self.pending.pop(unit).problems)
-        self._replace(unit, documents)
-
-    def _replace(self, unit: Unit, documents: Iterable[Document]) -> None:
         new = {document.key: document for document in documents}
-        old = self._held(unit)
-        self.taken.pop(unit, None)
-        self._grants = self._grants.replace([self.documents[key] for key in old], new.values())
-        for key in old:
-            if key not in new:
-                del self.documents[key], self.owners[key]
+        old = [self.documents[key] for key in new if key in self.documents]
+        self._grants = self._grants.replace(old, new.values())
         self.documents.update(new)
         self.owners.update(dict.fromkeys(new, unit))
-        if new:
-            self.taken[unit] = tuple(new)
+        self._hold(unit, (*new, *(key for key in self._held(unit) if key not in new)))
+
+    def _drop(self, unit: Unit, keys: Collection[ObjectKey]) -> None:
+        self._hold(unit, tuple(key for key in self._held(unit) if key not in keys))
+        self._grants = self._grants.replace([self.documents[key] for key in keys], ())
+        for key in keys:
+            del self.documents[key], self.owners[key]
+
+    def _hold(self, unit: Unit, keys: tuple[ObjectKey, ...]) -> None:
+        self.taken.pop(unit, None)
+        if keys:
+            self.taken[unit] = keys

@@ -18,7 +18,7 @@ CLUSTER: Final = "kubernetes"
 class Reading:
     """What changed in a source: its units, such as files, by name; `None` for one that is gone.
 
-    A unit is taken or refused as a whole. `position` grows from reading to reading.
+    A unit is read as a whole. `position` grows from reading to reading.
     """
 
     source: str

@@ -1,5 +1,7 @@
 """One set of documents out of many units."""
 
+from controlplane.model.codes import Code
+from controlplane.model.value import find
 from controlplane.sources.desired import Desired, Unit, preview, settle
 from controlplane.sources.reader import Parsed
 from controlplane.sources.source import Reading
@@ -55,6 +57,14 @@ def test_an_edit_that_says_the_same_moves_nothing() -> None:
     assert again.positions == {"files": 2}
 
 
+def request_of(desired: Desired, name: str) -> str:
+    return next(
+        str(find(document.spec, "timeouts.request"))
+        for key, document in desired.documents.items()
+        if key.name == name
+    )
+
+
 def test_a_bad_edit_changes_nothing_and_its_problems_are_shown() -> None:
     desired = step(Desired(), file("a", policy("x", "1s")))
     bad = step(desired, file("a", policy("x", "soon")))
@@ -65,9 +75,39 @@ def test_a_bad_edit_changes_nothing_and_its_problems_are_shown() -> None:
     assert problems(healed) == []
 
 
-def test_a_file_is_taken_whole_or_not_at_all() -> None:
-    desired = step(Desired(), file("a", policy("x"), policy("w", "soon")))
-    assert names(desired) == []
+def test_of_a_file_what_is_sound_is_taken_and_of_the_rest_the_last_good_version_stays() -> None:
+    desired = step(Desired(), file("a", policy("x", "1s"), policy("w", "1s")))
+    mixed = step(desired, file("a", policy("x", "2s"), policy("w", "soon"), policy("z")))
+    assert names(mixed) == ["w", "x", "z"]
+    assert {key.name: request_of(mixed, key.name) for key in mixed.documents} == {
+        "x": "2s",
+        "w": "1s",
+        "z": "1s",
+    }
+    assert len(problems(mixed)) == 1
+
+
+def test_nothing_leaves_a_file_of_which_something_cannot_be_read() -> None:
+    desired = step(Desired(), file("a", policy("x"), policy("w")))
+    broken = step(desired, file("a", "a: [1\n", policy("z")))
+    assert names(broken) == ["w", "x", "z"]
+    assert names(step(broken, file("a", policy("z")))) == ["z"]
+
+
+def test_of_an_object_that_a_file_defines_twice_the_last_good_version_stays() -> None:
+    desired = step(Desired(), file("a", policy("x", "1s")))
+    twice = step(desired, file("a", policy("x", "2s"), policy("x", "3s"), policy("w")))
+    assert names(twice) == ["w", "x"]
+    assert request_of(twice, "x") == "1s"
+    assert [problem.code for problem in twice.problems_of("files")] == [Code.DEFINED_TWICE]
+
+
+def test_what_another_file_has_keeps_nothing_else_of_a_file_out() -> None:
+    desired = step(Desired(), file("a", policy("x", "1s")))
+    clashing = step(desired, file("b", policy("x", "2s"), policy("w")))
+    assert names(clashing) == ["w", "x"]
+    assert request_of(clashing, "x") == "1s"
+    assert step(clashing, file("a")).owners.keys() == clashing.owners.keys()
 
 
 def test_a_file_that_goes_takes_its_documents_along() -> None:
@@ -127,6 +167,21 @@ def test_a_preview_finds_what_taking_would_and_changes_nothing() -> None:
     ]
     assert preview(desired, "admin", {"k": read(policy("w"))}) == ()
     assert preview(desired, "admin", {"k": read(policy("w", "soon"))})
+
+
+def test_a_preview_finds_what_is_wrong_beside_what_cannot_be_read() -> None:
+    desired = step(Desired(), file("a.yaml", policy("x")))
+    units = {"k": read(policy("w", "soon"), "one"), "l": read(policy("x"), "two")}
+    found = preview(desired, "admin", units)
+    assert [(problem.file, problem.code) for problem in found] == [
+        ("one", Code.UNREADABLE),
+        ("two", Code.DEFINED_TWICE),
+    ]
+
+
+def test_a_preview_says_nothing_of_what_waits_already() -> None:
+    waiting = step(step(Desired(), file("a", policy("x"))), file("b", policy("x")))
+    assert preview(waiting, "admin", {"k": read(policy("w"))}) == ()
 
 
 def test_two_manifests_of_one_preview_cannot_define_one_object() -> None:
