@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from controlplane.admin.parts import Fleet
-from controlplane.analysis.analyze import analyze, with_documents
+from controlplane.analysis.analyze import analyze, unrefused, with_documents
 from controlplane.analysis.world import World
 from controlplane.errors import HistoryError, NotFoundError, ReadOnlyError
 from controlplane.history.record import Cause, Origin
@@ -121,11 +121,9 @@ class Policies:
         documents = tuple(document for one in parsed for document in one.documents)
         problems = tuple(problem for one in parsed for problem in one.problems)
         problems += tuple(_repeated(documents))
-        if all(problem.warning for problem in problems):
-            units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
-            problems += preview(self.desired, admin.NAME, units)
-        if all(problem.warning for problem in problems):
-            problems += self._foresee(documents)
+        units = {stored.key_of(one.key): Parsed(documents=(one,)) for one in documents}
+        problems += preview(self.desired, admin.NAME, units)
+        problems += self._foresee(unrefused(documents, problems))
         return Checked(documents=documents, problems=problems)
 
     async def check_object(self, text: str) -> tuple[Problem, ...]:
@@ -135,15 +133,14 @@ class Policies:
     def _check_object(self, text: str) -> tuple[Problem, ...]:
         parsed = parse(text, CLUSTER, self._schema)
         units = {str(document.key): Parsed(documents=(document,)) for document in parsed.documents}
-        found = parsed.problems
-        if parsed.is_valid:
-            found += preview(self.desired, CLUSTER, units)
-        if all(problem.warning for problem in found):
-            found += self._foresee(parsed.documents)
+        found = parsed.problems + preview(self.desired, CLUSTER, units)
+        found += self._foresee(unrefused(parsed.documents, found))
         return tuple(replace(problem, file="", line=0) for problem in found)
 
     def _foresee(self, documents: Sequence[Document]) -> tuple[Problem, ...]:
         """What is found once these documents are in force, the new ones as the youngest of all."""
+        if not documents:
+            return ()
         known, now = self.desired.documents, datetime.now(UTC)
         dated = (
             replace(document, created_at=known[document.key].created_at if document.key in known else now)

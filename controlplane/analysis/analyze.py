@@ -32,6 +32,12 @@ def analyze(world: World) -> tuple[Problem, ...]:
     return tuple(sorted(found, key=lambda each: (each.file, each.object, each.line, each.path, each.message)))
 
 
+def unrefused(documents: Iterable[Document], problems: Iterable[Problem]) -> tuple[Document, ...]:
+    """The documents that no problem keeps out, about which it is worth asking what they mean to others."""
+    refused = {problem.object for problem in problems if not problem.warning}
+    return tuple(document for document in documents if str(document.key) not in refused)
+
+
 def with_documents(snapshot: Snapshot, documents: Iterable[Document], schema: Schema) -> World:
     """The world as it would be with these documents, which are asked about, in the place of their like."""
     added = {document.key: document for document in documents}

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from controlplane.analysis.analyze import analyze as find
-from controlplane.analysis.analyze import of_files
+from controlplane.analysis.analyze import of_files, unrefused
 from controlplane.cli import options
 from controlplane.cli.client import SLOW_SECONDS, AdminClient
 from controlplane.cli.errors import FindingError
 from controlplane.cli.output import Format, print_lines, show_document
-from controlplane.cli.policy import manifests
+from controlplane.cli.policy import files, told
 from controlplane.model.codes import Code, Level
 from controlplane.model.document import Problem
 from controlplane.sources.codec import load_schema
 from controlplane.sources.desired import Desired, preview
-from controlplane.sources.reader import parse
+from controlplane.sources.reader import parse_bytes
 from controlplane.version import program_version
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FILE: Final = "file"
 _NOTHING: Final[list[str]] = []
 _Files = Annotated[
     list[str],
-    typer.Option("--filename", "-f", help="File, directory of *.yaml, or -; asks no control plane."),
+    typer.Option("--filename", "-f", help="File, directory, or - for standard input; asks no control plane."),
 ]
 
 
@@ -54,18 +54,18 @@ def analyze(
 def _in_files(names: list[str]) -> list[dict[str, Any]]:
     """What is found without a control plane: of services those are known that the files describe."""
     schema = load_schema()
-    units = {one["file"]: parse(one["text"], one["file"], schema) for one in manifests(names)}
+    units = {file: parse_bytes(content, file, schema) for file, content in files(names)}
     found = [*preview(Desired(), _FILE, units)]
     documents = [document for parsed in units.values() for document in parsed.documents]
-    found += find(of_files(documents, schema))
-    return [_told(problem) for problem in found]
+    found += find(of_files(unrefused(documents, found), schema))
+    return [told(problem) for problem in found]
 
 
 def _live(admin: str) -> list[dict[str, Any]]:
     with AdminClient(admin, SLOW_SECONDS) as client:
         found: list[dict[str, Any]] = client.call("Analyze")["problems"]
         theirs, ours = client.call("GetStatus")["version"], program_version()
-    return [*found, *map(_told, skew(theirs, ours))]
+    return [*found, *map(told, skew(theirs, ours))]
 
 
 def skew(theirs: str, ours: str) -> Iterator[Problem]:
@@ -73,21 +73,6 @@ def skew(theirs: str, ours: str) -> Iterator[Problem]:
     if theirs != ours:
         message = f"is {theirs}, and this command {ours}"
         yield Problem(object="control plane", message=message, code=Code.COMMAND_VERSION)
-
-
-def _told(problem: Problem) -> dict[str, Any]:
-    """A problem as the control plane tells it."""
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "object": problem.object,
-        "path": problem.path,
-        "message": problem.message,
-        "warning": problem.warning,
-        "code": problem.code.number,
-        "level": problem.code.level.value,
-        "hint": problem.code.hint,
-    }
 
 
 def _lines(one: dict[str, Any]) -> Iterator[str]:

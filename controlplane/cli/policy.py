@@ -13,12 +13,15 @@ from controlplane.cli.check import problem_line
 from controlplane.cli.client import SLOW_SECONDS, AdminClient, author
 from controlplane.cli.errors import FindingError, UsageError
 from controlplane.cli.output import Format, Listing, print_lines, show, show_document
+from controlplane.model.document import Problem
+from controlplane.sources.directory import is_policy_file
+from controlplane.sources.reader import decode
 
 app = typer.Typer(
     help="Get, apply, delete and validate policies; their history, and the way back.", no_args_is_help=True
 )
 _Files = Annotated[
-    list[str], typer.Option("--filename", "-f", help="File, directory of *.yaml, or - for standard input.")
+    list[str], typer.Option("--filename", "-f", help="File, directory, or - for standard input.")
 ]
 
 
@@ -131,22 +134,57 @@ def manifests(names: list[str]) -> list[dict[str, str]]:
     """Return the files that names stand for, with their texts.
 
     Raises:
+        FindingError: some hold no text, as has been shown.
         UsageError: one cannot be read.
     """
-    return [{"file": str(path), "text": text} for name in names for path, text in _read(name)]
+    found = [(file, decode(content, file)) for file, content in files(names)]
+    problems = [text for _, text in found if isinstance(text, Problem)]
+    if problems:
+        show_problems([told(problem) for problem in problems])
+        raise FindingError("nothing was asked; mend the files above first")
+    return [{"file": file, "text": text} for file, text in found if isinstance(text, str)]
 
 
-def _read(name: str) -> list[tuple[str, str]]:
+def files(names: list[str]) -> list[tuple[str, bytes]]:
+    """Return the files that names stand for, with what is in them; of a directory what a source reads.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    return [each for name in names for each in _read(name)]
+
+
+def _read(name: str) -> list[tuple[str, bytes]]:
     if name == "-":
-        return [("<stdin>", sys.stdin.read())]
+        return [("<stdin>", sys.stdin.buffer.read())]
     path = Path(name)
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    if not files:
-        raise UsageError(f"no *.yaml in {name}; name a file with -f FILE")
     try:
-        return [(str(file), file.read_text(encoding="utf-8")) for file in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {name}: {error}") from error
+        found = sorted(filter(_holds_policies, path.iterdir())) if path.is_dir() else [path]
+        read = [(str(file), file.read_bytes()) for file in found]
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error}; name a file or a directory with -f") from error
+    if not read:
+        raise UsageError(f"no *.yaml in {name}; name a file with -f FILE")
+    return read
+
+
+def _holds_policies(path: Path) -> bool:
+    return is_policy_file(path.name) and path.is_file()
+
+
+def told(problem: Problem) -> dict[str, Any]:
+    """Return a problem as the control plane tells it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "object": problem.object,
+        "path": problem.path,
+        "message": problem.message,
+        "warning": problem.warning,
+        "code": problem.code.number,
+        "level": problem.code.level.value,
+        "hint": problem.code.hint,
+    }
 
 
 def serious(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -104,3 +104,13 @@ def test_a_problem_on_one_line_says_how_bad_it_is_and_what_to_do() -> None:
         problem.coded
         == "Mesh default spec: says nothing (Warning BW0003; leave it out, or say what is meant)"
     )
+
+
+def test_what_documents_mean_is_told_beside_one_that_cannot_be_read() -> None:
+    dangling = block(REQUEST, "{kind: Service, name: nobody}")
+    broken = TEXTS[Code.UNREADABLE].replace("name: cart, n", "name: broken, n")
+    reaching = TEXTS[Code.OUT_OF_REACH].replace("name: cart, n", "name: reaching, n")
+    text = f"{dangling}---\n{broken}---\n{reaching}"
+    found = told(asyncio.run(policies().check([(FILE, text)])).problems)
+    assert {code for code, _, _ in found} == {Code.TARGET_MISSING, Code.UNREADABLE, Code.OUT_OF_REACH}
+    assert of_file(text) == found
