@@ -167,9 +167,10 @@ impl Exchange {
 
     /// Tells the breakers of the headers; how the attempt ended, as far as they say, and what they ask for.
     pub(super) fn note_headers(&mut self, response: &dyn Response) -> Option<(Ending, Asked)> {
+        let unix_ns = self.unix_ns();
         let (attempt, route) = (self.current.as_mut()?, self.route.as_ref()?);
         self.is_from_sidecar = attempt.picked.has_sidecar;
-        let asked = Asked::read(response, self.is_from_sidecar);
+        let asked = Asked::read(response, self.is_from_sidecar, unix_ns);
         attempt.headers_ns = Some(self.now_ns);
         attempt.retry_after_ns = asked.retry_after_ns;
         attempt.ending = peer::ending_of(response, self.is_from_sidecar, self.traits.is_grpc);
@@ -226,6 +227,11 @@ impl Exchange {
         self.failure
             .take()
             .unwrap_or(Refusal::new(Reason::UpstreamReset))
+    }
+
+    /// The last reading of the clock, as the calendar has it.
+    pub(super) fn unix_ns(&self) -> u64 {
+        self.worker.moment(self.now_ns).unix_ns
     }
 
     pub(super) fn config(&self) -> Option<&crate::config::Cluster> {

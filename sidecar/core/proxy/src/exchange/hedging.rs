@@ -91,7 +91,7 @@ impl Exchange {
         let ending = peer::ending_of(response, is_from_sidecar, self.traits.is_grpc);
         let block = self.config().and_then(|config| config.retry.as_ref());
         let is_tried_again = block.is_some_and(|block| {
-            let asked = retry::Asked::read(response, is_from_sidecar);
+            let asked = retry::Asked::read(response, is_from_sidecar, self.unix_ns());
             retry::concerns(&block.params, &ending, &asked)
         });
         let is_refusal = matches!(ending, Ending::PeerRefusal { .. });

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http1::Known;
 use policy::Reason;
@@ -11,6 +12,7 @@ use policy::ending::Ending;
 use policy::method::Method;
 use policy::retry::{Attempt, Decision, GiveUp, Progress, Pushback, Request as Tried};
 
+use crate::clock::nanoseconds;
 use crate::config;
 use crate::name::PolicyRef;
 use crate::request::{Request, Response};
@@ -220,12 +222,12 @@ impl Drop for Tries {
 }
 
 impl Asked {
-    /// Reads what came with an answer.
-    pub(crate) fn read(response: &dyn Response, from_sidecar: bool) -> Self {
+    /// Reads what came with an answer, at so many nanoseconds since 1970.
+    pub(crate) fn read(response: &dyn Response, from_sidecar: bool, unix_ns: u64) -> Self {
         let retry_after = response.known(Known::RetryAfter);
         Self {
             is_exhausted: from_sidecar && response.known(Known::BreakwaterRetry) == Some(EXHAUSTED),
-            retry_after_ns: retry_after.and_then(parse_seconds),
+            retry_after_ns: retry_after.and_then(|field| parse_retry_after(field, unix_ns)),
             pushback: response
                 .known(Known::GrpcRetryPushbackMs)
                 .map(Pushback::parse),
@@ -233,10 +235,17 @@ impl Asked {
     }
 }
 
-/// `Retry-After` in seconds; a date asks for nothing here, since clocks differ.
-fn parse_seconds(field: &[u8]) -> Option<u64> {
-    let seconds: u64 = std::str::from_utf8(field).ok()?.parse().ok()?;
-    Some(seconds.saturating_mul(1_000_000_000))
+/// How long `Retry-After` asks to wait (RFC 9110, 10.2.3): so many seconds, or until a date. One that has passed asks for
+/// nothing, and may be the word of a clock that is behind.
+fn parse_retry_after(field: &[u8], unix_ns: u64) -> Option<u64> {
+    let text = std::str::from_utf8(field).ok()?;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
+        return Some(seconds.saturating_mul(1_000_000_000));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let date_ns = nanoseconds(date.duration_since(SystemTime::UNIX_EPOCH).ok()?);
+    date_ns.checked_sub(unix_ns).filter(|wait_ns| *wait_ns > 0)
 }
 
 /// Whether an attempt that ended so can be retried or given up at all; most attempts succeed.

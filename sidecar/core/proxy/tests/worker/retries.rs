@@ -1,6 +1,6 @@
 //! Retries and their budget, counted at the upstream.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use policy::budget::Rate;
 use policy::retry::Strategy;
@@ -211,26 +211,57 @@ async fn a_refused_connection_is_tried_again_whatever_the_method() {
     );
 }
 
+/// Refuses every request until so much later, in words of RFC 9110.
+async fn busy(retry_after: String) -> Upstream {
+    Upstream::answering(move |_| {
+        format!("HTTP/1.1 503 No\r\nRetry-After: {retry_after}\r\nContent-Length: 0\r\n\r\n")
+    })
+    .await
+}
+
+/// The date so many seconds from now.
+fn date(seconds: u64) -> String {
+    httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds))
+}
+
 #[tokio::test]
 async fn retry_after_is_waited_for_and_what_does_not_fit_goes_back_at_once() {
-    let upstream = Upstream::answering(|_| {
-        "HTTP/1.1 503 No\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n".to_owned()
-    })
-    .await;
-    let mut cluster = cluster(&[upstream.address]);
-    cluster.retry = block(retry(2, &["503"]));
-    let timeouts = crate::support::build::timeouts();
-    cluster.timeouts = block(proxy::config::Timeouts {
-        request: Some(Duration::from_secs(5)),
-        ..timeouts
-    });
-    let running = Running::with(config(cluster)).await;
+    for retry_after in ["30".to_owned(), date(30)] {
+        let upstream = busy(retry_after).await;
+        let mut cluster = cluster(&[upstream.address]);
+        cluster.retry = block(retry(2, &["503"]));
+        let timeouts = crate::support::build::timeouts();
+        cluster.timeouts = block(proxy::config::Timeouts {
+            request: Some(Duration::from_secs(5)),
+            ..timeouts
+        });
+        let running = Running::with(config(cluster)).await;
+        let answer = running.client().await.get("/").await;
+        assert_eq!(
+            (answer.status, answer.field("breakwater-retry")),
+            (503, Some("exhausted"))
+        );
+        assert_eq!(upstream.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_that_has_passed_asks_for_no_wait() {
+    let upstream = busy("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()).await;
+    let running = retrying(&upstream, retry(2, &["503"])).await;
     let answer = running.client().await.get("/").await;
-    assert_eq!(
-        (answer.status, answer.field("breakwater-retry")),
-        (503, Some("exhausted"))
-    );
-    assert_eq!(upstream.calls(), 1);
+    assert_eq!((answer.status, upstream.calls()), (503, 3));
+}
+
+#[tokio::test]
+async fn retry_after_weighs_on_its_endpoint_in_either_form() {
+    for retry_after in ["200".to_owned(), date(200)] {
+        let upstream = busy(retry_after).await;
+        let running = Running::with(config(cluster(&[upstream.address]))).await;
+        assert_eq!(running.client().await.get("/").await.status, 503);
+        let latency = running.handle.endpoints().await.unwrap()[0].latency;
+        assert!(latency > Duration::from_secs(100), "{latency:?}");
+    }
 }
 
 #[tokio::test]
