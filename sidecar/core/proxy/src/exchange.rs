@@ -8,7 +8,7 @@
 //!    [`Exchange::edit_request`]. The attempt has until [`Exchange::headers_by_ns`]; where its connection took a
 //!    wait, [`Exchange::note_connected`] comes before that. Where the cluster's connections are capped,
 //!    [`Exchange::connection`] holds the place of the one in use; [`Exchange::withdraw`] says what to answer when
-//!    there is none.
+//!    there is none. From here on `series` makes the calls, until an answer is to be passed on or a refusal.
 //! 3. The attempt's response head: [`Exchange::answered`]. Or none: [`Exchange::failed`] with how it ended, or
 //!    [`Exchange::expired`] when its time was over. Each says what next:
 //!    - [`Course::Deliver`]: pass the answer on, its head edited by [`Exchange::edit_response`].
@@ -100,7 +100,8 @@ pub(crate) struct Exchange {
     /// How long the application took, unless its answer streams.
     application_ns: Option<u64>,
     bulkhead: Option<Permit>,
-    /// The place among a capped cluster's connections; kept from attempt to attempt.
+    /// The place among a capped cluster's connections, kept from attempt to attempt; only in between where streams share a
+    /// connection, and with it the place.
     pub(crate) connection: Option<InUse>,
     tries: Tries,
     affinity: Affinity,
@@ -142,6 +143,8 @@ struct Attempt {
     /// The span it is sent under.
     span: u64,
     picked: Picked,
+    /// Where the attempt before it went.
+    before: Option<SocketAddr>,
     call: Option<breaker::Call>,
     began_ns: u64,
     headers_ns: Option<u64>,

@@ -40,6 +40,7 @@ mod race;
 pub mod report;
 mod request;
 mod rules;
+mod series;
 mod settings;
 mod shortage;
 mod spared;

@@ -5,26 +5,22 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use policy::ending::Ending;
 use smallvec::{SmallVec, smallvec};
 
-use crate::exchange::{Destination, Exchange};
+use crate::exchange::Destination;
+use crate::series::{self, Unanswered};
 use crate::upstream::NoConnection;
 
 pub(crate) type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, NoConnection>>>>;
 
 /// What a protocol's driver does for a race; every call is about the exchange's current attempt.
-pub(crate) trait Driver {
+pub(crate) trait Driver: series::Driver {
     /// A connection that can be sent on.
     type Connected;
     /// A request that was sent.
     type Sent;
     /// The head of an answer.
     type Head;
-    /// Why there is none.
-    type Failure: From<NoConnection>;
-
-    fn exchange(&mut self) -> &mut Exchange;
 
     /// Ready when it is time for the second attempt.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, at_ns: u64) -> Poll<()>;
@@ -32,39 +28,23 @@ pub(crate) trait Driver {
     /// A connection to `to`; `fresh` if one that rested will not do.
     fn connect(&mut self, to: &Destination, fresh: bool) -> Connecting<Self::Connected>;
 
-    fn send(&mut self, on: Self::Connected) -> Result<Self::Sent, Self::Failure>;
+    fn send(&mut self, on: Self::Connected) -> Result<Self::Sent, Unanswered>;
 
     /// Ready when the attempt's time is over, or its client has left.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Self::Failure>;
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Unanswered>;
 
     /// Waits for the head of the answer, as long as there is patience.
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
         sent: &mut Self::Sent,
-    ) -> Poll<Result<Self::Head, Self::Failure>>;
-
-    /// Whether it failed because its connection had been closed while it rested, and is made again for free.
-    fn take_free(&mut self, sent: &Self::Sent, why: &Self::Failure) -> bool;
+    ) -> Poll<Result<Self::Head, Unanswered>>;
 
     /// Whether the other attempt may bring a better answer.
     fn is_poor(&self, sent: &Self::Sent, head: &Self::Head) -> bool;
 
     /// Gives the answer up: the other attempt goes on alone.
     fn pass_over(&mut self, sent: Self::Sent, head: Self::Head);
-
-    /// What this failure means while another attempt is under way.
-    fn consequence(why: &Self::Failure) -> Consequence;
-}
-
-/// What the failure of one of two attempts means.
-pub(crate) enum Consequence {
-    /// It ended so, or ran out of its time, and the other one goes on.
-    Out(Option<Ending>),
-    /// It was never made.
-    Withdrawn,
-    /// The client is at fault, and all is over.
-    Over,
 }
 
 /// An attempt on its way.
@@ -78,7 +58,7 @@ enum Stage<D: Driver> {
     Sent(D::Sent),
 }
 
-type Tried<D> = Result<(<D as Driver>::Sent, <D as Driver>::Head), <D as Driver>::Failure>;
+type Tried<D> = Result<(<D as Driver>::Sent, <D as Driver>::Head), Unanswered>;
 
 /// The attempts of one race.
 struct Race<D: Driver> {
@@ -180,7 +160,7 @@ impl<D: Driver> Leg<D> {
                 },
                 Stage::Sent(mut sent) => match driver.poll_head(cx, &mut sent) {
                     Poll::Ready(Ok(head)) => return Err(Ok((sent, head))),
-                    Poll::Ready(Err(why)) if driver.take_free(&sent, &why) => {
+                    Poll::Ready(Err(why)) if why.is_stale() && driver.exchange().take_free() => {
                         Stage::Connecting(driver.connect(&self.to, true))
                     }
                     Poll::Ready(Err(why)) => return Err(Err(why)),
@@ -202,11 +182,10 @@ fn judge<D: Driver>(driver: &mut D, tried: Tried<D>) -> Option<Tried<D>> {
             driver.exchange().prevail();
             return Some(Ok(answer));
         }
-        Err(why) => match D::consequence(&why) {
-            Consequence::Out(ending) => driver.exchange().drop_out(ending),
-            Consequence::Withdrawn => driver.exchange().stand_down(),
-            Consequence::Over => return Some(Err(why)),
-        },
+        Err(Unanswered::Failed { ending, .. }) => driver.exchange().drop_out(Some(ending)),
+        Err(Unanswered::Expired) => driver.exchange().drop_out(None),
+        Err(Unanswered::NoPlace) => driver.exchange().stand_down(),
+        Err(why @ Unanswered::Gone(_)) => return Some(Err(why)),
     }
     None
 }

@@ -67,6 +67,7 @@ impl Exchange {
             number: self.tries.begun,
             span,
             picked,
+            before: made.before,
             call,
             began_ns: self.now_ns,
             headers_ns: None,
@@ -106,13 +107,10 @@ impl Exchange {
         self.tries.is_passed_on = true;
     }
 
-    /// The attempt found no place among the cluster's connections: it was not made. What the one before it failed with
-    /// goes back, if there was one that brought no answer.
+    /// The attempt found no place among the cluster's connections: it was not made. Unless the one before it brought an
+    /// answer, this goes back: what that one failed with, if there was one.
     pub(crate) fn withdraw(&mut self) -> Refusal {
-        self.now_ns = self.worker.clock.now_ns();
-        self.current = None;
-        self.tries.withdraw();
-        self.record.attempts = self.tries.begun;
+        self.unmake_attempt();
         if let Some(failure) = self.failure.take() {
             return failure;
         }
@@ -121,6 +119,17 @@ impl Exchange {
         }
         let pool = self.config().and_then(|config| config.pool.as_ref());
         Refusal::new(Reason::BulkheadConnections).by(pool.and_then(|block| block.policy.clone()))
+    }
+
+    /// Has it that the attempt under way was never begun; what it held and what it cost comes back.
+    pub(super) fn unmake_attempt(&mut self) {
+        self.now_ns = self.worker.clock.now_ns();
+        if let Some(attempt) = self.current.take() {
+            self.record.upstream = attempt.before;
+            self.unmake_span();
+        }
+        self.tries.withdraw();
+        self.record.attempts = self.tries.begun;
     }
 
     /// The attempt's response head is there.

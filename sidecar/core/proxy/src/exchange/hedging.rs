@@ -123,7 +123,7 @@ impl Exchange {
             HedgeResult::Lost => HedgeResult::Refused,
             other => other,
         };
-        self.withdraw();
+        self.unmake_attempt();
         self.go_on_alone(hedge);
     }
 

@@ -137,6 +137,14 @@ impl Exchange {
         self.record.trace.span
     }
 
+    /// Has the log name the attempt before the one that was begun last, if there was one.
+    pub(super) fn unmake_span(&mut self) {
+        let attempts = self.spans.as_ref().map(|spans| &spans.attempts);
+        if let Some(last) = attempts.and_then(|attempts| attempts.last()) {
+            self.record.trace.span = last.span;
+        }
+    }
+
     /// Notes an attempt of a call that is over, if it is recorded.
     pub(super) fn end_span(&mut self, attempt: &Attempt) {
         let is_outbound = self.is_outbound();

@@ -6,12 +6,13 @@ use policy::budget;
 use policy::bulkhead::{NO_LANES, Params};
 use policy::condition::Conditions;
 use policy::ending::Ending;
+use policy::hedge::After;
 use policy::method::Method;
 use policy::retry::{self, Backoff, Strategy};
 use policy::{Outcome, Percent, Reason};
 
 use super::{Course, End, Exchange};
-use crate::config::{Bulkhead, Retry};
+use crate::config::{Bulkhead, Hedge, Retry};
 use crate::live::Cluster;
 use crate::report::{Direction, Question};
 use crate::request::Response;
@@ -298,4 +299,32 @@ async fn a_retry_without_a_connection_costs_nothing_and_the_failure_before_it_go
     assert_eq!(left(), 0);
     assert_eq!(exchange.withdraw().reason, Reason::UpstreamReset);
     assert_eq!(left(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_and_the_hedge_beside_it_that_both_get_no_connection_cost_nothing() {
+    let worker = worker();
+    let mut config = cluster(2);
+    config.retry = block(once_more());
+    config.hedge = block(Hedge {
+        after: After::Fixed(SECOND_NS),
+        budget: once_more().budget,
+    });
+    let cluster = serve(&worker, config);
+    // Each request deposits what a retry costs.
+    drop(admitted(&worker).await);
+    let left = || {
+        let budget = cluster.budget.as_ref().unwrap();
+        budget.borrow_mut().available(worker.clock.now_ns())
+    };
+    let mut exchange = admitted(&worker).await;
+    exchange.attempt().unwrap();
+    exchange.failed(Ending::Reset, Reason::UpstreamReset);
+    exchange.retry().unwrap();
+    exchange.hedge().unwrap();
+    assert_eq!(left(), 0);
+    exchange.stand_down();
+    assert_eq!(left(), 1);
+    assert_eq!(exchange.withdraw().reason, Reason::UpstreamReset);
+    assert_eq!(left(), 2);
 }

@@ -10,9 +10,7 @@ mod through;
 use std::pin::pin;
 use std::rc::Rc;
 
-use http1::{Cause, Method};
-use policy::Reason;
-use policy::ending::Ending;
+use http1::Method;
 
 use super::STALL_NS;
 use super::client::{Client, Interrupt, Next};
@@ -22,8 +20,8 @@ use super::upload::Upload;
 use super::view::{RequestView, ResponseView};
 use crate::exchange::{Course, Destination, Exchange};
 use crate::request::Sender;
+use crate::series::{self, Gone, Unanswered};
 use crate::stages::Refusal;
-use crate::upstream::NoConnection;
 use crate::worker::Entry;
 
 /// One exchange.
@@ -34,17 +32,6 @@ pub(super) struct Forward<'a> {
     upload: Upload,
     /// When the client last sent some of its body, and how much it had sent by then.
     progress: (u64, u64),
-}
-
-/// Why an attempt brought no answer.
-pub(super) enum Unanswered {
-    Failed(Ending, Reason),
-    Expired,
-    ClientLeft,
-    /// The client's body broke the protocol.
-    Malformed(Cause),
-    /// The cluster's connections are all in use.
-    NoPlace,
 }
 
 impl<'a> Forward<'a> {
@@ -108,75 +95,18 @@ impl<'a> Forward<'a> {
     }
 
     /// Makes attempts until an answer is to be passed on, or a refusal.
-    async fn attempts(&mut self, mut to: Destination) -> Next {
-        loop {
-            let (course, answer) = match self.attempt(&to).await {
-                Ok(tried) => tried,
-                Err(Unanswered::Malformed(cause)) => return self.refuse_malformed(cause).await,
-                Err(Unanswered::NoPlace) => return self.refuse_connection().await,
-                Err(_) => return Next::Close,
-            };
-            match (course, answer) {
-                (Course::Deliver, Some((peer, head_len))) => {
-                    return self.deliver(peer, head_len).await;
-                }
-                (Course::Deliver, None) => return Next::Reset,
-                (Course::Refuse(refusal), _) => return self.refuse(refusal).await,
-                (Course::Retry { delay_ns }, answer) => {
-                    if self.pause(delay_ns).await.is_err() {
-                        return Next::Close;
-                    }
-                    match (self.exchange.retry(), answer) {
-                        (Ok(next), answer) => {
-                            self.forget(answer);
-                            to = next;
-                        }
-                        (Err(_), Some((peer, head_len))) => {
-                            return self.deliver(peer, head_len).await;
-                        }
-                        (Err(refusal), None) => return self.refuse(refusal).await,
-                    }
-                }
-            }
-        }
-    }
-
-    /// Makes one attempt: what next, and its answer if there is one. Fails when the client is at fault.
-    async fn attempt(
-        &mut self,
-        to: &Destination,
-    ) -> Result<(Course, Option<(Box<Peer>, usize)>), Unanswered> {
-        match self.ask(to).await {
-            Ok((peer, head_len)) => {
-                let course = self.exchange.answered(&answer(self.kit, &peer));
-                Ok((course, Some((peer, head_len))))
-            }
-            Err(Unanswered::Expired) => Ok((self.exchange.expired(), None)),
-            Err(Unanswered::Failed(ending, reason)) => {
-                Ok((self.exchange.failed(ending, reason), None))
-            }
-            Err(unanswered) => Err(unanswered),
-        }
-    }
-
-    async fn pause(&mut self, delay_ns: u64) -> Result<(), Interrupt> {
-        if delay_ns == 0 {
-            return Ok(());
-        }
-        let until_ns = self.exchange.now_ns().saturating_add(delay_ns);
-        match self
-            .client
-            .beside(Some(until_ns), pin!(std::future::pending::<()>()))
-            .await
-        {
-            Err(Interrupt::ClientLeft) => Err(Interrupt::ClientLeft),
-            _ => Ok(()),
+    async fn attempts(&mut self, to: Destination) -> Next {
+        match series::run(self, to).await {
+            Ok(Ok((peer, head_len))) => self.deliver(peer, head_len).await,
+            Ok(Err(refusal)) => self.refuse(refusal).await,
+            Err(Gone::Malformed(cause)) => self.refuse_malformed(cause).await,
+            Err(Gone::Left) => Next::Close,
         }
     }
 
     /// Gives up an answer that another attempt replaces.
-    fn forget(&mut self, answer: Option<(Box<Peer>, usize)>) {
-        if let Some((peer, head_len)) = answer.filter(|_| self.upload.is_whole()) {
+    fn forget(&mut self, (peer, head_len): (Box<Peer>, usize)) {
+        if self.upload.is_whole() {
             let memory = &self.client.worker.memory;
             peer.forget(&self.kit.response, head_len, memory, self.exchange.now_ns());
         }
@@ -194,6 +124,45 @@ impl<'a> Forward<'a> {
     }
 }
 
+impl series::Driver for Forward<'_> {
+    type Answer = (Box<Peer>, usize);
+
+    fn exchange(&mut self) -> &mut Exchange {
+        self.exchange
+    }
+
+    async fn ask(
+        &mut self,
+        to: &Destination,
+        before: &mut Option<Self::Answer>,
+    ) -> Result<Self::Answer, Unanswered> {
+        // The exchange has kept the place that it was asked over.
+        if let Some(answer) = before.take() {
+            self.forget(answer);
+        }
+        self.ask(to).await
+    }
+
+    fn answered(&mut self, (peer, _): &Self::Answer) -> Course {
+        self.exchange.answered(&answer(self.kit, peer))
+    }
+
+    async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
+        if delay_ns == 0 {
+            return Ok(());
+        }
+        let until_ns = self.exchange.now_ns().saturating_add(delay_ns);
+        match self
+            .client
+            .beside(Some(until_ns), pin!(std::future::pending::<()>()))
+            .await
+        {
+            Err(Interrupt::ClientLeft) => Err(Gone::Left),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn view(kit: &Kit, sender: Sender) -> RequestView<'_> {
     RequestView {
         head: &kit.request,
@@ -206,14 +175,5 @@ fn answer<'a>(kit: &'a Kit, peer: &'a Peer) -> ResponseView<'a> {
     ResponseView {
         head: &kit.response,
         bytes: &peer.wire.input,
-    }
-}
-
-impl From<NoConnection> for Unanswered {
-    fn from(why: NoConnection) -> Self {
-        match why {
-            NoConnection::NoPlace => Self::NoPlace,
-            NoConnection::Failed(ending, reason) => Self::Failed(ending, reason),
-        }
     }
 }

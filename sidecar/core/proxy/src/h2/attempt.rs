@@ -7,13 +7,12 @@ use ::h2::{RecvStream, SendStream};
 use http::Request;
 use http::request::Parts;
 use http::response::Parts as ResponseParts;
-use policy::Reason;
-use policy::ending::Ending;
 
 use super::failure;
 use super::parcel::Parcel;
 use super::pool::Slot;
 use super::upload::{ClientLeft, Upload};
+use crate::series::{Gone, Unanswered};
 
 /// A stream to an upstream that carries a request.
 #[derive(Debug)]
@@ -31,21 +30,6 @@ pub(in crate::h2) struct Answered {
     /// Where the rest of the request goes.
     pub(super) request: SendStream<Parcel>,
     pub(super) slot: Slot,
-}
-
-/// Why an attempt brought no answer.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::h2) enum Unanswered {
-    Failed {
-        ending: Ending,
-        reason: Reason,
-        /// Whether the connection was used before, and broke.
-        is_stale: bool,
-    },
-    Expired,
-    ClientLeft,
-    /// The cluster's connections are all in use.
-    NoPlace,
 }
 
 impl Attempt {
@@ -74,7 +58,7 @@ impl Attempt {
         upload: &mut Upload,
     ) -> Poll<Result<(ResponseParts, RecvStream), Unanswered>> {
         if let Poll::Ready(Err(ClientLeft)) = upload.poll(cx, &mut self.request) {
-            return Poll::Ready(Err(Unanswered::ClientLeft));
+            return Poll::Ready(Err(Unanswered::Gone(Gone::Left)));
         }
         let slot = &self.slot;
         let response = std::pin::Pin::new(&mut self.response).poll(cx);

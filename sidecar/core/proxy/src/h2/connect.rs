@@ -28,19 +28,28 @@ use crate::worker::Worker;
 pub(super) async fn connect(
     worker: &Rc<Worker>,
     to: &Destination,
+    place: Option<InUse>,
 ) -> Result<(SendRequest<Parcel>, Slot), NoConnection> {
-    let slot = take_slot(worker, to).await?;
+    let slot = take_slot(worker, to, place).await?;
     Ok((slot.link.connected().await?, slot))
 }
 
-/// A place on a connection to `to`, which may not be there yet. Waits in line alone.
-pub(super) async fn take_slot(worker: &Rc<Worker>, to: &Destination) -> Result<Slot, NoConnection> {
-    match find_busy(worker, to) {
-        Some(slot) => Ok(slot),
-        None => match enter(worker, to).await? {
-            Entered::Joined(slot) => Ok(slot),
-            Entered::Place(place) => Ok(open(worker, to, place)),
-        },
+/// A place on a connection to `to`, which may not be there yet; `place` is one among the cluster's connections that can be
+/// used for that. Waits in line alone, without one.
+pub(super) async fn take_slot(
+    worker: &Rc<Worker>,
+    to: &Destination,
+    place: Option<InUse>,
+) -> Result<Slot, NoConnection> {
+    if let Some(slot) = find_busy(worker, to) {
+        return Ok(slot);
+    }
+    if place.is_some() {
+        return Ok(open(worker, to, place));
+    }
+    match enter(worker, to).await? {
+        Entered::Joined(slot) => Ok(slot),
+        Entered::Place(place) => Ok(open(worker, to, InUse::of(place, to))),
     }
 }
 
@@ -92,7 +101,7 @@ async fn room(worker: &Worker, to: &Destination) -> Slot {
 }
 
 /// Puts a connection in use that was not.
-fn open(worker: &Rc<Worker>, to: &Destination, place: Option<Permit>) -> Slot {
+fn open(worker: &Rc<Worker>, to: &Destination, place: Option<InUse>) -> Slot {
     let (retirement, now_ns) = (Retirement::of(&to.cluster), worker.clock.now_ns());
     let resting = to.pools.h2.find_resting(&retirement, now_ns);
     let link = resting.unwrap_or_else(|| {
@@ -100,7 +109,7 @@ fn open(worker: &Rc<Worker>, to: &Destination, place: Option<Permit>) -> Slot {
         begin(worker, to, now_ns)
     });
     to.pools.h2.tell_freed();
-    Slot::take(link, &to.pools, worker.clock, InUse::of(place, to))
+    Slot::take(link, &to.pools, worker.clock, place)
 }
 
 /// Begins a connection; a task of its own carries it to its end, whoever asked for it.

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::response::Parts as ResponseParts;
 use http1::Known;
 
-use super::attempt::{Answered, Attempt, Unanswered};
+use super::attempt::{Answered, Attempt};
 use super::client::{Client, Interrupt};
 use super::connect::take_slot;
 use super::mirror::Copy;
@@ -24,9 +24,9 @@ use super::{STALL_NS, answer};
 use crate::exchange::{Course, Destination, End, Exchange};
 use crate::race;
 use crate::request::{Request, Sender};
+use crate::series::{self, Gone, Unanswered};
 use crate::stages::Refusal;
 use crate::stages::mirror::BODY_BYTES;
-use crate::upstream::NoConnection;
 use crate::worker::Entry;
 
 /// One exchange.
@@ -98,65 +98,34 @@ impl Forward {
     }
 
     /// Makes attempts until an answer is to be passed on, or a refusal.
-    async fn attempts(mut self, mut to: Destination) {
-        loop {
-            let (course, answer) = match self.ask(&to).await {
-                Ok(answer) => {
-                    let course = self.exchange.answered(&ResponseView(&answer.head));
-                    (course, Some(answer))
-                }
-                Err(Unanswered::ClientLeft) => return,
-                Err(Unanswered::NoPlace) => {
-                    let refusal = self.exchange.withdraw();
-                    return self.refuse(refusal).await;
-                }
-                Err(Unanswered::Expired) => (self.exchange.expired(), None),
-                Err(Unanswered::Failed { ending, reason, .. }) => {
-                    (self.exchange.failed(ending, reason), None)
-                }
-            };
-            match (course, answer) {
-                (Course::Deliver, Some(answer)) => return self.deliver(answer).await,
-                (Course::Deliver, None) => return,
-                (Course::Refuse(refusal), _) => return self.refuse(refusal).await,
-                (Course::Retry { delay_ns }, answer) => {
-                    if self.pause(delay_ns).await == Interrupt::ClientLeft {
-                        return;
-                    }
-                    match (self.exchange.retry(), answer) {
-                        (Ok(next), _) => to = next,
-                        (Err(_), Some(answer)) => return self.deliver(answer).await,
-                        (Err(refusal), None) => return self.refuse(refusal).await,
-                    }
-                }
-            }
+    async fn attempts(mut self, to: Destination) {
+        match series::run(&mut self, to).await {
+            Ok(Ok(answer)) => self.deliver(answer).await,
+            Ok(Err(refusal)) => self.refuse(refusal).await,
+            Err(_) => {}
         }
     }
 
-    async fn pause(&mut self, delay_ns: u64) -> Interrupt {
-        if delay_ns == 0 {
-            return Interrupt::OutOfTime;
+    /// Has an attempt to `to` use the place of the answer before it, if no other stream is on its connection. Where one is,
+    /// and the attempt may be refused a place of its own, that answer stays.
+    fn make_way(&mut self, to: &Destination, before: &mut Option<Answered>) {
+        let Some(Answered { slot, .. }) = before else {
+            return;
+        };
+        if slot.is_alone() {
+            self.exchange.connection = slot.link.take_place();
+        } else if to.cluster.connections.is_some() && !slot.leaves_room(to) {
+            return;
         }
-        let until_ns = Some(self.exchange.now_ns().saturating_add(delay_ns));
-        std::future::poll_fn(|cx| self.client.poll_interrupt(cx, until_ns)).await
+        *before = None;
     }
 
-    /// Sends the request and waits for the head of its answer.
-    async fn ask(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
-        if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
-            let (attempt, answer) = Box::pin(race::run(self, to, false, at_ns)).await?;
-            return Ok(attempt.answered(answer));
-        }
-        loop {
-            match self.ask_once(to).await {
-                Err(Unanswered::Failed { is_stale: true, .. }) if self.exchange.take_free() => {}
-                answer => return answer,
-            }
-        }
-    }
-
-    async fn ask_once(&mut self, to: &Destination) -> Result<Answered, Unanswered> {
-        let mut attempt = self.connect(to).await?;
+    async fn ask_once(
+        &mut self,
+        to: &Destination,
+        before: &mut Option<Answered>,
+    ) -> Result<Answered, Unanswered> {
+        let mut attempt = self.connect(to, before).await?;
         match std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await {
             Ok(answer) => Ok(attempt.answered(answer)),
             Err(unanswered) => {
@@ -168,14 +137,20 @@ impl Forward {
         }
     }
 
-    async fn connect(&mut self, to: &Destination) -> Result<Attempt, Unanswered> {
+    async fn connect(
+        &mut self,
+        to: &Destination,
+        before: &mut Option<Answered>,
+    ) -> Result<Attempt, Unanswered> {
         let worker = Rc::clone(&self.client.presence.session.worker);
         let until_ns = self.exchange.headers_by_ns();
-        let slot = match self.client.beside(until_ns, take_slot(&worker, to)).await {
+        let taking = take_slot(&worker, to, self.exchange.connection.take());
+        let slot = match self.client.beside(until_ns, taking).await {
             Ok(slot) => slot?,
             Err(Interrupt::OutOfTime) => return Err(Unanswered::NoPlace),
             Err(interrupt) => return Err(interrupt.into()),
         };
+        *before = None;
         let connecting = slot.link.connected();
         let send = match self.client.beside(until_ns, connecting).await {
             Ok(send) => send?,
@@ -215,7 +190,7 @@ impl Forward {
         let interrupt = self.client.poll_interrupt(cx, until_ns);
         interrupt.map(|interrupt| match interrupt {
             Interrupt::OutOfTime if until_ns == headers_by_ns => Err(Unanswered::Expired),
-            _ => Err(Unanswered::ClientLeft),
+            _ => Err(Unanswered::Gone(Gone::Left)),
         })
     }
 
@@ -271,6 +246,47 @@ impl Forward {
     }
 }
 
+impl series::Driver for Forward {
+    type Answer = Answered;
+
+    fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    async fn ask(
+        &mut self,
+        to: &Destination,
+        before: &mut Option<Answered>,
+    ) -> Result<Answered, Unanswered> {
+        self.make_way(to, before);
+        if let Some(at_ns) = self.exchange.hedge_at_ns(self.upload.is_empty()) {
+            let (attempt, answer) = Box::pin(race::run(self, to, false, at_ns)).await?;
+            return Ok(attempt.answered(answer));
+        }
+        loop {
+            match self.ask_once(to, before).await {
+                Err(why) if why.is_stale() && self.exchange.take_free() => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: &Answered) -> Course {
+        self.exchange.answered(&ResponseView(&answer.head))
+    }
+
+    async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
+        if delay_ns == 0 {
+            return Ok(());
+        }
+        let until_ns = Some(self.exchange.now_ns().saturating_add(delay_ns));
+        match std::future::poll_fn(|cx| self.client.poll_interrupt(cx, until_ns)).await {
+            Interrupt::ClientLeft => Err(Gone::Left),
+            Interrupt::OutOfTime => Ok(()),
+        }
+    }
+}
+
 fn edited(exchange: &Exchange, head: &Parts, sender: Sender) -> Parts {
     let mut edited = head.clone();
     exchange.edit_request(&view(head, sender), &mut Draft(&mut edited.headers));
@@ -281,23 +297,10 @@ const fn view(head: &Parts, sender: Sender) -> RequestView<'_> {
     RequestView { head, sender }
 }
 
-impl From<NoConnection> for Unanswered {
-    fn from(why: NoConnection) -> Self {
-        match why {
-            NoConnection::NoPlace => Self::NoPlace,
-            NoConnection::Failed(ending, reason) => Self::Failed {
-                ending,
-                reason,
-                is_stale: false,
-            },
-        }
-    }
-}
-
 impl From<Interrupt> for Unanswered {
     fn from(interrupt: Interrupt) -> Self {
         match interrupt {
-            Interrupt::ClientLeft => Self::ClientLeft,
+            Interrupt::ClientLeft => Self::Gone(Gone::Left),
             Interrupt::OutOfTime => Self::Expired,
         }
     }

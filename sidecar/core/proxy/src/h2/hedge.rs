@@ -7,24 +7,20 @@ use ::h2::RecvStream;
 use ::h2::client::SendRequest;
 use http::response::Parts;
 
-use super::attempt::{Attempt, Unanswered};
+use super::attempt::Attempt;
 use super::connect::connect;
 use super::forward::Forward;
 use super::parcel::Parcel;
 use super::pool::Slot;
 use super::view::ResponseView;
-use crate::exchange::{Destination, Exchange};
-use crate::race::{Connecting, Consequence, Driver};
+use crate::exchange::Destination;
+use crate::race::{Connecting, Driver};
+use crate::series::Unanswered;
 
 impl Driver for Forward {
     type Connected = (SendRequest<Parcel>, Slot);
     type Sent = Attempt;
     type Head = (Parts, RecvStream);
-    type Failure = Unanswered;
-
-    fn exchange(&mut self) -> &mut Exchange {
-        &mut self.exchange
-    }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>, at_ns: u64) -> Poll<()> {
         self.client.presence.poll_alarm(cx, Some(at_ns))
@@ -33,8 +29,8 @@ impl Driver for Forward {
     /// A connection that broke is not found again, so that every other one will do.
     fn connect(&mut self, to: &Destination, _: bool) -> Connecting<Self::Connected> {
         let worker = Rc::clone(&self.client.presence.session.worker);
-        let to = to.clone();
-        Box::pin(async move { connect(&worker, &to).await })
+        let (to, place) = (to.clone(), self.exchange.connection.take());
+        Box::pin(async move { connect(&worker, &to, place).await })
     }
 
     fn send(&mut self, on: Self::Connected) -> Result<Attempt, Unanswered> {
@@ -58,24 +54,11 @@ impl Driver for Forward {
         polled
     }
 
-    fn take_free(&mut self, _: &Attempt, why: &Unanswered) -> bool {
-        matches!(why, Unanswered::Failed { is_stale: true, .. }) && self.exchange.take_free()
-    }
-
     fn is_poor(&self, _: &Attempt, (head, _): &Self::Head) -> bool {
         self.exchange.is_poor(&ResponseView(head))
     }
 
     fn pass_over(&mut self, _: Attempt, (head, _): Self::Head) {
         self.exchange.pass_over(&ResponseView(&head));
-    }
-
-    fn consequence(why: &Unanswered) -> Consequence {
-        match why {
-            Unanswered::Failed { ending, .. } => Consequence::Out(Some(*ending)),
-            Unanswered::Expired => Consequence::Out(None),
-            Unanswered::NoPlace => Consequence::Withdrawn,
-            Unanswered::ClientLeft => Consequence::Over,
-        }
     }
 }

@@ -158,6 +158,11 @@ impl Link {
         }
     }
 
+    /// Its place among the cluster's connections, for another one that is in use instead.
+    pub(super) fn take_place(&self) -> Option<InUse> {
+        self.place.take()
+    }
+
     /// A stream ended. The last one gives the place back.
     pub(super) fn leave(&self, now_ns: u64) {
         self.streams.set(self.streams.get() - 1);

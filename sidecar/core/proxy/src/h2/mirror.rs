@@ -32,7 +32,7 @@ impl Duplicate for Copy {
     }
 
     async fn send(self, worker: &Rc<Worker>, to: &Destination) -> Result<(), Lost> {
-        let (mut send, _slot) = connect(worker, to).await.map_err(|_| Lost)?;
+        let (mut send, _slot) = connect(worker, to, None).await.map_err(|_| Lost)?;
         let is_bare = self.body.is_empty() && self.trailers.is_none();
         let sent = send.send_request(Request::from_parts(self.head, ()), is_bare);
         let (response, request) = sent.map_err(|_| Lost)?;

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::link::Link;
 use crate::clock::Clock;
+use crate::exchange::Destination;
 use crate::upstream::{InUse, Pools, Retirement};
 
 /// The connections to one endpoint.
@@ -132,6 +133,17 @@ impl Slot {
             clock,
             is_reused,
         }
+    }
+
+    /// Whether no other stream is on its connection.
+    pub(super) fn is_alone(&self) -> bool {
+        self.link.streams() == 1
+    }
+
+    /// Whether there is room for another stream to `to` once it is given up.
+    pub(super) fn leaves_room(&self, to: &Destination) -> bool {
+        let retirement = Retirement::of(&to.cluster);
+        Rc::ptr_eq(&self.pools, &to.pools) && self.link.is_fit(&retirement, self.clock.now_ns())
     }
 }
 

@@ -11,6 +11,7 @@ use policy::budget::{Budget, Params, Rate, Spent};
 use policy::ending::Ending;
 use policy::method::Method;
 use policy::retry::{Attempt, Decision, GiveUp, Progress, Pushback, Request as Tried};
+use smallvec::SmallVec;
 
 use crate::clock::nanoseconds;
 use crate::config;
@@ -35,8 +36,8 @@ pub(crate) struct Tries {
     pub(crate) given_up: Option<GiveUp>,
     /// Paid for the attempt to come.
     spent: Option<Payment>,
-    /// Paid for the newest attempt under way.
-    paid: Option<Payment>,
+    /// Paid for the attempts under way, the newest last.
+    paid: SmallVec<[Payment; 1]>,
     /// Whether the free attempt after a stale connection was used.
     had_free: bool,
     /// Whether a byte of an answer was passed on.
@@ -77,21 +78,21 @@ impl Tries {
             previous_delay_ns: None,
             given_up: None,
             spent: None,
-            paid: None,
+            paid: SmallVec::new(),
             had_free: false,
             is_passed_on: false,
         }
     }
 
     /// The same request, of which nothing was tried yet.
-    pub(crate) const fn afresh(&self) -> Self {
+    pub(crate) fn afresh(&self) -> Self {
         Self {
             request: self.request,
             begun: 0,
             previous_delay_ns: None,
             given_up: None,
             spent: None,
-            paid: None,
+            paid: SmallVec::new(),
             had_free: false,
             has_hedged: false,
             has_stood_down: false,
@@ -183,20 +184,21 @@ impl Tries {
 
     /// The attempt that was paid for is made.
     pub(crate) fn use_spent(&mut self) {
-        self.paid = self.spent.take();
+        self.paid.clear();
+        self.paid.extend(self.spent.take());
     }
 
     /// So is one beside another.
     pub(crate) fn note_hedged(&mut self, budget: &Rc<RefCell<Budget>>, spent: Spent) {
         self.has_hedged = true;
-        self.paid = Some((Rc::clone(budget), spent));
+        self.paid.push((Rc::clone(budget), spent));
     }
 
     /// An attempt was not made after all, for want of a connection: what it cost comes back.
     pub(crate) fn withdraw(&mut self) {
         self.begun -= 1;
         self.has_stood_down = self.has_hedged;
-        if let Some((budget, spent)) = self.paid.take() {
+        if let Some((budget, spent)) = self.paid.pop() {
             budget.borrow_mut().refund(spent);
         }
     }

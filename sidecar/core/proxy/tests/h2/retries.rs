@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use policy::hedge::After;
+use proxy::config::Hedge;
+use tokio::sync::Semaphore;
 
-use crate::peers::caller::grpc;
+use crate::peers::caller::{Answer, grpc};
 use crate::peers::{Call, Caller, Upstream};
-use crate::support::Running;
-use crate::support::build::{block, cluster, config, retry};
+use crate::support::build::{
+    SECOND_NS, block, breaker, budget, cluster, config, pool, retry, timeouts,
+};
+use crate::support::{Running, soon, until};
 
 async fn retrying(upstream: &Upstream, retries: proxy::config::Retry) -> (Running, Caller) {
     let mut cluster = cluster(&[upstream.address]);
@@ -185,8 +191,174 @@ async fn what_came_while_an_attempt_failed_is_sent_again_before_what_comes_next(
     let (_running, caller) = retrying(&upstream, retry(1, &["Unavailable"])).await;
     let (response, mut stream) = caller.open(grpc()).await;
     stream.send_data(Bytes::from("one "), false).unwrap();
-    crate::support::until(async || upstream.calls() == 2).await;
+    until(async || upstream.calls() == 2).await;
     stream.send_data(Bytes::from("two"), true).unwrap();
-    assert_eq!(crate::support::soon(response).await.unwrap().status(), 200);
+    assert_eq!(soon(response).await.unwrap().status(), 200);
     assert_eq!(upstream.bodies(), [b"one two"]);
+}
+
+/// Retries that find nothing to be tried again for free, so that what was paid shows.
+fn paid() -> proxy::config::Retry {
+    proxy::config::Retry {
+        budget: budget(100),
+        ..retry(1, &["503", "Unavailable"])
+    }
+}
+
+/// What is left of the budget of retries.
+async fn left(running: &Running) -> f64 {
+    let family = "breakwater_retry_budget_balance";
+    running.metric(family, &["shop/cart"]).await
+}
+
+/// Calls by gRPC, or else by plain HTTP/2.
+async fn call(caller: &Caller, is_grpc: bool) -> Answer {
+    match is_grpc {
+        true => caller.grpc().await,
+        false => caller.get("/").await,
+    }
+}
+
+/// Fails: a gRPC call by its status, any other one by 503 and a body.
+fn fail(call: &mut Call) {
+    if call.head.headers.contains_key("content-type") {
+        return unavailable(call);
+    }
+    let response = http::Response::builder().status(503).body(()).unwrap();
+    let mut body = call.respond.send_response(response, false).unwrap();
+    body.send_data(Bytes::from("not yet"), true).unwrap();
+}
+
+/// Whether it is the failure that the upstream answered with, and the answer of the only attempt.
+fn is_first_answer(answer: &Answer, is_grpc: bool) -> bool {
+    let is_failure = match is_grpc {
+        true => answer.grpc_status() == Some("14"),
+        false => (answer.status, answer.body.as_slice()) == (503, b"not yet"),
+    };
+    let names = ["breakwater-attempts", "breakwater-retry", "proxy-status"];
+    is_failure && names.iter().all(|name| answer.field(name).is_none())
+}
+
+/// Holds the first call on to the only connection there may be, which takes one more and no third.
+async fn occupied(hedges: bool) -> (Upstream, Running, Caller) {
+    let upstream = Upstream::scripted(|mut call| async move {
+        match call.place {
+            0 => call.reset().await,
+            _ => fail(&mut call),
+        }
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.retry = block(paid());
+    cluster.idempotent_methods = vec!["shop.Cart/Get".into()];
+    let hedge = Hedge {
+        after: After::Fixed(60 * SECOND_NS),
+        budget: budget(100),
+    };
+    cluster.hedge = block(hedge).filter(|_| hedges);
+    cluster.pool = block(proxy::config::Pool {
+        max_requests: Some(2),
+        ..pool(1)
+    });
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_millis(200),
+        ..timeouts()
+    });
+    let running = Running::with(config(cluster)).await;
+    let caller = Caller::connect(running.outbound()).await;
+    (upstream, running, caller)
+}
+
+#[tokio::test]
+async fn an_answer_whose_retry_gets_no_connection_goes_back_and_the_retry_costs_nothing() {
+    for (is_grpc, hedges) in [(true, false), (false, false), (false, true)] {
+        let (upstream, running, caller) = occupied(hedges).await;
+        let held = caller.open(grpc()).await;
+        until(async || upstream.calls() == 1).await;
+        let answer = call(&caller, is_grpc).await;
+        assert!(is_first_answer(&answer, is_grpc), "{answer:?}");
+        assert_eq!((upstream.calls(), left(&running).await), (2, 2.0));
+        drop(held);
+        until(async || running.handle.endpoints().await.unwrap()[0].in_flight == 0).await;
+    }
+}
+
+/// A cluster at whose upstream calls fail, once each is let to.
+async fn failing(gate: &Arc<Semaphore>) -> (Upstream, proxy::config::Cluster) {
+    let gate = Arc::clone(gate);
+    let upstream = Upstream::scripted(move |mut call| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            fail(&mut call);
+        }
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.retry = block(paid());
+    cluster.idempotent_methods = vec!["shop.Cart/Get".into()];
+    (upstream, cluster)
+}
+
+#[tokio::test]
+async fn an_answer_whose_retry_the_breaker_refuses_goes_back_and_the_retry_costs_nothing() {
+    for is_grpc in [true, false] {
+        let (upstream, mut cluster) = failing(&Arc::new(Semaphore::new(1))).await;
+        cluster.service_breaker = block(breaker(1, Duration::from_secs(60)));
+        let running = Running::with(config(cluster)).await;
+        let caller = Caller::connect(running.outbound()).await;
+        let answer = call(&caller, is_grpc).await;
+        assert!(is_first_answer(&answer, is_grpc), "{answer:?}");
+        assert_eq!((upstream.calls(), left(&running).await), (1, 1.0));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_retry_finds_no_endpoint_goes_back_and_the_retry_costs_nothing() {
+    for is_grpc in [true, false] {
+        let gate = Arc::new(Semaphore::new(0));
+        let (upstream, mut cluster) = failing(&gate).await;
+        let running = Running::with(config(cluster.clone())).await;
+        let caller = Caller::connect(running.outbound()).await;
+        let calling = tokio::spawn(async move { call(&caller, is_grpc).await });
+        until(async || upstream.calls() == 1).await;
+        cluster.endpoints.clear();
+        running.handle.apply(config(cluster)).await.unwrap();
+        gate.add_permits(1);
+        let answer = soon(calling).await.unwrap();
+        assert!(is_first_answer(&answer, is_grpc), "{answer:?}");
+        assert_eq!((upstream.calls(), left(&running).await), (1, 1.0));
+    }
+}
+
+#[tokio::test]
+async fn a_retry_within_a_full_cap_uses_the_place_it_has() {
+    for is_grpc in [true, false] {
+        let failed = Arc::new(AtomicUsize::new(0));
+        let first = |failed: Arc<AtomicUsize>| {
+            Upstream::scripted(move |mut call| {
+                let is_first = failed.fetch_add(1, Ordering::SeqCst) == 0;
+                async move {
+                    match is_first {
+                        true => fail(&mut call),
+                        false => call.answer("0", "answer"),
+                    }
+                }
+            })
+        };
+        let (one, other) = (
+            first(Arc::clone(&failed)).await,
+            first(Arc::clone(&failed)).await,
+        );
+        let mut cluster = cluster(&[one.address, other.address]);
+        cluster.pool = block(pool(1));
+        cluster.retry = block(paid());
+        cluster.idempotent_methods = vec!["shop.Cart/Get".into()];
+        let running = Running::with(config(cluster)).await;
+        let caller = Caller::connect(running.outbound()).await;
+        let answer = call(&caller, is_grpc).await;
+        assert_eq!(answer.field("breakwater-attempts"), Some("2"));
+        assert_eq!((one.calls(), other.calls()), (1, 1));
+        assert_eq!(left(&running).await, 0.0);
+    }
 }

@@ -8,7 +8,7 @@ use http1::{Asked, Cause, Framing, Version};
 use policy::Reason;
 use policy::ending::Ending;
 
-use super::{Forward, Unanswered};
+use super::Forward;
 use crate::exchange::Destination;
 use crate::h1::client::{Client, Interrupt};
 use crate::h1::connect::{connect, connect_at_once};
@@ -17,6 +17,7 @@ use crate::h1::peer::{NoHead, Peer};
 use crate::h1::upload::NoBody;
 use crate::h1::view::{Draft, RequestView};
 use crate::race;
+use crate::series::{Gone, Unanswered};
 
 impl Forward<'_> {
     /// Sends the request and waits for the head of its answer; its length at the beginning of the peer's input.
@@ -33,7 +34,7 @@ impl Forward<'_> {
             self.send_head(&mut peer);
             match std::future::poll_fn(|cx| self.poll_answer(cx, &mut peer)).await {
                 Ok(head_len) => return Ok((peer, head_len)),
-                Err(Unanswered::Failed(Ending::Reset, _)) if self.is_stale(&peer) => fresh = true,
+                Err(why) if why.is_stale() && self.exchange.take_free() => fresh = true,
                 Err(unanswered) => return Err(unanswered),
             }
         }
@@ -52,7 +53,7 @@ impl Forward<'_> {
         self.send_head(&mut peer);
         match std::future::poll_fn(|cx| self.poll_alone(cx, &mut peer, at_ns)).await {
             Some(Ok(head_len)) => Ok((peer, head_len)),
-            Some(Err(Unanswered::Failed(Ending::Reset, _))) if self.is_stale(&peer) => {
+            Some(Err(why)) if why.is_stale() && self.exchange.take_free() => {
                 Box::pin(race::run(self, to, true, at_ns)).await
             }
             Some(Err(unanswered)) => Err(unanswered),
@@ -72,11 +73,6 @@ impl Forward<'_> {
         }
         let Client { alarm, worker, .. } = &mut *self.client;
         alarm.poll(cx, &worker.clock, Some(at_ns)).map(|()| None)
-    }
-
-    /// Whether a connection had been closed while it rested, and the request may go on another one for free.
-    pub(super) fn is_stale(&mut self, peer: &Peer) -> bool {
-        peer.is_reused && !peer.has_spoken && self.exchange.take_free()
     }
 
     /// A connection that rested, where neither that nor its place takes a wait, unless only a fresh one will do.
@@ -110,7 +106,7 @@ impl Forward<'_> {
             }
             Err(Interrupt::OutOfTime) if !has_place => Err(Unanswered::NoPlace),
             Err(Interrupt::OutOfTime) => Err(Unanswered::Expired),
-            Err(Interrupt::ClientLeft) => Err(Unanswered::ClientLeft),
+            Err(Interrupt::ClientLeft) => Err(Unanswered::Gone(Gone::Left)),
         }
     }
 
@@ -171,7 +167,9 @@ impl Forward<'_> {
                     self.pass_on_interim(peer, len);
                 }
                 Poll::Ready(Ok(len)) => return Poll::Ready(Ok(len)),
-                Poll::Ready(Err(no_head)) => return Poll::Ready(Err(self.unanswered(no_head))),
+                Poll::Ready(Err(no_head)) => {
+                    return Poll::Ready(Err(self.unanswered(peer, no_head)));
+                }
                 Poll::Pending => break,
             }
         }
@@ -190,10 +188,10 @@ impl Forward<'_> {
             return Poll::Ready(if has_expired {
                 Unanswered::Expired
             } else {
-                Unanswered::ClientLeft
+                Unanswered::Gone(Gone::Left)
             });
         }
-        self.poll_client(cx).map(|()| Unanswered::ClientLeft)
+        self.poll_client(cx).map(|()| Unanswered::Gone(Gone::Left))
     }
 
     /// Ready when the client has left; while its body is read, reading it tells.
@@ -219,20 +217,23 @@ impl Forward<'_> {
             self.mirror();
         }
         polled.map_err(|no_body| match no_body {
-            NoBody::ClientLeft => Unanswered::ClientLeft,
-            NoBody::Malformed(cause) => Unanswered::Malformed(cause),
+            NoBody::ClientLeft => Unanswered::Gone(Gone::Left),
+            NoBody::Malformed(cause) => Unanswered::Gone(Gone::Malformed(cause)),
         })
     }
 
-    fn unanswered(&self, no_head: NoHead) -> Unanswered {
-        match no_head {
-            NoHead::Gone | NoHead::Malformed(Cause::Truncated) => {
-                Unanswered::Failed(Ending::Reset, Reason::UpstreamReset)
-            }
+    fn unanswered(&self, peer: &Peer, no_head: NoHead) -> Unanswered {
+        let reason = match no_head {
+            NoHead::Gone | NoHead::Malformed(Cause::Truncated) => Reason::UpstreamReset,
             NoHead::Malformed(cause) => {
                 self.client.worker.journal.count_malformed(cause);
-                Unanswered::Failed(Ending::Reset, Reason::UpstreamProtocol)
+                Reason::UpstreamProtocol
             }
+        };
+        Unanswered::Failed {
+            ending: Ending::Reset,
+            reason,
+            is_stale: peer.is_reused && !peer.has_spoken,
         }
     }
 

@@ -3,24 +3,18 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use policy::ending::Ending;
-
-use super::{Forward, Unanswered, answer};
-use crate::exchange::{Destination, Exchange};
+use super::{Forward, answer};
+use crate::exchange::Destination;
 use crate::h1::connect::connect;
 use crate::h1::peer::Peer;
-use crate::race::{Connecting, Consequence, Driver};
+use crate::race::{Connecting, Driver};
+use crate::series::Unanswered;
 use crate::upstream::InUse;
 
 impl Driver for Forward<'_> {
     type Connected = (Box<Peer>, Option<InUse>);
     type Sent = Box<Peer>;
     type Head = usize;
-    type Failure = Unanswered;
-
-    fn exchange(&mut self) -> &mut Exchange {
-        self.exchange
-    }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>, at_ns: u64) -> Poll<()> {
         let clock = &self.client.worker.clock;
@@ -56,25 +50,12 @@ impl Driver for Forward<'_> {
         self.poll_answer(cx, peer)
     }
 
-    fn take_free(&mut self, peer: &Box<Peer>, why: &Unanswered) -> bool {
-        matches!(why, Unanswered::Failed(Ending::Reset, _)) && self.is_stale(peer)
-    }
-
     fn is_poor(&self, peer: &Box<Peer>, _: &usize) -> bool {
         self.exchange.is_poor(&answer(self.kit, peer))
     }
 
     fn pass_over(&mut self, peer: Box<Peer>, head_len: usize) {
         self.exchange.pass_over(&answer(self.kit, &peer));
-        self.forget(Some((peer, head_len)));
-    }
-
-    fn consequence(why: &Unanswered) -> Consequence {
-        match why {
-            Unanswered::Failed(ending, _) => Consequence::Out(Some(*ending)),
-            Unanswered::Expired => Consequence::Out(None),
-            Unanswered::NoPlace => Consequence::Withdrawn,
-            Unanswered::ClientLeft | Unanswered::Malformed(_) => Consequence::Over,
-        }
+        self.forget((peer, head_len));
     }
 }

@@ -57,12 +57,6 @@ impl Forward<'_> {
         self.answer(refusal, true).await
     }
 
-    /// The cluster's connections are all in use.
-    pub(super) async fn refuse_connection(&mut self) -> Next {
-        let refusal = self.exchange.withdraw();
-        self.refuse(refusal).await
-    }
-
     async fn answer(&mut self, refusal: Refusal, close: bool) -> Next {
         let answer = self
             .exchange

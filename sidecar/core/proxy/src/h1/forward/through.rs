@@ -4,11 +4,11 @@ use std::task::Poll;
 
 use http1::Framing;
 
-use super::{Forward, Unanswered};
+use super::Forward;
 use crate::exchange::{Course, Destination, End};
 use crate::h1::client::{Client, Next};
 use crate::h1::peer::Peer;
-
+use crate::series::Unanswered;
 use crate::tunnel::{Established, Tunnel};
 
 impl Forward<'_> {
@@ -29,16 +29,19 @@ impl Forward<'_> {
                     .extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\n");
                 self.tunnel(peer).await
             }
-            Err(Unanswered::NoPlace) => self.refuse_connection().await,
+            Err(Unanswered::NoPlace) => {
+                let refusal = self.exchange.withdraw();
+                self.refuse(refusal).await
+            }
             Err(Unanswered::Expired) => {
                 let course = self.exchange.expired();
                 self.refuse_course(course).await
             }
-            Err(Unanswered::Failed(ending, reason)) => {
+            Err(Unanswered::Failed { ending, reason, .. }) => {
                 let course = self.exchange.failed(ending, reason);
                 self.refuse_course(course).await
             }
-            Err(Unanswered::ClientLeft | Unanswered::Malformed(_)) => Next::Close,
+            Err(Unanswered::Gone(_)) => Next::Close,
         }
     }
 
