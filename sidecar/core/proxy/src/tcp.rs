@@ -4,8 +4,9 @@
 //! service's connections. Where it is not known yet what is spoken, either side may say it: some servers speak first.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use policy::Reason;
@@ -17,18 +18,21 @@ use crate::connections::Place;
 use crate::downstream::TELL_NS;
 use crate::exchange::{Course, Destination, End, Exchange};
 use crate::request::{Opaque, Sender};
+use crate::series::{self, Gone, Unanswered};
 use crate::speech::{self, Speech};
 use crate::stages::Refusal;
 use crate::stages::timeout::BodyBounds;
 use crate::tunnel::{Established, Tunnel};
-use crate::upstream::{InUse, NoConnection, dial, make_room};
-use crate::wire::Wire;
+use crate::upstream::{InUse, dial, make_room};
+use crate::wire::{Memory, Wire};
 use crate::worker::{Entry, Worker};
 
 /// Time to connect to what is no service.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Time without a byte after which a connection ends, where no policy says another.
 const IDLE_NS: u64 = 3_600_000_000_000;
+/// Bytes that a client may send ahead.
+const AHEAD_BYTES: usize = 16 * 1024;
 
 /// What became of a connection that was undecided.
 pub(crate) enum Turned {
@@ -74,6 +78,87 @@ pub(crate) async fn pass_through(worker: &Worker, stream: TcpStream, address: So
     reset_unless_complete(end, &client, &upstream);
 }
 
+/// A client that waits for its connection to a service.
+struct Caller {
+    worker: Rc<Worker>,
+    exchange: Exchange,
+    client: Wire,
+}
+
+impl Caller {
+    /// A connection to one of the service's endpoints, tried again as its policy has it.
+    async fn connect(
+        &mut self,
+        entry: &Entry,
+        request: &Opaque,
+    ) -> Result<Result<Wire, Refusal>, Gone> {
+        let admitting = self.exchange.admit_connection(entry, request);
+        let admitted = beside(&mut self.client, &self.worker.memory, admitting).await?;
+        match admitted.and_then(|()| self.exchange.attempt()) {
+            Ok(to) => series::run(self, to).await,
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
+
+impl series::Driver for Caller {
+    type Answer = Wire;
+
+    fn exchange(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    async fn ask(&mut self, to: &Destination, _: &mut Option<Wire>) -> Result<Wire, Unanswered> {
+        // Beside its connections nothing of it is foreseen.
+        let to = Destination {
+            is_foreseen: true,
+            ..to.clone()
+        };
+        let taking = InUse::take(&mut self.exchange.connection, &to);
+        let taken = beside(&mut self.client, &self.worker.memory, taking).await;
+        taken.map_err(Unanswered::Gone)??;
+        make_room(&self.worker, &to.cluster);
+        let stream = dial(&self.worker, to.address, to.cluster.timeouts.connect).await?;
+        Ok(Wire::new(stream))
+    }
+
+    fn answered(&mut self, _: &Wire) -> Course {
+        self.exchange.answered(&Established)
+    }
+
+    async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
+        let pausing = sleep(Duration::from_nanos(delay_ns));
+        beside(&mut self.client, &self.worker.memory, pausing).await
+    }
+}
+
+/// Does `work` until it is done, or the client leaves.
+async fn beside<T>(
+    client: &mut Wire,
+    memory: &Memory,
+    work: impl Future<Output = T>,
+) -> Result<T, Gone> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending => poll_left(cx, client, memory).map(|()| Err(Gone::Left)),
+    })
+    .await
+}
+
+/// Ready when the client has left. What it sends ahead is kept, up to a bound; once it has sent any, the end of that is
+/// none of the connection: it may wait for an answer, and if not, what it sent is to arrive all the same.
+fn poll_left(cx: &mut Context<'_>, client: &mut Wire, memory: &Memory) -> Poll<()> {
+    while let Some(room @ 1..) = AHEAD_BYTES.checked_sub(client.input.len()) {
+        match ready!(client.poll_fill(cx, memory, room)) {
+            Ok(1..) => {}
+            Ok(0) if client.has_input() => break,
+            Ok(0) | Err(_) => return Poll::Ready(()),
+        }
+    }
+    Poll::Pending
+}
+
 /// A connection to a service, with both sides there.
 struct Call {
     request: Opaque,
@@ -83,24 +168,31 @@ struct Call {
 }
 
 impl Call {
-    /// Connects to the service; `None` when that is refused or fails, and the client's side has ended.
+    /// Connects to the service; `None` when that is refused or fails, or the client has left, and its side has ended.
     async fn begin(
         worker: &Rc<Worker>,
         client: Wire,
         (sender, entry): (Sender, &Entry),
     ) -> Option<Self> {
         let request = Opaque(sender);
-        let mut exchange = Exchange::begin(worker, entry, &request);
-        match connect(worker, &mut exchange, entry, &request).await {
-            Ok(upstream) => {
-                exchange.answered(&Established);
-                Some(Self {
-                    request,
-                    exchange,
-                    client,
-                    upstream,
-                })
-            }
+        let mut caller = Caller {
+            worker: Rc::clone(worker),
+            exchange: Exchange::begin(worker, entry, &request),
+            client,
+        };
+        let connected = caller.connect(entry, &request).await.ok()?;
+        let Caller {
+            mut exchange,
+            client,
+            ..
+        } = caller;
+        match connected {
+            Ok(upstream) => Some(Self {
+                request,
+                exchange,
+                client,
+                upstream,
+            }),
             Err(refusal) => {
                 exchange.refuse(&refusal, &request);
                 exchange.finish(End::Complete { code: None }, 0);
@@ -112,26 +204,26 @@ impl Call {
 
     /// Waits until either side says something; a client that begins like HTTP, and says no more, speaks HTTP.
     async fn first_word(&mut self, worker: &Worker, place: &Place) -> Speech {
-        let (mut alarm, mut until_ns) = (Alarm::default(), None);
+        let tell_ns = || worker.clock.now_ns().saturating_add(TELL_NS);
+        let mut until_ns = self.client.has_input().then(tell_ns);
+        let mut alarm = Alarm::default();
         let idle_ns = worker.clock.now_ns().saturating_add(IDLE_NS);
         std::future::poll_fn(|cx| {
             loop {
-                match self.client.poll_fill(cx, &worker.memory, 16 * 1024) {
-                    Poll::Ready(Ok(1..)) => {}
+                match speech::judge(&self.client.input) {
+                    Speech::Undecided => {}
+                    speech => return Poll::Ready(speech),
+                }
+                match self.client.poll_fill(cx, &worker.memory, AHEAD_BYTES) {
+                    Poll::Ready(Ok(1..)) => until_ns = Some(tell_ns()),
                     Poll::Ready(_) => return Poll::Ready(Speech::Opaque),
                     Poll::Pending => break,
                 }
-                match speech::judge(&self.client.input) {
-                    Speech::Undecided => {
-                        until_ns = Some(worker.clock.now_ns().saturating_add(TELL_NS));
-                    }
-                    speech => return Poll::Ready(speech),
-                }
             }
-            if self.client.input.is_empty()
+            if !self.client.has_input()
                 && self
                     .upstream
-                    .poll_fill(cx, &worker.memory, 16 * 1024)
+                    .poll_fill(cx, &worker.memory, AHEAD_BYTES)
                     .is_ready()
             {
                 return Poll::Ready(Speech::Opaque);
@@ -161,48 +253,6 @@ impl Call {
         self.exchange.forget();
         self.client
     }
-}
-
-/// A connection to one of the service's endpoints, tried again as its policy has it.
-async fn connect(
-    worker: &Worker,
-    exchange: &mut Exchange,
-    entry: &Entry,
-    request: &Opaque,
-) -> Result<Wire, Refusal> {
-    exchange.admit_connection(entry, request).await?;
-    let mut to = exchange.attempt()?;
-    loop {
-        let course = match try_connect(worker, exchange, &to).await {
-            Ok(upstream) => return Ok(upstream),
-            Err(NoConnection::NoPlace) => return Err(exchange.withdraw()),
-            Err(NoConnection::Failed(ending, reason)) => exchange.failed(ending, reason),
-        };
-        match course {
-            Course::Retry { delay_ns } => {
-                sleep(Duration::from_nanos(delay_ns)).await;
-                to = exchange.retry()?;
-            }
-            Course::Refuse(refusal) => return Err(refusal),
-            Course::Deliver => return Err(Refusal::new(Reason::UpstreamConnect)),
-        }
-    }
-}
-
-async fn try_connect(
-    worker: &Worker,
-    exchange: &mut Exchange,
-    to: &Destination,
-) -> Result<Wire, NoConnection> {
-    // Beside its connections nothing of it is foreseen.
-    let to = Destination {
-        is_foreseen: true,
-        ..to.clone()
-    };
-    InUse::take(&mut exchange.connection, &to).await?;
-    make_room(worker, &to.cluster);
-    let stream = dial(worker, to.address, to.cluster.timeouts.connect).await?;
-    Ok(Wire::new(stream))
 }
 
 /// Passes bytes both ways until both sides have ended, or for too long neither has sent any.

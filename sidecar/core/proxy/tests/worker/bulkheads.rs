@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use proxy::config::Bulkhead;
+use proxy::Settings;
+use proxy::config::{Bulkhead, Protocol};
+use tokio::io::AsyncWriteExt;
 
-use crate::support::build::{block, breaker, bulkhead, cluster, config, pool, question, rule};
+use crate::support::build::{
+    block, breaker, bulkhead, cart, cluster, config, pool, question, rule,
+};
 use crate::support::upstream::response;
-use crate::support::{Running, Upstream, until};
+use crate::support::worker::{settings, upstream_listener};
+use crate::support::{Client, Running, Upstream, until};
 
 async fn running_and_waiting(running: &Running) -> (f64, f64) {
     (
@@ -289,6 +294,92 @@ async fn a_retry_within_a_full_cap_uses_the_place_it_has() {
         ),
         (200, 2)
     );
+}
+
+/// A service of another protocol, to which there may be one connection, and a client that has it.
+async fn occupied(protocol: Protocol) -> (Upstream, Running, Client) {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        while let Some(bytes) = connection.bytes(2).await {
+            connection.send(bytes.to_ascii_uppercase()).await;
+        }
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.ports[0].protocol = protocol;
+    cluster.pool = block(pool(1));
+    cluster.timeouts = block(proxy::config::Timeouts {
+        connect: Duration::from_secs(60),
+        ..Default::default()
+    });
+    let running = Running::start(Settings {
+        upstreams: vec![upstream_listener(cart(), 80)],
+        ..settings()
+    });
+    running.handle.apply(config(cluster)).await.unwrap();
+    let mut first = waiting(&running).await;
+    first.send([0, 1]).await;
+    assert_eq!(first.bytes(2).await, [0, 1]);
+    (upstream, running, first)
+}
+
+/// A client of that service.
+async fn waiting(running: &Running) -> Client {
+    Client::connect(running.handle.addresses().upstreams[0]).await
+}
+
+/// Until so many wait for a connection.
+async fn in_line(running: &Running, waiting: usize) {
+    let told = format!("1 of 1 in use, {waiting} waiting");
+    until(async || waiting_for_a_connection(running).await.contains(&told)).await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_client_leaves_the_line_frees_its_place() {
+    for protocol in [Protocol::Opaque, Protocol::Any] {
+        let (upstream, running, _first) = occupied(protocol).await;
+        let silent = waiting(&running).await;
+        let mut reset = waiting(&running).await;
+        reset.send([2, 3]).await;
+        in_line(&running, 2).await;
+        drop(silent);
+        in_line(&running, 1).await;
+        let linger = Some(Duration::ZERO);
+        let socket = socket2::SockRef::from(&reset.stream);
+        socket.set_linger(linger).unwrap();
+        drop(reset);
+        in_line(&running, 0).await;
+        let family = "breakwater_requests_total";
+        let cancelled = running.metric(family, &["client.cancelled"]).await;
+        assert_eq!((cancelled, upstream.connections()), (2.0, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_sent_in_line_arrives_also_when_it_sends_no_more() {
+    for protocol in [Protocol::Opaque, Protocol::Any] {
+        let (_upstream, running, first) = occupied(protocol).await;
+        let mut second = waiting(&running).await;
+        second.send([2, 3]).await;
+        in_line(&running, 1).await;
+        second.stream.shutdown().await.unwrap();
+        drop(first);
+        assert_eq!(second.bytes(2).await, [2, 3]);
+        assert_eq!(second.end().await, []);
+    }
+}
+
+#[tokio::test]
+async fn what_is_http_after_all_is_told_by_what_came_in_line() {
+    let (_upstream, running, first) = occupied(Protocol::Any).await;
+    let mut second = waiting(&running).await;
+    in_line(&running, 1).await;
+    second
+        .send("GET /late HTTP/1.1\r\nHost: cart\r\n\r\n")
+        .await;
+    drop(first);
+    // The upstream echoes in capitals, which is no answer.
+    let answer = second.answer().await;
+    assert_eq!((answer.status, answer.reason()), (502, "upstream.protocol"));
 }
 
 #[tokio::test]
