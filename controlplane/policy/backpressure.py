@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
+from controlplane.model.sharing import share
 from controlplane.model.value import blocks, find_block, find_duration, find_number, find_text
 from controlplane.policy import match, target
+from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from controlplane.model.document import Document, Problem
+    from controlplane.model.schema import Block
     from controlplane.model.value import Tree
 
 KIND: Final = "BackpressurePolicy"
@@ -19,6 +22,11 @@ BLOCKS: Final = ("concurrency", "queue", "classes", "fairness", "earlyDetection"
 
 _DEFAULT_CAPACITY: Final = 1000
 _DEFAULT_MAX_CAPACITY: Final = 10_000
+_DEFAULT_MODE: Final = "DropNewest"
+_DEFAULT_MIN: Final = 8
+_DEFAULT_MAX: Final = 512
+_WHOLE: Final = 100
+_UNLESS: Final = "unless somebody says otherwise"
 # Figures that have a meaning for one mode, or for some disciplines, alone.
 _OF_MODE: Final[Mapping[str, str]] = {
     "blockFor": "Block",
@@ -51,6 +59,22 @@ def behaviours(spec: Tree) -> Tree:
     return {name: spec[name] for name in BLOCKS if name in spec}
 
 
+def complete(merged: Tree, block: Block) -> Tree:
+    """Merged blocks with every default filled in.
+
+    Bounds of an adaptive limit that cross, as those of two policies or one and a default may, become one:
+    `max`, which protects the application, unless nobody names it.
+    """
+    tree = dict(fill(merged, block))
+    adaptive = find_block(tree, "concurrency.adaptive") or {}
+    fewest, most = find_number(adaptive, "min"), find_number(adaptive, "max")
+    if fewest and most and fewest > most:
+        is_named = find_number(merged, "concurrency.adaptive.max") is not None
+        bound = {"min": most} if is_named else {"max": fewest}
+        tree["concurrency"] = {"adaptive": {**adaptive, **bound}}
+    return share(tree)
+
+
 def _validate_concurrency(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
     concurrency = find_block(tree, "concurrency")
     if concurrency is None:
@@ -65,30 +89,47 @@ def _validate_concurrency(document: Document, tree: Tree, path: str) -> Iterator
         yield document.problem(
             f"{path}.concurrency.adaptive.min", f"expected at most max ({most}), found {fewest}"
         )
+    elif fewest and not most and fewest > _DEFAULT_MAX:
+        message = f"is above max, which is {_DEFAULT_MAX} {_UNLESS}, so that the limit never moves"
+        yield document.problem(f"{path}.concurrency.adaptive.min", message, code=Code.IDLE)
+    elif most and not fewest and most < _DEFAULT_MIN:
+        message = f"is below min, which is {_DEFAULT_MIN} {_UNLESS}, so that the limit never moves"
+        yield document.problem(f"{path}.concurrency.adaptive.max", message, code=Code.IDLE)
 
 
 def _validate_queue(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
     queue = find_block(tree, "queue")
     if queue is None:
         return
-    mode = find_text(queue, "mode")
+    mode = find_text(queue, "mode") or _DEFAULT_MODE
+    default = "" if "mode" in queue else f", which it is {_UNLESS}"
     for name, needed in _OF_MODE.items():
-        if name in queue and mode and mode != needed:
-            yield document.problem(
-                f"{path}.queue.{name}", f"has no meaning with mode {mode}, only with {needed}", code=Code.IDLE
-            )
-    if "codel" in queue and find_text(queue, "discipline") == "Fifo":
-        yield document.problem(f"{path}.queue.codel", "has no meaning with discipline Fifo", code=Code.IDLE)
+        if name in queue and mode != needed:
+            message = f"has no meaning with mode {mode}{default}, only with {needed}"
+            yield document.problem(f"{path}.queue.{name}", message, code=Code.IDLE)
+    if "codel" in queue and find_text(queue, "discipline") in {"", "Fifo"}:
+        default = "" if "discipline" in queue else f", which it is {_UNLESS}"
+        message = f"has no meaning with discipline Fifo{default}"
+        yield document.problem(f"{path}.queue.codel", message, code=Code.IDLE)
+    if mode == "Throttle" and queue.get("throttleFrom") == _WHOLE:
+        message = "a queue that is full refuses by itself; expected less than 100"
+        yield document.problem(f"{path}.queue.throttleFrom", message, code=Code.IDLE)
     yield from _validate_bounds(document, queue, f"{path}.queue", mode)
 
 
 def _validate_bounds(document: Document, queue: Tree, path: str, mode: str) -> Iterator[Problem]:
-    capacity = find_number(queue, "capacity") or _DEFAULT_CAPACITY
-    most = find_number(queue, "maxCapacity") or _DEFAULT_MAX_CAPACITY
+    begin, end = find_number(queue, "capacity"), find_number(queue, "maxCapacity")
+    capacity, most = begin or _DEFAULT_CAPACITY, end or _DEFAULT_MAX_CAPACITY
     if mode == "Buffer" and capacity > most:
-        yield document.problem(
-            f"{path}.capacity", f"expected at most maxCapacity ({most}), where growing ends, found {capacity}"
-        )
+        text = f"expected at most maxCapacity ({most}), where growing ends, found {capacity}"
+        if begin and end:
+            yield document.problem(f"{path}.capacity", text)
+        elif begin:
+            text = f"is above maxCapacity, which is {most} {_UNLESS}, and where growing ends"
+            yield document.problem(f"{path}.capacity", text, code=Code.IDLE)
+        else:
+            text = f"is below capacity, which is {capacity} {_UNLESS}, so that nothing grows"
+            yield document.problem(f"{path}.maxCapacity", text, code=Code.IDLE)
     wait, interval = find_duration(queue, "codel.target"), find_duration(queue, "codel.interval")
     if wait and interval and wait > interval:
         yield document.problem(

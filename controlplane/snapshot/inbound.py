@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from controlplane.model.resource import Inbound, InboundBackpressure, RouteBackpressure
 from controlplane.policy import backpressure, mesh, target
-from controlplane.policy.defaults import fill
 from controlplane.policy.merge import merge, trace
 from controlplane.snapshot.outbound import by_policy, limits
 from controlplane.snapshot.variants import contribution, default_contribution
@@ -88,7 +87,7 @@ def _merged(policies: Iterable[Attached], scopes: Scopes) -> InboundBackpressure
     merged = merge(_contributions(policies, scopes), block)
     if not merged.tree:
         return None
-    tree = fill(merged.tree, block)
+    tree = backpressure.complete(merged.tree, block)
     return InboundBackpressure(settings=tree, origins=trace(tree, merged.origins))
 
 

@@ -1,8 +1,12 @@
 """BackpressurePolicy: what is wrong between its fields."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from tests.support.builders import read
+from controlplane.model.value import find
+from controlplane.policy.backpressure import complete
+from tests.support.builders import SCHEMA, read
 
 POLICY = """
 apiVersion: breakwater.dev/v1alpha1
@@ -55,8 +59,54 @@ def test_what_is_documented_is_taken(spec: str) -> None:
         ),
         ("queue: {discipline: Fifo, codel: {}}", "spec.queue.codel: has no meaning with discipline Fifo"),
         (
+            "queue: {mode: Buffer, capacity: 20, maxCapacity: 10}",
+            "spec.queue.capacity: expected at most maxCapacity (10), where growing ends, found 20",
+        ),
+        (
             "queue: {mode: Buffer, capacity: 20000}",
-            "spec.queue.capacity: expected at most maxCapacity (10000), where growing ends, found 20000",
+            (
+                "spec.queue.capacity: is above maxCapacity, "
+                "which is 10000 unless somebody says otherwise, and where growing ends"
+            ),
+        ),
+        (
+            "queue: {mode: Buffer, maxCapacity: 999}",
+            (
+                "spec.queue.maxCapacity: is below capacity, "
+                "which is 1000 unless somebody says otherwise, so that nothing grows"
+            ),
+        ),
+        (
+            "queue: {throttleFrom: 70}",
+            (
+                "spec.queue.throttleFrom: has no meaning with mode DropNewest, "
+                "which it is unless somebody says otherwise, only with Throttle"
+            ),
+        ),
+        (
+            "queue: {codel: {}}",
+            (
+                "spec.queue.codel: has no meaning with discipline Fifo, "
+                "which it is unless somebody says otherwise"
+            ),
+        ),
+        (
+            "queue: {mode: Throttle, throttleFrom: 100}",
+            "spec.queue.throttleFrom: a queue that is full refuses by itself; expected less than 100",
+        ),
+        (
+            "concurrency: {adaptive: {min: 513}}",
+            (
+                "spec.concurrency.adaptive.min: is above max, "
+                "which is 512 unless somebody says otherwise, so that the limit never moves"
+            ),
+        ),
+        (
+            "concurrency: {adaptive: {max: 7}}",
+            (
+                "spec.concurrency.adaptive.max: is below min, "
+                "which is 8 unless somebody says otherwise, so that the limit never moves"
+            ),
         ),
         (
             "queue: {discipline: Codel, codel: {target: 2s, interval: 1s}}",
@@ -79,6 +129,21 @@ def test_what_is_documented_is_taken(spec: str) -> None:
 )
 def test_rules_between_fields(spec: str, problem: str) -> None:
     assert found(spec) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("merged", "bounds"),
+    [
+        ({}, (8, 512)),
+        ({"min": 20, "max": 10}, (10, 10)),
+        ({"max": 4}, (4, 4)),
+        ({"min": 600}, (600, 600)),
+    ],
+)
+def test_bounds_that_cross_become_one(merged: Mapping[str, int], bounds: tuple[int, int]) -> None:
+    tree = complete({"concurrency": {"adaptive": merged}}, SCHEMA.blocks["Backpressure"])
+    found = (find(tree, f"concurrency.adaptive.{name}") for name in ("min", "max"))
+    assert tuple(found) == bounds
 
 
 def test_callers_cannot_be_told_apart_yet() -> None:
