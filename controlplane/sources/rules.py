@@ -25,9 +25,9 @@ def check(field: Field, value: Value) -> Iterator[str]:
             if field.rules.filled and not value:
                 yield "expected true, found false"
         case Duration():
-            yield from _range(field, value.seconds, str(value), "s")
+            yield from _range(field, value.seconds, str(value))
         case int() | float():
-            yield from _range(field, value, f"{value:g}" if isinstance(value, float) else str(value), "")
+            yield from _range(field, value, f"{value:g}" if isinstance(value, float) else str(value))
         case str():
             yield from _string(field.rules, value)
         case _:
@@ -38,9 +38,13 @@ def check_count(field: Field, count: int) -> Iterator[str]:
     """What is wrong with the number of entries of a list or map."""
     rules = field.rules
     if count < rules.min_items:
-        yield f"expected at least {rules.min_items} entries, found {count}"
+        yield f"expected at least {_entries(rules.min_items)}, found {count}"
     if count > rules.max_items:
-        yield f"expected at most {rules.max_items} entries, found {count}"
+        yield f"expected at most {_entries(rules.max_items)}, found {count}"
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def check_key(field: Field, key: str) -> Iterator[str]:
@@ -49,7 +53,7 @@ def check_key(field: Field, key: str) -> Iterator[str]:
         yield from _string(field.rules, key)
 
 
-def _range(field: Field, value: float, text: str, unit: str) -> Iterator[str]:
+def _range(field: Field, value: float, text: str) -> Iterator[str]:
     rules = field.rules
     percent = rules.format is Format.PERCENT
     unsigned = percent or field.shape is Shape.INTEGER
@@ -58,9 +62,15 @@ def _range(field: Field, value: float, text: str, unit: str) -> Iterator[str]:
     if rules.positive and value <= 0:
         yield f"expected more than zero, found {text}"
     elif minimum is not None and value < minimum:
-        yield f"expected at least {minimum:.12g}{unit}, found {text}"
+        yield f"expected at least {_bound(field, minimum)}, found {text}"
     elif maximum is not None and value > maximum:
-        yield f"expected at most {maximum:.12g}{unit}, found {text}"
+        yield f"expected at most {_bound(field, maximum)}, found {text}"
+
+
+def _bound(field: Field, bound: float) -> str:
+    """A bound as people write it; those of durations are seconds."""
+    is_time = field.shape is Shape.DURATION
+    return str(Duration(round(bound * 1_000_000_000))) if is_time else f"{bound:.12g}"
 
 
 def _string(rules: Rules, text: str) -> Iterator[str]:

@@ -194,7 +194,7 @@ def test_ranges_include_their_ends() -> None:
         "spec.breaker.service.trip.errorRate: expected at most 100, found 100.5"
     ]
     assert found("timeouts: {request: 0s}") == ["spec.timeouts.request: expected more than zero, found 0s"]
-    assert found("timeouts: {connect: 2m}") == ["spec.timeouts.connect: expected at most 60s, found 2m"]
+    assert found("timeouts: {connect: 2m}") == ["spec.timeouts.connect: expected at most 1m, found 2m"]
     assert found("retry: {budget: {minRetryRate: {count: -1}}}") == [
         "spec.retry.budget.minRetryRate.count: expected at least 0, found -1"
     ]
