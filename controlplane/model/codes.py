@@ -78,7 +78,7 @@ class Code(Enum):
         "BW0201",
         Level.ERROR,
         "gives one try more time than the whole request has",
-        "lower perTry, or raise request",
+        "lower what one try may take, or raise request",
     )
     BACKWARDS = (
         "BW0202",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.value import find_block, find_number, find_text
 from controlplane.policy.reserved import is_reserved
+from controlplane.policy.target import targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +32,21 @@ def validate(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
         yield document.problem(place, f"answers nothing; expected one of {', '.join(_INSTEAD)}")
     if "service" in fallback and not document.key.namespace:
         yield document.problem(f"{place}.service", "a Mesh lies in no namespace; only a response is for all")
+    if find_text(fallback, "service.name") in _stood_in_for(document):
+        message = "answers for itself: it is what the policy targets"
+        yield document.problem(f"{place}.service.name", message, code=Code.IDLE)
     status = find_number(fallback, "response.status")
     if status in _BODILESS:
         yield document.problem(
             f"{place}.response.status", f"expected a status whose answers may have a body, found {status}"
         )
     yield from _validate_headers(document, fallback, f"{place}.response.headers")
+
+
+def _stood_in_for(document: Document) -> set[str]:
+    """The services of the policy's namespace that it targets."""
+    places = targets(document)
+    return {each.name for each in places if each.kind == "Service" and each.home == document.key.namespace}
 
 
 def qualify(fallback: Tree, namespace: str) -> Tree:
@@ -45,8 +56,12 @@ def qualify(fallback: Tree, namespace: str) -> Tree:
 
 
 def _validate_headers(document: Document, fallback: Tree, path: str) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
     for name, value in (find_block(fallback, "response.headers") or {}).items():
-        if not _NAME.fullmatch(name.lower()):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            yield document.problem(path, f"{name} is the same as {other}; write it once")
+        elif not _NAME.fullmatch(name.lower()):
             yield document.problem(path, f"expected names of fields, found {name!r}")
         elif is_reserved(name):
             yield document.problem(path, f"{name} is the sidecar's own to say; leave it out")

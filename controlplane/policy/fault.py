@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.effective import PolicyRef
 from controlplane.model.resource import FaultRules
 from controlplane.model.value import find_duration
@@ -30,6 +31,11 @@ def validate(document: Document) -> Iterator[Problem]:
     yield from match.validate_matches(document, document.spec, "spec")
     if not any(name in document.spec for name in EFFECTS):
         yield document.problem("spec", f"does nothing; expected one of {', '.join(EFFECTS)}")
+    if document.spec.get("percent") == 0:
+        yield document.problem("spec.percent", "meets no request", code=Code.IDLE)
+    if "abort" in document.spec and "bandwidth" in document.spec:
+        message = "has no effect beside abort: what is aborted gets no answer to slow down"
+        yield document.problem("spec.bandwidth", message, code=Code.IDLE)
 
 
 def find_end(document: Document) -> datetime | None:

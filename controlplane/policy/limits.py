@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
 from controlplane.model.value import Tree, blocks, find, find_block, find_duration, find_number, find_text
-from controlplane.policy import match
+from controlplane.policy import idle, match
 from controlplane.policy.target import targets
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def validate(document: Document, limit: Tree, path: str) -> Iterator[Problem]:
     yield from match.validate_subjects(document, limit, path)
     yield from _validate_keys(document, limit, path)
     yield from match.validate_matches(document, limit, path)
+    for place, message in idle.find_in_limit(limit):
+        yield document.problem(f"{path}.{place}", message, code=Code.IDLE)
 
 
 def find_kind(limit: Tree) -> str:
@@ -149,8 +151,11 @@ def _validate_bounds(document: Document, limit: Tree, kind: str, path: str) -> I
     figure, low, high = (find_number(limit, name) for name in (kind, "adaptive.min", "adaptive.max"))
     if figure is None or low is None or high is None:
         return
-    if not low <= figure <= high:
-        message = f"expected from adaptive.min {low} to adaptive.max {high}"
+    if low > high:
+        message = f"expected at most max ({high}), found {low}"
+        yield document.problem(f"{path}.adaptive.min", message, code=Code.OUT_OF_BOUNDS)
+    elif not low <= figure <= high:
+        message = f"expected from adaptive.min ({low}) to adaptive.max ({high}), found {figure}"
         yield document.problem(f"{path}.{kind}", message, code=Code.OUT_OF_BOUNDS)
     if _algorithm(limit) == "SlidingLog" and high > _LONGEST_LOG:
         message = f"a SlidingLog has {_LONGEST_LOG} at most"
@@ -282,7 +287,7 @@ def _validate_resource(document: Document, limit: Tree, path: str) -> Iterator[P
     for name in figures:
         enter, leave = (find(figures, f"{name}.{each}") for each in ("enter", "exit"))
         if isinstance(enter, (int, float)) and isinstance(leave, (int, float)) and leave > enter:
-            message = f"expected at most enter, {enter}"
+            message = f"expected at most enter ({enter:g}), found {leave:g}"
             yield document.problem(f"{path}.resource.{name}.exit", message, code=Code.OUT_OF_BOUNDS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
 from controlplane.model.value import blocks, find_block
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from controlplane.model.document import Document, Problem
     from controlplane.model.value import Tree
+
+
+_AFTER_PATHS: Final = ("?", "#")
 
 
 def validate_subjects(document: Document, block: Tree, path: str) -> Iterator[Problem]:
@@ -35,8 +38,14 @@ def validate_matches(document: Document, block: Tree, path: str) -> Iterator[Pro
 def validate_path(document: Document, block: Tree, path: str) -> Iterator[Problem]:
     """What is wrong with the `path` of a match, if it has one."""
     match = find_block(block, "path")
-    if match is not None:
-        yield from validate_one(document, match, f"{path}.path")
+    if match is None:
+        return
+    yield from validate_one(document, match, f"{path}.path")
+    for name, value in match.items():
+        found = next((each for each in _AFTER_PATHS if each in str(value)), None)
+        if found:
+            message = f"has a {found}, before which a path ends, so that nothing matches"
+            yield document.problem(f"{path}.path.{name}", message, code=Code.IDLE)
 
 
 def validate_one(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.document import ObjectKey
-from controlplane.model.value import Tree, find_block, find_text
+from controlplane.model.value import Tree, find, find_block, find_text
 from controlplane.policy import backpressure, resilience
 from controlplane.policy.defaults import fill
 
@@ -31,6 +32,10 @@ def validate(document: Document) -> Iterator[Problem]:
     yield from backpressure.validate_blocks(
         document, default_backpressure(document), "spec.defaults.backpressure"
     )
+    mode = find_text(document.spec, "telemetry.accessLog.mode")
+    if mode in {"All", "None"} and find(document.spec, "telemetry.accessLog.samplePercent") is not None:
+        message = f"has no effect with mode {mode}, only with ErrorsAndSampled"
+        yield document.problem("spec.telemetry.accessLog.samplePercent", message, code=Code.IDLE)
 
 
 def root_namespace(document: Document | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from controlplane.model.codes import Code
 from controlplane.model.effective import PolicyRef
 from controlplane.model.resource import RateLimitRules
 from controlplane.model.value import blocks, find_block, find_number, find_text
@@ -32,6 +33,9 @@ def validate(document: Document) -> Iterator[Problem]:
     for index, exemption in enumerate(blocks(document.spec, "exempt")):
         yield from match.validate_one(document, exemption, f"spec.exempt[{index}]")
         yield from match.validate_path(document, exemption, f"spec.exempt[{index}]")
+        if find_text(exemption, "path.prefix") == "/" or find_text(exemption, "sourceIp").endswith("/0"):
+            message = "matches everything, so that nobody is refused"
+            yield document.problem(f"spec.exempt[{index}]", message, code=Code.IDLE)
 
 
 def is_at_caller(document: Document) -> bool:

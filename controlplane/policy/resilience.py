@@ -18,7 +18,7 @@ from controlplane.model.value import (
     find_text,
     parse_duration,
 )
-from controlplane.policy import fallback, target
+from controlplane.policy import fallback, idle, target
 from controlplane.policy.defaults import fill
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ _DEFAULT_STREAK: Final = 5
 _WHOLE: Final = 100
 _PROBES: Final = ("http", "grpc", "tcp")
 _HASHED: Final = ("RingHash", "Maglev")
-_DEFAULT_REQUEST: Final = Duration(15_000_000_000)
 _DEFAULT_ATTEMPTS: Final = 2
 # How long the longest of times is that begin with `base`.
 _DEFAULT_MAX: Final = {
@@ -83,6 +82,8 @@ _DEFAULT_MAX: Final = {
     "breaker.endpoint.open": Duration(300_000_000_000),
     "outlierDetection.ejection": Duration(300_000_000_000),
 }
+# Those that may wait less than `base`, the first of which is the default.
+_DRAW_LESS: Final = frozenset({"", "FullJitter", "Immediate"})
 # What does not grow has no longest.
 _STEADY: Final = frozenset({"Immediate", "Fixed"})
 
@@ -122,6 +123,8 @@ def validate_blocks(document: Document, tree: Tree, path: str) -> Iterator[Probl
     yield from _validate_health_check(document, tree, path)
     yield from _validate_lanes(document, tree, path)
     yield from fallback.validate(document, tree, path)
+    for place, message in idle.find(tree):
+        yield document.problem(f"{path}.{place}", message, code=Code.IDLE)
 
 
 def _validate_shadow(document: Document) -> Iterator[Problem]:
@@ -196,13 +199,14 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
     if per_try is None:
         return
     named = find_duration(tree, "timeouts.request")
-    request = named or _DEFAULT_REQUEST
+    request = named or idle.DEFAULT_REQUEST
     if per_try > request:
-        default = "" if named else ", its default"
+        text = f"expected at most timeouts.request ({request}), found {per_try}"
+        unnamed = f"{per_try} is beyond timeouts.request, which is {request} unless somebody says otherwise"
         yield document.problem(
             f"{path}.timeouts.perTry",
-            f"expected at most timeouts.request ({request}{default}), found {per_try}",
-            code=Code.PER_TRY_TOO_LONG,
+            text if named else unnamed,
+            code=Code.PER_TRY_TOO_LONG if named else Code.RETRIES_TOO_LONG,
         )
         return
     attempts = find_number(tree, "retry.attempts")
@@ -219,9 +223,10 @@ def _validate_timeouts(document: Document, tree: Tree, path: str) -> Iterator[Pr
 
 def _validate_waits(document: Document, tree: Tree, path: str) -> Iterator[Problem]:
     """Waits that leave no time for the call."""
-    request = find_duration(tree, "timeouts.request")
-    for name in ("timeouts.connect", "bulkhead.queueTimeout"):
-        wait = find_duration(tree, name)
+    request = idle.end_of_request(tree)
+    draws_less = find_text(tree, "retry.strategy") in _DRAW_LESS
+    for name in ("timeouts.connect", "bulkhead.queueTimeout", "retry.backoff.base"):
+        wait = None if draws_less and name.startswith("retry") else find_duration(tree, name)
         if request and wait and wait >= request:
             message = f"expected less than timeouts.request ({request}), found {wait}; nothing would be left"
             yield document.problem(f"{path}.{name}", message, code=Code.WAIT_TOO_LONG)
@@ -232,10 +237,13 @@ def _validate_hedge(document: Document, tree: Tree, path: str) -> Iterator[Probl
     after = find_text(tree, "hedge.after")
     if not after or after.startswith("p"):
         return
-    delay, request = parse_duration(after), find_duration(tree, "timeouts.request")
+    delay, request = parse_duration(after), idle.end_of_request(tree)
     per_try = find_duration(tree, "timeouts.perTry")
     place = f"{path}.hedge.after"
-    if request and delay >= request:
+    if request and delay >= request and find(tree, "timeouts.request") is None:
+        message = f"never comes: each request ends after {request} unless timeouts.request says otherwise"
+        yield document.problem(place, message, code=Code.HEDGE_NEVER)
+    elif request and delay >= request:
         message = f"expected less than timeouts.request ({request}), found {delay}"
         yield document.problem(place, message, code=Code.HEDGE_TOO_LATE)
     elif per_try and delay >= per_try:
@@ -336,8 +344,6 @@ def _validate_window(document: Document, tree: Tree, path: str, name: str) -> It
     if other in window:
         yield document.problem(f"{place}.{other}", f"has no meaning in a {kind} window")
     size, minimum = find_number(window, "size"), find_number(window, "minimumRequests")
-    if kind == "Count" and (minimum or 20) > (size or 100):
-        yield document.problem(
-            f"{place}.minimumRequests" if minimum else f"{place}.size",
-            f"a window of {size or 100} never holds the {minimum or 20} outcomes that rates need",
-        )
+    if kind == "Count" and size and minimum and minimum > size:
+        message = f"a window of {size} never holds the {minimum} outcomes that rates need"
+        yield document.problem(f"{place}.minimumRequests", message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from controlplane.model.codes import Code
 from controlplane.model.value import Tree, blocks, find_block, find_duration, find_number, find_text
 from controlplane.policy import route_filter
 from controlplane.policy.reference_grant import Subject
@@ -238,9 +239,8 @@ def _validate_group(document: Document, ref: Tree, path: str) -> Iterator[Proble
 def _validate_timeouts(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
     one, all_of_it = (find_duration(rule, f"timeouts.{name}") for name in ("backendRequest", "request"))
     if one and all_of_it and one.nanoseconds > all_of_it.nanoseconds:
-        yield document.problem(
-            f"{path}.backendRequest", f"expected at most request, {all_of_it}, found {one}"
-        )
+        message = f"expected at most request ({all_of_it}), found {one}"
+        yield document.problem(f"{path}.backendRequest", message, code=Code.PER_TRY_TOO_LONG)
 
 
 def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:

@@ -75,7 +75,7 @@ def found_in(text: str) -> list[str]:
         ),
         (
             "{name: a, concurrency: 9, adaptive: {min: 10, max: 20, target: {p99: 1s}}}",
-            "spec.limits[0].concurrency: expected from adaptive.min 10 to adaptive.max 20",
+            "spec.limits[0].concurrency: expected from adaptive.min (10) to adaptive.max (20), found 9",
         ),
         (
             (
@@ -106,7 +106,7 @@ def found_in(text: str) -> list[str]:
         ),
         (
             "{name: a, resource: {cpuPercent: {enter: 80, exit: 80.5}}}",
-            "spec.limits[0].resource.cpuPercent.exit: expected at most enter, 80",
+            "spec.limits[0].resource.cpuPercent.exit: expected at most enter (80), found 80.5",
         ),
         (
             "{name: a, resource: {cpuPercent: {enter: 80}}, by: [{sourceIp: true}]}",

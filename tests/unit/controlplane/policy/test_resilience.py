@@ -25,7 +25,10 @@ def found(block: str) -> list[str]:
         ),
         (
             "timeouts: {perTry: 16s}",
-            "spec.timeouts.perTry: expected at most timeouts.request (15s, its default), found 16s",
+            (
+                "warning: spec.timeouts.perTry: 16s is beyond timeouts.request, "
+                "which is 15s unless somebody says otherwise"
+            ),
         ),
         (
             "retry: {backoff: {base: 2s, max: 1s}}",
@@ -176,8 +179,11 @@ def found(block: str) -> list[str]:
             "spec.breaker.service.window.size: has no meaning in a Time window",
         ),
         (
-            "breaker: {service: {window: {size: 10}}}",
-            "spec.breaker.service.window.size: a window of 10 never holds the 20 outcomes that rates need",
+            "breaker: {service: {window: {size: 10, minimumRequests: 20}}}",
+            (
+                "spec.breaker.service.window.minimumRequests: "
+                "a window of 10 never holds the 20 outcomes that rates need"
+            ),
         ),
         (
             "breaker: {service: {trip: {}}}",
