@@ -10,6 +10,7 @@ mod groups;
 mod health_check;
 mod hedge;
 mod limits;
+mod origins;
 mod outbound;
 mod outliers;
 mod read;

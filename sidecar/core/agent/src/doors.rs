@@ -10,8 +10,8 @@ use proxy::{Bounds, Demand, Gauges, Handle, LogSink, Outlets};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 
+use crate::error::Error;
 use crate::log::Log;
-use crate::run::Error;
 use crate::settings::Settings;
 use crate::{admin, descriptors};
 

@@ -27,6 +27,7 @@ mod discovery;
 mod disk;
 mod doors;
 mod encode;
+mod error;
 mod events;
 mod health;
 mod holdings;
@@ -61,9 +62,10 @@ mod telemetry;
 
 pub use backoff::Backoff;
 pub use departure::{Drain, OutboundUntil};
+pub use error::Error;
 pub use log::Level;
 pub use order::{OrderError, order_drain};
-pub use run::{Error, Outputs, Remote, Summary, run};
+pub use run::{Outputs, Remote, Summary, run};
 pub use settings::{
     Contract, OwnPort, OwnService, Problem, Settings, Trust, parse as parse_settings,
 };

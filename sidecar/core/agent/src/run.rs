@@ -1,16 +1,16 @@
 //! The life of a sidecar, from its settings to the end of its drain.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use proxy::{Ended, LogSink, StartError};
+use proxy::LogSink;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::assembly::Assembly;
 use crate::departure::{Departure, Drain};
 use crate::doors::Doors;
+use crate::error::Error;
 use crate::log::Log;
 use crate::process::give_back_start;
 use crate::settings::Settings;
@@ -20,39 +20,6 @@ use crate::status::{self, Status};
 /// Threads for the disk and for name resolution, and how long an idle one stays.
 const HELPERS: usize = 2;
 const HELPER_STAYS: Duration = Duration::from_secs(1);
-
-/// Why a sidecar did not start, or ended by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The event loop, a thread or a signal could not be had.
-    #[error("cannot start: {0}")]
-    System(#[from] io::Error),
-    /// The address of the pages could not be had.
-    #[error("cannot listen on --http {address}: {source}")]
-    Http {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The socket could not be had.
-    #[error("cannot listen on --admin unix:{}: {source}", path.display())]
-    Admin {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The worker could not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The worker ended by itself.
-    #[error(transparent)]
-    Ended(#[from] Ended),
-    /// A task of the agent ended by itself.
-    #[error("a task of the agent has ended")]
-    Task,
-}
 
 /// The way to a running sidecar from another thread.
 #[derive(Clone, Debug)]

@@ -4,12 +4,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::server::{Builder, Connection};
-use h2::{Ping, PingPong};
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Ping, PingPong, RecvStream};
+use http::Request;
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::hub::Hub;
+use crate::relay::relay;
+use crate::stream::Stream;
 use crate::wire::{Socket, Wire};
 
 /// Time for the handshakes, of TLS and of HTTP/2.
@@ -72,7 +76,7 @@ async fn carry(hub: &Rc<Hub>, connection: &mut Carried) {
     loop {
         tokio::select! {
             call = connection.accept() => match call {
-                Some(Ok((request, respond))) => hub.begin(request, respond),
+                Some(Ok((request, respond))) => begin(hub, request, respond),
                 Some(Err(_)) | None => return,
             },
             () = sleep_until(until) => {
@@ -87,6 +91,15 @@ async fn carry(hub: &Rc<Hub>, connection: &mut Carried) {
                 connection.graceful_shutdown();
             }
         }
+    }
+}
+
+/// Begins with a call: a stream of our own, or one that is for the backend.
+fn begin(hub: &Rc<Hub>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    if !hub.opens(request.uri().path()) {
+        spawn_local(relay(Rc::clone(&hub.backend), request, respond));
+    } else if let Some(stream) = Stream::open(hub, request, respond) {
+        spawn_local(stream);
     }
 }
 

@@ -6,13 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use h2::RecvStream;
-use h2::server::SendResponse;
-use http::Request;
 use slab::Slab;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -20,9 +16,7 @@ use crate::backend::Backend;
 use crate::inbox::{Inbox, StreamId};
 use crate::orders::Order;
 use crate::outbox::{Outbox, Task};
-use crate::relay::relay;
 use crate::settings::{Lifetimes, Settings};
-use crate::stream::Stream;
 use crate::tls::Shown;
 use crate::vigil::{LOOKS, Vigil};
 
@@ -38,8 +32,8 @@ pub(crate) struct Hub {
     pub(crate) encryption: Option<Encryption>,
     pub(crate) leaving: watch::Sender<bool>,
     pub(crate) cuts: watch::Sender<()>,
+    pub(crate) backend: Rc<Backend>,
     settings: Settings,
-    backend: Rc<Backend>,
     streams: RefCell<Streams>,
 }
 
@@ -87,19 +81,9 @@ impl Hub {
         self.settings.lifetimes
     }
 
-    /// Begins with a call that a client made.
-    pub(crate) fn begin(
-        self: &Rc<Self>,
-        request: Request<RecvStream>,
-        respond: SendResponse<bytes::Bytes>,
-    ) {
-        if request.uri().path() == self.settings.path {
-            if let Some(stream) = Stream::open(self, request, respond) {
-                spawn_local(stream);
-            }
-        } else {
-            spawn_local(relay(Rc::clone(&self.backend), request, respond));
-        }
+    /// Whether calls of this path open streams; all others are the backend's.
+    pub(crate) fn opens(&self, path: &str) -> bool {
+        path == self.settings.path
     }
 
     /// Cuts every connection whenever the control plane stands still, for clients to go where they are served.

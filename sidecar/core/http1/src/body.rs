@@ -1,21 +1,9 @@
 //! Bodies in: what of the bytes read is body, and where it ends.
 
-use std::ops::Range;
-
 use crate::chunked::Chunked;
 use crate::framing::Framing;
+use crate::step::Step;
 use crate::{Cause, Fields, Limits};
-
-/// What the decoder found at the beginning of its input.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Step {
-    /// These bytes of the input are body; go on with what follows them.
-    Data(Range<usize>),
-    /// All of the input is used up and the body goes on.
-    NeedMore,
-    /// The body ended after so many bytes of the input. What follows is the next message's.
-    Done(usize),
-}
 
 /// Reads one body from the bytes after its head.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //! Trailers ──empty line──> Done
 //! ```
 
-use crate::body::Step;
+use crate::step::Step;
 use crate::trailers::Trailers;
 use crate::{Cause, Fields, Limits, chars};
 

@@ -10,7 +10,7 @@ use proxy::config::{Backpressure, Class, ScopedBackpressure};
 
 use super::Fault;
 use super::limits::{request_match, subject};
-use super::outbound::Origins;
+use super::origins::Origins;
 use super::read::{Under, each, enumeration, nanoseconds, percent, positive, required};
 use super::scope::scope;
 use crate::mesh;

@@ -6,7 +6,7 @@ use policy::fault::{Merge, turn};
 use proxy::config::Fault as Rehearsal;
 
 use super::limits::{downloads, request_match};
-use super::outbound::policy_ref;
+use super::origins::policy_ref;
 use super::read::{Under, each, enumeration, instant, optional_nanoseconds, percent, required};
 use super::{Fault, scope};
 use crate::identity::Identity;

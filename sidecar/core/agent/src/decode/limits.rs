@@ -12,7 +12,7 @@ use proxy::config::{
     RequestMatch, Subject,
 };
 
-use super::outbound::policy_ref;
+use super::origins::policy_ref;
 use super::read::{Under, canonical, each, enumeration, required};
 use super::{Fault, scope};
 use crate::mesh;

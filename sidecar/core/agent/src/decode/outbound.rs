@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use proxy::config::{Block, Cluster, PolicyRef, Port, RouteSettings};
+use proxy::config::{Cluster, Port, RouteSettings};
 
+use super::origins::Origins;
 use super::read::{Under, each, port};
 use super::{
     Fault, balancing, breaker, fallback, fault, groups, health_check, hedge, limits, outliers,
@@ -11,9 +12,6 @@ use super::{
 };
 use crate::identity::Identity;
 use crate::mesh;
-
-/// Levels of attachment, the most specific first.
-const LEVELS: [&str; 5] = ["Rule", "Route", "Service", "Namespace", "Mesh"];
 
 pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluster, Fault> {
     let service = service(wire.service)?;
@@ -191,56 +189,4 @@ fn fill_in(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), 
     cluster.fallback =
         origins.block("fallback", wire.fallback, |wire, _| fallback::decode(wire))?;
     Ok(())
-}
-
-/// Where merged fields came from.
-pub(super) struct Origins<'a>(pub(super) &'a [mesh::FieldOrigin]);
-
-impl Origins<'_> {
-    /// The block at `path` with the policy that it is attributed to.
-    fn block<W, T>(
-        &self,
-        path: &str,
-        wire: Option<W>,
-        read: impl FnOnce(W, Option<&PolicyRef>) -> Result<T, Fault>,
-    ) -> Result<Option<Block<T>>, Fault> {
-        let Some(wire) = wire else { return Ok(None) };
-        let policy = self.policy(path);
-        let params = read(wire, policy.as_ref()).under(path)?;
-        Ok(Some(Block {
-            params,
-            policy: policy.map(Arc::new),
-        }))
-    }
-
-    /// The most specific policy that set a field at or under `path`, by path where several did.
-    pub(super) fn policy(&self, path: &str) -> Option<PolicyRef> {
-        let within = |origin: &&mesh::FieldOrigin| {
-            origin
-                .path
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        let level =
-            |origin: &&mesh::FieldOrigin| LEVELS.iter().position(|level| *level == origin.level);
-        let written = self
-            .0
-            .iter()
-            .filter(within)
-            .filter(|origin| origin.policy.is_some());
-        written
-            .min_by_key(level)
-            .and_then(|origin| origin.policy.as_ref())
-            .map(policy_ref)
-    }
-}
-
-/// Names a policy.
-pub(super) fn policy_ref(wire: &mesh::PolicyRef) -> PolicyRef {
-    PolicyRef {
-        kind: wire.kind.as_str().into(),
-        namespace: wire.namespace.as_str().into(),
-        name: wire.name.as_str().into(),
-        generation: wire.generation,
-    }
 }

@@ -8,7 +8,7 @@ use proxy::config::{
     HeaderEdits, InboundRoutes, RouteBackend, RouteMirror, RouteRule, RouteSettings,
 };
 
-use super::outbound::policy_ref;
+use super::origins::policy_ref;
 use super::read::{Under, canonical, each, enumeration, port, positive, required};
 use super::{Fault, service};
 use crate::mesh;
