@@ -6,7 +6,7 @@ use proxy::Settings;
 use proxy::config::Protocol;
 use tokio::time::timeout;
 
-use crate::support::build::{block, bulkhead, cart, cluster, config, rules, trickle};
+use crate::support::build::{block, bulkhead, cart, cluster, config, retry, rules, trickle};
 use crate::support::upstream::response;
 use crate::support::worker::{beside, settings, upstream_listener};
 use crate::support::{Client, Running, Upstream, until};
@@ -150,6 +150,28 @@ async fn connect_to_a_service_reaches_one_of_its_endpoints() {
         upstream.requests()[0].head,
         "GET /through HTTP/1.1\r\nHost: whatever\r\n\r\n"
     );
+}
+
+#[tokio::test]
+async fn connect_is_tried_again_where_an_endpoint_takes_no_connection() {
+    let upstream = Upstream::with_status(200).await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let mut cluster = cluster(&[nobody, upstream.address]);
+    cluster.retry = block(retry(1, &["ConnectFailure"]));
+    let running = Running::with(config(cluster)).await;
+    for _ in 0..10 {
+        let mut client = running.client().await;
+        client
+            .send("CONNECT cart.shop:80 HTTP/1.1\r\nHost: cart.shop:80\r\n\r\n")
+            .await;
+        let answer = client.bytes(19).await;
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n\r\n"));
+    }
+    let refused = running.metric("breakwater_attempts_total", &["connect"]);
+    assert!(refused.await > 0.0);
 }
 
 #[tokio::test]

@@ -5,11 +5,38 @@ use std::task::Poll;
 use http1::Framing;
 
 use super::Forward;
-use crate::exchange::{Course, Destination, End};
+use crate::exchange::{Course, Destination, End, Exchange};
 use crate::h1::client::{Client, Next};
 use crate::h1::peer::Peer;
-use crate::series::Unanswered;
+use crate::series::{self, Gone, Unanswered};
 use crate::tunnel::{Established, Tunnel};
+
+/// The attempts of a CONNECT, which end with a connection: nothing is said over it by then.
+struct Through<'a, 'b>(&'a mut Forward<'b>);
+
+impl series::Driver for Through<'_, '_> {
+    type Answer = Box<Peer>;
+
+    fn exchange(&mut self) -> &mut Exchange {
+        self.0.exchange
+    }
+
+    async fn ask(
+        &mut self,
+        to: &Destination,
+        _: &mut Option<Self::Answer>,
+    ) -> Result<Self::Answer, Unanswered> {
+        self.0.connect(to, true).await
+    }
+
+    fn answered(&mut self, _: &Self::Answer) -> Course {
+        self.0.exchange.answered(&Established)
+    }
+
+    async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
+        series::Driver::pause(self.0, delay_ns).await
+    }
+}
 
 impl Forward<'_> {
     /// A 101: from here on, both sides speak another protocol.
@@ -20,38 +47,17 @@ impl Forward<'_> {
 
     /// CONNECT: a connection to one of the service's endpoints, whatever is spoken over it.
     pub(super) async fn connect_through(&mut self, to: Destination) -> Next {
-        match self.connect(&to, true).await {
-            Ok(peer) => {
-                self.exchange.answered(&Established);
+        match series::run(&mut Through(self), to).await {
+            Ok(Ok(peer)) => {
                 self.client
                     .wire
                     .output
                     .extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\n");
                 self.tunnel(peer).await
             }
-            Err(Unanswered::NoPlace) => {
-                let refusal = self.exchange.withdraw();
-                self.refuse(refusal).await
-            }
-            Err(Unanswered::Expired) => {
-                let course = self.exchange.expired();
-                self.refuse_course(course).await
-            }
-            Err(Unanswered::Failed { ending, reason, .. }) => {
-                let course = self.exchange.failed(ending, reason);
-                self.refuse_course(course).await
-            }
-            Err(Unanswered::Gone(_)) => Next::Close,
+            Ok(Err(refusal)) => self.refuse(refusal).await,
+            Err(_) => Next::Close,
         }
-    }
-
-    /// A tunnel is tried once: what would be tried again is refused as well.
-    async fn refuse_course(&mut self, course: Course) -> Next {
-        let refusal = match course {
-            Course::Refuse(refusal) => refusal,
-            _ => self.exchange.take_failure(),
-        };
-        self.refuse(refusal).await
     }
 
     async fn tunnel(&mut self, mut peer: Box<Peer>) -> Next {
