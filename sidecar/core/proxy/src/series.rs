@@ -39,7 +39,7 @@ pub(crate) enum Unanswered {
     Failed {
         ending: Ending,
         reason: Reason,
-        /// Whether its connection was used before, and broke before it brought anything.
+        /// Whether its connection was used before, and turned out to be closed before it brought anything.
         is_stale: bool,
     },
     /// Its time was over.

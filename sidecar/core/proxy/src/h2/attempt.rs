@@ -7,6 +7,7 @@ use ::h2::{RecvStream, SendStream};
 use http::Request;
 use http::request::Parts;
 use http::response::Parts as ResponseParts;
+use policy::ending::Ending;
 
 use super::failure;
 use super::parcel::Parcel;
@@ -80,7 +81,8 @@ impl Attempt {
 
 fn failed(error: &::h2::Error, slot: &Slot) -> Unanswered {
     let (ending, reason) = failure::ending(error);
-    let is_stale = slot.is_reused && error.is_io();
+    let is_closed = error.is_io() || ending == Ending::GoAway;
+    let is_stale = slot.is_reused && is_closed;
     Unanswered::Failed {
         ending,
         reason,

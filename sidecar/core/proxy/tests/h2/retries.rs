@@ -11,6 +11,7 @@ use proxy::config::Hedge;
 use tokio::sync::Semaphore;
 
 use crate::peers::caller::{Answer, grpc};
+use crate::peers::frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, OK, Wire, frame};
 use crate::peers::{Call, Caller, Upstream};
 use crate::support::build::{
     SECOND_NS, block, breaker, budget, cluster, config, pool, retry, timeouts,
@@ -152,6 +153,45 @@ async fn a_connection_that_is_gone_is_noticed_before_the_next_call() {
     // A safe call on a connection that breaks under it is silently made again.
     assert_eq!(caller.get("/second").await.status, 200);
     assert_eq!(seen.load(Ordering::SeqCst), 2);
+}
+
+/// Answers the first call of its first connection, and goes away above the second; answers every other one.
+async fn going_away(stream: tokio::net::TcpStream, is_first: bool) {
+    let mut wire = Wire::accept(stream).await;
+    let mut last = 0_u32;
+    while let Some(head) = wire.next_of(HEADERS).await {
+        if is_first && last > 0 {
+            let goodbye = [last.to_be_bytes(), [0; 4]].concat();
+            wire.send(&frame(GOAWAY, 0, 0, &goodbye)).await;
+            continue;
+        }
+        last = head.stream;
+        let flags = END_STREAM | END_HEADERS;
+        wire.send(&frame(HEADERS, flags, last, OK)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_above_the_last_of_a_connection_that_goes_away_is_silently_made_again_if_safe() {
+    for (method, status) in [("GET", 200), ("DELETE", 502)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&seen);
+        let upstream = Upstream::connections(move |stream| {
+            going_away(stream, counted.fetch_add(1, Ordering::SeqCst) == 0)
+        })
+        .await;
+        let running = Running::with(config(cluster(&[upstream.address]))).await;
+        let caller = Caller::connect(running.outbound()).await;
+        assert_eq!(caller.get("/").await.status, 200);
+        let request = Request::builder().method(method).uri("http://cart/");
+        let answer = caller.call(request.body(()).unwrap(), "").await.unwrap();
+        assert_eq!(
+            (answer.status, answer.field("breakwater-attempts")),
+            (status, None)
+        );
+        let connections = if status == 200 { 2 } else { 1 };
+        assert_eq!(seen.load(Ordering::SeqCst), connections);
+    }
 }
 
 #[tokio::test]
