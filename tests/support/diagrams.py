@@ -91,7 +91,8 @@ def backoff() -> str:
 def _delays() -> Iterator[str]:
     for strategy in get_args(Strategy):
         retry = Retry(RetryParams(backoff=Backoff(strategy=strategy)))
-        previous, cells = 0, []
+        previous: int | None = None
+        cells = []
         for number in range(4):
             low, high = (retry.delay_ns(number, draw, previous) // 1_000_000 for draw in (0, _MOST))
             previous = high * 1_000_000
