@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use policy::Reason;
 use policy::ending::Ending;
-use policy::grpc::Code;
 
 use super::{Attempt, Course, Destination, Exchange, peer};
 use crate::live::Cluster;
@@ -291,8 +290,9 @@ impl Exchange {
             let standing = self.standing(&cluster);
             self.foresee_retry(ending, asked, standing, delay_ns.is_some());
         }
-        let is_given_up = self.tries.given_up.is_some() || asked.is_exhausted;
-        if let Some(key) = self.key.filter(|_| is_given_up && has_failed(ending)) {
+        self.tries.note_end(ending);
+        let is_given_up = self.tries.is_exhausted() || asked.is_exhausted;
+        if let Some(key) = self.key.filter(|_| is_given_up) {
             self.worker.across.mark_exhausted(key);
         }
         delay_ns
@@ -352,15 +352,4 @@ impl Exchange {
             recent.borrow_mut().record(latency_ns, now_ns);
         }
     }
-}
-
-/// Whether an attempt that ended so leaves its caller without what it asked for.
-const fn has_failed(ending: Ending) -> bool {
-    !matches!(
-        ending,
-        Ending::Response {
-            status: ..500,
-            code: None | Some(Code::Ok)
-        }
-    )
 }

@@ -149,7 +149,7 @@ impl Exchange {
     fn is_exhausted(&self, status: u16) -> bool {
         let has_failed = status >= 500 || self.record.code.is_some_and(|code| code != Code::Ok);
         let is_marked = self.hop.as_ref().is_some_and(Hop::is_exhausted);
-        let is_given_up = self.tries.given_up.is_some() && self.record.fallback.is_none();
+        let is_given_up = self.tries.is_exhausted() && self.record.fallback.is_none();
         is_given_up || (is_marked && has_failed)
     }
 

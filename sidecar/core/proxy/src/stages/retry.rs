@@ -33,7 +33,9 @@ pub(crate) struct Tries {
     has_stood_down: bool,
     previous_delay_ns: Option<u64>,
     /// Why the last failure was given up.
-    pub(crate) given_up: Option<GiveUp>,
+    given_up: Option<GiveUp>,
+    /// Whether the time was over in an attempt that was not the first.
+    is_cut: bool,
     /// Paid for the attempt to come.
     spent: Option<Payment>,
     /// Paid for the attempts under way, the newest last.
@@ -77,6 +79,7 @@ impl Tries {
             has_stood_down: false,
             previous_delay_ns: None,
             given_up: None,
+            is_cut: false,
             spent: None,
             paid: SmallVec::new(),
             had_free: false,
@@ -91,6 +94,7 @@ impl Tries {
             begun: 0,
             previous_delay_ns: None,
             given_up: None,
+            is_cut: false,
             spent: None,
             paid: SmallVec::new(),
             had_free: false,
@@ -208,6 +212,17 @@ impl Tries {
         if let Some((budget, spent)) = self.spent.take() {
             budget.borrow_mut().refund(spent);
         }
+    }
+
+    /// Notes that an attempt ended so: a call that was tried again until its time was over is given up as well.
+    pub(crate) fn note_end(&mut self, ending: Ending) {
+        let is_over = matches!(ending, Ending::RequestTimeout | Ending::CallerDeadline);
+        self.is_cut |= is_over && self.retries() > 0;
+    }
+
+    /// Whether it was retried in vain, so that whoever called must not start over.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.given_up.is_some() || self.is_cut
     }
 
     /// Why the answer that goes back was given up, if it was.

@@ -107,6 +107,28 @@ async fn tries_that_all_take_too_long_end_as_a_timeout() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_out_of_time_in_a_later_try_was_retried_in_vain() {
+    let upstream = Upstream::scripted(|mut connection| async move {
+        match connection.request().await {
+            Some(request) if request.place == 0 => connection.send(response(503, "no")).await,
+            _ => connection.end().await,
+        }
+        silent(connection).await;
+    })
+    .await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.timeouts = block(within(Duration::from_secs(1)));
+    cluster.retry = block(retry(1, &["503"]));
+    let running = Running::with(config(cluster)).await;
+    let answer = running.client().await.get("/").await;
+    assert_eq!((answer.status, answer.reason()), (504, "timeout.request"));
+    assert_eq!(
+        (upstream.calls(), answer.field("breakwater-retry")),
+        (2, Some("exhausted"))
+    );
+}
+
+#[tokio::test]
 async fn what_remains_is_handed_on_less_two_milliseconds() {
     let upstream = Upstream::with_status(200).await;
     let mut cluster = cluster(&[upstream.address]);

@@ -180,7 +180,7 @@ async fn hop(outbound: SocketAddr, mut connection: Connection) {
 }
 
 /// A service whose application calls `next`: the address of its sidecar, and the sidecar itself.
-async fn service(next: SocketAddr, next_has_sidecar: bool) -> (Running, Upstream) {
+async fn service(next: SocketAddr, next_has_sidecar: bool, when: &[&str]) -> (Running, Upstream) {
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -193,7 +193,7 @@ async fn service(next: SocketAddr, next_has_sidecar: bool) -> (Running, Upstream
     });
     let mut cluster = cluster(&[next]);
     cluster.endpoints[0].has_sidecar = next_has_sidecar;
-    let mut retries = retry(2, &["5xx"]);
+    let mut retries = retry(2, when);
     retries.budget = crate::support::build::budget(20);
     cluster.retry = block(retries);
     running.handle.apply(config(cluster)).await.unwrap();
@@ -205,8 +205,8 @@ async fn in_a_chain_only_the_hop_nearest_to_the_failure_retries() {
     const OFFERED: usize = 100;
     let last = Upstream::with_status(500).await;
     let last_sidecar = Running::start(beside(last.address));
-    let (second, second_app) = service(last_sidecar.inbound(), true).await;
-    let (first, first_app) = service(second.inbound(), true).await;
+    let (second, second_app) = service(last_sidecar.inbound(), true, &["5xx"]).await;
+    let (first, first_app) = service(second.inbound(), true, &["5xx"]).await;
     let client = Running::start(settings());
     let mut cluster = behind_sidecars(&[first.inbound()]);
     let mut retries = retry(2, &["5xx"]);
@@ -222,4 +222,19 @@ async fn in_a_chain_only_the_hop_nearest_to_the_failure_retries() {
     }
     assert_eq!((first_app.calls(), second_app.calls()), (OFFERED, OFFERED));
     assert_eq!((last.calls(), marked), (OFFERED * 12 / 10, OFFERED));
+}
+
+#[tokio::test]
+async fn so_it_is_where_what_was_retried_in_vain_is_no_failure_by_its_status() {
+    let last = Upstream::with_status(429).await;
+    let (middle, app) = service(last.address, false, &["429"]).await;
+    let mut cluster = behind_sidecars(&[middle.inbound()]);
+    cluster.retry = block(retry(2, &["5xx"]));
+    let caller = Running::with(config(cluster)).await;
+    let answer = caller.client().await.get("/").await;
+    assert_eq!(
+        (answer.status, answer.field("breakwater-retry")),
+        (500, Some("exhausted"))
+    );
+    assert_eq!((app.calls(), last.calls()), (1, 1));
 }
