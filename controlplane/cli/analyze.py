@@ -9,7 +9,7 @@ import typer
 
 from controlplane.analysis.analyze import analyze as find
 from controlplane.analysis.analyze import of_files, unrefused
-from controlplane.cli import options
+from controlplane.cli import figures, options
 from controlplane.cli.client import SLOW_SECONDS, AdminClient
 from controlplane.cli.errors import FindingError
 from controlplane.cli.output import Format, print_lines, show_document
@@ -46,7 +46,8 @@ def analyze(
         print_lines(line for one in found for line in _lines(one))
     levels = Counter(one["level"] for one in found)
     if levels[Level.ERROR.value] or levels[Level.WARNING.value]:
-        raise FindingError(f"{levels[Level.ERROR.value]} errors, {levels[Level.WARNING.value]} warnings")
+        errors, warnings = levels[Level.ERROR.value], levels[Level.WARNING.value]
+        raise FindingError(f"{figures.count(errors, 'error')}, {figures.count(warnings, 'warning')}")
     if output is Format.TABLE:
         print_lines(["nothing to mend"])
 

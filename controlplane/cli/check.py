@@ -143,13 +143,14 @@ def _source(source: dict[str, Any]) -> Finding:
         return Finding(
             category="control-plane", mark=OK, text=f"{source['documents']} policies from {source['name']}"
         )
+    count = figures.count(len(problems), "problem")
     return Finding(
         category="control-plane",
         mark=FAILED,
-        text=f"{len(problems)} problems in {source['name']}; what was there before stays in force",
+        text=f"{count} in {source['name']}; what was sound before stays in force",
         hints=(
             *(problem_line(one) for one in problems),
-            f"run `breakwater policy validate -f {source['name']}`",
+            "run `breakwater analyze` for what to do about each",
         ),
     )
 

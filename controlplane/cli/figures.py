@@ -65,6 +65,11 @@ def percent(ratio: float) -> str:
     return f"{ratio * 100:.2f}%"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 problem` or `2 problems`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def service(name: Mapping[str, Any] | None) -> str:
     """Return `namespace/name`; `-` when there is none."""
     return f"{name['namespace']}/{name['name']}" if name and name.get("name") else "-"

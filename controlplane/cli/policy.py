@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from controlplane.cli.output import Format, Listing, print_lines, show, show_doc
 from controlplane.model.document import Problem
 from controlplane.sources.directory import is_policy_file
 from controlplane.sources.reader import decode
+
+# A control plane takes 16 MiB of one message; what names and lengths take is far less than the rest.
+_MOST_BYTES: Final = 15 << 20
 
 app = typer.Typer(
     help="Get, apply, delete and validate policies; their history, and the way back.", no_args_is_help=True
@@ -110,9 +113,11 @@ def validate(
     else:
         show_problems(answer["problems"])
     if problems := serious(answer["problems"]):
-        raise FindingError(f"{len(problems)} problems in {answer['documents']} documents")
+        sound = figures.count(answer["documents"], "sound document")
+        raise FindingError(f"{figures.count(len(problems), 'problem')}, beside {sound}")
     if output is Format.TABLE:
-        print_lines([f"{answer['documents']} documents are valid"])
+        count = answer["documents"]
+        print_lines([f"{figures.count(count, 'document')} {'is' if count == 1 else 'are'} valid"])
 
 
 @app.command("delete")
@@ -135,9 +140,14 @@ def manifests(names: list[str]) -> list[dict[str, str]]:
 
     Raises:
         FindingError: some hold no text, as has been shown.
-        UsageError: one cannot be read.
+        UsageError: one cannot be read, or all are too much for one request.
     """
-    found = [(file, decode(content, file)) for file, content in files(names)]
+    contents = files(names)
+    if sum(len(content) for _, content in contents) > _MOST_BYTES:
+        raise UsageError(
+            f"expected at most {_MOST_BYTES >> 20} MiB at once, found more; name fewer files with -f"
+        )
+    found = [(file, decode(content, file)) for file, content in contents]
     problems = [text for _, text in found if isinstance(text, Problem)]
     if problems:
         show_problems([told(problem) for problem in problems])

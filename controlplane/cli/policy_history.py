@@ -73,7 +73,9 @@ def diff(
         show_problems(answer["problems"])
         _show_changes(answer["changes"], *names)
     if problems := serious(answer["problems"]):
-        raise FindingError(f"{len(problems)} problems; `breakwater policy validate` shows them again")
+        raise FindingError(
+            f"{figures.count(len(problems), 'problem')}; `breakwater policy validate` shows them again"
+        )
     if answer["changes"]:
         raise FindingError("")
 

@@ -24,7 +24,7 @@ class Code(Enum):
         "BW0001",
         Level.ERROR,
         "cannot be read, or has a field or value that the schema does not know",
-        "look the field up in the reference of policies",
+        "mend that line; the reference of policies has every field",
     )
     MISFIT = (
         "BW0002",

@@ -54,3 +54,11 @@ def test_policy_of_a_kind_without_namespace_has_no_slash() -> None:
 )
 def test_span_is_written_as_in_policies(text: str | None, expected: str) -> None:
     assert figures.span(text) == expected
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [figures.count(number, "problem") for number in (0, 1, 2)] == [
+        "0 problems",
+        "1 problem",
+        "2 problems",
+    ]

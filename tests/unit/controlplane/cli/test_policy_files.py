@@ -23,6 +23,16 @@ def test_every_file_that_is_no_utf_8_is_named(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().err.count("expected UTF-8, found the byte 0xff (BW0001)") == 2
 
 
+def test_more_than_one_request_holds_is_a_matter_of_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlplane.cli.policy._MOST_BYTES", 10)
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text("# fine")
+    with pytest.raises(UsageError, match="name fewer files with -f"):
+        manifests([str(tmp_path)])
+
+
 def test_what_is_not_there_is_a_matter_of_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a file or a directory with -f"):
         manifests([str(tmp_path / "nothing.yaml")])
