@@ -29,6 +29,11 @@ pub(crate) trait Driver {
     /// Tells the exchange of an answer.
     fn answered(&mut self, answer: &Self::Answer) -> Course;
 
+    /// What stands in for an answer that goes back after all, if anything does.
+    fn stand_in(&mut self, _: &Self::Answer) -> Option<Refusal> {
+        None
+    }
+
     /// Lets time pass before the next attempt.
     async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone>;
 }
@@ -73,7 +78,7 @@ pub(crate) async fn run<D: Driver>(
             Err(Unanswered::Expired) => (driver.exchange().expired(), None),
             Err(Unanswered::NoPlace) => {
                 let refusal = driver.exchange().withdraw();
-                return Ok(before.ok_or(refusal));
+                return Ok(go_back(driver, before, refusal));
             }
             Err(Unanswered::Gone(gone)) => return Err(gone),
         };
@@ -85,9 +90,22 @@ pub(crate) async fn run<D: Driver>(
         driver.pause(delay_ns).await?;
         to = match driver.exchange().retry() {
             Ok(next) => next,
-            Err(refusal) => return Ok(answer.ok_or(refusal)),
+            Err(refusal) => return Ok(go_back(driver, answer, refusal)),
         };
         before = answer;
+    }
+}
+
+/// What goes back when an attempt was refused: the answer of the one before it, unless something stands in for that.
+fn go_back<D: Driver>(
+    driver: &mut D,
+    before: Option<D::Answer>,
+    refusal: Refusal,
+) -> Result<D::Answer, Refusal> {
+    let answer = before.ok_or(refusal)?;
+    match driver.stand_in(&answer) {
+        Some(refusal) => Err(refusal),
+        None => Ok(answer),
     }
 }
 

@@ -150,27 +150,31 @@ impl Exchange {
                 self.settle();
                 Course::Retry { delay_ns }
             }
-            None => self.refused_by_peer(ending, response),
+            None => match self.stand_in_for(ending, response) {
+                Some(refusal) => {
+                    self.settle();
+                    Course::Refuse(refusal)
+                }
+                None => Course::Deliver,
+            },
         }
     }
 
-    /// Passes an answer on, unless it is a peer's refusal that something else stands in for.
-    fn refused_by_peer(&mut self, ending: Ending, response: &dyn Response) -> Course {
+    /// The answer of an attempt that was to be made again goes back after all, unless it is a peer's refusal that something
+    /// else stands in for.
+    pub(crate) fn stand_in(&mut self, response: &dyn Response) -> Option<Refusal> {
+        let ending = peer::ending_of(response, self.is_from_sidecar, self.traits.is_grpc);
+        self.stand_in_for(ending, response)
+    }
+
+    fn stand_in_for(&mut self, ending: Ending, response: &dyn Response) -> Option<Refusal> {
         if !matches!(ending, Ending::PeerRefusal { .. }) {
-            return Course::Deliver;
+            return None;
         }
-        let reason = peer::reason(response).and_then(Reason::parse);
-        let refusal = reason.map(|reason| self.given_up(Refusal::new(reason)));
-        if let Some(refusal) = &refusal {
-            self.foresee_fallback(refusal);
-        }
-        match refusal.filter(|refusal| self.falls_back(refusal)) {
-            Some(refusal) => {
-                self.settle();
-                Course::Refuse(refusal)
-            }
-            None => Course::Deliver,
-        }
+        let reason = peer::reason(response).and_then(Reason::parse)?;
+        let refusal = self.given_up(Refusal::new(reason));
+        self.foresee_fallback(&refusal);
+        self.falls_back(&refusal).then_some(refusal)
     }
 
     /// Tells the breakers of the headers; how the attempt ended, as far as they say, and what they ask for.

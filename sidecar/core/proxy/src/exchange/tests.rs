@@ -6,13 +6,14 @@ use policy::budget;
 use policy::bulkhead::{NO_LANES, Params};
 use policy::condition::Conditions;
 use policy::ending::Ending;
+use policy::fallback::Case;
 use policy::hedge::After;
 use policy::method::Method;
 use policy::retry::{self, Backoff, Strategy};
 use policy::{Outcome, Percent, Reason};
 
 use super::{Course, End, Exchange};
-use crate::config::{Bulkhead, Hedge, Retry};
+use crate::config::{Bulkhead, Fallback, Hedge, Instead, Retry};
 use crate::live::Cluster;
 use crate::report::{Direction, Question};
 use crate::request::Response;
@@ -29,6 +30,23 @@ impl Response for Head {
 
     fn known(&self, _: Known) -> Option<&[u8]> {
         None
+    }
+
+    fn find(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// A peer's refusal.
+struct Full;
+
+impl Response for Full {
+    fn status(&self) -> u16 {
+        503
+    }
+
+    fn known(&self, name: Known) -> Option<&[u8]> {
+        (name == Known::ProxyStatus).then_some(b"breakwater; error=x; details=\"queue.full\"")
     }
 
     fn find(&self, _: &str) -> Option<&[u8]> {
@@ -327,4 +345,37 @@ async fn a_retry_and_the_hedge_beside_it_that_both_get_no_connection_cost_nothin
     assert_eq!(left(), 1);
     assert_eq!(exchange.withdraw().reason, Reason::UpstreamReset);
     assert_eq!(left(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peers_refusal_that_goes_back_after_all_has_its_fallback() {
+    let worker = worker();
+    let mut config = cluster(2);
+    let endpoints = config.endpoints.iter_mut();
+    endpoints.for_each(|endpoint| endpoint.has_sidecar = true);
+    config.retry = block(once_more());
+    config.fallback = block(Fallback {
+        when: [Case::Refused].into_iter().collect(),
+        instead: Instead::Response {
+            status: 200,
+            headers: Vec::new(),
+            body: "later".into(),
+        },
+    });
+    config.service_breaker = breaker();
+    let cluster = serve(&worker, config);
+    let mut exchange = admitted(&worker).await;
+    exchange.attempt().unwrap();
+    assert!(matches!(exchange.answered(&Full), Course::Retry { .. }));
+    let guard = cluster.breaker.as_ref().unwrap();
+    let permit = guard.borrow_mut().machine.admit(SECOND_NS, 0).unwrap();
+    let failed = |machine: &mut policy::breaker::Breaker| {
+        machine.on_result(permit, Outcome::Failure, 0, SECOND_NS, 0);
+    };
+    failed(&mut guard.borrow_mut().machine);
+    exchange.retry().unwrap_err();
+    let refusal = exchange.stand_in(&Full).unwrap();
+    assert_eq!(refusal.reason, Reason::QueueFull);
+    let answer = exchange.refuse(&refusal, &request());
+    assert_eq!((answer.status, &*answer.body), (200, "later"));
 }

@@ -147,6 +147,10 @@ impl series::Driver for Forward<'_> {
         self.exchange.answered(&answer(self.kit, peer))
     }
 
+    fn stand_in(&mut self, (peer, _): &Self::Answer) -> Option<Refusal> {
+        self.exchange.stand_in(&answer(self.kit, peer))
+    }
+
     async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
         if delay_ns == 0 {
             return Ok(());

@@ -275,6 +275,10 @@ impl series::Driver for Forward {
         self.exchange.answered(&ResponseView(&answer.head))
     }
 
+    fn stand_in(&mut self, answer: &Answered) -> Option<Refusal> {
+        self.exchange.stand_in(&ResponseView(&answer.head))
+    }
+
     async fn pause(&mut self, delay_ns: u64) -> Result<(), Gone> {
         if delay_ns == 0 {
             return Ok(());

@@ -13,6 +13,7 @@ mod floods;
 mod hedges;
 mod peers;
 mod retries;
+mod stages;
 mod statuses;
 mod streaming;
 #[path = "../worker/support/mod.rs"]
