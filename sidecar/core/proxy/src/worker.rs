@@ -1,23 +1,23 @@
 //! A worker: one thread, one event loop, and all the state that requests meet.
 
+mod entry;
 mod sweep;
+mod thread;
+
+pub(crate) use entry::Entry;
+pub(crate) use thread::spawn;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc as threads};
-use std::thread;
+use std::sync::Arc;
 
 use http1::Cause;
 use policy::Reason;
 use policy::moment::{Moment, WallClock};
 use policy::trace_context::Sampling;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet};
 
 use crate::accounts::Accounts;
 use crate::across::Across;
@@ -27,22 +27,20 @@ use crate::config::{Config, Protocol, ServiceName};
 use crate::connections::Connections;
 use crate::demand::Demands;
 use crate::descriptors::Descriptors;
-use crate::doors::{self, Door};
 use crate::gauges::Gauges;
 use crate::h1::Kits;
-use crate::handle::{Addresses, Order, Outlets};
+use crate::handle::Demand;
 use crate::journal::Journal;
-use crate::listen;
 use crate::live::{Cluster, Live};
 use crate::report::{Decision, Direction};
-use crate::settings::{InboundListener, ProbedPath, Settings, StartError};
+use crate::settings::{Bounds, InboundListener, ProbedPath};
 use crate::shortage::Shortage;
 use crate::spared::Spared;
+use crate::stages::Refusal;
 use crate::stages::endpoint::Checks;
 use crate::stages::mirror::Room;
 use crate::stages::record::Record;
 use crate::stages::rescue::{self, Answer, Taste};
-use crate::stages::{Refusal, endpoint};
 use crate::wire::Memory;
 
 /// All the state that requests meet; belongs to one thread.
@@ -89,116 +87,7 @@ pub(crate) struct Worker {
     pub(crate) refused_connections: Cell<u64>,
 }
 
-/// Where a connection came in, which decides what becomes of its requests.
-#[derive(Clone, Debug)]
-pub(crate) enum Entry {
-    /// From others, to the port of the workload that this listener stands for.
-    Inbound { place: usize },
-    /// From the workload, to the service that each request names.
-    Outbound,
-    /// From the workload, to one port of one service, without one to 80 or the only one; to one endpoint `only`, if it
-    /// chose that itself.
-    Upstream {
-        service: ServiceName,
-        port: Option<u16>,
-        only: Option<SocketAddr>,
-    },
-    /// From others, led here on their way to the application at this address.
-    Application {
-        address: SocketAddr,
-        /// Why requests are refused over it, but for those on which nothing is enforced.
-        refused: Option<Arc<Refusal>>,
-    },
-}
-
-impl Entry {
-    /// The only endpoint that will do: the caller chose it by its address.
-    pub(crate) const fn only(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Upstream { only, .. } => *only,
-            Self::Application { address, .. } => Some(*address),
-            _ => None,
-        }
-    }
-
-    /// What is served over it, if anything is.
-    pub(crate) fn admits(&self) -> Result<(), Refusal> {
-        match self {
-            Self::Application {
-                refused: Some(refusal),
-                ..
-            } => Err((**refusal).clone()),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) const fn direction(&self) -> Direction {
-        match self {
-            Self::Inbound { .. } | Self::Application { .. } => Direction::Inbound,
-            Self::Outbound | Self::Upstream { .. } => Direction::Outbound,
-        }
-    }
-}
-
-/// Starts a worker that takes `orders`; tells where it listens.
-pub(crate) fn spawn(
-    settings: Settings,
-    outlets: Outlets,
-    orders: mpsc::Receiver<Order>,
-) -> Result<Addresses, StartError> {
-    let (doors, addresses) = doors::open(&settings)?;
-    let own = own_addresses(&settings, &addresses)?;
-    let journal = Journal::new(
-        (outlets.events, outlets.spans),
-        settings.log,
-        settings.bounds.max_log_lines,
-    )?;
-    let start = Start {
-        instance: settings.instance,
-        namespace: settings.namespace,
-        peer: settings.peer,
-        inbound: settings.inbound,
-        opaque_ports: settings.opaque_ports,
-        app_protocols: settings.app_protocols,
-        probed: settings.probed,
-        bounds: settings.bounds,
-        gauges: settings.gauges,
-        demands: outlets.demands,
-        own,
-        journal,
-    };
-    let (started, has_started) = threads::channel();
-    let work = move || match prepare(doors) {
-        Ok((runtime, doors)) => {
-            // Whoever waits to hear this is there, or has gone with the process.
-            let _ = started.send(Ok(()));
-            run(&runtime, start, doors, orders);
-        }
-        Err(error) => drop(started.send(Err(error))),
-    };
-    thread::Builder::new()
-        .name("breakwater-proxy".into())
-        .spawn(work)?;
-    has_started
-        .recv()
-        .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
-    Ok(addresses)
-}
-
-/// The event loop, on the thread it belongs to, and the listeners entered into it.
-fn prepare(doors: Vec<Door>) -> io::Result<(Runtime, Vec<Door<TcpListener>>)> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
-    let context = runtime.enter();
-    let enter = |(listener, purpose)| Ok((TcpListener::from_std(listener)?, purpose));
-    let doors = doors.into_iter().map(enter).collect::<io::Result<_>>()?;
-    drop(context);
-    Ok((runtime, doors))
-}
-
-/// What a worker's thread begins with.
+/// What a worker begins with.
 struct Start {
     instance: Arc<str>,
     namespace: Arc<str>,
@@ -207,30 +96,11 @@ struct Start {
     opaque_ports: Vec<u16>,
     app_protocols: Vec<(u16, Protocol)>,
     probed: Vec<ProbedPath>,
-    bounds: crate::settings::Bounds,
+    bounds: Bounds,
     gauges: Arc<Gauges>,
-    demands: mpsc::Sender<crate::handle::Demand>,
+    demands: mpsc::Sender<Demand>,
     own: Vec<SocketAddr>,
     journal: Journal,
-}
-
-/// Every address of this sidecar; none of them may be the application's.
-fn own_addresses(
-    settings: &Settings,
-    addresses: &Addresses,
-) -> Result<Vec<SocketAddr>, StartError> {
-    let own: Vec<SocketAddr> = addresses
-        .all()
-        .chain(settings.own_addresses.iter().copied())
-        .collect();
-    match settings
-        .inbound
-        .iter()
-        .find(|port| is_among(&own, port.app))
-    {
-        Some(port) => Err(StartError::AppIsListener { address: port.app }),
-        None => Ok(own),
-    }
 }
 
 /// Whether `address` is one of `own`; a listener on every address is reached at any loopback one.
@@ -244,41 +114,6 @@ fn is_among(own: &[SocketAddr], address: SocketAddr) -> bool {
 
 fn is_of_this_host(address: SocketAddr) -> bool {
     UdpSocket::bind((address.ip(), 0)).is_ok()
-}
-
-/// Lives until nobody is left to give orders; less long only if a task that it lives by panics.
-fn run(
-    runtime: &Runtime,
-    start: Start,
-    doors: Vec<Door<TcpListener>>,
-    orders: mpsc::Receiver<Order>,
-) {
-    LocalSet::new().block_on(runtime, async move {
-        let worker = Rc::new(Worker::new(start));
-        worker.apply(Arc::default());
-        let mut chores = JoinSet::new();
-        for (listener, purpose) in doors {
-            let accepting = listen::accept(Rc::clone(&worker), listener, purpose.settle());
-            chores.spawn_local(accepting);
-        }
-        chores.spawn_local(Rc::clone(&worker).sweep());
-        chores.spawn_local(endpoint::watch(Rc::clone(&worker)));
-        tokio::select! {
-            () = crate::orders::take(&worker, orders) => {}
-            () = first_panic(chores) => {}
-        }
-    });
-}
-
-/// Resolves when one of the tasks has panicked: a worker that went on without it would accept nothing any more, or
-/// probe nobody, and look well.
-async fn first_panic(mut tasks: JoinSet<()>) {
-    while let Some(ended) = tasks.join_next().await {
-        if ended.is_err() {
-            return;
-        }
-    }
-    std::future::pending().await
 }
 
 impl Worker {

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet, yield_now};
 use tokio::time::timeout;
 
-use super::{Start, Worker, first_panic, is_among};
+use super::thread::first_panic;
+use super::{Start, Worker, is_among};
 use crate::config::{Block, Breaker, Cluster, Config, Endpoint, Port, Protocol};
 use crate::journal::Journal;
 use crate::name::{PolicyRef, ServiceName};
