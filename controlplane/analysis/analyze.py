@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from controlplane.analysis import conflicts, injection, limits, references, telemetry, versions
+from controlplane.analysis import conflicts, injection, limits, merged, references, telemetry, versions
 from controlplane.analysis.world import World
 from controlplane.snapshot.build import Compiler, build
 from controlplane.snapshot.inputs import Inputs
@@ -24,6 +24,7 @@ def analyze(world: World) -> tuple[Problem, ...]:
     found = [
         *references.find(world),
         *conflicts.find(world),
+        *merged.find(world),
         *limits.find(world),
         *injection.find_excluded(world),
         *versions.find(world),
