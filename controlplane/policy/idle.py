@@ -21,8 +21,7 @@ Found: TypeAlias = "Iterator[tuple[str, str]]"
 _UNLESS: Final = "unless somebody says otherwise"
 _DEFAULT_STRATEGY: Final = "FullJitter"
 DEFAULT_REQUEST: Final = Duration(15_000_000_000)
-DEFAULT_SIZE: Final = 100
-DEFAULT_MINIMUM: Final = 20
+_DEFAULT_SIZE: Final = 100
 # What of `retry.backoff` each strategy looks at.
 _OF_STRATEGY: Final[Mapping[str, frozenset[str]]] = {
     "Immediate": frozenset(),
@@ -95,19 +94,15 @@ def _breaker(tree: Tree) -> Found:
 
 
 def _rates(rules: Tree, path: str) -> Found:
-    """A window that rates are taken over, where there are none, or that is too small for them."""
+    """A window that rates are taken over, where there are none, or that never holds what they need."""
     window, trip = find_block(rules, "window") or {}, find_block(rules, "trip")
     if window and trip and not any(name in trip for name in _RATES):
         yield f"{path}.window", f"has no effect: trip names no rate, {' or '.join(_RATES)}, to take over it"
         return
-    size, minimum = find_number(window, "size"), find_number(window, "minimumRequests")
-    if find_text(window, "type") == "Time" or (size is None) == (minimum is None):
-        return
-    if size is not None and size < DEFAULT_MINIMUM:
-        message = f"never holds the outcomes that rates need: minimumRequests is {DEFAULT_MINIMUM} {_UNLESS}"
-        yield f"{path}.window.size", message
-    if minimum is not None and minimum > DEFAULT_SIZE:
-        message = f"is never reached: the size of the window is {DEFAULT_SIZE} {_UNLESS}"
+    minimum = find_number(window, "minimumRequests")
+    is_count = find_text(window, "type") != "Time" and "size" not in window
+    if is_count and minimum is not None and minimum > _DEFAULT_SIZE:
+        message = f"means {_DEFAULT_SIZE}, which the size of the window is {_UNLESS}"
         yield f"{path}.window.minimumRequests", message
 
 

@@ -42,7 +42,6 @@ def idle(parsed: Parsed) -> list[str]:
         ("hedge: {after: p95, budget: {percent: 0, minRetryRate: {count: 0}}}", "hedge.budget"),
         ("breaker: {}", "breaker"),
         ("breaker: {service: {overloadOpen: 1s}}", "breaker.service.overloadOpen"),
-        ("breaker: {service: {window: {size: 19}}}", "breaker.service.window.size"),
         ("breaker: {endpoint: {window: {minimumRequests: 101}}}", "breaker.endpoint.window.minimumRequests"),
         ("breaker: {service: {window: {size: 5}, trip: {consecutiveFailures: 3}}}", "breaker.service.window"),
         (
@@ -73,7 +72,7 @@ def test_what_resilience_says_in_vain_is_told(block: str, path: str) -> None:
         "retry: {strategy: ExponentialJitter, backoff: {base: 1ms, multiplier: 3, max: 2ms, jitter: 1ms}}",
         "retry: {budget: {percent: 0}}",
         "breaker: {service: {overloadTrips: true, overloadOpen: 1s}}",
-        "breaker: {service: {window: {size: 10, minimumRequests: 10}}}",
+        "breaker: {service: {window: {size: 10}}}",
         "breaker: {service: {window: {type: Time, minimumRequests: 200}}}",
         "breaker: {service: {trip: {slowRate: 50, slowAfter: 20s}}}",
         f"instanceGroups: {{{GROUPS}, assign: [{{group: a, criticality: critical}}, {{group: b}}]}}",
