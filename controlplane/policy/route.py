@@ -105,6 +105,16 @@ def rule_name(rule: Tree, place: int) -> str:
     return find_text(rule, "name") or str(place)
 
 
+def matches(rule: Tree) -> tuple[Tree, ...]:
+    """Which requests a rule is for; of headers that differ in case alone the first counts."""
+    return tuple(
+        {**match, "headers": route_filter.first_of_each(blocks(match, "headers"))}
+        if "headers" in match
+        else match
+        for match in blocks(rule, "matches")
+    )
+
+
 def backends(document: Document, rule: Tree) -> tuple[Backend, ...]:
     """Where a rule sends requests, in the order written; none: to the service that was called."""
     return tuple(
@@ -246,10 +256,7 @@ def _validate_timeouts(document: Document, rule: Tree, path: str) -> Iterator[Pr
 def _validate_match(document: Document, match: Tree, path: str) -> Iterator[Problem]:
     for name in ("headers", "queryParams"):
         fields = blocks(match, name)
-        is_header = name == "headers"
-        names = [
-            find_text(field, "name").lower() if is_header else find_text(field, "name") for field in fields
-        ]
+        names = [find_text(field, "name") for field in fields]
         yield from _repeated(document, f"{path}.{name}", "name", names)
         for index, field in enumerate(fields):
             yield from _validate_expression(document, field, f"{path}.{name}[{index}]", "value")

@@ -69,11 +69,11 @@ def validate(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
 def _modifier(rule: Tree, member: str) -> Tree:
     found = (find_block(each, member) for each in blocks(rule, "filters"))
     written: Tree = next((each for each in found if each), {})
-    return {**written, **{name: _first_of_each(blocks(written, name)) for name in _LISTS if name in written}}
+    return {**written, **{name: first_of_each(blocks(written, name)) for name in _LISTS if name in written}}
 
 
-def _first_of_each(fields: tuple[Tree, ...]) -> tuple[Tree, ...]:
-    """Of fields that differ in case alone, the first."""
+def first_of_each(fields: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    """Of fields whose names differ in case alone, the first."""
     named: dict[str, Tree] = {}
     for each in fields:
         named.setdefault(find_text(each, "name").lower(), each)

@@ -189,7 +189,7 @@ def _rules(
                 name=route.rule_name(rule, place),
                 created_at=document.created_at,
                 ports=ports,
-                matches=blocks(rule, "matches"),
+                matches=route.matches(rule),
                 backends=(),
             )
             yield bare, document, rule

@@ -111,7 +111,7 @@ def found(spec: str, kind: str = "HTTPRoute") -> Document:
         ("HTTPRoute", match("{method: BREW}"), "spec.rules[0].matches[0].method", "GET, HEAD"),
         (
             "HTTPRoute",
-            match("{headers: [{name: X-A, value: a}, {name: x-a, value: b}]}"),
+            match("{headers: [{name: x-a, value: a}, {name: x-a, value: b}]}"),
             "spec.rules[0].matches[0].headers[1].name",
             "taken by [0]",
         ),
@@ -263,3 +263,11 @@ def test_of_fields_that_differ_in_case_alone_the_first_counts() -> None:
     assert [each["value"] for each in blocks(changes, "set")] == ["first", "other"]
     assert changes["remove"] == ("x-c",)
     assert route_filter.response_headers(rule) == {}
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
+def test_of_headers_to_be_met_that_differ_in_case_alone_the_first_counts(kind: str) -> None:
+    fields = "[{name: X-A, value: first}, {name: x-a, value: second}, {name: x-b, value: other}]"
+    [rule] = blocks(found(match(f"{{headers: {fields}}}"), kind).spec, "rules")
+    [only] = route.matches(rule)
+    assert [each["value"] for each in blocks(only, "headers")] == ["first", "other"]
