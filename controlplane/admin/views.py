@@ -156,7 +156,7 @@ def warnings(resilience: Tree) -> Iterator[Problem]:
         find_duration(resilience, "timeouts.perTry"),
         find_duration(resilience, "timeouts.request"),
     )
-    if attempts and per_try and whole:
+    if attempts and per_try and whole and whole.nanoseconds:
         worst = Duration((attempts + 1) * per_try.nanoseconds)
         if worst > whole:
             text = f"{attempts + 1} attempts of {per_try} need {worst}, and timeouts.request is {whole}"

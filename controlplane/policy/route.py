@@ -134,7 +134,10 @@ def destinations(document: Document, section: str = "") -> set[Target]:
 
 
 def timeouts(rule: Tree) -> Tree:
-    """What a rule says of waiting, in the words of a ResiliencePolicy; nothing where it says nothing."""
+    """What a rule says of waiting, in the words of a ResiliencePolicy; nothing where it says nothing.
+
+    Zero is a word, too: no bound, whatever the service has.
+    """
     words = {"request": "request", "backendRequest": "perTry"}
     said = find_block(rule, "timeouts") or {}
     found = {words[name]: value for name, value in said.items()}
@@ -248,7 +251,7 @@ def _validate_group(document: Document, ref: Tree, path: str) -> Iterator[Proble
 
 def _validate_timeouts(document: Document, rule: Tree, path: str) -> Iterator[Problem]:
     one, all_of_it = (find_duration(rule, f"timeouts.{name}") for name in ("backendRequest", "request"))
-    if one and all_of_it and one.nanoseconds > all_of_it.nanoseconds:
+    if one and all_of_it and one.nanoseconds > all_of_it.nanoseconds > 0:
         message = f"expected at most request ({all_of_it}), found {one}"
         yield document.problem(f"{path}.backendRequest", message, code=Code.PER_TRY_TOO_LONG)
 

@@ -138,6 +138,23 @@ async def test_a_rule_has_its_own_timeouts_and_the_rest_those_of_the_service(cal
         assert (await caller.get("waits")).status == 200
 
 
+async def test_a_rule_that_says_zero_has_no_bound_whatever_the_service_says(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        [one] = await services(caller, stack, "patient")
+        one.answer = lambda _: slow(0.5)
+        await caller.fleet.put(
+            "patient-policy",
+            resilience("patient", external("patient"), timeouts={"request": "200ms", "perTry": "100ms"}),
+        )
+        endless = {"matches": [prefix("/endless")], "timeouts": {"request": "0s", "backendRequest": "0s"}}
+        patient = {"matches": [prefix("/patient")], "timeouts": {"request": "0s"}}
+        await route(caller, "patient-route", "patient", endless, patient, {})
+
+        assert (await caller.get("patient", "/endless")).status == 200
+        assert reason(await caller.get("patient", "/patient")) == "timeout.per_try"
+        assert (await caller.get("patient")).status == 504
+
+
 def attempts_of(caller: Caller, name: str, expected: dict[str, int]) -> Condition:
     """Return the condition that callers counted so many attempts for each request of a rule lately."""
 

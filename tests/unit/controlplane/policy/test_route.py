@@ -5,7 +5,7 @@ from textwrap import indent
 import pytest
 
 from controlplane.model.document import Document
-from controlplane.model.value import blocks
+from controlplane.model.value import Duration, blocks
 from controlplane.policy import route, route_filter
 from controlplane.policy.target import Target
 from tests.support.builders import documents, read
@@ -114,6 +114,12 @@ def found(spec: str, kind: str = "HTTPRoute") -> Document:
             match("{headers: [{name: x-a, value: a}, {name: x-a, value: b}]}"),
             "spec.rules[0].matches[0].headers[1].name",
             "taken by [0]",
+        ),
+        (
+            "HTTPRoute",
+            f"{PARENT}\nrules: [{{timeouts: {{request: 1s, backendRequest: 2s}}}}]",
+            "spec.rules[0].timeouts.backendRequest",
+            "at most request (1s)",
         ),
         ("GRPCRoute", match("{method: {type: Exact}}"), "spec.rules[0].matches[0].method", "found neither"),
         (
@@ -271,3 +277,9 @@ def test_of_headers_to_be_met_that_differ_in_case_alone_the_first_counts(kind: s
     [rule] = blocks(found(match(f"{{headers: {fields}}}"), kind).spec, "rules")
     [only] = route.matches(rule)
     assert [each["value"] for each in blocks(only, "headers")] == ["first", "other"]
+
+
+def test_a_zero_bounds_nothing_and_is_no_limit_of_an_attempt() -> None:
+    document = found(f"{PARENT}\nrules: [{{timeouts: {{request: 0s, backendRequest: 2s}}}}]")
+    [rule] = blocks(document.spec, "rules")
+    assert route.timeouts(rule) == {"timeouts": {"request": Duration(0), "perTry": Duration(2 * 10**9)}}

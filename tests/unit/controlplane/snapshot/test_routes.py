@@ -242,6 +242,17 @@ def test_a_rule_is_more_specific_than_its_route_and_this_than_the_service() -> N
     }
 
 
+def test_a_rule_takes_away_a_bound_that_somebody_broader_gave_and_says_who_did() -> None:
+    documents = [
+        route("[{timeouts: {request: 0s}}]"),
+        policy_for("timeouts: {request: 3s, perTry: 1s}", "a", "{kind: Service, name: cart}"),
+    ]
+    assert origins(snapshot(documents, [CART]), 0) == {
+        "timeouts.request": ("Rule", "api"),
+        "timeouts.perTry": ("Service", "a"),
+    }
+
+
 def test_without_a_word_of_its_own_a_rule_has_the_settings_of_the_service() -> None:
     own = policy_for("retry: {attempts: 1}", "a", "{kind: Service, name: cart}")
     assert origins(snapshot([route("[{}]"), own], [CART]), 0) == {}

@@ -1,5 +1,7 @@
 //! Timeouts, retries, bulkhead and connection pool of a cluster.
 
+use std::time::Duration;
+
 use policy::admission;
 use policy::budget::{self, Rate};
 use policy::condition::Conditions;
@@ -18,12 +20,17 @@ use crate::mesh;
 pub(super) fn timeouts(wire: mesh::Timeouts) -> Result<Timeouts, Fault> {
     Ok(Timeouts {
         connect: duration("connect", wire.connect)?,
-        request: optional_duration("request", wire.request)?,
-        per_try: optional_duration("perTry", wire.per_try)?,
+        request: optional_duration("request", wire.request)?.filter(bounds),
+        per_try: optional_duration("perTry", wire.per_try)?.filter(bounds),
         idle: duration("idle", wire.idle)?,
         stream_idle: optional_duration("streamIdle", wire.stream_idle)?,
         max_stream: optional_duration("maxStreamDuration", wire.max_stream_duration)?,
     })
+}
+
+/// Whether a time bounds anything: rules of routes say by zero that nothing does.
+fn bounds(time: &Duration) -> bool {
+    !time.is_zero()
 }
 
 pub(super) fn retry(wire: mesh::Retry) -> Result<Retry, Fault> {

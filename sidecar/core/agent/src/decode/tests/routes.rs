@@ -99,3 +99,28 @@ fn a_share_of_copies_is_of_something_and_no_more_than_all() {
     assert_eq!(fault(1, 0), "routes[0].mirrors[0].denominator");
     assert_eq!(fault(5, 4), "routes[0].mirrors[0].numerator");
 }
+
+#[test]
+fn a_time_of_zero_is_no_bound() {
+    let mut wire = rule(mesh::HeaderModifier::default());
+    let times = mesh::Timeouts {
+        per_try: seconds(0),
+        ..timeouts(0)
+    };
+    wire.routes[0].backends = vec![mesh::RouteBackend {
+        service: cart(),
+        weight: 1,
+        variants: vec![mesh::OutboundVariant {
+            resilience: Some(mesh::Resilience {
+                timeouts: Some(times),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }];
+    let found = cluster(&wire);
+    let settings = found.routes[0].backends[0].settings.as_ref().unwrap();
+    let times = &settings.timeouts.as_ref().unwrap().params;
+    assert_eq!((times.request, times.per_try), (None, None));
+}
