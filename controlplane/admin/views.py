@@ -8,7 +8,7 @@ from controlplane.model.document import Document, Problem
 from controlplane.model.effective import CallerMatch, OutboundVariant
 from controlplane.model.replica import Placed
 from controlplane.model.resource import Inbound, Outbound, Resource, ResourceName, ResourceType, RouteScope
-from controlplane.model.route import RouteBackend, RouteRule
+from controlplane.model.route import RouteBackend, RouteRule, rules_of
 from controlplane.model.schema import Schema
 from controlplane.model.sidecar import PolicyConvergence, SidecarState
 from controlplane.model.value import Duration, Tree, find_duration, find_number
@@ -95,7 +95,8 @@ def effective(snapshot: Snapshot, service: ServiceName, caller: CallerMatch, sch
     """What governs the calls of `caller` to `service`, which the snapshot must know."""
     outbound = snapshot.resources[ResourceName(ResourceType.OUTBOUND, str(service))]
     variants = outbound.body.variants if isinstance(outbound.body, Outbound) else ()
-    rules = outbound.body.routes if isinstance(outbound.body, Outbound) else ()
+    routes = outbound.body.routes if isinstance(outbound.body, Outbound) else ()
+    rules = rules_of(routes, caller)
     index = variant_for(variants, caller)
     variant = variants[index]
     inbound = snapshot.resources.get(ResourceName(ResourceType.INBOUND, str(service)))
@@ -123,7 +124,8 @@ def _bare(service: ServiceName) -> Inbound:
 def _ruled(rule: RouteRule, backend: RouteBackend, caller: CallerMatch, schema: Schema) -> Ruled:
     if not backend.variants:
         return Ruled(rule=rule, backend=backend)
-    variant = backend.variants[variant_for(backend.variants, caller)]
+    asked = caller if caller.namespace else rule.caller or caller
+    variant = backend.variants[variant_for(backend.variants, asked)]
     return Ruled(
         rule=rule,
         backend=backend,

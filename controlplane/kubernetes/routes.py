@@ -29,7 +29,6 @@ _AFFECTED: Final = "PolicyAffected"
 _REASONS: Final = {
     "Accepted": "Accepted",
     "Conflicted": "Conflicted",
-    "RefNotPermitted": "NotAllowedByListeners",
     "TargetNotFound": "NoMatchingParent",
 }
 

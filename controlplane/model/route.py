@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from controlplane.model.effective import OutboundVariant, PolicyRef
+    from controlplane.model.effective import CallerMatch, OutboundVariant, PolicyRef
     from controlplane.model.value import Tree
     from registry.model import ServiceName
 
@@ -49,8 +50,9 @@ class RouteMirror:
 class RouteRule:
     """One rule of a route of a service, its matches with every default filled in.
 
-    `name` is the rule's own, or its place in the route; no `ports` means every port of the service. Changes
-    to the heads of requests and of answers are empty where there are none.
+    `name` is the rule's own, or its place in the route; no `ports` means every port of the service. Rules for
+    a `caller` are all that there are for it; the others are for everybody else. Changes to the heads of
+    requests and of answers are empty where there are none.
     """
 
     route: PolicyRef
@@ -59,6 +61,17 @@ class RouteRule:
     ports: tuple[int, ...]
     matches: tuple[Tree, ...]
     backends: tuple[RouteBackend, ...]
+    caller: CallerMatch | None = None
     request_headers: Tree = field(default_factory=dict)
     response_headers: Tree = field(default_factory=dict)
     mirrors: tuple[RouteMirror, ...] = ()
+
+
+def rules_of(rules: Sequence[RouteRule], caller: CallerMatch) -> tuple[RouteRule, ...]:
+    """The rules for calls of a caller; for those of nobody in particular all of them, each once."""
+    if not caller.namespace:
+        return tuple(
+            rule for rule in rules if not rule.caller or rule.caller.namespace == rule.route.key.namespace
+        )
+    own = tuple(rule for rule in rules if rule.caller and rule.caller.namespace == caller.namespace)
+    return own or tuple(rule for rule in rules if not rule.caller)

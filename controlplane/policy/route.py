@@ -168,17 +168,10 @@ def references(document: Document) -> Iterator[Reference]:
                 yield Reference(f"spec.rules[{place}].{path}", _target(document, ref), port)
 
 
-def refusals(document: Document, root_namespace: str) -> Iterator[Problem]:
-    """References that a route of this namespace may not make, given which is the root."""
+def consumer(document: Document, target: Target, root_namespace: str) -> str:
+    """The namespace whose calls of a service alone a route governs; empty where it governs everybody's."""
     namespace = document.key.namespace
-    if namespace == root_namespace:
-        return
-    for index, parent in enumerate(parents(document)):
-        if parent.target.namespace != namespace:
-            message = (
-                f"a route governs services of its own namespace {namespace}, found {parent.target.namespace}"
-            )
-            yield document.problem(f"spec.parentRefs[{index}]", message)
+    return "" if namespace in {target.namespace, root_namespace} else namespace
 
 
 def crosses(document: Document) -> bool:
@@ -187,11 +180,12 @@ def crosses(document: Document) -> bool:
 
 
 def may_follow(document: Document, backend: Target, root_namespace: str, grants: Grants) -> bool:
-    """Whether a route may send requests to a service."""
+    """Whether a route may send requests to a service, as to those whose calls it governs."""
     key, group = document.key, _GROUPS[backend.kind][-1]
     source = Subject(GATEWAY_GROUP, key.kind, key.namespace)
     named = Subject(group, backend.kind, backend.namespace, backend.name)
-    return key.namespace == root_namespace or grants.permit(source, named)
+    governed = {parent.target for parent in parents(document)}
+    return backend in governed or key.namespace == root_namespace or grants.permit(source, named)
 
 
 def validate(document: Document) -> Iterator[Problem]:

@@ -244,6 +244,7 @@ def _tell_apart(
 def _route_rule(rule: RouteRule) -> resource_pb2.RouteRule:
     message = resource_pb2.RouteRule(
         route=encode_policy_ref(rule.route),
+        caller=_caller(rule.caller) if rule.caller else None,
         name=rule.name,
         ports=rule.ports,
         backends=map(_route_backend, rule.backends),

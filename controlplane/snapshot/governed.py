@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from controlplane.model.document import ObjectKey
 from controlplane.model.value import blocks, find_text
-from controlplane.policy import backpressure, rate_limit, route, target
+from controlplane.policy import backpressure, mesh, rate_limit, route, target
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
@@ -31,11 +31,23 @@ def governed_services(inputs: Inputs, document: Document) -> Iterator[KnownServi
 
 
 def _ends(inputs: Inputs, document: Document, place: target.Target) -> Iterable[target.Target]:
-    """A place, or where a route leads, for a policy that is enforced there."""
-    if not place.is_route or document.key.kind not in _OF_MEMBERS:
+    """A place, or where a route leads, for a policy that is enforced there.
+
+    What is said of a route that consumers have for themselves they enforce, at the services that they call.
+    """
+    if not place.is_route or document.key.kind not in _OF_MEMBERS or _is_consumers(inputs, place):
         return (place,)
     found = inputs.documents.get(ObjectKey(place.kind, place.namespace, place.name))
     return route.destinations(found, place.section) if found else ()
+
+
+def _is_consumers(inputs: Inputs, place: target.Target) -> bool:
+    """Whether a place is a route that governs calls from its own namespace alone, or a rule of one."""
+    found = inputs.documents.get(ObjectKey(place.kind, place.namespace, place.name))
+    if found is None or not place.is_route:
+        return False
+    root_namespace = mesh.root_namespace(inputs.mesh)
+    return all(route.consumer(found, parent.target, root_namespace) for parent in route.parents(found))
 
 
 def exists(inputs: Inputs, place: target.Target) -> bool:
@@ -62,10 +74,11 @@ def has_caller(inputs: Inputs, caller: target.Caller) -> bool:
 
 def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService) -> bool:
     """Whether some sidecar enforces what a policy says about a service."""
+    is_for_members = not all(_is_consumers(snapshot.inputs, each) for each in target.targets(document))
     if document.key.kind == backpressure.KIND:
-        return service.enforces
+        return is_for_members and service.enforces
     is_limit = document.key.kind == rate_limit.KIND
-    if is_limit and service.enforces and not rate_limit.is_at_caller(document):
+    if is_limit and is_for_members and service.enforces and not rate_limit.is_at_caller(document):
         return True
     namespaces = _caller_namespaces(snapshot, document)
     enforcing = snapshot.sidecar_namespaces
@@ -79,6 +92,8 @@ def _caller_namespaces(snapshot: Snapshot, document: Document) -> set[str]:
     places = target.targets(document)
     if not named and all(target.is_consumer(document, place, root_namespace) for place in places):
         return {document.key.namespace}
+    if not named and all(_is_consumers(snapshot.inputs, place) for place in places):
+        return {place.namespace for place in places}
     return named
 
 

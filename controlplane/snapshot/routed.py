@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 def parent_verdict(snapshot: Snapshot, document: Document, parent: Parent) -> tuple[str, str]:
     """Whether a route governs calls of one of its parents: a reason, and words where there is more to say."""
-    refused = next(route.refusals(document, snapshot.routes.root_namespace), None)
-    if refused is not None:
-        return "RefNotPermitted", f"{refused.path}: {refused.message}"
     service = snapshot.reach.find(parent.target, parent.port)
     if service is None:
         return "TargetNotFound", f"{parent.target} is not there, or has no such port"

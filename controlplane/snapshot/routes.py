@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from controlplane.model.effective import PolicyRef
+from controlplane.model.effective import CallerMatch, PolicyRef
 from controlplane.model.route import RouteBackend, RouteMirror, RouteRule
 from controlplane.model.value import blocks, find_text
 from controlplane.policy import route, route_filter
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from controlplane.model.effective import OutboundVariant
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
-    from controlplane.snapshot.attachments import Attachments
+    from controlplane.snapshot.attachments import Attached, Attachments
     from controlplane.snapshot.inputs import Inputs
     from controlplane.snapshot.services import KnownService
 
@@ -33,11 +34,34 @@ _Index: TypeAlias = "dict[Target, tuple[Document, ...]]"
 _PARENTS: Final = ("Service", "ExternalService")
 
 
+class Governing(NamedTuple):
+    """A route that governs calls of a service at some ports; none: at every port.
+
+    `callers` is the only namespace whose calls it governs, or empty.
+    """
+
+    document: Document
+    ports: tuple[int, ...]
+    callers: str
+
+    @property
+    def is_consumers(self) -> bool:
+        """Whether those wrote it whose calls it governs."""
+        return self.callers == self.document.key.namespace
+
+    def attached(self, attachments: Attachments, places: Iterable[Target]) -> Iterator[Attached]:
+        """The policies of the route, or of rules of it; a consumer's word where it is of their own."""
+        for each in attachments.at(places):
+            is_own = self.is_consumers and each.document.key.namespace == self.callers
+            yield replace(each, is_consumer=True) if is_own else each
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """Routes by the services that they govern, sorted by age, and these by where their requests may go.
 
-    A route that names what it may not is not in force.
+    A route of another namespace than the service is its consumers' own, unless it is of the root namespace.
+    It governs calls from its namespace alone, in the place of the producer's routes (GEP-1294).
     """
 
     root_namespace: str
@@ -51,38 +75,47 @@ class Routes:
             for key, index in _places(document, by_parent, by_backend):
                 remove(index, key, document)
         for document in added:
-            if not any(route.refusals(document, self.root_namespace)):
-                for key, index in _places(document, by_parent, by_backend):
-                    add(index, key, document)
+            for key, index in _places(document, by_parent, by_backend):
+                add(index, key, document)
         return Routes(root_namespace=self.root_namespace, by_parent=by_parent, by_backend=by_backend)
 
-    def of(self, service: KnownService) -> Iterator[tuple[Document, tuple[int, ...]]]:
-        """The routes that govern calls of a service, sorted by age, each with its ports; none: every port."""
+    def of(self, service: KnownService) -> Iterator[Governing]:
+        """The routes that govern calls of a service, each once, sorted by age."""
         target = target_of(service)
         for document in self.by_parent.get(target, ()):
             ports = self.left(document, service, route.ports_of(document, target))
             if ports is not None:
-                yield document, ports
+                yield Governing(document, ports, self._callers(document, target))
+
+    def beside(self, service: KnownService) -> Iterator[Governing]:
+        """The producer's routes at the ports that consumers of some namespace leave to them."""
+        found = list(self.of(service))
+        target = target_of(service)
+        for namespace in sorted({each.callers for each in found} - {""}):
+            taken = [route.ports_of(each.document, target) for each in found if each.callers == namespace]
+            for each in found:
+                ports = None if each.callers else _without(frozenset(each.ports), taken, service)
+                if ports is not None:
+                    yield each._replace(ports=ports, callers=namespace)
 
     def left(
         self, document: Document, service: KnownService, ports: frozenset[int]
     ) -> tuple[int, ...] | None:
         """Those of some ports of a service that a route governs, sorted; no ports are all, `None` is none.
 
-        A port has routes of one kind, and those of gRPC calls go before others (GEP-1294).
+        For the same callers a port has routes of one kind; those of gRPC calls go before others (GEP-1294).
         """
         if document.key.kind == route.GRPC:
             return tuple(sorted(ports))
         target = target_of(service)
+        callers = self._callers(document, target)
         others = (each for each in self.by_parent.get(target, ()) if each.key.kind == route.GRPC)
-        taken = [route.ports_of(each, target) for each in others]
-        if not all(taken):
-            return None
-        hidden = frozenset[int]().union(*taken)
-        wanted = ports or frozenset(port.port for port in service.ports)
-        if wanted.isdisjoint(hidden):
-            return tuple(sorted(ports))
-        return tuple(sorted(wanted - hidden)) or None
+        same = (each for each in others if self._callers(each, target) == callers)
+        return _without(ports, [route.ports_of(each, target) for each in same], service)
+
+    def _callers(self, document: Document, target: Target) -> str:
+        """The only namespace whose calls of a service a route governs, or empty."""
+        return route.consumer(document, target, self.root_namespace)
 
     def backends_of(self, names: Iterable[ServiceName]) -> set[ServiceName]:
         """The services that requests to services of these names may go to by some route."""
@@ -132,13 +165,14 @@ class Reach:
         """Where a reference of a route leads; `None`: nowhere."""
         return self.find(ref.target, ref.port) if self.permits(document, ref.target) else None
 
-    def variants(self, document: Document, rule: Tree, service: KnownService, schema: Schema) -> Variants:
+    def variants(self, governing: Governing, rule: Tree, service: KnownService, schema: Schema) -> Variants:
         """The settings of a rule's requests to a service; none where they are those of the service itself."""
+        document = governing.document
         places = (route.target_of(document, rule), route.target_of(document))
-        own = resilience_of(self.attachments.at(places))
+        own = resilience_of(governing.attached(self.attachments, places))
         timeouts = route.timeouts(rule)
         others = resilience_of(self.attachments.of(service.name, is_external=service.document is not None))
-        said = [_said(document, timeouts)] if timeouts else []
+        said = [_said(document, timeouts, is_consumer=governing.is_consumers)] if timeouts else []
         taken = {each.document.key for each in own}
         attached = [*own, *(each for each in others if each.document.key not in taken)]
         found = variants(attached, self.attachments, self.inputs.mesh, schema, said)
@@ -146,58 +180,77 @@ class Reach:
         return found if own or said or has_own_breaker else ()
 
 
-def _said(document: Document, timeouts: Tree) -> Contribution:
+def _without(
+    ports: frozenset[int], taken: Iterable[frozenset[int]], service: KnownService
+) -> tuple[int, ...] | None:
+    """The ports that are left where others are taken, sorted; no ports are all, `None` is none."""
+    found = list(taken)
+    if not all(found):
+        return None
+    hidden = frozenset[int]().union(*found)
+    wanted = ports or frozenset(port.port for port in service.ports)
+    if wanted.isdisjoint(hidden):
+        return tuple(sorted(ports))
+    return tuple(sorted(wanted - hidden)) or None
+
+
+def _said(document: Document, timeouts: Tree, *, is_consumer: bool) -> Contribution:
     """What a rule itself says: the least that is said at its level."""
     return Contribution(
         policy=PolicyRef(key=document.key, generation=document.generation),
         level=Level.RULE.text,
         strategy=Strategy.PATCH_DEFAULTS,
-        specificity=(False, Level.RULE, -1),
+        specificity=(is_consumer, Level.RULE, -1),
         age=document.age,
         settings=timeouts,
     )
 
 
 def build_rules(service: KnownService, routes: Routes, reach: Reach, schema: Schema) -> tuple[RouteRule, ...]:
-    """The rules for calls of `service`, sorted by route, those of one in their order."""
+    """The rules for calls of `service`, sorted by route, those of one in their order.
+
+    Where consumers have routes of their own, every rule for their calls says so, the producer's among them.
+    """
     return tuple(
         replace(
             bare,
-            backends=tuple(_backends(document, rule, service, reach, schema)),
+            backends=tuple(_backends(governing, rule, service, reach, schema)),
             request_headers=route_filter.request_headers(rule),
             response_headers=route_filter.response_headers(rule),
-            mirrors=tuple(_mirrors(document, rule, reach)),
+            mirrors=tuple(_mirrors(governing.document, rule, reach)),
         )
-        for bare, document, rule in _rules(service, routes, schema)
+        for bare, governing, rule in _rules(chain(routes.of(service), routes.beside(service)), schema)
     )
 
 
 def bare_rules(service: KnownService, routes: Routes, schema: Schema) -> tuple[RouteRule, ...]:
-    """The same without what callers do: no backends, no filters."""
-    return tuple(bare for bare, _, _ in _rules(service, routes, schema))
+    """The producer's without what callers do: no backends, no filters."""
+    producers = (each for each in routes.of(service) if not each.callers)
+    return tuple(bare for bare, _, _ in _rules(producers, schema))
 
 
-def _rules(
-    service: KnownService, routes: Routes, schema: Schema
-) -> Iterator[tuple[RouteRule, Document, Tree]]:
+def _rules(governing: Iterable[Governing], schema: Schema) -> Iterator[tuple[RouteRule, Governing, Tree]]:
     """Which requests every rule is for, and where it is written."""
-    for document, ports in sorted(routes.of(service), key=lambda each: each[0].key):
+    for each in sorted(governing, key=lambda each: (each.document.key, each.callers)):
+        document = each.document
         spec = fill(document.spec, schema.kinds[document.key.kind].spec)
         for place, rule in enumerate(blocks(spec, "rules")):
             bare = RouteRule(
                 route=PolicyRef(key=document.key, generation=document.generation),
                 name=route.rule_name(rule, place),
                 created_at=document.created_at,
-                ports=ports,
+                ports=each.ports,
+                caller=CallerMatch(namespace=each.callers) if each.callers else None,
                 matches=route.matches(rule),
                 backends=(),
             )
-            yield bare, document, rule
+            yield bare, each, rule
 
 
 def _backends(
-    document: Document, rule: Tree, called: KnownService, reach: Reach, schema: Schema
+    governing: Governing, rule: Tree, called: KnownService, reach: Reach, schema: Schema
 ) -> Iterator[RouteBackend]:
+    document = governing.document
     refs = route.backends(document, rule) or (route.Backend(target_of(called), 0, 1),)
     for ref in refs:
         known = reach.follow(document, ref)
@@ -205,7 +258,7 @@ def _backends(
             service=known.name if known else None,
             port=ref.port,
             weight=ref.weight,
-            variants=reach.variants(document, rule, known, schema) if known else (),
+            variants=reach.variants(governing, rule, known, schema) if known else (),
         )
 
 

@@ -19,22 +19,25 @@ from controlplane.snapshot.routes import bare_rules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from controlplane.model.document import Document
     from controlplane.model.resource import FaultRules
     from controlplane.model.schema import Schema
     from controlplane.model.value import Tree
     from controlplane.snapshot.attachments import Attached
-    from controlplane.snapshot.routes import Reach, Routes
+    from controlplane.snapshot.routes import Governing, Reach, Routes
     from controlplane.snapshot.services import KnownService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoped:
-    """A policy of some requests to a service, and the services that these may go to."""
+    """A policy of some requests to a service, and the services that these may go to.
+
+    Members do not know the routes that consumers have for themselves: what is said of these, callers enforce.
+    """
 
     attached: Attached
     scope: RouteScope
     services: tuple[KnownService, ...]
+    is_consumers: bool = False
 
     @property
     def kind(self) -> str:
@@ -43,9 +46,9 @@ class Scoped:
 
     @property
     def is_limit_at_caller(self) -> bool:
-        """Whether callers enforce the limits that it states: it says so, or nobody called has a sidecar."""
+        """Whether callers enforce the limits that it states: it says so, or none who is called could."""
         is_asked = rate_limit.is_at_caller(self.attached.document)
-        is_at_caller = is_asked or not any(service.enforces for service in self.services)
+        is_at_caller = is_asked or self.is_consumers or not any(service.enforces for service in self.services)
         return self.kind == rate_limit.KIND and is_at_caller
 
     @property
@@ -69,31 +72,41 @@ class Scopes:
 
     def of(self, called: KnownService) -> Iterator[Scoped]:
         """Every policy of a route that governs calls of a service, or of a rule of one."""
-        for document, _ in self.routes.of(called):
-            rules = blocks(document.spec, "rules")
-            yield from self._at(RouteScope(document.key), document, rules, called)
+        for governing in self.routes.of(called):
+            key, rules = governing.document.key, blocks(governing.document.spec, "rules")
+            yield from self._at(RouteScope(key), governing, rules, called)
             for rule in rules:
                 if name := find_text(rule, "name"):
-                    yield from self._at(RouteScope(document.key, name), document, (rule,), called)
+                    yield from self._at(RouteScope(key, name), governing, (rule,), called)
 
     def _at(
-        self, scope: RouteScope, document: Document, rules: Iterable[Tree], called: KnownService
+        self, scope: RouteScope, governing: Governing, rules: Iterable[Tree], called: KnownService
     ) -> Iterator[Scoped]:
+        document = governing.document
         place = route.target_of(document)._replace(section=scope.rule)
-        attached = tuple(self.reach.attachments.at((place,)))
+        attached = tuple(governing.attached(self.reach.attachments, (place,)))
         if attached:
             refs = (ref for rule in rules for ref in route.backends(document, rule) or (None,))
             found = (self.reach.follow(document, ref) if ref else called for ref in refs)
             services = {service.name: service for service in found if service}
             for each in attached:
-                yield Scoped(attached=each, scope=scope, services=tuple(services.values()))
+                yield Scoped(
+                    attached=each,
+                    scope=scope,
+                    services=tuple(services.values()),
+                    is_consumers=governing.is_consumers,
+                )
 
     def leading_to(self, member: KnownService) -> Iterator[tuple[KnownService, tuple[Scoped, ...]]]:
-        """The services by whose routes a service is called, sorted, and the policies of what comes so."""
+        """The services by whose routes a service is called, sorted, and the policies of what comes so.
+
+        Of routes of consumers nothing can be told from what comes.
+        """
         for name in sorted({member.name} | self.routes.parents_of([member.name])):
             called = self.reach.inputs.find_service(name)
             if called is not None:
-                found = (each for each in self.of(called) if member in each.services)
+                producers = (each for each in self.of(called) if not each.is_consumers)
+                found = (each for each in producers if member in each.services)
                 yield called, tuple(found)
 
     def faults(self, called: KnownService) -> Iterator[FaultRules]:

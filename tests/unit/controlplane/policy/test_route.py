@@ -231,12 +231,12 @@ def test_references_are_of_the_routes_own_namespace_unless_they_say_another() ->
     )
 
 
-def test_a_route_governs_services_of_its_own_namespace_unless_it_is_the_roots() -> None:
+def test_a_route_of_another_namespace_is_its_consumers_own_unless_it_is_the_roots() -> None:
     document = found("parentRefs: [{kind: Service, name: cart, namespace: pay}]\nrules: [{}]")
-    assert [problem.path for problem in route.refusals(document, "breakwater-system")] == [
-        "spec.parentRefs[0]"
-    ]
-    assert list(route.refusals(document, "shop")) == []
+    [parent] = route.parents(document)
+    assert route.consumer(document, parent.target, "breakwater-system") == "shop"
+    assert route.consumer(document, parent.target, "shop") == ""
+    assert route.consumer(document, Target("Service", "shop", "cart"), "breakwater-system") == ""
 
 
 @pytest.mark.parametrize(

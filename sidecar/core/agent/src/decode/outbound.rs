@@ -27,11 +27,10 @@ pub(super) fn decode(wire: mesh::Outbound, identity: &Identity) -> Result<Cluste
         ..Cluster::bare(service, ports)
     };
     let bare = cluster.clone();
-    cluster.routes = each("routes", wire.routes, |rule| {
-        routes::decode(rule, |variants| {
-            Ok(settings(fill(bare.clone(), variants, identity)?))
-        })
-    })?;
+    let settings = |variants| Ok(settings(fill(bare.clone(), variants, identity)?));
+    cluster.routes = governing(wire.routes, identity)
+        .map(|(index, rule)| routes::decode(rule, settings).under(format!("routes[{index}]")))
+        .collect::<Result<_, _>>()?;
     fill(cluster, wire.variants, identity)
 }
 
@@ -143,6 +142,29 @@ fn own<T>(
         .into_iter()
         .enumerate()
         .filter(move |(_, rules)| counts(rules))
+}
+
+/// The rules for our calls, with their places: those that speak of us, where some do, else those for everybody.
+fn governing(
+    rules: Vec<mesh::RouteRule>,
+    identity: &Identity,
+) -> impl Iterator<Item = (usize, mesh::RouteRule)> {
+    let are_ours = |rule: &mesh::RouteRule| {
+        let caller = rule.caller.as_ref();
+        caller.is_some_and(|caller| identity.is(caller))
+    };
+    let has_ours = rules.iter().any(are_ours);
+    let counts = move |rule: &mesh::RouteRule| {
+        if has_ours {
+            are_ours(rule)
+        } else {
+            rule.caller.is_none()
+        }
+    };
+    rules
+        .into_iter()
+        .enumerate()
+        .filter(move |(_, rule)| counts(rule))
 }
 
 fn fill_in(cluster: &mut Cluster, variant: mesh::OutboundVariant) -> Result<(), Fault> {

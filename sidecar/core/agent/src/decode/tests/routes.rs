@@ -124,3 +124,29 @@ fn a_time_of_zero_is_no_bound() {
     let times = &settings.timeouts.as_ref().unwrap().params;
     assert_eq!((times.request, times.per_try), (None, None));
 }
+
+#[test]
+fn rules_that_speak_of_us_are_the_only_ones_and_those_of_other_callers_none() {
+    let named = |namespace: Option<&str>, name: &str| mesh::RouteRule {
+        name: name.into(),
+        caller: namespace.map(|namespace| mesh::CallerMatch {
+            namespace: namespace.into(),
+            ..Default::default()
+        }),
+        ..rule(mesh::HeaderModifier::default()).routes.remove(0)
+    };
+    let found = |rules: Vec<mesh::RouteRule>| {
+        let wire = mesh::Outbound {
+            routes: rules,
+            ..rule(mesh::HeaderModifier::default())
+        };
+        let routes = cluster(&wire).routes.clone();
+        routes.into_iter().map(|rule| rule.name).collect::<Vec<_>>()
+    };
+    let (everybody, ours) = (named(None, "everybody"), named(Some("shop"), "ours"));
+    let others = named(Some("web"), "others");
+    let all = vec![everybody.clone(), ours, others.clone()];
+    assert_eq!(found(all), ["ours".into()]);
+    assert_eq!(found(vec![others.clone(), everybody]), ["everybody".into()]);
+    assert_eq!(found(vec![others]), []);
+}
