@@ -294,6 +294,40 @@ async def test_describe_warns_of_tries_that_do_not_fit_into_the_time_of_a_rule(c
     )
 
 
+async def test_hosts_and_cookies_are_what_they_are_in_every_protocol(caller: Caller) -> None:
+    by_host = {"headers": [{"name": "Host", "value": "crumbs.test"}]}
+    by_cookie = {"headers": [{"name": "cookie", "value": "a=1; b=2"}, *by_host["headers"]]}
+    async with AsyncExitStack() as stack:
+        await services(caller, stack, "crumbs", "crumbs-some", "crumbs-all")
+        some = {"matches": [by_host], "backendRefs": [backend("crumbs-some")]}
+        every = {"matches": [by_cookie], "backendRefs": [backend("crumbs-all")]}
+        await route(caller, "crumbs-route", "crumbs", some, every, {})
+
+        assert (await caller.get("crumbs")).body == b"crumbs"
+        assert (await caller.get("crumbs.test")).body == b"crumbs-some"
+        assert (await caller.get("crumbs.test", cookie="a=1; b=2")).body == b"crumbs-all"
+
+    async with grpc_shapes() as some_calls, grpc_shapes() as all_calls:
+        await caller.may_call("crumb-calls", some_calls.port, protocol="GRPC")
+        await caller.may_call("crumb-calls-all", all_calls.port, protocol="GRPC")
+        host = {"name": "host", "value": "crumb-calls.test"}
+        cookie = {"name": "cookie", "value": "a=1; b=2"}
+        rules = (
+            {"matches": [{"headers": [host]}]},
+            {"matches": [{"headers": [host, cookie]}], "backendRefs": [backend("crumb-calls-all")]},
+        )
+        await caller.fleet.put(
+            "crumb-calls-route", grpc_route("crumb-calls", external("crumb-calls"), *rules)
+        )
+        options = (("grpc.default_authority", "crumb-calls.test"),)
+        address = f"127.0.0.1:{caller.sidecar.outbound}"
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/echo")
+            assert await echo(b"whole") == b"whole"
+            assert await echo(b"crumbs", metadata=(("cookie", "a=1"), ("cookie", "b=2"))) == b"crumbs"
+        assert (len(some_calls.metadata), len(all_calls.metadata)) == (1, 1)
+
+
 async def test_calls_of_grpc_go_by_their_methods_over_http2(caller: Caller) -> None:
     async with grpc_shapes() as old, grpc_shapes() as new:
         await caller.may_call("calls-old", old.port, protocol="GRPC")

@@ -200,10 +200,12 @@ impl route::Request for Asked<'_> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        // HTTP/2 may cut the one field of cookies into crumbs (RFC 9113, 8.2.3).
+        let between: &[u8] = if name == "cookie" { b"; " } else { b"," };
         let mut all: Option<Vec<u8>> = None;
         self.request.visit(name, &mut |value| match &mut all {
             Some(all) => {
-                all.push(b',');
+                all.extend_from_slice(between);
                 all.extend_from_slice(value);
             }
             None => all = Some(value.to_vec()),

@@ -62,6 +62,10 @@ impl Request for RequestView<'_> {
     }
 
     fn visit(&self, name: &str, each: &mut dyn FnMut(&[u8])) {
+        // `:authority` stands for it (RFC 9113, 8.3.1).
+        if let ("host", Some(authority)) = (name, self.head.uri.authority()) {
+            return each(authority.as_str().as_bytes());
+        }
         let values = self.head.headers.get_all(name).iter();
         values.map(HeaderValue::as_bytes).for_each(each);
     }
