@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use http::StatusCode;
 use http1::Known;
+use policy::Reason;
 use policy::grpc::Code;
 use policy::rate_limit::{pushback_ms, retry_after_seconds};
 
@@ -56,7 +57,7 @@ pub(crate) fn answer(refusal: &Refusal, taste: Taste, trace: u128, chance: &Chan
         return grpc(refusal, fields, chance);
     }
     if let Some(wait_ns) = refusal.retry_after_ns {
-        let seconds = retry_after_seconds(wait_ns, chance.draw());
+        let seconds = retry_after_seconds(wait_ns, spread(refusal, chance));
         fields.push((Known::RetryAfter.as_str().into(), seconds.to_string()));
     }
     let (kind, body) = match taste {
@@ -76,6 +77,15 @@ pub(crate) fn answer(refusal: &Refusal, taste: Taste, trace: u128, chance: &Chan
     }
 }
 
+/// By what chance a wait is told longer than it is: whom a limit refused shall not all come back at once. A breaker tells
+/// what is left of its open time, and has its own ways with those who come then.
+fn spread(refusal: &Refusal, chance: &Chance) -> u64 {
+    match refusal.reason {
+        Reason::BreakerOpen => 0,
+        _ => chance.draw(),
+    }
+}
+
 /// Trailers only: the status stands in the headers, and there is no body.
 fn grpc(
     refusal: &Refusal,
@@ -86,7 +96,7 @@ fn grpc(
     let message = summary(refusal);
     let pushback_ms = refusal
         .retry_after_ns
-        .map(|wait_ns| pushback_ms(wait_ns, chance.draw()));
+        .map(|wait_ns| pushback_ms(wait_ns, spread(refusal, chance)));
     fields.push((
         Known::ContentType.as_str().into(),
         "application/grpc".to_owned(),
