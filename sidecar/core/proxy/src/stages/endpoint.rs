@@ -175,7 +175,6 @@ impl EndpointSet {
     ) {
         let mut endpoints = self.endpoints.borrow_mut();
         let now_ns = worker.clock.now_ns();
-        self.check_breakers(worker, cluster, &mut endpoints, now_ns);
         self.refresh(worker, cluster, &mut endpoints, now_ns);
         let readiness = self.readiness.borrow();
         for (position, endpoint) in (0..).zip(endpoints.iter_mut()) {
@@ -212,8 +211,10 @@ impl EndpointSet {
         self.readiness.borrow().sizes().to_vec()
     }
 
-    /// Sweeps for outliers when that is due, makes the verdicts anew where anything moved, and tells of it.
+    /// Ends what is over by now, sweeps for outliers when that is due, makes the verdicts anew where anything moved, and
+    /// tells of it.
     fn refresh(&self, worker: &Worker, cluster: &Cluster, endpoints: &mut [Endpoint], now_ns: u64) {
+        self.check_breakers(worker, cluster, endpoints, now_ns);
         self.sweep(endpoints, now_ns);
         let mut readiness = self.readiness.borrow_mut();
         if readiness.is_current(endpoints.len(), now_ns) {

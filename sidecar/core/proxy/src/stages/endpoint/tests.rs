@@ -1,8 +1,9 @@
 use std::rc::Rc;
 
 use policy::Outcome;
+use policy::breaker::State;
 
-use super::{Affinity, Settlement};
+use super::{Affinity, Picked, Settlement};
 use crate::live::Cluster;
 use crate::worker::Worker;
 use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
@@ -15,6 +16,16 @@ fn failure() -> Settlement {
         load_ns: 1,
         has_failed: true,
         retry_after_ns: None,
+    }
+}
+
+fn answered(latency_ns: u64) -> Settlement {
+    Settlement {
+        outcome: Outcome::Success,
+        latency_ns,
+        load_ns: latency_ns,
+        has_failed: false,
+        ..failure()
     }
 }
 
@@ -115,4 +126,30 @@ fn an_endpoint_that_the_caller_chose_has_no_other_beside_it() {
     let free = pick(&Affinity::default());
     let chosen = pick(&Affinity::default().to(Some(free.address)));
     assert_eq!([free.has_another(), chosen.has_another()], [true, false]);
+}
+
+/// The endpoint that a call at so many seconds goes to.
+fn picked_at(worker: &Worker, live: &Cluster, second: u64) -> Picked {
+    let now_ns = second * SECOND_NS;
+    let picked = live.ports[0].pick(worker, live, &Affinity::default(), None, now_ns);
+    picked.unwrap()
+}
+
+#[test]
+fn the_last_endpoint_is_called_when_its_probe_has_no_answer_in_time() {
+    let worker = worker();
+    let mut config = cluster(1);
+    config.endpoint_breaker = breaker();
+    let live = serve(&worker, config);
+    picked_at(&worker, &live, 1).settle(&worker, &live, failure(), SECOND_NS);
+    let probe = picked_at(&worker, &live, 3);
+    let set = &live.ports[0];
+    let at_ns = |second: u64| second * SECOND_NS;
+    let refused = set.pick(&worker, &live, &Affinity::default(), None, at_ns(32));
+    assert!(refused.is_err(), "its probe is out");
+    let uncounted = picked_at(&worker, &live, 33);
+    assert_eq!(set.breaker_states()[..], [State::Open]);
+    uncounted.settle(&worker, &live, answered(1), at_ns(33));
+    probe.settle(&worker, &live, answered(1), at_ns(33));
+    assert_eq!(set.breaker_states()[..], [State::Open]);
 }
