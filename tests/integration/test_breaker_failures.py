@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
+from tests.support.frames import DATA, END_HEADERS, HEADERS, PREFACE, SETTINGS, frame, receive
 from tests.support.grpcapp import ECHO, FAIL, call, grpc_app
+from tests.support.listening import listening
 from tests.support.ports import free_port
 from tests.support.rawclient import RawClient
 from tests.support.readiness import Condition, that, until
@@ -29,6 +31,8 @@ from tests.support.upstream import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPEN = {"base": "1h", "max": "1h", "jitter": 0}
+END_STREAM = 0x1
+STATUS_200 = b"\x88"  # in HPACK's static table
 AT_ONCE = {"trip": {"consecutiveFailures": 1}, "open": OPEN}
 
 
@@ -112,6 +116,25 @@ async def test_a_code_in_trailers_opens_the_breaker_and_an_ok_does_not(caller: C
         codes = [await call(caller.sidecar.outbound, method, host="rpc") for method in (ECHO, FAIL, ECHO)]
     assert [answer.error.reason if answer.error else None for answer in codes] == [None, None, "breaker.open"]
     assert app.calls.total() == 2
+
+
+async def test_a_call_that_ends_without_a_code_opens_the_breaker(caller: Caller) -> None:
+    async with listening(answer_without_code) as port:
+        await caller.may_call("codeless", port, protocol="GRPC", breaker={"service": AT_ONCE})
+        answers = [await call(caller.sidecar.outbound, ECHO, host="codeless") for _ in range(2)]
+    assert [answer.error.reason if answer.error else None for answer in answers] == [None, "breaker.open"]
+
+
+async def answer_without_code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each call of gRPC with 200 and no trailers."""
+    await reader.readexactly(len(PREFACE))
+    writer.write(frame(SETTINGS))
+    with suppress(EOFError):
+        while True:
+            kind, stream, _ = await receive(reader)
+            if kind == HEADERS:
+                writer.write(frame(HEADERS, flags=END_HEADERS, stream=stream, payload=STATUS_200))
+                writer.write(frame(DATA, flags=END_STREAM, stream=stream))
 
 
 async def test_a_probe_that_a_later_stage_refuses_gives_its_place_back(caller: Caller) -> None:

@@ -3,7 +3,8 @@
 use std::task::{Context, Poll, ready};
 
 use ::h2::{Reason as Code, SendStream};
-use http::{HeaderMap, Response};
+use http::response::Parts as ResponseParts;
+use http::{HeaderMap, Response, StatusCode};
 use http1::Known;
 use policy::standstill::Verdict;
 use policy::{Reason, grpc};
@@ -18,6 +19,9 @@ use super::{STALL_NS, answer};
 use crate::exchange::{End, Exchange};
 use crate::stages::timeout::BodyBounds;
 
+/// How the media types of gRPC-Web begin.
+const GRPC_WEB: &[u8] = b"application/grpc-web";
+
 /// An answer on its way to the client.
 struct Delivery {
     forward: Forward,
@@ -28,18 +32,22 @@ struct Delivery {
     request: SendStream<Parcel>,
     bounds: BodyBounds,
     moved_ns: u64,
+    /// What a call comes to whose trailers bring no status.
+    without_status: Option<grpc::Code>,
 }
 
 impl Forward {
     /// Passes an answer on, head and body.
     pub(super) async fn deliver(mut self, answered: Answered) {
         let is_bare = answered.body.is_end_stream();
+        let without_status = self.without_status(&answered.head);
         let head = edited(&mut self.exchange, &answered);
         let Ok(to) = self.client.respond.send_response(head, is_bare) else {
             return;
         };
         if is_bare {
-            return self.finish(End::Complete { code: None }, 0);
+            let code = without_status;
+            return self.finish(End::Complete { code }, 0);
         }
         let Answered {
             body,
@@ -55,8 +63,19 @@ impl Forward {
             relay: Relay::new(body, throttle),
             to,
             request,
+            without_status,
         };
         delivery.run().await;
+    }
+
+    /// What a gRPC call comes to when no status comes: clients find that out for themselves. One of gRPC-Web has its own in
+    /// the body.
+    fn without_status(&self, head: &ResponseParts) -> Option<grpc::Code> {
+        let kind = field(&self.head.headers, Known::ContentType);
+        let is_web = kind.is_some_and(|kind| kind.starts_with(GRPC_WEB));
+        let has_status = || field(&head.headers, Known::GrpcStatus).is_some();
+        let is_due = self.is_grpc && !is_web && head.status == StatusCode::OK && !has_status();
+        is_due.then(|| grpc::Code::from_http_status(head.status.as_u16()))
     }
 
     fn finish(mut self, end: End, bytes_out: u64) {
@@ -136,7 +155,9 @@ impl Delivery {
     /// Tells the client how the body ended. What is not whole never looks so.
     fn end(&mut self, end: BodyEnd) -> End {
         match end {
-            BodyEnd::Complete => End::Complete { code: None },
+            BodyEnd::Complete => End::Complete {
+                code: self.without_status,
+            },
             BodyEnd::Trailers(trailers) => self.pass_on(trailers),
             BodyEnd::ClientLeft => End::ClientLeft,
             BodyEnd::Truncated => {
@@ -153,6 +174,7 @@ impl Delivery {
     fn pass_on(&mut self, mut trailers: HeaderMap) -> End {
         let status = field(&trailers, Known::GrpcStatus).filter(|_| self.forward.is_grpc);
         let code = status.map(grpc::Code::from_status_field);
+        let code = code.or(self.without_status);
         clean_trailers(&mut trailers);
         self.forward
             .exchange
