@@ -205,6 +205,20 @@ async def test_one_bad_endpoint_is_set_aside_and_taken_back(caller: Caller) -> N
         assert {(await caller.get("mixed")).status for _ in range(10)} == {200}
 
 
+async def test_an_endpoint_whose_breaker_has_closed_is_called_as_before(caller: Caller) -> None:
+    async with ScriptedUpstream() as good, ScriptedUpstream(lambda _: FAILING) as bad:
+        rules = trips_after(1, open_for=BRIEFLY, halfOpen={"successThreshold": 1})
+        await caller.may_call("healed", good.port, bad.port, breaker={"endpoint": rules})
+        await until(answering(caller, "healed", 500))
+        bad.answer = lambda _: OK
+
+        async def is_called() -> bool:
+            await caller.get("healed")
+            return len(bad.requests) > 10
+
+        await until(is_called)
+
+
 async def test_the_last_endpoint_is_never_set_aside(caller: Caller) -> None:
     async with ScriptedUpstream(lambda _: FAILING) as only:
         await caller.may_call("alone", only.port, breaker={"endpoint": trips_after(1)})

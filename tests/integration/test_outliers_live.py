@@ -61,6 +61,22 @@ async def test_an_outlier_returns_when_its_time_is_over(caller: Caller) -> None:
         )
 
 
+async def test_an_outlier_that_returned_is_called_again(caller: Caller) -> None:
+    async with ScriptedUpstream() as good, ScriptedUpstream(lambda _: FAILING) as bad:
+        ejection = {"base": "300ms", "max": "300ms"}
+        detection = {"interval": "1s", "consecutiveFailures": 1, "ejection": ejection}
+        await caller.may_call("recalled", good.port, bad.port, outlierDetection=detection)
+        while not bad.requests:
+            await caller.get("recalled")
+        bad.answer = lambda _: OK
+
+        async def is_called() -> bool:
+            await caller.get("recalled")
+            return len(bad.requests) > 10
+
+        await until(is_called)
+
+
 async def test_the_last_endpoint_is_never_ejected(caller: Caller) -> None:
     async with ScriptedUpstream(lambda _: FAILING) as only:
         detection = {"consecutiveFailures": 1, "maxEjectedPercent": 100, "panicThresholdPercent": 0}

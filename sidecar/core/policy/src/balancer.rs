@@ -72,6 +72,12 @@ impl Load {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
+    /// Begins anew with this latency: what the average was, and all penalties in it, are forgotten.
+    pub const fn restart(&mut self, latency_ns: u64, now_ns: u64) {
+        self.ewma_ns = latency_ns as f64;
+        self.updated_ns = now_ns;
+    }
+
     /// Calls under way.
     #[must_use]
     pub const fn in_flight(&self) -> u32 {

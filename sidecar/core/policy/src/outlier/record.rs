@@ -13,6 +13,8 @@ struct SetAside {
     until_ns: u64,
     step_ns: u64,
     cause: Cause,
+    /// Whether it is called all the same.
+    is_kept: bool,
 }
 
 /// One endpoint, from when it appeared: one that was removed and added again starts clean.
@@ -78,8 +80,18 @@ impl Record {
             until_ns: now_ns.saturating_add(time_ns),
             step_ns: params.interval_ns.max(1),
             cause,
+            is_kept: false,
         });
         self.streaks = [0; 3];
+    }
+
+    /// Notes whether the endpoint, while it is set aside, is called all the same: who never left needs no return.
+    pub const fn note_kept(&mut self, is_kept: bool, now_ns: u64) {
+        if let Some(aside) = &mut self.set_aside
+            && now_ns < aside.until_ns
+        {
+            aside.is_kept = is_kept;
+        }
     }
 
     /// Forgets the interval; each sweep that found the endpoint in use takes one ejection off its account.
@@ -162,6 +174,9 @@ impl Record {
         let Some(back_for_ns) = now_ns.checked_sub(aside.until_ns) else {
             return Percent::new(0);
         };
+        if aside.is_kept {
+            return Percent::new(100);
+        }
         let step = usize::try_from(back_for_ns / aside.step_ns).unwrap_or(usize::MAX);
         RAMP.get(step).copied().unwrap_or(Percent::new(100))
     }

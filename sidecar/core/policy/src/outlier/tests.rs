@@ -166,6 +166,25 @@ fn an_endpoint_returns_by_steps() {
 }
 
 #[test]
+fn an_endpoint_that_never_left_needs_no_return() {
+    let rules = Params {
+        consecutive_failures: Some(1),
+        ..params()
+    };
+    let detector = Detector::new(rules, 0);
+    let shares = |kept: [bool; 2]| {
+        let mut record = Record::default();
+        calls(&detector, &mut record, Signal::Failure, 1);
+        for (second, is_kept) in [(0, kept[0]), (20, kept[1]), (30, false)] {
+            record.note_kept(is_kept, second * SECOND);
+        }
+        [29, 30].map(|second| record.share(second * SECOND))
+    };
+    assert_eq!(shares([true, true]), [0, 100].map(Percent::new));
+    assert_eq!(shares([true, false]), [0, 10].map(Percent::new));
+}
+
+#[test]
 fn a_success_rate_far_below_the_others_ejects() {
     let mut detector = Detector::new(
         Params {

@@ -125,6 +125,9 @@ impl Readiness {
 
     /// The cheaper of two, or the other one where that gives its turn away.
     ///
+    /// One that has but a part of its share is idle, and would be the cheaper one wherever it is drawn, which is for twice
+    /// a fair share of the calls: it takes its turn only where it is drawn first.
+    ///
     /// A half-open endpoint with a free place for a probe wins, since only calls can close its breaker; one without
     /// loses.
     fn better_of_two<M: Member>(
@@ -141,15 +144,18 @@ impl Readiness {
         let (one, other) = balancer::two_of(candidates.places(), ask.draw)?;
         let pair = (candidates.at(one), candidates.at(other));
         let (first, second) = balancer::cheaper(pair, ask.avoid, cost);
-        let is_avoided = |endpoint| Some(endpoint) == ask.avoid;
-        if !is_avoided(first) && self.has_its_turn(members, first, ask.draw, ask) {
+        let takes = |endpoint: u32| {
+            let part = self.part_of_turns(members, endpoint, ask);
+            let has_its_turn = || endpoint == pair.0 && lot(ask.draw) < part;
+            Some(endpoint) != ask.avoid && (part == percent::WHOLE || has_its_turn())
+        };
+        if takes(first) {
             return Some(first);
         }
-        if is_avoided(second) {
-            // Of two endpoints, the one just tried is the second; of two places that are its own, both.
-            return self.first_in_turn(members, candidates.walk(one), ask, ask.draw);
+        if takes(second) {
+            return Some(second);
         }
-        Some(second)
+        self.first_in_turn(members, candidates.walk(one), ask, ask.draw)
     }
 
     /// The first of an order that is not to be avoided and takes its turn; else the first.
@@ -169,7 +175,7 @@ impl Readiness {
         found.or_else(|| order.clone().next())
     }
 
-    /// Whether an endpoint takes its turn, by its share; one that is kept although it is set aside always does.
+    /// Whether an endpoint takes its turn, by its share.
     fn has_its_turn<M: Member>(
         &self,
         members: &[M],
@@ -177,8 +183,15 @@ impl Readiness {
         chance: u64,
         ask: &Ask,
     ) -> bool {
-        let share = || members[endpoint as usize].share(ask.now_ns).millionths();
-        self.verdict(endpoint) == Verdict::Kept || lot(chance) < share()
+        lot(chance) < self.part_of_turns(members, endpoint, ask)
+    }
+
+    /// How many of a million turns an endpoint takes; one that is kept although it is set aside takes all.
+    fn part_of_turns<M: Member>(&self, members: &[M], endpoint: u32, ask: &Ask) -> u32 {
+        match self.verdict(endpoint) {
+            Verdict::Kept => percent::WHOLE,
+            _ => members[endpoint as usize].share(ask.now_ns).millionths(),
+        }
     }
 
     /// Asks every ready endpoint once, from a random one on, the one to avoid last.

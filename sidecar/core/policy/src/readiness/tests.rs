@@ -323,6 +323,41 @@ fn an_outlier_that_returned_takes_its_share_of_its_turns() {
     }
 }
 
+/// How many of 10,000 calls, one after the other, come to the endpoint that waits for its first answer.
+fn calls_to_the_idle_one(members: &mut [Endpoint], readiness: &Readiness, now_ns: u64) -> u32 {
+    let draws = (0..10_000u64).map(|step| step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let picked = draws.map(|draw| pick(readiness, members, now_ns, draw).unwrap());
+    picked.filter(|picked| picked.endpoint == 0).count() as u32
+}
+
+#[test]
+fn an_outlier_that_returned_takes_no_more_than_its_share_though_it_is_idle() {
+    for count in [2, 5] {
+        let mut members = endpoints(count);
+        eject(&mut members[0], 0);
+        members[0].load.restart(0, OPEN);
+        let mut readiness = Readiness::new(Params::default());
+        for (step, share) in (0..).zip([10, 25, 50]) {
+            let now_ns = OPEN + step * 10 * SECOND;
+            readiness.refresh(&members, now_ns);
+            let found = calls_to_the_idle_one(&mut members, &readiness, now_ns);
+            let fair = 100 * share / count as u32;
+            assert!(found.abs_diff(fair) <= fair / 5, "{found} of {fair}");
+        }
+    }
+}
+
+#[test]
+fn of_two_that_returned_neither_takes_what_the_other_gives_away() {
+    let mut members = endpoints(3);
+    eject(&mut members[0], 0);
+    eject(&mut members[1], 0);
+    let mut readiness = Readiness::new(Params::default());
+    readiness.refresh(&members, OPEN);
+    let found = calls_to_the_idle_one(&mut members, &readiness, OPEN);
+    assert!(found.abs_diff(333) <= 70, "{found}");
+}
+
 #[test]
 fn an_outlier_that_is_kept_has_its_whole_share() {
     let mut members = endpoints(2);

@@ -82,7 +82,9 @@ impl Picked {
     }
 }
 
-/// Tells who is set aside as an outlier now, and who no longer is.
+/// Notes who is set aside as an outlier now, and tells of those, and of who no longer is.
+///
+/// The load of one that is back says nothing of it now: the first answers do.
 pub(super) fn tell(
     worker: &Worker,
     cluster: &Cluster,
@@ -92,8 +94,12 @@ pub(super) fn tell(
 ) {
     for (position, endpoint) in (0..).zip(endpoints) {
         let is_out = readiness.verdict(position) == Verdict::Ejected;
+        endpoint.record.note_kept(!is_out, now_ns);
         let cause = endpoint.record.cause(now_ns).filter(|_| is_out);
         if std::mem::replace(&mut endpoint.outlier, cause) != cause {
+            if !endpoint.record.is_ejected(now_ns) {
+                endpoint.load.restart(0, now_ns);
+            }
             cluster.tell(worker, || event(worker, cluster, endpoint, cause, now_ns));
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use policy::Outcome;
 use policy::balancer::penalty_ns;
-use policy::breaker::Permit;
+use policy::breaker::{Permit, State};
 use policy::outlier::Signal;
 
 use super::EndpointSet;
@@ -66,7 +66,12 @@ impl Picked {
             guard
                 .machine
                 .on_result(permit?, end.outcome, end.latency_ns, now_ns, draw);
-            Some(guard.tell(worker, cluster, Some(&endpoint.instance)))
+            let has_moved = guard.tell(worker, cluster, Some(&endpoint.instance));
+            if has_moved && guard.machine.state() == State::Closed {
+                // What its failures added to its latency says nothing of it now.
+                endpoint.load.restart(end.load_ns, now_ns);
+            }
+            Some(has_moved)
         });
         self.disturb_if(has_moved.flatten());
     }

@@ -8,6 +8,9 @@ use crate::live::Cluster;
 use crate::worker::Worker;
 use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
 
+/// The latency that an endpoint is taken to have which was not called yet.
+const AS_NEW_NS: u64 = 30_000_000;
+
 fn failure() -> Settlement {
     Settlement {
         outcome: Outcome::Failure,
@@ -152,4 +155,29 @@ fn the_last_endpoint_is_called_when_its_probe_has_no_answer_in_time() {
     uncounted.settle(&worker, &live, answered(1), at_ns(33));
     probe.settle(&worker, &live, answered(1), at_ns(33));
     assert_eq!(set.breaker_states()[..], [State::Open]);
+}
+
+#[test]
+fn an_endpoint_whose_breaker_has_closed_has_its_part_of_the_calls() {
+    let worker = worker();
+    let mut config = cluster(2);
+    config.endpoint_breaker = breaker();
+    let live = serve(&worker, config);
+    let call = |second: u64, end: fn(u16) -> Settlement| {
+        let picked = picked_at(&worker, &live, second);
+        let port = picked.address.port();
+        picked.settle(&worker, &live, end(port), second * SECOND_NS);
+        port
+    };
+    let one_fails = |port| {
+        if port == 9_000 {
+            failure()
+        } else {
+            answered(AS_NEW_NS)
+        }
+    };
+    while call(1, one_fails) != 9_000 {}
+    let calls = (0..100).map(|_| call(3, |_| answered(AS_NEW_NS)));
+    let to_the_closed = calls.filter(|port| *port == 9_000).count();
+    assert!((30..70).contains(&to_the_closed), "{to_the_closed}");
 }
