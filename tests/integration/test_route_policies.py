@@ -119,6 +119,32 @@ async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(ca
         assert unknown.code != 0
 
 
+async def test_the_breaker_of_a_route_outlasts_edits_of_its_rules(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        for name in ("shifted", "shifted-next"):
+            await caller.may_call(name, upstream.port)
+        policy = resilience("shifted", external("shifted"), breaker={"service": {"key": "Route"}})
+
+        async def put(*rules: Any) -> None:
+            route = http_route("shifted-api", external("shifted"), *rules)
+            await caller.fleet.put("shifted-policies", route, policy)
+
+        def split(old: int, new: int) -> Any:
+            return under("/", backendRefs=[backend("shifted", old), backend("shifted-next", new)])
+
+        await put(split(1, 0))
+        assert (await caller.get("shifted")).status == 200
+        order = "breakers", "force-open", "test/shifted", "--for", "10m", "--route", "test/shifted-api"
+        assert "FORCED_OPEN" in (await breakwater(*order, admin=caller.fleet.plane.admin)).out
+        await put(split(3, 1))
+        found = [reason(await caller.get("shifted")) for _ in range(4)]
+        assert sorted(map(str, found)) == ["None", *["breaker.forced"] * 3]
+        await put(under("/next", backendRefs=[backend("shifted-next")]), split(3, 1))
+        assert (await caller.get("shifted", "/next")).status == 200
+        found = [reason(await caller.get("shifted")) for _ in range(4)]
+        assert sorted(map(str, found)) == ["None", *["breaker.forced"] * 3]
+
+
 async def test_the_retry_budget_is_one_for_all_routes_of_a_service(caller: Caller) -> None:
     budget = {"percent": 0, "interval": "1h", "minRetryRate": {"count": 4, "interval": "1h"}}
     rules = {"when": ["503"], "strategy": "Immediate", "budget": budget}

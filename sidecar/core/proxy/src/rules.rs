@@ -11,7 +11,7 @@ use policy::bulkhead::Flow;
 use policy::route::{self, Table};
 use policy::split::Turns;
 
-use crate::config::{PolicyRef, RouteRule, ServiceName};
+use crate::config::{PolicyRef, RouteBackend, RouteRule, ServiceName};
 use crate::live::{Cluster, Overlay};
 use crate::request::Request;
 use crate::stages::mirror::Mirror;
@@ -43,6 +43,8 @@ pub(crate) struct Rule {
     tallies: Vec<OnceCell<Rc<Tally>>>,
     /// In the order of its backends: these as its requests meet them, where it has settings of its own.
     pub(crate) overlays: RefCell<Vec<Option<Overlay>>>,
+    /// What other rules of its route made of services before, until its own are laid.
+    pub(crate) former: RefCell<Vec<Overlay>>,
 }
 
 impl fmt::Display for Rule {
@@ -102,18 +104,23 @@ impl Rules {
 
 impl Rule {
     fn new(config: &RouteRule, old: &[Rc<Self>]) -> Rc<Self> {
-        let same = |rule: &&Rc<Self>| {
-            let known = &rule.config;
-            known.route.is_same_object(&config.route) && known.name == config.name
-        };
-        let old = old.iter().find(same);
+        let of_route = old
+            .iter()
+            .filter(|rule| rule.config.route.is_same_object(&config.route));
+        let (mut same, others): (Vec<_>, Vec<_>) =
+            of_route.partition(|rule| rule.config.name == config.name);
+        let old = same.pop();
+        let former = others
+            .into_iter()
+            .flat_map(|rule| rule.overlays.borrow().clone());
+        let former = former.flatten().collect();
         let mirrored = old.map_or(&[][..], |old| &old.mirrors);
         let mirrors = config.mirrors.iter();
         let mirrors = mirrors
             .map(|mirror| Mirror::new(mirror, mirrored))
             .collect();
+        let overlays = old.map(|old| old.overlays_of(config));
         let old = old.filter(|old| old.has_backends_of(config));
-        let overlays = old.map(|old| old.overlays.borrow().clone());
         Rc::new(Self {
             config: config.clone(),
             label: format!("{}/{}", config.route, config.name).into(),
@@ -122,7 +129,20 @@ impl Rule {
             mirrors,
             tallies: config.backends.iter().map(|_| OnceCell::new()).collect(),
             overlays: RefCell::new(overlays.unwrap_or_default()),
+            former: RefCell::new(former),
         })
+    }
+
+    /// What it makes of the services that the same rule leads to now, whatever their weights.
+    fn overlays_of(&self, config: &RouteRule) -> Vec<Option<Overlay>> {
+        let own = self.overlays.borrow();
+        let of = |backend: &RouteBackend| {
+            let mut known = self.config.backends.iter().zip(own.iter());
+            let (_, overlay) = known
+                .find(|(known, overlay)| overlay.is_some() && known.service == backend.service)?;
+            overlay.clone()
+        };
+        config.backends.iter().map(of).collect()
     }
 
     fn has_backends_of(&self, config: &RouteRule) -> bool {

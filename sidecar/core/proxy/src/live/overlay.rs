@@ -125,11 +125,14 @@ impl Live {
         laid: &[(Rc<Rule>, Rc<Cluster>)],
         shared: &Shared,
     ) -> Vec<Rc<Cluster>> {
-        let old = rule.overlays.take();
+        let (old, former) = (rule.overlays.take(), rule.former.take());
         let lay = |(place, backend): (usize, &config::RouteBackend)| {
             let settings = backend.settings.as_ref()?;
             let service = self.clusters.get(backend.service.as_ref()?)?;
-            let old = old.get(place).and_then(Option::as_ref);
+            let old = Before {
+                own: old.get(place).and_then(Option::as_ref),
+                of_route: &former,
+            };
             let kin = Kin::new(rule, service, laid);
             Some(self.lay(worker, settings, kin, old, shared))
         };
@@ -145,10 +148,10 @@ impl Live {
         worker: &Worker,
         settings: &Arc<RouteSettings>,
         kin: Kin<Rc<Cluster>>,
-        old: Option<&Overlay>,
+        old: Before<'_>,
         shared: &Shared,
     ) -> Overlay {
-        if let Some(old) = old.filter(|old| old.is_of(settings, &kin)) {
+        if let Some(old) = old.own.filter(|old| old.is_of(settings, &kin)) {
             return old.clone();
         }
         let service = &kin.of_all[0];
@@ -168,7 +171,7 @@ impl Live {
                 .foreseen(
                     worker,
                     &config,
-                    old.map(|old| &*old.cluster),
+                    old.own.map(|old| &*old.cluster),
                     &service.foretold,
                     shared,
                 )
@@ -283,12 +286,22 @@ impl<P> Kin<P> {
     }
 }
 
+/// What there was before of a rule that makes something of a service.
+#[derive(Clone, Copy)]
+struct Before<'a> {
+    /// What the rule made of the service.
+    own: Option<&'a Overlay>,
+    /// What the other rules of its route made, of whatever service: rules without a name are told apart by their places,
+    /// which change.
+    of_route: &'a [Overlay],
+}
+
 /// Whose machines a new overlay goes on with.
 #[derive(Clone, Copy)]
 struct Heirs<'a> {
     config: &'a config::Cluster,
     kin: &'a Kin<Rc<Cluster>>,
-    old: Option<&'a Overlay>,
+    old: Before<'a>,
 }
 
 impl<'a> Heirs<'a> {
@@ -336,10 +349,12 @@ impl<'a> Heirs<'a> {
         };
         let mut kin = self.kin.of_route.iter().skip(usize::from(is_per_route));
         let alike = kin.find(|cluster| is_same(&cluster.config, self.config));
-        alike.or(self.old(Among::Route, machine)).map(Rc::as_ref)
+        let old = || self.old(Among::Route, is_same, machine);
+        alike.or_else(old).map(Rc::as_ref)
     }
 
-    /// Whoever says the same among its kin, or else the old overlay, if its machine was its own.
+    /// Whoever says the same among its kin, or else the old overlay, if its machine was its own, or one of its route that
+    /// said the same.
     fn find(
         self,
         among: Among,
@@ -348,13 +363,15 @@ impl<'a> Heirs<'a> {
     ) -> Option<&'a Cluster> {
         let mut kin = self.kin.among(among).iter();
         let alike = kin.find(|cluster| is_same(&cluster.config, self.config));
-        alike.or(self.old(among, machine)).map(Rc::as_ref)
+        let old = || self.old(among, is_same, machine);
+        alike.or_else(old).map(Rc::as_ref)
     }
 
-    /// The old overlay, if its machine was its own.
+    /// The old overlay, if its machine was its own, or one of its route that said the same of the service.
     fn old(
         self,
         among: Among,
+        is_same: impl Fn(&config::Cluster, &config::Cluster) -> bool,
         machine: impl Fn(&Cluster) -> Option<*const ()>,
     ) -> Option<&'a Rc<Cluster>> {
         let is_own = |old: &&Overlay| {
@@ -362,7 +379,16 @@ impl<'a> Heirs<'a> {
             let mut kin = old.kin.among(among).iter().filter_map(Weak::upgrade);
             own.is_some() && kin.all(|cluster| machine(&cluster) != own)
         };
-        self.old.filter(is_own).map(|old| &old.cluster)
+        let says_the_same = |former: &&Overlay| {
+            let known = &former.cluster.config;
+            known.service == self.config.service && is_same(known, self.config)
+        };
+        let own = self.old.own.filter(is_own);
+        let former = || {
+            let mut former = self.old.of_route.iter().filter(says_the_same);
+            former.find(is_own)
+        };
+        own.or_else(former).map(|old| &old.cluster)
     }
 }
 
