@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 def find(world: World) -> Iterator[Problem]:
     """Targets, callers and backends that are not there, and policies without an enforcer."""
-    if world.has_catalogue:
-        for document in world.documents():
+    for document in world.documents():
+        yield from _refused(world, document)
+        if world.has_catalogue:
+            yield from _parents(world, document)
             yield from _backends(world, document)
     for document in world.policies():
         yield from _targets(world, document)
@@ -39,14 +41,31 @@ def _targets(world: World, document: Document) -> Iterator[Problem]:
 
 def _backends(world: World, document: Document) -> Iterator[Problem]:
     """Services that a route sends calls to, or that answer in place of others."""
-    inputs = world.snapshot.inputs
-    for ref in route.references(document):
-        if not exists(inputs, ref.target):
-            yield document.problem(ref.path, f"{ref.target} is not there", code=Code.BACKEND_MISSING)
+    inputs, reach = world.snapshot.inputs, world.snapshot.reach
+    for path, place, port in route.references(document):
+        if reach.permits(document, place) and reach.find(place, port) is None:
+            message = f"{place} is not there, or has no port {port}"
+            yield document.problem(path, message, code=Code.BACKEND_MISSING)
     spare = find_text(document.spec, "fallback.service.name")
     if spare and inputs.find_service(ServiceName(namespace=document.key.namespace, name=spare)) is None:
         message = f"Service {document.key.namespace}/{spare} is not there"
         yield document.problem("spec.fallback.service.name", message, code=Code.BACKEND_MISSING)
+
+
+def _refused(world: World, document: Document) -> Iterator[Problem]:
+    """What a route names of other namespaces, and may not."""
+    for path, place, _ in route.references(document):
+        if not world.snapshot.reach.permits(document, place):
+            message = f"{place} is of another namespace, and no ReferenceGrant there permits it"
+            yield document.problem(path, message, code=Code.REFERENCE_REFUSED)
+
+
+def _parents(world: World, document: Document) -> Iterator[Problem]:
+    """Services whose calls a route governs."""
+    for index, (place, port) in enumerate(route.parents(document)):
+        if world.snapshot.reach.find(place, port) is None:
+            message = f"{place} is not there" + (f", or has no port {port}" if port else "")
+            yield document.problem(f"spec.parentRefs[{index}]", message, code=Code.TARGET_MISSING)
 
 
 def _callers(world: World, document: Document) -> Iterator[Problem]:

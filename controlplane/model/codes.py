@@ -74,6 +74,12 @@ class Code(Enum):
         "leads to a service that is not there",
         "`breakwater registry services` lists what is; until then such calls find no endpoint",
     )
+    REFERENCE_REFUSED = (
+        "BW0107",
+        Level.WARNING,
+        "refers to what is of another namespace, without leave",
+        "add a ReferenceGrant to that namespace, or name a service of its own",
+    )
     PER_TRY_TOO_LONG = (
         "BW0201",
         Level.ERROR,

@@ -88,6 +88,16 @@ OF_MESH: Final = "{kind: Mesh, name: default}"
     spec: {capture: {mode: Redirect, excludeInboundPorts: [9001]}}
     """
 )
+[ROUTE] = documents(
+    """
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: away, namespace: shop}
+    spec:
+      parentRefs: [{group: "", kind: Service, name: cart}]
+      rules: [{backendRefs: [{name: ledger, namespace: pay, port: 80}]}]
+    """
+)
 LIMITS: Final = "limits: [{name: a, requests: 5, per: 1s}]"
 OLD: Final = Hello(instance="cart-1", services=(service_name("shop/cart"),), version="0.3.0")
 
@@ -103,6 +113,7 @@ EXAMPLES: Final[Mapping[Code, Callable[[], Found]]] = {
     Code.CALLER_MISSING: world(policy("from: [{kind: Service, name: nobody}]\n" + REQUEST), services=[CART]),
     Code.UNENFORCED: world(policy(REQUEST), services=[service(has_sidecar=False)]),
     Code.BACKEND_MISSING: world(policy("fallback: {when: [Open], service: {name: nobody}}"), services=[CART]),
+    Code.REFERENCE_REFUSED: world(ROUTE, services=[CART]),
     Code.PER_TRY_TOO_LONG: block("timeouts: {request: 1s, perTry: 2s}"),
     Code.BACKWARDS: block("retry: {backoff: {base: 2s, max: 1s}}"),
     Code.HEDGE_TOO_LATE: block("timeouts: {request: 1s}\n  hedge: {after: 1s}"),
