@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KIND: Final = "ExternalService"
 # RFC 1123; what ends in a number is a mistyped address. A final dot keeps search domains away.
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_WHOLE_LABEL = re.compile(_LABEL)
 _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+\.?$){_LABEL}\.?", re.IGNORECASE)
 
 
@@ -108,6 +109,10 @@ def _validate_hosts(document: Document) -> Iterator[Problem]:
     for index, host in enumerate(names):
         if names.index(host) != index:
             yield document.problem(f"spec.hosts[{index}]", f"the same as hosts[{names.index(host)}]")
+        has_endpoints = bool(blocks(document.spec, "endpoints"))  # a host that is resolved is judged as such
+        if has_endpoints and not all(_WHOLE_LABEL.fullmatch(label) for label in host.split(".")):
+            message = f"expected labels of 1 to 63 letters, digits and -, with dots between, found '{host}'"
+            yield document.problem(f"spec.hosts[{index}]", message)
 
 
 def _validate_presence(document: Document) -> Iterator[Problem]:

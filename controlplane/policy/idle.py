@@ -46,6 +46,8 @@ def find(tree: Tree) -> Found:
     yield from _breaker(tree)
     yield from _endpoints(tree)
     yield from _caps(tree)
+    if look_up(tree, "healthCheck.http.expect") == ():
+        yield "healthCheck.http.expect", "names no status, so that no answer passes"
 
 
 def _timeouts(tree: Tree) -> Found:

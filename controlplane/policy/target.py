@@ -155,7 +155,11 @@ def validate(document: Document) -> Iterator[Problem]:
         if first != index:
             yield document.problem(path, f"the same as targetRefs[{first}]", code=Code.BAD_TARGET)
         yield from _validate_ref(document, ref, path)
+    callers_seen: dict[Caller, int] = {}
     for index, ref in enumerate(blocks(document.spec, "from")):
+        first = callers_seen.setdefault(_caller(ref, document.key.namespace), index)
+        if first != index:
+            yield document.problem(f"spec.from[{index}]", f"the same as from[{first}]", code=Code.IDLE)
         if find_text(ref, "kind") == "Namespace" and "namespace" in ref:
             yield document.problem(f"spec.from[{index}].namespace", "a Namespace lies in none; leave it out")
 

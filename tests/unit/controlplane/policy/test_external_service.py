@@ -124,6 +124,14 @@ def test_a_host_is_found_however_it_is_written(written: str, looked_up: str) -> 
         ("port: 79", "port: 80", "spec.ports[1].port: 80 is taken by ports[0]"),
         ("name: grpc", "name: http", "spec.ports[1].name: http is taken by ports[0]"),
         ("[bank.example]", "[bank.example, bank.example]", "spec.hosts[1]: the same as hosts[0]"),
+        (
+            "[bank.example]",
+            "[bank..example]",
+            (
+                "spec.hosts[0]: expected labels of 1 to 63 letters, digits and -, with dots between, "
+                "found 'bank..example'"
+            ),
+        ),
         ("[bank.example]", "[bank, bank.shop]", "spec.hosts[1]: the same as hosts[0]"),
     ],
 )

@@ -57,6 +57,11 @@ def idle(parsed: Parsed) -> list[str]:
         (f"instanceGroups: {{{GROUPS}, assign: [{{group: a}}, {{group: b}}]}}", "instanceGroups.assign[1]"),
         ("bulkhead: {maxQueue: 0, queueTimeout: 1s}", "bulkhead.queueTimeout"),
         ("admissionControl: {maxRejectPercent: 0}", "admissionControl.maxRejectPercent"),
+        ("healthCheck: {http: {expect: []}}", "healthCheck.http.expect"),
+        (
+            "from: [{kind: Service, name: a}, {kind: Service, name: a, namespace: shop}]\n  timeouts: {}",
+            "from[1]",
+        ),
         ("fallback: {service: {name: cart}}", "fallback.service.name"),
     ],
 )
