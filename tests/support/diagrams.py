@@ -4,12 +4,14 @@ A picture stands between the lines `<!-- NAME: ... -->` and `<!-- end -->` of it
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
+from controlplane.policy.target import Level
 from sidecar.machines.backpressure import Block, Buffer, QueueParams, Throttle
 from sidecar.machines.breaker import BREAKER_TRANSITIONS
+from sidecar.machines.fault import Rehearsal, standing_rehearsals
 from sidecar.machines.rate_limit import (
     Algorithm,
     Ask,
@@ -24,6 +26,7 @@ from sidecar.machines.rate_limit import (
     TokenBucket,
 )
 from sidecar.machines.retry import Backoff, Retry, RetryParams, Strategy
+from sidecar.machines.route import SplitTurns
 from tests.support.queue_modes import fates
 from tests.support.reference import PAGE
 
@@ -40,6 +43,8 @@ _ALGORITHMS: Final[tuple[Algorithm, ...]] = (
     SlidingLog(rate=_RATE),
     SlidingWindow(rate=_RATE),
 )
+_SPLITS: Final = ((9, 1), (3, 1), (2, 3, 1), (1, 0))
+_MERGES: Final = ("PatchDefaults", "AtomicDefaults", "PatchOverrides", "AtomicOverrides")
 _MOST: Final = 2**64 - 1  # the highest draw
 _MODES: Final = (
     ("DropNewest", QueueParams(capacity=2)),
@@ -107,11 +112,49 @@ def modes() -> str:
     return "\n".join(["```text", head, *lines, "```", ""])
 
 
+def splits() -> str:
+    """Which backend each of twenty requests goes to, for some weights."""
+    head = f"{'weights':<20}requests, one after the other"
+    lines = (f"{' : '.join(map(str, weights)):<20}{_turns(weights)}" for weights in _SPLITS)
+    return "\n".join(["```text", head, *lines, "```", ""])
+
+
+def _turns(weights: Sequence[int]) -> str:
+    turns = SplitTurns()
+    taken = (turns.next(weights) for _ in range(20))
+    return "".join("." if each is None else "abc"[each] for each in taken)
+
+
+def rehearsals() -> str:
+    """What a broader policy and a more specific one that delays still do, by the broader one's merge."""
+    head = f"{'merge of the broader':<22}{'it delays and aborts':<24}the other one delays"
+    return "\n".join(["```text", head, *map(_left, _MERGES), "```", ""])
+
+
+def _left(merge: str) -> str:
+    broad = Rehearsal(merge=merge, specificity=0, age=0, effects=("delay", "abort"))
+    specific = Rehearsal(specificity=1, age=1, effects=("delay",))
+    done = (", ".join(effects) or "nothing" for effects in standing_rehearsals([broad, specific]))
+    return f"{merge:<22}{next(done):<24}{next(done)}"
+
+
+def levels() -> str:
+    """What policies attach to, from the weakest to the strongest."""
+    return f"```text\n{' < '.join(['Mesh (its defaults)', *_attached()])}\n```\n"
+
+
+def _attached() -> Iterator[str]:
+    return (level.text for level in sorted(Level) if level is not Level.DEFAULTS)
+
+
 DIAGRAMS: Final[Mapping[str, Callable[[], str]]] = {
     "breaker": breaker,
     "algorithms": algorithms,
     "backoff": backoff,
     "modes": modes,
+    "splits": splits,
+    "rehearsals": rehearsals,
+    "levels": levels,
 }
 
 
