@@ -40,7 +40,7 @@ impl Attempt {
         is_whole: bool,
         mut send: SendRequest<Parcel>,
         slot: Slot,
-    ) -> Result<Self, Unanswered> {
+    ) -> Result<Self, (Unanswered, Slot)> {
         let sent = send.send_request(Request::from_parts(head, ()), is_whole);
         match sent {
             Ok((response, request)) => Ok(Self {
@@ -48,7 +48,7 @@ impl Attempt {
                 request,
                 slot,
             }),
-            Err(error) => Err(failed(&error, &slot)),
+            Err(error) => Err((failed(&error, &slot), slot)),
         }
     }
 

@@ -106,18 +106,25 @@ impl Forward {
         }
     }
 
-    /// Has an attempt to `to` use the place of the answer before it, if no other stream is on its connection. Where one is,
-    /// and the attempt may be refused a place of its own, that answer stays.
+    /// Gives up the answer before an attempt to `to`, whose place that uses. Where other streams are on its connection,
+    /// and the attempt may be refused a place of its own, the answer stays.
     fn make_way(&mut self, to: &Destination, before: &mut Option<Answered>) {
         let Some(Answered { slot, .. }) = before else {
             return;
         };
-        if slot.is_alone() {
-            self.exchange.connection = slot.link.take_place();
-        } else if to.cluster.connections.is_some() && !slot.leaves_room(to) {
+        let is_shared = !slot.is_alone();
+        if is_shared && to.cluster.connections.is_some() && !slot.leaves_room(to) {
             return;
         }
+        self.keep_place(slot);
         *before = None;
+    }
+
+    /// Keeps the place of an attempt's connection for the next one, if no other stream is on it.
+    fn keep_place(&mut self, slot: &Slot) {
+        if slot.is_alone() {
+            self.exchange.connection = slot.link.take_place();
+        }
     }
 
     async fn ask_once(
@@ -126,15 +133,8 @@ impl Forward {
         before: &mut Option<Answered>,
     ) -> Result<Answered, Unanswered> {
         let mut attempt = self.connect(to, before).await?;
-        match std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await {
-            Ok(answer) => Ok(attempt.answered(answer)),
-            Err(unanswered) => {
-                if matches!(unanswered, Unanswered::Expired) {
-                    attempt.slot.link.doubt();
-                }
-                Err(unanswered)
-            }
-        }
+        let answer = std::future::poll_fn(|cx| self.poll_answer(cx, &mut attempt)).await?;
+        Ok(attempt.answered(answer))
     }
 
     async fn connect(
@@ -152,11 +152,17 @@ impl Forward {
         };
         *before = None;
         let connecting = slot.link.connected();
-        let send = match self.client.beside(until_ns, connecting).await {
-            Ok(send) => send?,
-            Err(interrupt) => return Err(interrupt.into()),
+        let connected = match self.client.beside(until_ns, connecting).await {
+            Ok(connected) => connected.map_err(Into::into),
+            Err(interrupt) => Err(interrupt.into()),
         };
-        self.begin((send, slot))
+        match connected {
+            Ok(send) => self.begin((send, slot)),
+            Err(why) => {
+                self.keep_place(&slot);
+                Err(why)
+            }
+        }
     }
 
     /// Sends the request's head on a connection.
@@ -166,7 +172,11 @@ impl Forward {
     ) -> Result<Attempt, Unanswered> {
         self.exchange.note_connected();
         self.upload.begin();
-        Attempt::begin(self.edited_head(), self.upload.is_empty(), send, slot)
+        let begun = Attempt::begin(self.edited_head(), self.upload.is_empty(), send, slot);
+        begun.map_err(|(why, slot)| {
+            self.keep_place(&slot);
+            why
+        })
     }
 
     fn edited_head(&self) -> Parts {
@@ -174,7 +184,23 @@ impl Forward {
         edited(&self.exchange, &self.head, sender)
     }
 
+    /// Passes the body on, and waits for the head of the answer.
     pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &mut Attempt,
+    ) -> Poll<Result<(ResponseParts, RecvStream), Unanswered>> {
+        let polled = self.poll_attempt(cx, attempt);
+        if let Poll::Ready(Err(why)) = &polled {
+            self.keep_place(&attempt.slot);
+            if matches!(why, Unanswered::Expired) {
+                attempt.slot.link.doubt();
+            }
+        }
+        polled
+    }
+
+    fn poll_attempt(
         &mut self,
         cx: &mut Context<'_>,
         attempt: &mut Attempt,

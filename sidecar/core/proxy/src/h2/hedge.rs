@@ -47,11 +47,7 @@ impl Driver for Forward {
         cx: &mut Context<'_>,
         attempt: &mut Attempt,
     ) -> Poll<Result<Self::Head, Unanswered>> {
-        let polled = self.poll_answer(cx, attempt);
-        if matches!(polled, Poll::Ready(Err(Unanswered::Expired))) {
-            attempt.slot.link.doubt();
-        }
-        polled
+        self.poll_answer(cx, attempt)
     }
 
     fn is_poor(&self, _: &Attempt, (head, _): &Self::Head) -> bool {

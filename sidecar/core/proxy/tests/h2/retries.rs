@@ -1,7 +1,7 @@
 //! Calls made again, counted at the upstream.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use crate::peers::caller::{Answer, grpc};
 use crate::peers::frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, OK, Wire, frame};
 use crate::peers::{Call, Caller, Upstream};
 use crate::support::build::{
-    SECOND_NS, block, breaker, budget, cluster, config, pool, retry, timeouts,
+    SECOND_NS, block, breaker, budget, cluster, config, pool, question, retry, timeouts,
 };
 use crate::support::{Running, soon, until};
 
@@ -400,5 +400,70 @@ async fn a_retry_within_a_full_cap_uses_the_place_it_has() {
         assert_eq!(answer.field("breakwater-attempts"), Some("2"));
         assert_eq!((one.calls(), other.calls()), (1, 1));
         assert_eq!(left(&running).await, 0.0);
+    }
+}
+
+/// Takes a stream at a time, and fails the first one for `/a` when it is let to: resets it, or closes the connection.
+async fn faltering(
+    stream: tokio::net::TcpStream,
+    breaks: bool,
+    (gate, seen): (Arc<Semaphore>, Arc<Mutex<Vec<String>>>),
+) {
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(1);
+    let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let path = request.uri().path().to_owned();
+        let is_first = !seen.lock().unwrap().contains(&path);
+        seen.lock().unwrap().push(path.clone());
+        if path == "/a" && is_first {
+            gate.acquire().await.unwrap().forget();
+            match breaks {
+                true => return,
+                false => respond.send_reset(h2::Reason::INTERNAL_ERROR),
+            }
+            continue;
+        }
+        let response = http::Response::new(());
+        respond.send_response(response, true).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_made_again_keeps_its_place_before_those_that_wait() {
+    for breaks in [true, false] {
+        let (gate, seen) = (Arc::new(Semaphore::new(0)), Arc::<Mutex<Vec<_>>>::default());
+        let shared = (Arc::clone(&gate), Arc::clone(&seen));
+        let upstream =
+            Upstream::connections(move |stream| faltering(stream, breaks, shared.clone())).await;
+        let mut cluster = cluster(&[upstream.address]);
+        cluster.pool = block(pool(1));
+        cluster.timeouts = block(proxy::config::Timeouts {
+            connect: Duration::from_secs(60),
+            ..timeouts()
+        });
+        // What breaks on a connection that was used before is sent again for free, too. A new connection takes streams
+        // before it has told how many, and refuses them.
+        cluster.retry = block(retry(1, &["Reset", "RefusedStream"]));
+        let running = Running::with(config(cluster)).await;
+        let caller = Arc::new(Caller::connect(running.outbound()).await);
+        assert_eq!(caller.get("/").await.status, 200);
+        let get = |path: &'static str| {
+            let caller = Arc::clone(&caller);
+            tokio::spawn(async move { caller.get(path).await.status })
+        };
+        let first = get("/a");
+        until(async || seen.lock().unwrap().len() == 2).await;
+        let second = get("/b");
+        until(async || {
+            let told = running.handle.explain(question()).await.unwrap();
+            let line = |step: &proxy::report::Step| step.text.contains("1 waiting");
+            told.steps.iter().any(line)
+        })
+        .await;
+        gate.add_permits(1);
+        let statuses = (soon(first).await.unwrap(), soon(second).await.unwrap());
+        assert_eq!(statuses, (200, 200));
+        assert_eq!(*seen.lock().unwrap(), ["/", "/a", "/a", "/b"]);
     }
 }
