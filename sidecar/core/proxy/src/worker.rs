@@ -250,17 +250,17 @@ impl Worker {
     pub(crate) fn refuse_malformed(
         &self,
         direction: Direction,
-        cause: Cause,
-        status: u16,
+        (cause, status): (Cause, u16),
+        taste: Taste,
     ) -> Answer {
         self.journal.count_malformed(cause);
         let refusal = Refusal {
             status: Some(status),
             ..Refusal::new(Reason::ProtocolInvalid)
         };
-        let record = Record::of_malformed(self, direction, &refusal);
+        let record = Record::of_malformed(self, direction, &refusal, taste == Taste::Grpc);
         record.close(self, record.started_ns);
-        rescue::answer(&refusal, Taste::Problem, record.trace.id, &self.chance)
+        rescue::answer(&refusal, taste, record.trace.id, &self.chance)
     }
 }
 

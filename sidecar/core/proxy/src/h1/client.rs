@@ -14,7 +14,7 @@ use super::{AHEAD_BYTES, HEAD_NS, HEAD_READ_BYTES, PAUSE_NS, REST_NS, STALL_NS, 
 use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::request::Sender;
-use crate::stages::rescue::Answer;
+use crate::stages::rescue::{Answer, Taste};
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -227,9 +227,9 @@ impl Client {
 
     /// Answers what is no request.
     async fn refuse(&mut self, cause: Cause, status: u16) -> Next {
-        let answer = self
-            .worker
-            .refuse_malformed(self.entry.direction(), cause, status);
+        let direction = self.entry.direction();
+        let worker = &self.worker;
+        let answer = worker.refuse_malformed(direction, (cause, status), Taste::Problem);
         self.send(&answer, true, false).await
     }
 

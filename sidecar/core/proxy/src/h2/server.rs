@@ -5,18 +5,20 @@ use std::task::{Context, Poll};
 
 use ::h2::server::{Connection, SendResponse};
 use ::h2::{Reason, RecvStream};
-use http::Request;
+use http::{Method, Request};
 use tokio::task::spawn_local;
 
 use super::forward::Forward;
 use super::io::Prefixed;
 use super::parcel::Parcel;
 use super::session::Session;
+use super::view::RequestView;
 use super::window::Window;
 use super::{LEAVE_NS, REST_NS, answer, check, server};
 use crate::alarm::Alarm;
 use crate::connections::Place;
 use crate::request::Sender;
+use crate::stages::rescue::Taste;
 use crate::wire::Wire;
 use crate::worker::{Entry, Worker};
 
@@ -124,10 +126,16 @@ impl Server {
             }
             Err(cause) => {
                 let session = &self.session;
-                let (direction, status) = (session.entry.direction(), cause.status());
-                let refused = session.worker.refuse_malformed(direction, cause, status);
+                let taste = Taste::of(&RequestView {
+                    head: &head,
+                    sender: session.sender,
+                });
+                let direction = session.entry.direction();
+                let why = (cause, cause.status());
+                let refused = session.worker.refuse_malformed(direction, why, taste);
+                let is_head = head.method == Method::HEAD;
                 // A client that left needs no answer.
-                let _ = answer::send(&refused, false, &mut respond);
+                let _ = answer::send(&refused, is_head, &mut respond);
             }
         }
     }

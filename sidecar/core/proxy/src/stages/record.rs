@@ -82,10 +82,15 @@ impl Record {
     }
 
     /// The record of what was no request.
-    pub(crate) fn of_malformed(worker: &Worker, direction: Direction, refusal: &Refusal) -> Self {
+    pub(crate) fn of_malformed(
+        worker: &Worker,
+        direction: Direction,
+        refusal: &Refusal,
+        is_grpc: bool,
+    ) -> Self {
         let trace = Trace::begin(&worker.chance);
         let mut record = Self::new(worker, direction, trace, worker.clock.now_ns());
-        record.refuse(refusal, false);
+        record.refuse(refusal, is_grpc);
         record
     }
 

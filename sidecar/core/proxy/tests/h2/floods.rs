@@ -190,3 +190,23 @@ async fn a_malformed_call_is_refused_for_a_reason() {
     assert_eq!(decisions[0].reason.as_str(), "protocol.invalid");
     assert_eq!(upstream.calls(), 0);
 }
+
+#[tokio::test]
+async fn a_malformed_call_is_refused_in_the_form_that_it_asks_for() {
+    let upstream = silent().await;
+    let running = running(&upstream).await;
+    let caller = Caller::connect(running.outbound()).await;
+    let malformed = |method: http::Method| {
+        let request = http::Request::builder().method(method).uri("http://cart/");
+        request.header("host", "payments")
+    };
+    let grpc = malformed(http::Method::POST).header("content-type", "application/grpc");
+    let answer = caller.call(grpc.body(()).unwrap(), "").await.unwrap();
+    let told = (answer.status, answer.grpc_status(), answer.body.len());
+    assert_eq!(told, (200, Some("13"), 0), "INTERNAL");
+    assert_eq!(answer.field("grpc-message"), Some("protocol.invalid"));
+    let head = malformed(http::Method::HEAD).body(()).unwrap();
+    let answer = caller.call(head, "").await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (400, 0));
+    assert_eq!(upstream.calls(), 0);
+}
