@@ -45,6 +45,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Bytes of decoded fields in one head, with 32 more for each (RFC 9113 6.5.2).
 const HEADER_LIST: u32 = 16 * 1024;
+/// The same of a request's head that is read to its end, so that whoever sent more than it may is told why it is refused.
+/// What is longer still is refused by the library, without a word.
+const HEADER_LIST_READ: u32 = 2 * HEADER_LIST;
 /// Fields in one head, every crumb of a cookie counted.
 const MOST_FIELDS: usize = 100;
 /// Streams that a client may have open on one connection.
@@ -74,7 +77,7 @@ fn server() -> downstream::Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_header_list_size(HEADER_LIST)
+        .max_header_list_size(HEADER_LIST_READ)
         .max_concurrent_streams(CLIENT_STREAMS)
         .max_pending_accept_reset_streams(RESETS_UNSEEN)
         .max_concurrent_reset_streams(RESETS_KEPT)

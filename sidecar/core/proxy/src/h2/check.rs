@@ -3,18 +3,23 @@
 use http::request::Parts;
 use http::uri::{Authority as UriAuthority, PathAndQuery, Scheme};
 use http::{Method, Uri};
-use http1::{Authority, Cause, Known};
+use http1::{Authority, Cause, Known, Limits};
 
-use super::MOST_FIELDS;
 use super::view::key;
+use super::{HEADER_LIST, MOST_FIELDS};
 
 const DEFAULT_PORT: u16 = 80;
+/// What a field counts for beside its name and value (RFC 9113 6.5.2).
+const FIELD_BYTES: usize = 32;
+/// The four fields that say what is asked of whom, without their values.
+const PSEUDO_BYTES: usize = 4 * FIELD_BYTES + ":method:scheme:authority:path".len();
 
 /// Checks a request's head, and puts the host it calls into its target, wherever that was written.
 pub(super) fn check(head: &mut Parts) -> Result<(), Cause> {
     if head.headers.len() > MOST_FIELDS {
         return Err(Cause::TooManyFields);
     }
+    check_size(head)?;
     let lengths = head.headers.get_all(key(Known::ContentLength));
     if lengths.iter().nth(1).is_some() {
         return Err(Cause::LengthRepeated);
@@ -27,6 +32,22 @@ pub(super) fn check(head: &mut Parts) -> Result<(), Cause> {
         set_authority(head, authority)?;
     }
     Ok(())
+}
+
+/// Checks how long the head is, once decoded.
+fn check_size(head: &Parts) -> Result<(), Cause> {
+    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    if target > Limits::default().target_bytes {
+        return Err(Cause::TargetTooLong);
+    }
+    let authority = head.uri.authority().map_or(0, |it| it.as_str().len());
+    let fields = head.headers.iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES);
+    let about = PSEUDO_BYTES + head.method.as_str().len() + "http".len() + authority + target;
+    match about + fields.sum::<usize>() > HEADER_LIST as usize {
+        true => Err(Cause::HeadTooLarge),
+        false => Ok(()),
+    }
 }
 
 fn check_target(head: &Parts) -> Result<(), Cause> {

@@ -122,9 +122,16 @@ async fn fields_beyond_their_bounds_are_refused() {
     let many = literal("cookie", "a=b").repeat(101);
     let answer = status_of(&running, &many).await;
     assert!(answer.starts_with(STATUS_431), "{answer:x?}");
-    let long = literal("x-long", &"y".repeat(120)).repeat(110);
-    let answer = status_of(&running, &long).await;
-    assert!(answer.starts_with(STATUS_431), "{answer:x?}");
+    for fields in [99, 300] {
+        let long = literal(&"x".repeat(40), &"y".repeat(120)).repeat(fields);
+        let answer = status_of(&running, &long).await;
+        assert!(answer.starts_with(STATUS_431), "{answer:x?}");
+    }
+    let refused = running.handle.decisions(9).await.unwrap();
+    let told = refused
+        .iter()
+        .map(|refused| (refused.reason.as_str(), refused.status));
+    assert_eq!(told.collect::<Vec<_>>(), [("protocol.invalid", 431); 2]);
     assert_eq!(upstream.calls(), 0);
 }
 

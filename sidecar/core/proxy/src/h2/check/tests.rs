@@ -79,3 +79,14 @@ fn every_crumb_of_a_cookie_counts_as_a_field() {
     let crumbs = vec![("cookie", "a=b"); MOST_FIELDS + 1];
     assert_eq!(cause("http://cart/", &crumbs), Some(Cause::TooManyFields));
 }
+
+#[test]
+fn a_head_is_as_long_as_its_fields_with_what_each_costs() {
+    let about = ":methodGET:schemehttp:authoritycart:path/".len() + 4 * 32;
+    let field = |length: usize| "y".repeat(length - about - "x-long".len() - 32);
+    let with = |value: &str| cause("http://cart/", &[("x-long", value)]);
+    assert_eq!(with(&field(16 * 1024)), None);
+    assert_eq!(with(&field(16 * 1024 + 1)), Some(Cause::HeadTooLarge));
+    let target = format!("http://cart/{}", "y".repeat(16 * 1024));
+    assert_eq!(cause(&target, &[]), Some(Cause::TargetTooLong));
+}
