@@ -189,6 +189,20 @@ async def test_a_policy_in_shadow_tells_what_it_would_refuse(callee: Callee) -> 
     assert line["status"] == 200
 
 
+async def test_without_its_policy_who_waits_or_is_held_goes_on_at_once(callee: Callee) -> None:
+    await callee.admits(concurrency={"limit": 1}, queue={"capacity": 1, "mode": "Block", "blockFor": "1h"})
+    gate = held(callee)
+    async with AsyncExitStack() as calls:
+        clients = [await callee.ask(calls) for _ in range(3)]
+        await callee.waiting(2)
+        assert len(callee.app.requests) == 1
+        await callee.fleet.remove(NAME)
+        await until(that(lambda: len(callee.app.requests) == 3))
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200] * 3
+    await callee.rests()
+
+
 async def test_the_worked_example_of_the_documentation(callee: Callee) -> None:
     example = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     await callee.fleet.write(NAME, example.replace("shop", NAMESPACE).replace("cart", NAME))

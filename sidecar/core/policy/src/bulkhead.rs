@@ -41,6 +41,16 @@ pub struct Params {
 /// No share for anybody.
 pub const NO_LANES: [Percent; CLASSES] = [Percent::new(0); CLASSES];
 
+impl Params {
+    /// Nothing is said: everybody is let in.
+    pub const NONE: Self = Self {
+        max_concurrent: u32::MAX,
+        max_queue: None,
+        queue_timeout_ns: None,
+        lanes: NO_LANES,
+    };
+}
+
 /// Who asks for a permit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Claim {

@@ -15,6 +15,15 @@ pub struct Params {
     pub early_detection: Option<EarlyDetection>,
 }
 
+impl Params {
+    /// Nothing is said: everybody runs at once.
+    pub const NONE: Self = Self {
+        concurrency: Concurrency::Unlimited,
+        queue: None,
+        early_detection: None,
+    };
+}
+
 /// How many run at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Concurrency {

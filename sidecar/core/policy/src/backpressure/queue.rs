@@ -133,9 +133,9 @@ impl Queue {
         ticket
     }
 
-    /// Lets in who is held while there is room.
+    /// Lets in who is held while there is room; where there is no queue any more, nobody is held in front of it.
     pub(super) fn let_in(&mut self) {
-        while self.waiters.held() > 0 && self.depth() < self.capacity {
+        while self.waiters.held() > 0 && (self.depth() < self.capacity || self.capacity == 0) {
             let bytes = self.waiters.let_in().map_or(0, |entry| entry.bytes);
             self.bytes = self.bytes.saturating_add(bytes);
         }

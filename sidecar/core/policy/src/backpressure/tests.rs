@@ -138,3 +138,25 @@ fn an_edit_calls_those_for_whom_there_is_room_now() {
     let full = Entry::Refused(Reason::QueueFull);
     assert_eq!(front.arrive(&Arrival::default(), 0), full);
 }
+
+#[test]
+fn who_is_held_waits_where_there_is_no_queue_any_more() {
+    let mut front = front(1, 1, Mode::Block { for_ns: 10 });
+    runs(&mut front);
+    let waiting = waits(&mut front, Arrival::default());
+    let Entry::Held { ticket: held, .. } = front.arrive(&Arrival::default(), 0) else {
+        panic!("not held");
+    };
+    let one = Params {
+        concurrency: Concurrency::Fixed(1),
+        ..Params::NONE
+    };
+    front.reconfigure(one, 0);
+    assert_eq!((front.depth(), front.held()), (2, 0));
+    assert!(!front.expire(held), "it is not held any more");
+    front.reconfigure(Params::NONE, 0);
+    assert_eq!(
+        events(&mut front),
+        [Event::Runs(waiting), Event::Runs(held)]
+    );
+}

@@ -42,6 +42,9 @@ impl Live {
         let members = self.members(worker, direction, &config.service);
         let timeouts = config.timeouts.as_ref().map(|block| block.params.clone());
         let foretold = old.map(|old| Rc::clone(&old.foretold)).unwrap_or_default();
+        if let Some(old) = old {
+            let_through(config, old);
+        }
         let cluster = Cluster {
             direction,
             timeouts: timeouts.unwrap_or_default(),
@@ -152,6 +155,18 @@ impl Live {
 fn own<'a, T: Clone + 'a>(direction: Direction, find: impl FnOnce() -> Option<&'a T>) -> Option<T> {
     let is_inbound = direction == Direction::Inbound;
     is_inbound.then(find).flatten().cloned()
+}
+
+/// Lets those through who wait where nothing is said any more.
+fn let_through(config: &config::Cluster, old: &Cluster) {
+    let is_own = !old.has_shared_bulkhead();
+    let bulkhead = old.bulkhead.as_ref();
+    let bulkhead = bulkhead.filter(|_| is_own && config.bulkhead.is_none());
+    let connections = old.connections.as_ref();
+    let connections = connections.filter(|_| config.pool.is_none());
+    for gate in bulkhead.into_iter().chain(connections) {
+        gate.reconfigure(bulkhead::Params::NONE);
+    }
 }
 
 fn reconfigured(old: Option<&Rc<Gate>>, params: bulkhead::Params) -> Rc<Gate> {

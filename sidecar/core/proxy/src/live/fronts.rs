@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use policy::backpressure::Params;
+
 use crate::clock::Clock;
 use crate::config::{Backpressure, Inbound, RouteRule, Scope, ServiceName, Standing};
 use crate::front::{Approach, Front};
@@ -22,7 +24,8 @@ struct Place {
 }
 
 impl Fronts {
-    /// What each service says. Who runs or waits at a place of `old` stays so.
+    /// What each service says. Who runs or waits at a place of `old` stays so; where nothing is said any more of those
+    /// who wait, they run.
     pub(super) fn new<'a>(
         services: impl Iterator<Item = &'a Arc<Inbound>>,
         which: Standing,
@@ -35,7 +38,20 @@ impl Fronts {
                 fronts.add(&inbound.service, scope, rules, old, clock);
             }
         }
+        let own = old.0.iter().filter(|place| place.is_own);
+        for place in own.filter(|place| !fronts.covers(place)) {
+            place.approach.front.reconfigure(Params::NONE);
+        }
         fronts
+    }
+
+    /// Whether something is said of the requests of a place.
+    fn covers(&self, place: &Place) -> bool {
+        let found = match &place.scope {
+            None => self.at(&place.service),
+            Some(scope) => self.under(&place.service, scope),
+        };
+        found.is_some()
     }
 
     /// The same figures as those of more requests are one front for all of them.

@@ -311,8 +311,9 @@ async fn no_policy_no_behaviour() {
     let mut first = stand.busy().await;
     let mut second = stand.queue(&get("/second"), 1.0).await;
     stand.running.handle.apply(config(None)).await.unwrap();
-    let mut third = stand.send(&get("/third")).await;
     until(async || stand.app.calls() == 2).await;
+    let mut third = stand.send(&get("/third")).await;
+    until(async || stand.app.calls() == 3).await;
     stand.gate.add_permits(3);
     for client in [&mut first, &mut second, &mut third] {
         assert_eq!(client.answer().await.status, 200);

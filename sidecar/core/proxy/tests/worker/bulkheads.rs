@@ -218,6 +218,29 @@ async fn who_leaves_the_queue_is_noticed_behind_a_body() {
 }
 
 #[tokio::test]
+async fn who_waits_at_a_bulkhead_that_is_taken_away_goes_on() {
+    let (upstream, gate) = Upstream::gated().await;
+    let with = |has_bulkhead: bool| {
+        let mut cluster = cluster(&[upstream.address]);
+        let at_once = bulkhead(1, 1, Duration::from_secs(60));
+        cluster.bulkhead = block(at_once).filter(|_| has_bulkhead);
+        config(cluster)
+    };
+    let running = Running::with(with(true)).await;
+    let (mut first, mut second) = (running.client().await, running.client().await);
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    second.send(GET).await;
+    until(async || running_and_waiting(&running).await == (1.0, 1.0)).await;
+    running.handle.apply(with(false)).await.unwrap();
+    until(async || upstream.calls() == 2).await;
+    gate.add_permits(2);
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_whose_time_ends_in_line_for_a_connection_is_no_failure() {
     let upstream = Upstream::scripted(|mut connection| async move {
         connection.request().await;
