@@ -28,6 +28,7 @@ mod gauges;
 mod h1;
 mod h2;
 mod handle;
+mod hangup;
 mod host;
 mod journal;
 pub mod json_line;

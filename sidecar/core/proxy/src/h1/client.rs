@@ -13,6 +13,7 @@ use super::kit::Kit;
 use super::{AHEAD_BYTES, HEAD_NS, HEAD_READ_BYTES, PAUSE_NS, REST_NS, STALL_NS, answer, limits};
 use crate::alarm::Alarm;
 use crate::connections::Place;
+use crate::hangup::Hangup;
 use crate::request::Sender;
 use crate::stages::rescue::{Answer, Taste};
 use crate::wire::Wire;
@@ -33,6 +34,8 @@ pub(crate) struct Client {
     /// When the last exchange ended, or the connection began.
     pub(super) now_ns: u64,
     parser: RequestParser,
+    /// What tells that the client has left while nothing more of it is read.
+    hangup: Option<Hangup>,
     pub(super) place: Place,
 }
 
@@ -81,6 +84,7 @@ impl Client {
             entry,
             sender,
             parser: RequestParser::new(limits()),
+            hangup: None,
             place,
         }
     }
@@ -152,6 +156,7 @@ impl Client {
             Err(NoRequest::Late) => self.refuse(Cause::Truncated, 408).await,
             Err(NoRequest::Malformed(cause)) => self.refuse(cause, cause.status()).await,
         };
+        self.hangup = None;
         self.worker.kits.give(kit);
         next
     }
@@ -202,7 +207,7 @@ impl Client {
         until_ns: Option<u64>,
         mut work: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Interrupt> {
-        std::future::poll_fn(|cx| {
+        let done = std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
@@ -211,7 +216,9 @@ impl Client {
             }
             self.poll_left(cx).map(|()| Err(Interrupt::ClientLeft))
         })
-        .await
+        .await;
+        self.hangup = None;
+        done
     }
 
     /// Ready when the client has left. What it sends ahead is kept, up to a bound.
@@ -222,7 +229,14 @@ impl Client {
                 Ok(0) | Err(_) => return Poll::Ready(()),
             }
         }
-        Poll::Pending
+        if self.hangup.is_none() {
+            // Without a descriptor to spare, it is noticed when there is room to read again.
+            self.hangup = Hangup::of(&self.wire.stream).ok();
+        }
+        match &self.hangup {
+            Some(hangup) => hangup.poll(cx),
+            None => Poll::Pending,
+        }
     }
 
     /// Answers what is no request.

@@ -218,6 +218,32 @@ async fn who_leaves_the_queue_is_noticed_behind_a_body() {
 }
 
 #[tokio::test]
+async fn who_leaves_the_queue_is_noticed_behind_a_body_of_which_no_more_is_read() {
+    let (upstream, gate) = Upstream::gated().await;
+    let mut cluster = cluster(&[upstream.address]);
+    cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
+    let running = Running::with(config(cluster)).await;
+    let mut first = running.client().await;
+    first.send(GET).await;
+    until(async || upstream.calls() == 1).await;
+    for is_reset in [true, false] {
+        let mut second = running.client().await;
+        let head = "POST / HTTP/1.1\r\nHost: cart\r\nContent-Length: 100000\r\n\r\n";
+        second.send(head).await;
+        second.send("x".repeat(100_000)).await;
+        until(async || running_and_waiting(&running).await == (1.0, 1.0)).await;
+        if is_reset {
+            let socket = socket2::SockRef::from(&second.stream);
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(second);
+        until(async || running_and_waiting(&running).await == (1.0, 0.0)).await;
+    }
+    gate.add_permits(1);
+    assert_eq!((first.answer().await.status, upstream.calls()), (200, 1));
+}
+
+#[tokio::test]
 async fn who_waits_at_a_bulkhead_that_is_taken_away_goes_on() {
     let (upstream, gate) = Upstream::gated().await;
     let with = |has_bulkhead: bool| {
