@@ -118,6 +118,16 @@ LIMITS: dict[str, dict[str, Any]] = {
         "evict": "Oldest",
     },
 }
+# What is no request, by the status that it is refused with.
+HEAD = b"Host: nobody\r\nContent-Length: 1\r\n"
+INVALID = {
+    400: b"POST  / HTTP/1.1\r\n" + HEAD,
+    414: b"POST /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HEAD,
+    417: b"POST / HTTP/1.1\r\nExpect: tea\r\n" + HEAD,
+    431: b"POST / HTTP/1.1\r\n" + b"x-many: 1\r\n" * 200 + HEAD,
+    501: b"POST / HTTP/1.1\r\nHost: nobody\r\nTransfer-Encoding: gzip\r\n",
+    505: b"POST / HTTP/3.0\r\n" + HEAD,
+}
 # Limits of members; all others are those of callers.
 OWN = ("limited", "strained")
 REHEARSED: dict[str, dict[str, Any]] = {"rehearsed": {"abort": {"status": 503}}}
@@ -310,6 +320,23 @@ async def test_a_call_that_is_kept_back_tells_one_story(refusing: Refusing) -> N
         assert said.code is grpc.StatusCode.UNAVAILABLE
     is_told_by_grpc(said, told)
     await is_counted_and_logged(refusing, told, "grpc")
+
+
+@pytest.mark.parametrize("status", INVALID)
+async def test_what_is_no_request_is_told_the_same_story(refusing: Refusing, status: int) -> None:
+    sidecar = refusing.callees["limited-http"]
+    for direction, port in (("inbound", sidecar.inbound), ("outbound", sidecar.outbound)):
+        async with RawClient(port) as client:
+            await client.send(INVALID[status] + b"\r\n")
+            refused = refusal(await client.response())
+        told = ("protocol.invalid", "http_request_error", status)
+        assert (refused.reason, refused.error, refused.status) == told
+        assert (refused.problem["reason"], refused.problem["status"]) == (refused.reason, status)
+        assert (refused.policy, refused.retry_after) == (None, None)
+        line = await accesslog.line(
+            sidecar.process, reason="protocol.invalid", status=status, direction=direction
+        )
+        assert (line["policy"], line["limit"]) == (None, None)
 
 
 @each
