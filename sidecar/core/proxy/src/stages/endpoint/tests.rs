@@ -2,11 +2,14 @@ use std::rc::Rc;
 
 use policy::Outcome;
 use policy::breaker::State;
+use policy::ending::default_failures;
+use policy::outlier::{self, Signal};
 
 use super::{Affinity, Picked, Settlement};
+use crate::config::{Block, Outliers};
 use crate::live::Cluster;
 use crate::worker::Worker;
-use crate::worker::tests::{SECOND_NS, breaker, cluster, serve, worker};
+use crate::worker::tests::{SECOND_NS, block, breaker, cluster, serve, worker};
 
 /// The latency that an endpoint is taken to have which was not called yet.
 const AS_NEW_NS: u64 = 30_000_000;
@@ -180,4 +183,65 @@ fn an_endpoint_whose_breaker_has_closed_has_its_part_of_the_calls() {
     let calls = (0..100).map(|_| call(3, |_| answered(AS_NEW_NS)));
     let to_the_closed = calls.filter(|port| *port == 9_000).count();
     assert!((30..70).contains(&to_the_closed), "{to_the_closed}");
+}
+
+fn detection() -> Option<Block<Outliers>> {
+    let params = outlier::Params {
+        interval_ns: 10 * SECOND_NS,
+        consecutive_failures: Some(1),
+        consecutive_gateway_failures: None,
+        connect_failures: None,
+        success_rate: None,
+        failure_percentage: None,
+        latency: None,
+        base_ns: 30 * SECOND_NS,
+        max_ns: 30 * SECOND_NS,
+    };
+    block(Outliers {
+        params,
+        readiness: Default::default(),
+        failures: default_failures(),
+    })
+}
+
+#[test]
+fn an_outlier_that_is_back_is_called_but_not_by_everybody_while_it_has_not_answered() {
+    let worker = worker();
+    let mut config = cluster(2);
+    config.outliers = detection();
+    let live = serve(&worker, config);
+    loop {
+        let picked = picked_at(&worker, &live, 1);
+        let is_bad = picked.address.port() == 9_000;
+        let signal = if is_bad {
+            Signal::Failure
+        } else {
+            Signal::Success
+        };
+        let end = if is_bad {
+            failure()
+        } else {
+            answered(AS_NEW_NS)
+        };
+        let end = Settlement {
+            signal: Some(signal),
+            ..end
+        };
+        picked.settle(&worker, &live, end, SECOND_NS);
+        if is_bad {
+            break;
+        }
+    }
+    let in_flight = |second: u64| {
+        let picked: Vec<_> = (0..400)
+            .map(|_| picked_at(&worker, &live, second))
+            .collect();
+        let back = picked.iter().filter(|it| it.address.port() == 9_000);
+        back.count()
+    };
+    assert_eq!(in_flight(30), 0);
+    let found = [31, 41, 51, 61].map(in_flight);
+    for (found, fair) in found.into_iter().zip([20, 50, 100, 200]) {
+        assert!(found.abs_diff(fair) <= 10 + fair / 5, "{found} of {fair}");
+    }
 }
