@@ -17,6 +17,8 @@ from controlplane.sources.nodes import Entries, Items, Node, Scalar, compose
 if TYPE_CHECKING:
     from controlplane.model.value import Tree, Value
 
+_HINTS_MAX = 100  # a hint takes as long as reading a document
+
 Fault: TypeAlias = tuple[int, str, str]
 """What is wrong with a value: line, path, message."""
 
@@ -76,7 +78,7 @@ class Reading:
     def _member(self, block: Block, key: Scalar, child: Node, place: str) -> Value | None:
         field = block.fields.get(key.text)
         if field is None:
-            hint = scalars.suggestion(key.text, block.fields) or f"; known are {', '.join(block.fields)}"
+            hint = self._hint(key.text, block) if len(self.faults) < _HINTS_MAX else ""
             self.faults.append((key.line, place, f"unknown field{hint}"))
             return None
         value = self.value(field, child, place)
@@ -84,6 +86,10 @@ class Reading:
             self.lines[place] = key.line
             self.warnings.append((place, "empty, which is as if it were absent; for its defaults write {}"))
         return value
+
+    @staticmethod
+    def _hint(text: str, block: Block) -> str:
+        return scalars.suggestion(text, block.fields) or f"; known are {', '.join(block.fields)}"
 
     def _check_members(self, block: Block, seen: dict[str, int], node: Entries, path: str) -> None:
         groups: dict[str, str] = {}
@@ -108,7 +114,8 @@ class Reading:
             return None
         for message in rules.check_count(field, len(node.items)):
             self._fault(node.line, path, message)
-        values = [self._item(field, item, f"{path}[{index}]") for index, item in enumerate(node.items)]
+        items = node.items[: field.rules.max_items]  # what is more was refused just now, and is not looked at
+        values = [self._item(field, item, f"{path}[{index}]") for index, item in enumerate(items)]
         return tuple(value for value in values if value is not None)
 
     def _item(self, field: Field, node: Node, path: str) -> Value | None:

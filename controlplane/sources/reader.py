@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from controlplane.model.schema import Kind, Schema
 
+PROBLEMS_MAX: Final = 1_000
 DEFAULT_NAMESPACE: Final = "default"
 
 
@@ -56,8 +57,17 @@ def parse(text: str, file: str, schema: Schema) -> Parsed:
     problems += _duplicates(each for each in documents if each.key in repeated)
     return Parsed(
         documents=tuple(each for each in documents if each.key not in repeated),
-        problems=tuple(sorted(problems, key=lambda problem: problem.line)),
+        problems=tuple(_bounded(sorted(problems, key=lambda problem: problem.line))),
     )
+
+
+def _bounded(problems: list[Problem]) -> Iterator[Problem]:
+    """As many as anybody mends at once, and one for the rest, as bad as the worst of it."""
+    yield from problems[:PROBLEMS_MAX]
+    if rest := problems[PROBLEMS_MAX:]:
+        worst = next((problem for problem in rest if not problem.warning), rest[0])
+        message = f"{len(rest)} more follow; mend those before first"
+        yield Problem(file=worst.file, line=rest[0].line, message=message, code=worst.code)
 
 
 def parse_bytes(content: bytes, file: str, schema: Schema) -> Parsed:

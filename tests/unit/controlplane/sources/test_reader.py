@@ -295,6 +295,27 @@ def test_bytes_that_are_no_utf_8_are_one_problem_at_their_line() -> None:
     assert [str(problem) for problem in parsed.problems] == ["a.yaml:2: expected UTF-8, found the byte 0xff"]
 
 
+def test_problems_without_end_are_cut_and_counted() -> None:
+    unknown = "\n".join(f"  field{number}: 1" for number in range(1_500))
+    *told, last = read(POLICY.format(block="timeouts: {}") + unknown).problems
+    assert len(told) == 1_000
+    assert last.message == "500 more follow; mend those before first"
+    assert not last.warning
+
+
+def test_warnings_without_end_are_cut_and_keep_nothing_out() -> None:
+    policies = (POLICY.format(block="retry:").replace("name: cart,", f"name: a{n},") for n in range(1_100))
+    parsed = read("---\n".join(policies))
+    assert (len(parsed.documents), len(parsed.problems), parsed.is_valid) == (1_100, 1_001, True)
+
+
+def test_of_a_list_that_is_too_long_only_the_first_entries_are_looked_at() -> None:
+    assert found(f"retry: {{when: [{', '.join(['Resett'] * 40)}]}}")[0] == (
+        "spec.retry.when: expected at most 32 entries, found 40"
+    )
+    assert len(found(f"retry: {{when: [{', '.join(['Resett'] * 40)}]}}")) == 33
+
+
 def test_a_text_that_is_no_yaml_is_one_problem() -> None:
     [problem] = read("a: [1\n").problems
     assert problem.line == 2
