@@ -5,12 +5,20 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.support.documents import Document, external, external_service, http_route
+from tests.support.documents import (
+    Document,
+    external,
+    external_service,
+    fault,
+    http_route,
+    rate_limit,
+    service,
+)
 from tests.support.fleet import Fleet, fleet
 from tests.support.framing import Message
 from tests.support.mesh import Sidecar
 from tests.support.rawclient import RawClient
-from tests.support.refusal import reason
+from tests.support.refusal import reason, refusal
 from tests.support.upstream import ScriptedUpstream, Send, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,9 +27,10 @@ TELLS = ("x-by-producer", "x-by-consumer")
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Fleet, Sidecar, Sidecar]]:
-    """A fleet with the sidecars of `test/caller` and of `web/caller`."""
+    """A fleet with the sidecars of `test/caller`, of `web/caller`, and of `test/target`."""
     async with ScriptedUpstream() as app, fleet(tmp_path_factory.mktemp("consumers")) as running:
         ours = await running.join("test/caller", app_port=app.port)
+        await running.join("test/target", app_port=app.port)
         yield running, ours, await running.join("web/caller", app_port=app.port)
 
 
@@ -40,9 +49,9 @@ def telling(name: str, parent: str, namespace: str, header: str, path: str = "/"
     return {**document, "metadata": {"name": name, "namespace": namespace}}
 
 
-async def asked(sidecar: Sidecar, path: str = "/") -> Message:
+async def asked(sidecar: Sidecar, path: str = "/", host: str = "shared.test") -> Message:
     async with RawClient(sidecar.outbound) as client:
-        await client.ask(path, host="shared.test")
+        await client.ask(path, host=host)
         return await client.response()
 
 
@@ -71,3 +80,31 @@ async def test_calls_go_by_the_routes_of_their_own_namespace_where_it_has_some(
         assert await met(ours) == ["x-by-producer"]
         await running.remove("consumers")
         assert (await met(ours), await met(theirs)) == (["x-by-producer"], ["x-by-producer"])
+
+
+async def test_what_is_said_of_a_consumers_route_is_enforced_by_its_callers(
+    mesh: tuple[Fleet, Sidecar, Sidecar],
+) -> None:
+    running, ours, theirs = mesh
+    where = {"name": "own", "namespace": "web"}
+    named = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "own"}
+    rules = ({"name": "slow", "matches": [{"path": {"value": "/slow"}}]}, {"name": "rest"})
+    limits = rate_limit(
+        "own",
+        {**named, "sectionName": "rest"},
+        limits=[{"name": "two", "algorithm": "FixedWindow", "requests": 2, "per": "1h"}],
+    )
+    delayed = fault("own", {**named, "sectionName": "slow"}, percent=100, delay="1ms", expiresAfter="1h")
+    parent = {**service("target"), "namespace": "test"}
+    await running.put(
+        "own", *({**each, "metadata": where} for each in (http_route("own", parent, *rules), limits, delayed))
+    )
+
+    answers = [await asked(theirs, host="target.test") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert refusal(answers[-1]).policy == "web/own"
+    assert (await asked(theirs, "/slow", host="target.test")).text(
+        "breakwater-fault"
+    ) == 'delay;policy="web/own"'
+    assert [(await asked(ours, host="target.test")).status for _ in range(3)] == [200, 200, 200]
+    assert (await asked(ours, "/slow", host="target.test")).text("breakwater-fault") is None
