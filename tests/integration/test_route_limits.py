@@ -17,6 +17,7 @@ from tests.support.refusal import refusal
 from tests.support.upstream import ScriptedUpstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+MINUTE = 60
 
 
 def hourly(name: str, requests: int, **more: Any) -> dict[str, Any]:
@@ -134,3 +135,27 @@ async def test_callers_count_a_route_over_all_that_it_leads_to(caller: Caller) -
         assert {(await caller.get("limit-old", "/other")).status for _ in range(8)} == {200}
         assert {(await caller.get("limit-new", "/api")).status for _ in range(2)} == {429}
         await caller.fleet.remove("limit-split")
+
+
+async def test_who_is_refused_by_a_route_waits_for_where_it_leads_too(caller: Caller) -> None:
+    async with AsyncExitStack() as stack:
+        ways = [await stack.enter_async_context(ScriptedUpstream()) for _ in range(2)]
+        for name, one in zip(("longest", "longest-to"), ways, strict=True):
+            await caller.may_call(name, one.port)
+        to_other = {"backendRefs": [backend("longest-to", 1)]}
+        await caller.fleet.put(
+            "longest-route", http_route("longest-split", external("longest"), under("/", "all", **to_other))
+        )
+        bucket = {"requests": 1, "burst": 1}
+        await caller.fleet.put(
+            "longest-limits",
+            limit(
+                "of-route", route_target("longest-split", "all"), {"name": "short", **bucket, "per": "10s"}
+            ),
+            limit("of-other", external("longest-to"), {"name": "long", **bucket, "per": "10m"}),
+        )
+        assert (await caller.get("longest")).status == 200
+        told = refusal(await caller.get("longest"))
+        assert told.policy == "test/of-route"
+        assert told.retry_after is not None
+        assert told.retry_after > MINUTE

@@ -475,7 +475,10 @@ impl Exchange {
         let Some(called) = &route.called else {
             return ask(&cluster.limits, way, quota);
         };
-        let here = ask(&called.limits, route.way_on(), quota)?;
+        let here = ask(&called.limits, route.way_on(), quota).map_err(|refusal| {
+            let there = Governed { request, way };
+            cluster.limits.prolong(refusal, there, arrival.0)
+        })?;
         Ok(here.and(ask(&cluster.limits, way, quota)?))
     }
 

@@ -188,6 +188,22 @@ impl Limits {
         }
     }
 
+    /// A refusal by limits elsewhere, for as long as those here would refuse the request, too.
+    pub(crate) fn prolong(
+        &self,
+        mut refusal: Refusal,
+        governed: Governed<'_>,
+        at: Moment,
+    ) -> Refusal {
+        self.look(governed, at, |_, look| {
+            if look.refuses {
+                let both = refusal.retry_after_ns.zip(look.retry_after_ns);
+                refusal.retry_after_ns = both.map(|(there, here)| there.max(here));
+            }
+        });
+        refusal
+    }
+
     /// Collects what the request asks of each limit that applies to it, in place: it is large.
     fn ask(&self, governed: Governed<'_>, asks: &mut Asks) -> Result<(), Refusal> {
         let request = governed.request;
