@@ -31,7 +31,7 @@ def find(world: World) -> Iterator[Problem]:
 
 
 def _bulkhead(world: World, document: Document) -> Iterator[Problem]:
-    oldest = status.oldest_sharer(world.snapshot, document)
+    oldest = status.older_sharer(world.snapshot, document)
     if document.key.kind == resilience.KIND and oldest is not document:
         message = f"{oldest.key} shares it, is older, and gives other figures, which hold"
         yield document.problem("spec.bulkhead.sharedName", message, code=Code.BULKHEADS_DIFFER)

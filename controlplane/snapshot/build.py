@@ -55,6 +55,7 @@ class Snapshot:
     attachments: Attachments
     routes: Routes
     resources: Mapping[ResourceName, Resource]
+    schema: Schema
 
     @property
     def revision(self) -> int:
@@ -86,7 +87,7 @@ class Compiler:
 
 def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) -> Snapshot:
     """The snapshot of `inputs`; `previous` makes it cheap, and changes nothing in the result."""
-    before = previous if previous and _shares_mesh(previous.inputs, inputs) else _empty(inputs)
+    before = previous if previous and _shares_mesh(previous.inputs, inputs) else _empty(inputs, compiler)
     removed, added = changes(before.inputs.documents, inputs.documents)
     _add_regranted(before, inputs, removed, added)
     documents = [*removed.values(), *added.values()]
@@ -103,7 +104,9 @@ def build(inputs: Inputs, compiler: Compiler, previous: Snapshot | None = None) 
     if previous is not before or hosts_change(before.inputs, inputs, documents, touched):
         _replace_hosts(resources, inputs, compiler)
         _replace_mesh(resources, inputs, compiler)
-    return Snapshot(inputs=inputs, attachments=attachments, routes=routes, resources=resources)
+    return Snapshot(
+        inputs=inputs, attachments=attachments, routes=routes, resources=resources, schema=compiler.schema
+    )
 
 
 def _add_regranted(
@@ -124,13 +127,14 @@ def _shares_mesh(before: Inputs, after: Inputs) -> bool:
     return before.mesh == after.mesh and before.trust_domain == after.trust_domain
 
 
-def _empty(inputs: Inputs) -> Snapshot:
+def _empty(inputs: Inputs, compiler: Compiler) -> Snapshot:
     root_namespace = mesh.root_namespace(inputs.mesh)
     return Snapshot(
         inputs=Inputs(),
         attachments=Attachments(root_namespace=root_namespace),
         routes=Routes(root_namespace=root_namespace),
         resources={},
+        schema=compiler.schema,
     )
 
 

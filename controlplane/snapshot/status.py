@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.resource import HostBinding, Inbound, Outbound, ResourceName, ResourceType
-from controlplane.model.value import find_block
 from controlplane.policy import (
     backpressure,
     external_service,
@@ -20,6 +19,7 @@ from controlplane.policy import (
 )
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
+from controlplane.snapshot.bulkheads import agree, oldest_sharer
 from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
 from controlplane.snapshot.rehearsals import lost_effects
 from controlplane.snapshot.routed import parent_verdict, unresolved
@@ -102,7 +102,7 @@ def _policy(snapshot: Snapshot, document: Document) -> Condition:
     text = ", ".join(f"{place} is not there" for place in missing)
     if len(missing) == len(places):
         return _accepted("TargetNotFound", text)
-    oldest = oldest_sharer(snapshot, document)
+    oldest = older_sharer(snapshot, document)
     if oldest is not document:
         bulkhead = shared_bulkhead(document)
         text = f"bulkhead {bulkhead} is as {oldest.key} says, which is older; the rest of this policy holds"
@@ -110,14 +110,10 @@ def _policy(snapshot: Snapshot, document: Document) -> Condition:
     return _accepted("Accepted", text)
 
 
-def oldest_sharer(snapshot: Snapshot, document: Document) -> Document:
+def older_sharer(snapshot: Snapshot, document: Document) -> Document:
     """The oldest policy that shares the bulkhead of this one with other figures, or the policy itself."""
-    sharers = snapshot.attachments.by_bulkhead.get(shared_bulkhead(document), (document,))
-    return document if _figures(sharers[0]) == _figures(document) else sharers[0]
-
-
-def _figures(document: Document) -> object:
-    return find_block(resilience.behaviours(document.spec, document.key.namespace), "bulkhead")
+    oldest = oldest_sharer(snapshot.attachments, document)
+    return document if agree(oldest, document, snapshot.schema) else oldest
 
 
 def _route(snapshot: Snapshot, document: Document) -> Condition:

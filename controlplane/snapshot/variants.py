@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controlplane.model.effective import OutboundVariant, PolicyRef
-from controlplane.model.value import Tree, find_block, find_text
+from controlplane.model.value import Tree, find_text
 from controlplane.policy import mesh, resilience, target
 from controlplane.policy.merge import Contribution, Strategy, merge, trace
 from controlplane.policy.target import Level
 from controlplane.snapshot import callers
-from controlplane.snapshot.attachments import shared_bulkhead
+from controlplane.snapshot.bulkheads import agree, oldest_sharer, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,7 +78,7 @@ def _merged(
     block = schema.blocks["Resilience"]
     contributions = list(said)
     for each, rank in governing:
-        contributions += _contributions(each, rank, attachments)
+        contributions += _contributions(each, rank, attachments, schema)
     merged = merge(contributions, block)
     tree = resilience.complete(merged.tree, block)
     return tree, trace(tree, merged.origins)
@@ -102,15 +102,20 @@ def default_contribution(document: Document, settings: Tree) -> Contribution:
     )
 
 
-def _contributions(attached: Attached, rank: int, attachments: Attachments) -> Iterator[Contribution]:
-    """What a policy says; a bulkhead shared with an older policy is what the older one says."""
+def _contributions(
+    attached: Attached, rank: int, attachments: Attachments, schema: Schema
+) -> Iterator[Contribution]:
+    """What a policy says; a bulkhead shared with an older policy is what the older one says.
+
+    Where both mean the same figures, they are this one's words, too.
+    """
     document = attached.document
     settings = dict(resilience.behaviours(document.spec, document.key.namespace))
-    oldest = attachments.by_bulkhead.get(shared_bulkhead(document), (document,))[0]
+    oldest = oldest_sharer(attachments, document)
     if oldest is not document:
         del settings["bulkhead"]
-        bulkhead = find_block(resilience.behaviours(oldest.spec, oldest.key.namespace), "bulkhead") or {}
-        yield contribution(attached, rank, oldest, {"bulkhead": bulkhead})
+        author = document if agree(oldest, document, schema) else oldest
+        yield contribution(attached, rank, author, {"bulkhead": stated(oldest)})
     yield contribution(attached, rank, document, settings)
 
 

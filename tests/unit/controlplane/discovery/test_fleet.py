@@ -18,6 +18,7 @@ from controlplane.snapshot.build import Snapshot
 from controlplane.snapshot.inputs import Inputs
 from controlplane.snapshot.routes import Routes
 from registry.model import ServiceName
+from tests.support.builders import COMPILER
 from tests.support.clock import FakeClock
 from tests.support.desired import host
 from tests.support.streams import joined
@@ -35,6 +36,7 @@ def empty_fleet(clock: FakeClock) -> Fleet:
         attachments=Attachments(root_namespace="root"),
         routes=Routes(root_namespace="root"),
         resources={},
+        schema=COMPILER.schema,
     )
     return Fleet(Published(snapshot, is_settled=True), clock=clock, metrics=Metrics())
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from controlplane.model.document import Document
 from controlplane.model.namespaces import Namespaces
 from controlplane.snapshot.build import build
@@ -198,6 +200,22 @@ def test_other_figures_of_a_shared_bulkhead_are_a_conflict() -> None:
         "bulkhead shop/db is as ResiliencePolicy shop/a says, which is older; the rest of this policy holds",
     )
     assert programmed[1]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("maxConcurrent: 5, queueTimeout: 1s", "maxConcurrent: 5, queueTimeout: 1000ms"),
+        ("preset: ThreadPool", "maxConcurrent: 10, maxQueue: 10"),
+        ("maxConcurrent: 100", ""),
+    ],
+)
+def test_who_shares_a_bulkhead_and_means_the_same_figures_is_in_force(older: str, newer: str) -> None:
+    services = [service(), service("shop/books")]
+    one = policy(f"bulkhead: {{sharedName: db, {older}}}", name="a")
+    other = policy(f"bulkhead: {{sharedName: db, {newer}}}", name="b", target="{kind: Service, name: books}")
+    assert reasons(one, [other], services) == ["Accepted", "Programmed"]
+    assert reasons(other, [one], services) == ["Accepted", "Programmed"]
 
 
 def test_a_lost_host_is_said_on_the_loser() -> None:
