@@ -29,21 +29,32 @@ const ALL: [Spoken; 3] = [Spoken::Http1, Spoken::Http2, Spoken::Grpc];
 
 /// A call, and the `Proxy-Status` of its answer.
 async fn refused(running: &Running, spoken: Spoken) -> String {
-    let status = match spoken {
-        Spoken::Http1 => {
-            let answer = running.client().await.get("/").await;
-            answer.field("proxy-status").map(str::to_owned)
-        }
-        Spoken::Http2 | Spoken::Grpc => {
-            let caller = Caller::connect(running.outbound()).await;
-            let answer = match spoken {
-                Spoken::Grpc => caller.grpc().await,
-                _ => caller.get("/").await,
-            };
-            answer.field("proxy-status").map(str::to_owned)
-        }
+    refused_within(running, spoken, None).await
+}
+
+/// The same with what is left of a deadline, as a client tells it.
+async fn refused_within(running: &Running, spoken: Spoken, left_ms: Option<&str>) -> String {
+    let field = left_ms.map(|left| format!("breakwater-deadline-ms: {left}\r\n"));
+    let field = field.unwrap_or_default();
+    if matches!(spoken, Spoken::Http1) {
+        let request = format!("GET / HTTP/1.1\r\nHost: cart\r\n{field}\r\n");
+        let answer = running.client().await.ask(&request).await;
+        return answer.field("proxy-status").unwrap().to_owned();
+    }
+    let caller = Caller::connect(running.outbound()).await;
+    let mut request = match spoken {
+        Spoken::Grpc => grpc(),
+        _ => http::Request::get("http://cart/").body(()).unwrap(),
     };
-    status.unwrap_or_else(|| panic!("{spoken:?} was not refused"))
+    if let Some(left) = left_ms {
+        let (name, value) = match spoken {
+            Spoken::Grpc => ("grpc-timeout", format!("{left}m")),
+            _ => ("breakwater-deadline-ms", left.to_owned()),
+        };
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let answer = caller.call(request, "").await.unwrap();
+    answer.field("proxy-status").unwrap().to_owned()
 }
 
 /// A call that stays under way as long as what this gives is kept.
@@ -186,5 +197,34 @@ async fn a_failure_whose_retry_is_refused_goes_back_and_the_retry_costs_nothing(
         let family = "breakwater_retry_budget_balance";
         assert_eq!(running.metric(family, &[]).await, 1.0, "{spoken:?}");
         assert_eq!(held(&running).await, (0, 0.0, 0), "{spoken:?}");
+    }
+}
+
+#[tokio::test]
+async fn time_in_whatever_line_counts_against_the_deadline() {
+    for (spoken, is_pool) in ALL.into_iter().flat_map(|it| [(it, true), (it, false)]) {
+        let (address, _accepting) = silent().await;
+        let mut cluster = guarded(&[address]);
+        // A connection carries one call, and there may be one; or one call at a time.
+        cluster.pool = block(proxy::config::Pool {
+            max_requests: Some(1),
+            ..pool(1)
+        })
+        .filter(|_| is_pool);
+        if !is_pool {
+            cluster.bulkhead = block(bulkhead(1, 1, Duration::from_secs(60)));
+        }
+        cluster.timeouts = block(proxy::config::Timeouts {
+            connect: Duration::from_secs(60),
+            ..timeouts()
+        });
+        let running = Running::with(config(cluster)).await;
+        let _first = hold(&running, spoken).await;
+        until(async || held(&running).await == (1, 1.0, 1)).await;
+        let status = refused_within(&running, spoken, Some("100")).await;
+        assert!(status.contains("timeout.request"), "{spoken:?}: {status}");
+        assert_eq!(held(&running).await, (1, 1.0, 1), "{spoken:?}");
+        let breakers = running.handle.breakers().await.unwrap();
+        assert_eq!(breakers[0].counts.calls, 0, "{spoken:?}");
     }
 }
