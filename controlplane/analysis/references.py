@@ -8,6 +8,7 @@ from controlplane.model.codes import Code
 from controlplane.model.value import find_text
 from controlplane.policy import route, target
 from controlplane.snapshot.governed import exists, governed_services, has_caller, is_enforced_at
+from controlplane.snapshot.routes import numbers_of
 from registry.model import ServiceName
 
 if TYPE_CHECKING:
@@ -62,9 +63,11 @@ def _refused(world: World, document: Document) -> Iterator[Problem]:
 
 def _parents(world: World, document: Document) -> Iterator[Problem]:
     """Services whose calls a route governs."""
-    for index, (place, port) in enumerate(route.parents(document)):
-        if world.snapshot.reach.find(place, port) is None:
-            message = f"{place} is not there" + (f", or has no port {port}" if port else "")
+    for index, parent in enumerate(route.parents(document)):
+        service = world.snapshot.reach.find(parent.target, parent.port)
+        if service is None or parent.find_port(numbers_of(service)) is None:
+            port = parent.port_name or parent.port
+            message = f"{parent.target} is not there" + (f", or has no port {port}" if port else "")
             yield document.problem(f"spec.parentRefs[{index}]", message, code=Code.TARGET_MISSING)
 
 

@@ -24,7 +24,7 @@ from controlplane.policy.target import (
 from sidecar.machines.route import expression_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from controlplane.model.document import Document, ObjectKey, Problem
     from controlplane.policy.reference_grant import Grants
@@ -49,10 +49,21 @@ _GRPC_METHOD: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 class Parent(NamedTuple):
-    """A service whose calls a route governs; a `port` of zero means every port."""
+    """A service whose calls a route governs, at every port or at one.
+
+    That one is named by its number, unless that is zero, by its name, unless that is empty, or by both.
+    """
 
     target: Target
     port: int
+    port_name: str = ""
+
+    def find_port(self, ports: Mapping[str, int]) -> int | None:
+        """The number of the port among those of the service, by name; zero is every port, `None` is none."""
+        if not self.port_name:
+            return self.port
+        found = ports.get(self.port_name)
+        return found if self.port in {0, found} else None
 
 
 class Backend(NamedTuple):
@@ -84,7 +95,10 @@ def parents(document: Document) -> tuple[Parent, ...]:
     if document.key.kind not in KINDS:
         return ()
     refs = blocks(document.spec, "parentRefs")
-    return tuple(Parent(_target(document, ref), find_number(ref, "port") or 0) for ref in refs)
+    return tuple(
+        Parent(_target(document, ref), find_number(ref, "port") or 0, find_text(ref, "sectionName"))
+        for ref in refs
+    )
 
 
 def twin(key: ObjectKey) -> ObjectKey | None:
@@ -94,10 +108,13 @@ def twin(key: ObjectKey) -> ObjectKey | None:
     return key._replace(kind=HTTP if key.kind == GRPC else GRPC)
 
 
-def ports_of(document: Document, target: Target) -> frozenset[int]:
-    """The ports of a service whose calls a route says it governs; none: every port."""
-    ports = frozenset(parent.port for parent in parents(document) if parent.target == target)
-    return frozenset() if 0 in ports else ports
+def find_ports(document: Document, target: Target, ports: Mapping[str, int]) -> frozenset[int] | None:
+    """The ports of a service whose calls a route says it governs; no ports are all, `None` is none."""
+    found = {parent.find_port(ports) for parent in parents(document) if parent.target == target}
+    numbers = frozenset(port for port in found if port is not None)
+    if not numbers:
+        return None
+    return frozenset() if 0 in numbers else numbers
 
 
 def rule_name(rule: Tree, place: int) -> str:

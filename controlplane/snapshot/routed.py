@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controlplane.policy import route
+from controlplane.snapshot.routes import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 def parent_verdict(snapshot: Snapshot, document: Document, parent: Parent) -> tuple[str, str]:
     """Whether a route governs calls of one of its parents: a reason, and words where there is more to say."""
     service = snapshot.reach.find(parent.target, parent.port)
-    if service is None:
+    port = parent.find_port(numbers_of(service)) if service else None
+    if service is None or port is None:
         return "TargetNotFound", f"{parent.target} is not there, or has no such port"
-    ports = frozenset({parent.port} if parent.port else ())
+    ports = frozenset({port} if port else ())
     left = snapshot.routes.left(document, service, ports)
-    place = f"{parent.target} at port {parent.port}" if parent.port else str(parent.target)
+    place = f"{parent.target} at port {port}" if port else str(parent.target)
     if left is None:
         return "Conflicted", f"a GRPCRoute governs {place}, and hides every HTTPRoute of it"
     if left and not ports:

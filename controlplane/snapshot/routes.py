@@ -83,16 +83,16 @@ class Routes:
         """The routes that govern calls of a service, each once, sorted by age."""
         target = target_of(service)
         for document in self.by_parent.get(target, ()):
-            ports = self.left(document, service, route.ports_of(document, target))
+            said = _ports_of(document, service)
+            ports = None if said is None else self.left(document, service, said)
             if ports is not None:
                 yield Governing(document, ports, self._callers(document, target))
 
     def beside(self, service: KnownService) -> Iterator[Governing]:
         """The producer's routes at the ports that consumers of some namespace leave to them."""
         found = list(self.of(service))
-        target = target_of(service)
         for namespace in sorted({each.callers for each in found} - {""}):
-            taken = [route.ports_of(each.document, target) for each in found if each.callers == namespace]
+            taken = [_ports_of(each.document, service) for each in found if each.callers == namespace]
             for each in found:
                 ports = None if each.callers else _without(frozenset(each.ports), taken, service)
                 if ports is not None:
@@ -111,7 +111,7 @@ class Routes:
         callers = self._callers(document, target)
         others = (each for each in self.by_parent.get(target, ()) if each.key.kind == route.GRPC)
         same = (each for each in others if self._callers(each, target) == callers)
-        return _without(ports, [route.ports_of(each, target) for each in same], service)
+        return _without(ports, [_ports_of(each, service) for each in same], service)
 
     def _callers(self, document: Document, target: Target) -> str:
         """The only namespace whose calls of a service a route governs, or empty."""
@@ -180,11 +180,21 @@ class Reach:
         return found if own or said or has_own_breaker else ()
 
 
+def _ports_of(document: Document, service: KnownService) -> frozenset[int] | None:
+    """The ports of a service that a route says it governs; no ports are all, `None` is none."""
+    return route.find_ports(document, target_of(service), numbers_of(service))
+
+
+def numbers_of(service: KnownService) -> dict[str, int]:
+    """The ports of a service by their names."""
+    return {port.name: port.port for port in service.ports}
+
+
 def _without(
-    ports: frozenset[int], taken: Iterable[frozenset[int]], service: KnownService
+    ports: frozenset[int], taken: Iterable[frozenset[int] | None], service: KnownService
 ) -> tuple[int, ...] | None:
     """The ports that are left where others are taken, sorted; no ports are all, `None` is none."""
-    found = list(taken)
+    found = [each for each in taken if each is not None]
     if not all(found):
         return None
     hidden = frozenset[int]().union(*found)

@@ -141,6 +141,34 @@ def test_a_parent_may_be_one_port() -> None:
     assert verdict(snapshot([absent], [CART]), absent)[0] == "TargetNotFound"
 
 
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [
+        ("sectionName: grpc", (9090,)),
+        ("sectionName: grpc, port: 9090", (9090,)),
+        ("sectionName: grpc, port: 80", None),
+        ("sectionName: gone", None),
+    ],
+)
+def test_a_parent_may_be_one_port_by_its_name(port: str, expected: tuple[int, ...] | None) -> None:
+    two = replace(CART, ports=(*CART.ports, ServicePort(name="grpc", port=9090)))
+    named = route("[{}]", name="a", parent=f"{{kind: Service, name: cart, {port}}}")
+    built = snapshot([named], [two])
+    found = body(built, ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    assert [rule.ports for rule in found.routes] == ([] if expected is None else [expected])
+    assert verdict(built, named)[0] == ("TargetNotFound" if expected is None else "Accepted")
+
+
+def test_a_route_of_grpc_at_a_named_port_hides_others_there_alone() -> None:
+    two = replace(CART, ports=(*CART.ports, ServicePort(name="grpc", port=9090)))
+    http = route("[{}]", name="a")
+    grpc = route("[{}]", name="b", kind="GRPCRoute", parent="{kind: Service, name: cart, sectionName: grpc}")
+    found = body(snapshot([http, grpc], [two]), ResourceType.OUTBOUND, "shop/cart")
+    assert isinstance(found, Outbound)
+    assert {rule.route.key.name: rule.ports for rule in found.routes} == {"a": (80,), "b": (9090,)}
+
+
 def test_routes_of_grpc_hide_others() -> None:
     http, grpc = route("[{}]", name="a"), route("[{}]", name="b", kind="GRPCRoute")
     built = snapshot([http, grpc], [CART])
