@@ -97,14 +97,14 @@ class Model:
     def look(self) -> None:
         """Before and after anything changes: how long the queue is, and whether a buffer shrinks."""
         self.depths.append((self.now_ns, len(self.waiting)))
-        if len(self.waiting) * 4 >= self.capacity:
-            self.low_since_ns = None
-            return
-        if self.low_since_ns is None:
-            self.low_since_ns = self.now_ns
-        if self.now_ns - self.low_since_ns >= 60 * SECOND_NS:
+        while self.queue.capacity < self.capacity and len(self.waiting) * 4 < self.capacity:
+            if self.low_since_ns is None:
+                self.low_since_ns = self.now_ns
+            if self.now_ns - self.low_since_ns < 60 * SECOND_NS:
+                return
             self.capacity = max(self.queue.capacity, self.capacity // 2)
-            self.low_since_ns = self.now_ns
+            self.low_since_ns += 60 * SECOND_NS
+        self.low_since_ns = None
 
     @property
     def most(self) -> int:
@@ -115,9 +115,11 @@ class Model:
 
     def fits(self, arrival: Arrival, leaving: Waiter | None = None) -> bool:
         others = [waiter for waiter in self.waiting if waiter is not leaving]
+        return len(others) < self.capacity and self.has_bytes(others, arrival)
+
+    def has_bytes(self, others: list[Waiter], arrival: Arrival) -> bool:
         total = sum(waiter.arrival.bytes for waiter in others) + arrival.bytes
-        most = self.queue.mode.max_bytes if isinstance(self.queue.mode, Buffer) else total
-        return len(others) < self.capacity and total <= most
+        return not isinstance(self.queue.mode, Buffer) or total <= self.queue.mode.max_bytes
 
     def enqueue(self, waiter: Waiter) -> None:
         if waiter.arrival.flow not in self.rounds[waiter.criticality]:
@@ -209,7 +211,8 @@ class Model:
         self.drop_hopeless()
         if not isinstance(self.queue.mode, Throttle) and self.fits(arrival):
             return True
-        if isinstance(self.queue.mode, Buffer):
+        is_full = len(self.waiting) >= self.capacity
+        if isinstance(self.queue.mode, Buffer) and is_full and self.has_bytes(self.waiting, arrival):
             self.capacity = max(self.capacity, min(self.most, max(1, 2 * self.capacity)))
             if self.fits(arrival):
                 return True

@@ -142,7 +142,7 @@ impl Backpressure {
         if !is_throttled && self.queue.fits(arrival.bytes, None) {
             return true;
         }
-        if self.queue.grow() && self.queue.fits(arrival.bytes, None) {
+        if self.queue.grow(arrival.bytes) && self.queue.fits(arrival.bytes, None) {
             return true;
         }
         let Some((ticket, reason)) = self.who_gives_way(arrival) else {
@@ -273,8 +273,8 @@ impl Backpressure {
         }
     }
 
-    /// Notes how long the queue is, before and after it changes.
-    fn look(&mut self, now_ns: u64) {
+    /// Notes how long the queue is, before and after it changes, and what time alone did to it.
+    pub fn look(&mut self, now_ns: u64) {
         self.queue.look(now_ns);
         self.growth.note(self.queue.depth(), now_ns);
     }

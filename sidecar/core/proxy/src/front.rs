@@ -139,9 +139,11 @@ impl Front {
         self.machine.borrow_mut().admit_rate(now_ns)
     }
 
-    /// Looks at the machine.
+    /// Looks at the machine as it stands now.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&mut Backpressure) -> T) -> T {
-        at(&mut self.machine.borrow_mut())
+        let mut machine = self.machine.borrow_mut();
+        machine.look(self.clock.now_ns());
+        at(&mut machine)
     }
 
     fn mode(&self) -> Option<Mode> {

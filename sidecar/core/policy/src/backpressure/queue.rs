@@ -83,39 +83,49 @@ impl Queue {
     pub(super) fn fits(&self, bytes: u64, leaving: Option<Ticket>) -> bool {
         let left = leaving.and_then(|ticket| self.waiters.get(ticket));
         let room = u32::from(left.is_some()) + self.capacity.saturating_sub(self.depth());
-        let others = self.bytes - left.map_or(0, |entry| entry.bytes);
-        room > 0 && others.saturating_add(bytes) <= self.max_bytes()
+        room > 0 && self.has_bytes(bytes, left.map_or(0, |entry| entry.bytes))
     }
 
-    const fn max_bytes(&self) -> u64 {
+    /// Whether so many bytes more may wait, once `leaving` of them are gone.
+    const fn has_bytes(&self, bytes: u64, leaving: u64) -> bool {
         match self.params.mode {
-            Mode::Buffer { max_bytes, .. } => max_bytes,
-            _ => u64::MAX,
+            Mode::Buffer { max_bytes, .. } => {
+                (self.bytes - leaving).saturating_add(bytes) <= max_bytes
+            }
+            _ => true,
         }
     }
 
-    /// Doubles a buffering queue that is full; false when it is as large as it gets.
-    pub(super) fn grow(&mut self) -> bool {
+    /// Doubles a buffering queue whose places are taken, for one of so many bytes; false when it is as large as it gets.
+    pub(super) fn grow(&mut self, bytes: u64) -> bool {
         let capacity = self.capacity.saturating_mul(2).clamp(1, self.most().max(1));
-        let has_grown = capacity > self.capacity && self.most() > 0;
+        let may_grow = capacity > self.capacity && self.most() > 0;
+        let has_grown = may_grow && self.depth() >= self.capacity && self.has_bytes(bytes, 0);
         if has_grown {
             self.capacity = capacity;
         }
         has_grown
     }
 
-    /// Halves a buffering queue that is long enough nearly empty. Call before and after anything changes.
+    /// Halves a buffering queue for every minute in which it was nearly empty. Call before and after anything changes,
+    /// and before its size is looked at.
     pub(super) fn look(&mut self, now_ns: u64) {
-        let is_low = u64::from(self.depth()) * 4 < u64::from(self.capacity);
-        if !is_low {
-            self.low_since_ns = None;
-            return;
-        }
-        let since_ns = *self.low_since_ns.get_or_insert(now_ns);
-        if now_ns.saturating_sub(since_ns) >= SHRINK_AFTER_NS {
+        while self.is_low() {
+            let since_ns = *self.low_since_ns.get_or_insert(now_ns);
+            let until_ns = since_ns.saturating_add(SHRINK_AFTER_NS);
+            if now_ns < until_ns {
+                return;
+            }
             self.capacity = self.params.capacity.max(self.capacity / 2);
-            self.low_since_ns = Some(now_ns);
+            self.low_since_ns = Some(until_ns);
         }
+        self.low_since_ns = None;
+    }
+
+    /// Whether it is larger than it has to be, and nearly empty.
+    fn is_low(&self) -> bool {
+        let is_below_a_quarter = u64::from(self.depth()) * 4 < u64::from(self.capacity);
+        is_below_a_quarter && self.capacity > self.params.capacity
     }
 
     pub(super) fn join(&mut self, arrival: &Arrival, now_ns: u64) -> Ticket {

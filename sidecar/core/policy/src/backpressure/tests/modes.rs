@@ -145,6 +145,36 @@ fn a_buffer_shrinks_after_a_minute_below_a_quarter() {
 }
 
 #[test]
+fn a_buffer_that_nobody_looks_at_shrinks_as_if_somebody_did() {
+    let mut front = front(1, 1, BUFFER);
+    runs(&mut front);
+    let waiting = [1, 2, 3, 4, 5].map(|_| waits(&mut front, Arrival::default()));
+    assert_eq!(front.capacity(), 6);
+    for ticket in &waiting {
+        front.abandon(*ticket, SECOND);
+    }
+    front.look(120 * SECOND);
+    assert_eq!(front.capacity(), 3);
+    front.look(300 * SECOND);
+    assert_eq!(front.capacity(), 1);
+}
+
+#[test]
+fn a_buffer_grows_for_want_of_places_alone() {
+    let mut front = front(1, 2, BUFFER);
+    runs(&mut front);
+    let large = Arrival {
+        bytes: 900,
+        ..Arrival::default()
+    };
+    waits(&mut front, large);
+    assert!(is_refused(&mut front, large, Reason::QueueFull));
+    waits(&mut front, Arrival::default());
+    assert!(is_refused(&mut front, large, Reason::QueueFull));
+    assert_eq!(front.capacity(), 2);
+}
+
+#[test]
 fn a_queue_that_throttles_admits_as_fast_as_it_drains() {
     let from = Percent::new(50);
     let mut front = front(1, 10, Mode::Throttle { from });
