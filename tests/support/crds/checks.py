@@ -85,14 +85,7 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "does nothing; expected one of delay, abort, bandwidth",
         ),
     ),
-    "Timeouts": (
-        Check(
-            "!has(self.perTry)"
-            " || duration(self.perTry) <= (has(self.request) ? duration(self.request) : duration('15s'))",
-            "expected at most request, which is 15s by default",
-            "perTry",
-        ),
-    ),
+    "Timeouts": (_ordered("perTry", "request"),),
     "Backoff": (_ordered("base", "max"),),
     "BreakerOpen": (_ordered("base", "max"),),
     "OutlierEjection": (_ordered("base", "max"),),
@@ -102,9 +95,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     ),
     "Queue": (
         Check(
-            "!has(self.mode) || self.mode != 'Buffer' || (has(self.capacity) ? self.capacity : 1000)"
-            " <= (has(self.maxCapacity) ? self.maxCapacity : 10000)",
-            "expected at most maxCapacity, where growing ends, which is 10000 by default",
+            "!has(self.mode) || self.mode != 'Buffer' || !has(self.capacity) || !has(self.maxCapacity)"
+            " || self.capacity <= self.maxCapacity",
+            "expected at most maxCapacity, where growing ends",
             "capacity",
         ),
     ),
@@ -168,9 +161,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "size",
         ),
         Check(
-            "(has(self.type) && self.type == 'Time') || (has(self.size) ? self.size : 100)"
-            " >= (has(self.minimumRequests) ? self.minimumRequests : 20)",
-            "a window of fewer outcomes than minimumRequests, 20 by default, never holds what rates need",
+            "(has(self.type) && self.type == 'Time') || !has(self.size) || !has(self.minimumRequests)"
+            " || self.size >= self.minimumRequests",
+            "a window of fewer outcomes than minimumRequests never holds what rates need",
         ),
     ),
     "Limit": (
@@ -180,8 +173,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
             "cost",
         ),
         Check(
-            "has(self.requests) || has(self.concurrency) || has(self.connections) || has(self.bandwidth)",
-            "names nothing to limit; set one of requests, concurrency, connections, bandwidth",
+            "has(self.requests) || has(self.concurrency) || has(self.connections) || has(self.bandwidth)"
+            " || has(self.resource)",
+            "names nothing to limit; set one of requests, concurrency, connections, bandwidth, resource",
         ),
         Check("has(self.requests) == has(self.per)", "requests and per go together"),
         Check(

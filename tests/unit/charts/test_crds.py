@@ -1,10 +1,12 @@
 """The custom resource definitions are those of the contract, bounded, and refuse what they should."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 import pytest
+import yaml
 
 from controlplane.sources.codec import load_schema
 from tests.support.crds import FOLDER, NAMES, definition, files
@@ -42,7 +44,7 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         "lies in none",
     ),
     ("Timeouts", {"perTry": "1s", "request": "1s"}, {"perTry": "1001ms", "request": "1s"}, "at most request"),
-    ("Timeouts", {"perTry": "15s"}, {"perTry": "16s"}, "at most request"),
+    ("Timeouts", {"perTry": "16s"}, {"perTry": "2s", "request": "1s"}, "at most request"),
     ("Timeouts", {"request": "1ms"}, {"request": "0s"}, "more than zero"),
     ("Timeouts", {"connect": "1m"}, {"connect": "61s"}, "at most 60s"),
     ("Backoff", {"base": "1s", "max": "1m"}, {"base": "1s", "max": "999ms"}, "at most max"),
@@ -57,8 +59,8 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
     ("AdaptiveConcurrency", {"min": 5, "max": 5}, {"min": 6, "max": 5}, "at most max"),
     (
         "Queue",
-        {"mode": "Reject", "capacity": 20000},
         {"mode": "Buffer", "capacity": 20000},
+        {"mode": "Buffer", "capacity": 20, "maxCapacity": 19},
         "at most maxCapacity",
     ),
     (
@@ -107,7 +109,7 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
     ("BreakerTrip", {"errorRate": 5}, {"slowAfter": "1s"}, "go together"),
     ("BreakerWindow", {"type": "Time", "duration": "1s"}, {"duration": "1s"}, "in a Count window"),
     ("BreakerWindow", {"size": 20}, {"type": "Time", "size": 20}, "in a Time window"),
-    ("BreakerWindow", {"size": 20}, {"size": 19}, "never holds"),
+    ("BreakerWindow", {"size": 19}, {"size": 19, "minimumRequests": 20}, "never holds"),
     ("BreakerHalfOpen", {"probes": 1}, {"probes": 1, "successThreshold": 1}, "at most one of"),
     ("HeaderMatch", {"name": "x", "present": True}, {"name": "x"}, "value or present"),
     (
@@ -117,6 +119,12 @@ TABLE: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], str], ...] = (
         "at most one of",
     ),
     ("Limit", {"name": "a", "concurrency": 1}, {"name": "a"}, "names nothing to limit"),
+    (
+        "Limit",
+        {"name": "a", "resource": {"cpuPercent": {"enter": 90}}},
+        {"name": "a", "scope": "Divided"},
+        "names nothing to limit",
+    ),
     (
         "Limit",
         {"name": "a", "requests": 1, "per": "1s"},
@@ -181,6 +189,23 @@ def test_checks_between_fields_accept_and_refuse(
     schema = block_schema(SCHEMA.blocks[block], COMMENTS)
     assert list(broken_checks(schema, accepted)) == []
     assert any(message in broken for broken in broken_checks(schema, refused))
+
+
+def documented() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every document on the pages of policies, by its page."""
+    for page in sorted((FOLDER.parents[2] / "docs" / "policies").glob("*.md")):
+        for text in re.findall(
+            r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        ):
+            found = (each for each in yaml.safe_load_all(text) if isinstance(each, dict) and "kind" in each)
+            yield from ((page.stem, each) for each in found)
+
+
+@pytest.mark.parametrize(("page", "document"), tuple(documented()))
+def test_what_is_documented_breaks_no_check(page: str, document: Mapping[str, Any]) -> None:
+    kind = SCHEMA.kinds[document["kind"]]
+    if kind.is_ours:
+        assert list(broken_checks(schema_of(kind)["properties"]["spec"], document["spec"])) == [], page
 
 
 def test_every_check_is_of_a_block_and_a_field_that_there_is() -> None:
