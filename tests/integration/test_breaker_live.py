@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.caller import Caller
+from tests.support.commandline import breakwater
 from tests.support.fleet import named
 from tests.support.framing import Message
 from tests.support.metrics import scrape
@@ -203,6 +204,15 @@ async def test_one_bad_endpoint_is_set_aside_and_taken_back(caller: Caller) -> N
         await until(is_taken_back)
         assert len(bad.requests) >= 3  # what set it aside, and two probes
         assert {(await caller.get("mixed")).status for _ in range(10)} == {200}
+
+
+async def test_explain_names_the_endpoint_that_its_breaker_takes_out(caller: Caller) -> None:
+    async with ScriptedUpstream() as good, ScriptedUpstream(lambda _: FAILING) as bad:
+        await caller.may_call("named", good.port, bad.port, breaker={"endpoint": trips_after(1)})
+        await until(answering(caller, "named", 500))
+        ends = "--from", "test/caller", "--to", "test/named"
+        told = await breakwater("explain", *ends, admin=caller.fleet.plane.admin)
+    assert f"1 of 2 endpoints; the breaker of external/test/named/127.0.0.1:{bad.port} is open" in told.out
 
 
 async def test_an_endpoint_whose_breaker_has_closed_is_called_as_before(caller: Caller) -> None:

@@ -24,6 +24,10 @@ impl Telling<'_> {
                 if endpoint.is_unhealthy() {
                     outliers.push_str(&format!("; {} is unhealthy", endpoint.instance));
                 }
+                if let Some(state) = endpoint.barred_by().filter(|_| !is_ready) {
+                    let (instance, state) = (&endpoint.instance, state.as_str());
+                    outliers.push_str(&format!("; the breaker of {instance} is {state}"));
+                }
             });
             ready += set.ready_for(&affinity);
         }

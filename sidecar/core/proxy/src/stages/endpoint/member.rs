@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use policy::Percent;
 use policy::balancer::{Load, SlowStart};
-use policy::breaker::Breaker;
+use policy::breaker::{Breaker, State};
 use policy::health_check::Verdict as Health;
 use policy::outlier::{self, Cause, Recorded};
 use policy::readiness::Member;
@@ -38,6 +38,14 @@ pub(crate) struct Endpoint {
     /// Why people were told that it is set aside as an outlier; `None` once they know that it is not.
     pub(super) outlier: Option<Cause>,
     pub(crate) pools: Rc<Pools>,
+}
+
+impl Endpoint {
+    /// The state in which its breaker lets no call through.
+    pub(crate) fn barred_by(&self) -> Option<State> {
+        let state = self.guard.as_ref()?.machine.state();
+        matches!(state, State::Open | State::ForcedOpen).then_some(state)
+    }
 }
 
 /// An endpoint that goes closes its connections; those in use are not kept afterwards.
