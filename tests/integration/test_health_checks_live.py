@@ -70,6 +70,25 @@ async def test_an_endpoint_that_answers_badly_is_left_out_and_taken_back(caller:
         await until(is_told)
 
 
+async def test_an_endpoint_that_is_healthy_again_is_called_at_once(caller: Caller) -> None:
+    async with ScriptedUpstream(answering(200)) as good, ScriptedUpstream(answering(200)) as bad:
+        check = {**OFTEN, "http": {}, "unhealthyAfter": 1, "healthyAfter": 1}
+        await caller.may_call("cured", good.port, bad.port, healthCheck=check)
+        bad.answer = lambda _: (Send(response(500)),)
+        while not served(bad):
+            await caller.get("cured")
+        await until(are(caller, "cured", "unhealthy", 1))
+        bad.answer = answering(200)
+        await until(are(caller, "cured", "ready", 2))
+        before = len(served(bad))
+
+        async def is_called() -> bool:
+            await caller.get("cured")
+            return len(served(bad)) > before + 10
+
+        await until(is_called)
+
+
 async def test_the_first_answer_decides_at_once_and_later_ones_in_rows(caller: Caller) -> None:
     def script(request: Message) -> Script:
         probes = sum(map(is_probe, flaky.requests))

@@ -9,6 +9,7 @@ mod member;
 mod outliers;
 mod picked;
 mod reconfigure;
+mod returned;
 pub(crate) mod shared_health;
 
 pub(crate) use affinity::Affinity;

@@ -7,7 +7,7 @@ use policy::health_check::{Probes, Verdict, Votes, together};
 use tokio::task::spawn_local;
 use tokio::time::{sleep_until, timeout};
 
-use super::{Endpoint, EndpointSet};
+use super::{Endpoint, EndpointSet, returned};
 use crate::chance::Chance;
 use crate::config::{self, HealthCheck};
 use crate::live::Cluster;
@@ -243,18 +243,22 @@ impl EndpointSet {
     pub(super) fn tell_health(&self, worker: &Worker, cluster: &Cluster) {
         let now_ns = worker.clock.now_ns();
         let mut endpoints = self.endpoints.borrow_mut();
-        let mut has_changed = false;
-        for endpoint in endpoints.iter_mut() {
+        let (mut has_changed, mut back) = (false, Vec::new());
+        for (position, endpoint) in endpoints.iter_mut().enumerate() {
             let Some(verdict) = endpoint.probed.as_mut().and_then(Probed::news) else {
                 continue;
             };
             has_changed = true;
             let is_healthy = verdict != Verdict::Unhealthy;
+            if is_healthy {
+                back.push(position);
+            }
             cluster.tell(worker, || {
                 event(worker, cluster, endpoint, is_healthy, now_ns)
             });
         }
         if has_changed {
+            returned::restart(&mut endpoints, &back, now_ns);
             self.readiness.borrow_mut().invalidate();
             self.refresh(worker, cluster, &mut endpoints, now_ns);
             drop(endpoints);

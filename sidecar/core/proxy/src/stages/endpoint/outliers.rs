@@ -4,7 +4,7 @@ use policy::outlier::{Cause, Detector, Record, Signal};
 use policy::readiness::{Readiness, Verdict};
 
 use super::reconfigure::layout;
-use super::{Endpoint, EndpointSet, Picked, Settlement};
+use super::{Endpoint, EndpointSet, Picked, Settlement, returned};
 use crate::config;
 use crate::live::Cluster;
 use crate::report::{Event, EventKind};
@@ -83,9 +83,6 @@ impl Picked {
 }
 
 /// Notes who is set aside as an outlier now, and tells of those, and of who no longer is.
-///
-/// One that is back is taken to be as fast as the fastest of the others, until it has answered: what its failures had
-/// added to its latency says nothing of it now, and it shall be called.
 pub(super) fn tell(
     worker: &Worker,
     cluster: &Cluster,
@@ -93,36 +90,19 @@ pub(super) fn tell(
     endpoints: &mut [Endpoint],
     now_ns: u64,
 ) {
-    let mut returned = Vec::new();
+    let mut back = Vec::new();
     for (position, endpoint) in (0..).zip(endpoints.iter_mut()) {
         let is_out = readiness.verdict(position) == Verdict::Ejected;
         endpoint.record.note_kept(!is_out, now_ns);
         let cause = endpoint.record.cause(now_ns).filter(|_| is_out);
         if std::mem::replace(&mut endpoint.outlier, cause) != cause {
             if !endpoint.record.is_ejected(now_ns) {
-                returned.push(position as usize);
+                back.push(position as usize);
             }
             cluster.tell(worker, || event(worker, cluster, endpoint, cause, now_ns));
         }
     }
-    restart(endpoints, &returned, now_ns);
-}
-
-/// Has endpoints begin anew with the latency of the fastest of the others that are in use.
-fn restart(endpoints: &mut [Endpoint], returned: &[usize], now_ns: u64) {
-    if returned.is_empty() {
-        return;
-    }
-    let others = endpoints.iter().enumerate();
-    let in_use = others.filter(|(position, endpoint)| {
-        !returned.contains(position) && !endpoint.record.is_ejected(now_ns)
-    });
-    let fastest_ns = in_use.map(|(_, it)| it.load.latency_ns(now_ns)).min();
-    for &position in returned {
-        if let Some(fastest_ns) = fastest_ns {
-            endpoints[position].load.restart(fastest_ns, now_ns);
-        }
-    }
+    returned::restart(endpoints, &back, now_ns);
 }
 
 fn event(
