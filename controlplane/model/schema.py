@@ -106,7 +106,7 @@ class Block:
 class Kind:
     """One kind of document; `document` is the block of the whole, with its spec.
 
-    `api_version` is that of another project for a kind that we only read.
+    `api_version` is that of another project for a kind that we only read; `other_api_versions` say the same.
     """
 
     name: str
@@ -116,6 +116,12 @@ class Kind:
     singleton: bool
     spec: Block
     document: Block
+    other_api_versions: tuple[str, ...] = ()
+
+    @property
+    def api_versions(self) -> tuple[str, ...]:
+        """Every version by which it may be written."""
+        return self.api_version, *self.other_api_versions
 
     @property
     def is_ours(self) -> bool:

@@ -50,6 +50,7 @@ def _kind(message: Descriptor, blocks: dict[str, Block]) -> Kind:
         singleton=options.singleton,
         spec=spec,
         document=_document(spec, _SUBDOMAIN if options.api_version else _LABEL),
+        other_api_versions=tuple(options.other_api_versions),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from controlplane.model.codes import Code
@@ -147,7 +148,7 @@ def _find_kind(node: Node, schema: Schema) -> tuple[Kind | None, list[Fault]]:
     value = written.get("kind")
     kind = schema.kinds.get(value.text) if isinstance(value, Scalar) else None
     known_kinds = (kind,) if kind else tuple(schema.kinds.values())
-    versions = tuple(dict.fromkeys(each.api_version for each in known_kinds))
+    versions = tuple(dict.fromkeys(chain.from_iterable(each.api_versions for each in known_kinds)))
     return kind, list(_misnamed(node, written, {"apiVersion": versions, "kind": tuple(schema.kinds)}))
 
 

@@ -120,7 +120,7 @@ def _collect(block: Block, seen: dict[str, Block]) -> None:
 
 def _kind(kind: Kind, comments: Comments) -> str:
     scope = "no namespace; the only one is named `default`" if kind.singleton else "namespaced"
-    version = "" if kind.is_ours else f"`apiVersion: {kind.api_version}`; s"
+    version = "" if kind.is_ours else f"`apiVersion: {'` or `'.join(kind.api_versions)}`; s"
     head = f"## {kind.name}\n\n{version or 'S'}hort name `{kind.short_name}`; {scope}. Fields of `spec`:\n"
     return "\n".join([head, _table(kind.spec, comments)])
 

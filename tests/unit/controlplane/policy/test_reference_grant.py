@@ -10,10 +10,12 @@ LIMITS = Subject("breakwater.dev", "RateLimitPolicy", "web")
 CART = Subject("", "Service", "shop", "cart")
 
 
-def grant(name: str = "limits", to: str = "{group: '', kind: Service, name: cart}") -> Document:
+def grant(
+    name: str = "limits", to: str = "{group: '', kind: Service, name: cart}", version: str = "v1beta1"
+) -> Document:
     [found] = documents(
         f"""\
-        apiVersion: gateway.networking.k8s.io/v1beta1
+        apiVersion: gateway.networking.k8s.io/{version}
         kind: ReferenceGrant
         metadata: {{name: {name}, namespace: shop}}
         spec:
@@ -31,6 +33,10 @@ def grants(*found: Document) -> Grants:
 def test_what_is_granted_is_permitted() -> None:
     assert grants(grant()).permit(LIMITS, CART)
     assert not Grants().permit(LIMITS, CART)
+
+
+def test_a_grant_of_either_version_says_the_same() -> None:
+    assert grant(version="v1") == grant(version="v1beta1")
 
 
 @pytest.mark.parametrize(
