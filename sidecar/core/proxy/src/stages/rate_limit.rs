@@ -5,6 +5,7 @@ mod charges;
 mod client;
 mod door;
 pub(crate) mod matching;
+mod query;
 mod quota;
 pub(crate) mod resource;
 mod statement;

@@ -8,6 +8,7 @@ use http1::canonical_path;
 use policy::rate_limit::{Ask, Key};
 
 use super::client::client;
+use super::query;
 use super::usage::Slot;
 use crate::config::{self, Cost, Limit, OnMissing};
 use crate::request::{Request, Response};
@@ -62,7 +63,7 @@ fn feed(part: &config::Subject, request: &dyn Request, key: &mut impl Hasher) ->
     match part {
         config::Subject::Header(name) => feed_header(name, request, key),
         config::Subject::Cookie(name) => feed_value(cookie(request, name).as_deref(), key),
-        config::Subject::Query(name) => feed_value(query(request, name), key),
+        config::Subject::Query(name) => feed_value(query::value(request, name).as_deref(), key),
         config::Subject::Path => feed_value(Some(&canonical_path(request.path())), key),
         config::Subject::Method => feed_value(Some(request.method()), key),
         config::Subject::Connection => {
@@ -111,7 +112,7 @@ pub(crate) fn cookie(request: &dyn Request, name: &str) -> Option<Vec<u8>> {
     value
 }
 
-/// The value of the first query parameter of a name.
+/// The value of the first query parameter of a name, as it came.
 pub(crate) fn query<'a>(request: &'a dyn Request, name: &str) -> Option<&'a [u8]> {
     request
         .query()?
