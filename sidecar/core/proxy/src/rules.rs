@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use http1::canonical_path;
 use policy::bulkhead::Flow;
-use policy::route::{self, Table};
+use policy::route::{self, Path, Table};
 use policy::split::Turns;
 
 use crate::config::{PolicyRef, RouteBackend, RouteRule, ServiceName};
@@ -34,6 +35,8 @@ pub(crate) struct Rule {
     pub(crate) config: RouteRule,
     /// How people and metrics name it: `namespace/route/rule`.
     pub(crate) label: Rc<str>,
+    /// The paths of its requests, as people read them: never a path that came.
+    pub(crate) paths: Box<str>,
     /// What calls by its route take turns as, where they wait for connections.
     pub(crate) flow: Flow,
     turns: Rc<RefCell<Turns>>,
@@ -124,6 +127,7 @@ impl Rule {
         Rc::new(Self {
             config: config.clone(),
             label: format!("{}/{}", config.route, config.name).into(),
+            paths: paths_of(&config.matches).into(),
             flow: flow_of(&config.route),
             turns: old.map(|old| Rc::clone(&old.turns)).unwrap_or_default(),
             mirrors,
@@ -197,6 +201,18 @@ impl Rule {
     }
 }
 
+/// The paths that a rule names, sorted, each once.
+fn paths_of(rule: &route::Rule) -> String {
+    let any = || "*".to_owned();
+    let matches = rule.matches.iter();
+    let paths = matches.map(|matcher| matcher.path.as_ref().map_or_else(any, Path::to_string));
+    let paths: BTreeSet<String> = paths.collect();
+    match paths.is_empty() {
+        true => any(),
+        false => paths.into_iter().collect::<Vec<_>>().join(" or "),
+    }
+}
+
 /// The same for every rule of a route, in every configuration.
 fn flow_of(route: &PolicyRef) -> Flow {
     let mut flow = DefaultHasher::new();
@@ -237,3 +253,6 @@ impl route::Request for Asked<'_> {
         subject::query(self.request, name).map(Cow::Borrowed)
     }
 }
+
+#[cfg(test)]
+mod tests;

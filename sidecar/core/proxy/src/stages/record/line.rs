@@ -1,14 +1,10 @@
 //! One line of the access log: a JSON object, formatted only when it is written.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
-
-use policy::route::Path;
 
 use super::{Record, method_name};
 use crate::json_line::{push_escaped, timestamp};
 use crate::report::Direction;
-use crate::rules::Rule;
 use crate::stages::Refusal;
 use crate::trace::hex;
 use crate::worker::Worker;
@@ -22,7 +18,10 @@ pub(super) fn format(record: &Record, worker: &Worker, now_ns: u64) -> String {
     line.text("ts", &timestamp(worker.clock.wall(record.started_ns)));
     line.text("direction", record.direction.as_str());
     line.text("method", method_name(record.method));
-    line.maybe("path_template", record.rule.as_deref().map(paths));
+    line.maybe(
+        "path_template",
+        record.rule.as_ref().map(|rule| &rule.paths),
+    );
     line.text("protocol", record.protocol);
     line.number("status", f64::from(record.status));
     line.maybe("grpc_status", record.code.map(policy::grpc::Code::name));
@@ -68,21 +67,6 @@ fn flags(record: &Record) -> Option<String> {
     }
     let reason = reason.filter(|flags| *flags != "-");
     Some(reason.map_or_else(|| DELAYED.to_owned(), |flags| format!("{DELAYED},{flags}")))
-}
-
-/// The paths of the requests that a rule is for, as people read them: never the path that came.
-fn paths(rule: &Rule) -> String {
-    let matches = rule.config.matches.matches.iter();
-    let paths = matches.map(|matcher| matcher.path.as_ref().map_or_else(any, Path::to_string));
-    let paths: BTreeSet<String> = paths.collect();
-    match paths.is_empty() {
-        true => any(),
-        false => paths.into_iter().collect::<Vec<_>>().join(" or "),
-    }
-}
-
-fn any() -> String {
-    "*".to_owned()
 }
 
 /// What would have been told, were the policy not in shadow.
