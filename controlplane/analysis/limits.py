@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from controlplane.model.codes import Code
 from controlplane.model.value import blocks, find_text
 from controlplane.policy import limits, rate_limit
-from controlplane.snapshot.governed import governed_services
+from controlplane.snapshot.governed import governed_services, is_for_unverified
 from registry.model import Health
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _MOST_TOLD: Final = 3
 def find(world: World) -> Iterator[Problem]:
     """Figures that hold per sidecar, of services that have several."""
     for document in world.policies():
-        if document.key.kind == rate_limit.KIND and not rate_limit.is_at_caller(document):
+        if rate_limit.is_at_callee(document) and not is_for_unverified(document):
             services = [
                 service
                 for service in governed_services(world.snapshot.inputs, document)

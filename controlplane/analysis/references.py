@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from controlplane.model.codes import Code
 from controlplane.model.value import find_text
 from controlplane.policy import route, target
-from controlplane.snapshot.governed import exists, governed_services, has_caller, is_enforced_at
+from controlplane.snapshot.governed import (
+    UNVERIFIED,
+    exists,
+    governed_services,
+    has_caller,
+    is_enforced_at,
+    is_for_unverified,
+)
 from controlplane.snapshot.routes import numbers_of
 from registry.model import ServiceName
 
@@ -30,6 +37,8 @@ def find(world: World) -> Iterator[Problem]:
         if world.has_catalogue:
             yield from _callers(world, document)
             yield from _enforcers(world, document)
+        else:
+            yield from _unverified(document)
 
 
 def _targets(world: World, document: Document) -> Iterator[Problem]:
@@ -81,6 +90,16 @@ def _callers(world: World, document: Document) -> Iterator[Problem]:
 def _enforcers(world: World, document: Document) -> Iterator[Problem]:
     for service in governed_services(world.snapshot.inputs, document):
         if not is_enforced_at(world.snapshot, document, service):
-            message = f"no sidecar enforces it for {service.name}"
-            yield document.problem("spec.targetRefs", message, code=Code.UNENFORCED)
+            if service.enforces and is_for_unverified(document):
+                yield from _unverified(document)
+            else:
+                message = f"no sidecar enforces it for {service.name}"
+                yield document.problem("spec.targetRefs", message, code=Code.UNENFORCED)
             return
+
+
+def _unverified(document: Document) -> Iterator[Problem]:
+    """Limits for some callers, where sidecars of the target would have to verify them."""
+    has_sidecars = any(place.kind != "ExternalService" for place in target.targets(document))
+    if is_for_unverified(document) and has_sidecars:
+        yield document.problem("spec.from", UNVERIFIED, code=Code.UNENFORCED)

@@ -43,6 +43,11 @@ def is_at_caller(document: Document) -> bool:
     return find_text(document.spec, "at") == "Caller"
 
 
+def is_at_callee(document: Document) -> bool:
+    """Whether it is of limits that the target's own sidecars enforce, where there are any."""
+    return document.key.kind == KIND and not is_at_caller(document)
+
+
 def compile_rules(document: Document, schema: Schema, *, at_caller: bool = False) -> RateLimitRules:
     """The limits of the policy as a sidecar takes them, every default filled in.
 

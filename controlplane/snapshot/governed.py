@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from controlplane.snapshot.services import KnownService
 
 
+UNVERIFIED: Final = (
+    "sidecars of a target verify no caller in this release, so there from limits nobody; "
+    "leave it out, or have callers limit themselves by at: Caller"
+)
 _OF_MEMBERS: Final = frozenset({rate_limit.KIND, backpressure.KIND})
 
 
@@ -77,12 +81,16 @@ def is_enforced_at(snapshot: Snapshot, document: Document, service: KnownService
     is_for_members = not all(_is_consumers(snapshot.inputs, each) for each in target.targets(document))
     if document.key.kind == backpressure.KIND:
         return is_for_members and service.enforces
-    is_limit = document.key.kind == rate_limit.KIND
-    if is_limit and is_for_members and service.enforces and not rate_limit.is_at_caller(document):
-        return True
+    if rate_limit.is_at_callee(document) and is_for_members and service.enforces:
+        return not is_for_unverified(document)
     namespaces = _caller_namespaces(snapshot, document)
     enforcing = snapshot.sidecar_namespaces
     return bool(enforcing & namespaces if namespaces else enforcing)
+
+
+def is_for_unverified(document: Document) -> bool:
+    """Whether it is of limits for some callers, whom sidecars of the target would have to verify."""
+    return rate_limit.is_at_callee(document) and bool(target.callers(document))
 
 
 def _caller_namespaces(snapshot: Snapshot, document: Document) -> set[str]:

@@ -20,7 +20,13 @@ from controlplane.policy import (
 from controlplane.policy.merge import said_paths
 from controlplane.snapshot.attachments import shared_bulkhead
 from controlplane.snapshot.bulkheads import agree, oldest_sharer
-from controlplane.snapshot.governed import exists, governed_services, is_enforced_at
+from controlplane.snapshot.governed import (
+    UNVERIFIED,
+    exists,
+    governed_services,
+    is_enforced_at,
+    is_for_unverified,
+)
 from controlplane.snapshot.rehearsals import lost_effects
 from controlplane.snapshot.routed import parent_verdict, unresolved
 from controlplane.snapshot.services import service_of
@@ -153,7 +159,8 @@ def _programmed(snapshot: Snapshot, document: Document, accepted: Condition) -> 
         return condition(accepted.reason, accepted.message)
     governed = list(governed_services(snapshot.inputs, document))
     if not any(is_enforced_at(snapshot, document, service) for service in governed):
-        return condition("NoEnforcer", "no sidecar of this mesh enforces it")
+        is_unverified = is_for_unverified(document) and any(service.enforces for service in governed)
+        return condition("NoEnforcer", UNVERIFIED if is_unverified else "no sidecar of this mesh enforces it")
     if document.key.kind not in _MERGED:
         return condition("Programmed")
     reason, lost = _effect(snapshot, document, governed)

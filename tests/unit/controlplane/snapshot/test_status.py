@@ -168,6 +168,21 @@ def test_a_policy_that_nobody_enforces_says_so() -> None:
     assert reasons(consumer, services=[service(), service("web/front")]) == ["Accepted", "Programmed"]
 
 
+def test_limits_for_callers_whom_nobody_verifies_say_so() -> None:
+    some = f"{LIMITS}\nfrom: [{{kind: Service, name: web, namespace: shop}}]"
+    at_callee = policy(some, kind="RateLimitPolicy")
+    accepted, programmed = status(at_callee)
+    assert (accepted[2], programmed[1:3]) == ("Accepted", (False, "NoEnforcer"))
+    assert programmed[3] == (
+        "sidecars of a target verify no caller in this release, so there from limits nobody; "
+        "leave it out, or have callers limit themselves by at: Caller"
+    )
+    at_caller = policy(f"{some}\nat: Caller", kind="RateLimitPolicy")
+    callers = [service(), service("shop/web")]
+    assert reasons(at_caller, services=callers) == ["Accepted", "Programmed"]
+    assert reasons(at_callee, services=[service(has_sidecar=False), callers[1]]) == ["Accepted", "Programmed"]
+
+
 def test_what_others_override_is_named() -> None:
     own = policy("timeouts: {request: 1s, connect: 1s}")
     caps = policy(
