@@ -3,8 +3,10 @@
 import pytest
 
 from tests.support import accesslog
+from tests.support.documents import rate_limit, service
 from tests.support.limited import Limited
-from tests.support.metrics import measured
+from tests.support.metrics import measured, scrape
+from tests.support.rawclient import RawClient
 from tests.support.readiness import Condition, that, until
 from tests.support.refusal import refusal
 
@@ -72,6 +74,50 @@ async def test_a_refusal_takes_nothing_from_other_limits(limited: Limited) -> No
     limited.cgroup.memory(0)
     await until(answers(limited, 200))
     assert await limited.statuses(2) == [200, 429]
+
+
+async def test_it_counts_as_allowed_what_every_other_limit_allows(limited: Limited) -> None:
+    two = {"name": "two", "requests": 1, "per": "1h", "burst": 2}
+    await limited.by(MEMORY, two)
+    assert await limited.statuses(5) == [200, 200, 429, 429, 429]
+    policy = {"policy": f"test/{limited.policy}"}
+    for limit, result, count in (("two", "limited", 3), ("two", "allowed", 2), ("memory", "allowed", 2)):
+        labels = {**policy, "limit": limit, "result": result}
+        await until(measured(limited.sidecar.http, "breakwater_ratelimit_decisions_total", count, **labels))
+
+
+async def test_who_waits_in_a_line_counts_as_allowed_once_it_goes_on(limited: Limited) -> None:
+    line = {
+        "name": "line",
+        "algorithm": "LeakyBucket",
+        "requests": 1,
+        "per": "30m",
+        "queue": 1,
+        "maxWait": "1h",
+    }
+    await limited.by(MEMORY, line)
+    assert await limited.statuses(1) == [200]
+    async with RawClient(limited.sidecar.inbound) as leaver:
+        await leaver.ask(host="limited")
+        await until(limited.left(memory=100, line=0))
+    await until(limited.left(memory=100, line=1))
+    page = await scrape(limited.sidecar.http)
+    for limit in ("memory", "line"):
+        labels = {"policy": f"test/{limited.policy}", "limit": limit, "result": "allowed"}
+        assert page.total("breakwater_ratelimit_decisions_total", **labels) == 1
+
+
+async def test_in_shadow_it_would_refuse_only_what_those_in_force_admit(limited: Limited) -> None:
+    limited.cgroup.memory(95)
+    shadow = rate_limit("shadow", service("limited"), limits=[MEMORY], mode="Shadow")
+    await limited.caller.fleet.put("shadow", shadow)
+    await limited.by({"name": "one", "requests": 1, "per": "1h", "burst": 1})
+    await until(limited.left(memory=5, one=1))
+    assert await limited.statuses(3) == [200, 429, 429]
+    labels = {"policy": "test/shadow", "limit": "memory", "result": "shadow"}
+    await until(measured(limited.sidecar.http, "breakwater_ratelimit_decisions_total", 1, **labels))
+    await limited.caller.fleet.remove("shadow")
+    limited.cgroup.memory(0)
 
 
 async def test_in_shadow_it_is_only_told(limited: Limited) -> None:

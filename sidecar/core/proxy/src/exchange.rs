@@ -446,14 +446,13 @@ impl Exchange {
             increment(&cluster.foretold.waits);
         }
         self.charges = admission.charges;
+        if let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) {
+            charges.turn(self.deadline).await?;
+            self.now_ns = self.worker.clock.now_ns();
+        }
         let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());
         (self.upload, self.download) = self.throttles(cluster, request);
         self.download = Throttle::both(thin, self.download.take());
-        let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) else {
-            return Ok(());
-        };
-        charges.turn(self.deadline).await?;
-        self.now_ns = self.worker.clock.now_ns();
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub(crate) use quota::Quota;
 use resource::Resources;
 use smallvec::SmallVec;
 pub(crate) use statement::{Counts, Statement};
+use statement::{Objection, Passed};
 use subject::Subject;
 pub(crate) use subject::{cookie, network};
 use usage::{Slot, Usage};
@@ -72,8 +73,10 @@ struct Asks {
     exempt: SmallVec<[Ask; 4]>,
     /// Of limits that decide nothing; they count what is admitted by those that do.
     shadow: SmallVec<[Ask; 4]>,
-    /// A limit in shadow that refuses requests without a subject.
-    would_refuse: Option<Refusal>,
+    /// Limits that it is not charged by, and that admit it.
+    passed: SmallVec<[Passed; 1]>,
+    /// A limit in shadow that would refuse it, charged or not.
+    objection: Option<Objection>,
     /// Whether it would stand in the line of a limit in shadow.
     would_wait: bool,
 }
@@ -97,6 +100,20 @@ impl Admission {
             would_refuse: self.would_refuse.or(there.would_refuse),
             would_wait: self.would_wait || there.would_wait,
         }
+    }
+}
+
+impl Asks {
+    /// Notes that a limit in shadow would refuse the request; the first one is named.
+    fn object(&mut self, stated: &Statement) {
+        let objection = || stated.objection(None);
+        self.objection.get_or_insert_with(objection);
+    }
+
+    /// Of the limits in shadow one refuses, so none of the others admits.
+    fn refuse_in_shadow(&mut self) {
+        self.shadow.clear();
+        self.passed.retain(|passed| !passed.is_in_shadow());
     }
 }
 
@@ -156,7 +173,7 @@ impl Limits {
         &self.rules[self.places[ask.limiter()]]
     }
 
-    /// Asks every limit that applies, and charges them all or none. What is left is told in the answer's headers.
+    /// Asks every limit that applies, and charges and counts it by all or none. What is left is told in the answer's headers.
     ///
     /// Of a request that goes on to another service all charges are kept as if it waited, until that admits it too.
     pub(crate) fn admit(
@@ -208,7 +225,7 @@ impl Limits {
     /// Collects what the request asks of each limit that applies to it, in place: it is large.
     fn ask(&self, governed: Governed<'_>, asks: &mut Asks) -> Result<(), Refusal> {
         let request = governed.request;
-        asks.would_refuse = self.resources.check(governed)?;
+        self.resources.check(governed, asks)?;
         for rule in &self.rules {
             if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
                 continue;
@@ -220,7 +237,7 @@ impl Limits {
                 Subject::Skipped => continue,
                 Subject::Refused if is_exempt => None,
                 Subject::Refused if rule.stated.is_shadow => {
-                    asks.would_refuse = Some(rule.stated.would_refuse(None));
+                    asks.object(&rule.stated);
                     continue;
                 }
                 Subject::Refused => return Err(rule.stated.refuse(None)),
@@ -253,9 +270,12 @@ impl Limits {
 
     /// Charges the limits in shadow, all or none, as they would be charged if they decided.
     fn charge_shadow(&self, asks: &mut Asks, at: Moment, left_ns: Option<u64>) -> Option<Refusal> {
-        if asks.shadow.is_empty() || asks.would_refuse.is_some() {
-            asks.shadow.clear();
-            return asks.would_refuse.take();
+        if let Some(objection) = asks.objection.take() {
+            asks.refuse_in_shadow();
+            return Some(objection.count());
+        }
+        if asks.shadow.is_empty() {
+            return None;
         }
         let arrival = Arrival {
             at,
@@ -273,8 +293,8 @@ impl Limits {
                 retry_after_ns,
             } => {
                 let rule = self.rule(&asks.shadow[ask]);
-                asks.shadow.clear();
-                Some(rule.stated.would_refuse(retry_after_ns))
+                asks.refuse_in_shadow();
+                Some(rule.stated.objection(retry_after_ns).count())
             }
         }
     }
@@ -293,16 +313,23 @@ impl Limits {
         let exempt = asks.exempt.iter().map(|ask| (ask, true));
         let bound = asks.bound.iter().chain(&asks.shadow);
         let all = bound.map(|ask| (ask, false)).chain(exempt);
+        let begin = || Charges::new(worker, &self.usage, is_waiting);
         let mut charges = None;
+        for passed in &asks.passed {
+            if is_waiting {
+                charges.get_or_insert_with(begin).pass(passed.clone());
+            } else {
+                passed.count();
+            }
+        }
         for (ask, is_exempt) in all {
             let rule = self.rule(ask);
             if !is_waiting {
                 rule.stated.count(is_exempt);
             }
             if is_waiting || rule.is_held() {
-                charges
-                    .get_or_insert_with(|| Charges::new(worker, &self.usage, is_waiting))
-                    .add(rule, *ask, is_exempt);
+                let charges = charges.get_or_insert_with(begin);
+                charges.add(rule, *ask, is_exempt);
             }
         }
         charges

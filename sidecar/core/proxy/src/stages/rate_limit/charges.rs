@@ -8,6 +8,7 @@ use policy::rate_limit::{Ask, Limiter, Standing};
 use policy::{Moment, Reason};
 use tokio::time::{Instant, timeout_at};
 
+use super::statement::Passed;
 use super::usage::Usage;
 use super::{Refusal, Rule, subject};
 use crate::request::Response;
@@ -20,6 +21,8 @@ pub(crate) struct Charges {
     worker: Rc<Worker>,
     usage: Rc<Usage>,
     held: Vec<Held>,
+    /// Limits that charge nothing, to be counted once the request goes on.
+    passed: Vec<Passed>,
     is_waiting: bool,
     /// What it was charged elsewhere.
     others: Option<Box<Charges>>,
@@ -53,6 +56,7 @@ impl Charges {
             worker: Rc::clone(worker),
             usage: Rc::clone(usage),
             held: Vec::new(),
+            passed: Vec::new(),
             is_waiting,
             others: None,
         }
@@ -71,6 +75,10 @@ impl Charges {
             ask,
             is_exempt,
         });
+    }
+
+    pub(super) fn pass(&mut self, passed: Passed) {
+        self.passed.push(passed);
     }
 
     /// Whether the request has to wait for its turn.
@@ -160,6 +168,7 @@ impl Charges {
             return;
         }
         self.is_waiting = false;
+        self.passed.iter().for_each(Passed::count);
         for held in &self.held {
             held.rule.stated.count(held.is_exempt);
         }

@@ -10,7 +10,7 @@ use policy::{Percent, Reason};
 
 use super::matching::Governed;
 use super::statement::Statement;
-use super::{Refusal, matching};
+use super::{Asks, Refusal, matching};
 use crate::config::{LimitRules, ResourceLimit};
 use crate::gauges::Gauges;
 
@@ -68,20 +68,19 @@ impl Resources {
         self.rules.iter().for_each(|rule| rule.observe(gauges));
     }
 
-    /// Asks every limit that applies; how one in shadow would have refused.
-    pub(super) fn check(&self, governed: Governed<'_>) -> Result<Option<Refusal>, Refusal> {
-        let mut would_refuse = None;
+    /// Asks every limit that applies. A refusal is counted; that a limit admits is noted only, since others may refuse.
+    pub(super) fn check(&self, governed: Governed<'_>, asks: &mut Asks) -> Result<(), Refusal> {
         for (rule, look) in self.looks(governed) {
             if look.refuses {
                 return Err(rule.stated.refuse(None));
             }
             if look.would_refuse {
-                would_refuse = Some(rule.stated.would_refuse(None));
+                asks.object(&rule.stated);
             } else {
-                rule.stated.count(look.is_exempt);
+                asks.passed.push(rule.stated.passed(look.is_exempt));
             }
         }
-        Ok(would_refuse)
+        Ok(())
     }
 
     /// What each limit that applies says to a request now; nothing is counted.

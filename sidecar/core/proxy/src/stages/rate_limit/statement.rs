@@ -40,6 +40,41 @@ pub(crate) struct Counts {
     pub(crate) shadow: Cell<u64>,
 }
 
+/// A limit that admits a request, unless another one refuses it.
+#[derive(Clone, Debug)]
+pub(super) struct Passed {
+    counts: Rc<Counts>,
+    is_exempt: bool,
+    is_shadow: bool,
+}
+
+/// How a limit in shadow would refuse a request that those in force admit.
+#[derive(Debug)]
+pub(super) struct Objection {
+    counts: Rc<Counts>,
+    refusal: Refusal,
+}
+
+impl Passed {
+    /// Whether it decides together with those in shadow.
+    pub(super) const fn is_in_shadow(&self) -> bool {
+        self.is_shadow && !self.is_exempt
+    }
+
+    /// Counts the request, which all admit.
+    pub(super) fn count(&self) {
+        self.counts.count(self.is_exempt);
+    }
+}
+
+impl Objection {
+    /// Counts what would be a refusal, and tells it.
+    pub(super) fn count(self) -> Refusal {
+        increment(&self.counts.shadow);
+        self.refusal
+    }
+}
+
 impl Statement {
     pub(super) fn new(rules: &LimitRules, name: &str, reason: Reason, status: Option<u16>) -> Self {
         Self {
@@ -95,23 +130,38 @@ impl Statement {
         self.refusal(retry_after_ns)
     }
 
-    /// Counts what would be a refusal, were it not in shadow, and makes it.
-    pub(super) fn would_refuse(&self, retry_after_ns: Option<u64>) -> Refusal {
-        increment(&self.counts.shadow);
-        self.refusal(retry_after_ns)
+    /// What would be a refusal, were it not in shadow.
+    pub(super) fn objection(&self, retry_after_ns: Option<u64>) -> Objection {
+        Objection {
+            counts: Rc::clone(&self.counts),
+            refusal: self.refusal(retry_after_ns),
+        }
+    }
+
+    /// That it admits a request, of which others are still to be asked.
+    pub(super) fn passed(&self, is_exempt: bool) -> Passed {
+        Passed {
+            counts: Rc::clone(&self.counts),
+            is_exempt,
+            is_shadow: self.is_shadow,
+        }
     }
 
     /// Counts a request that is admitted.
     pub(super) fn count(&self, is_exempt: bool) {
-        increment(if is_exempt {
-            &self.counts.exempt
-        } else {
-            &self.counts.allowed
-        });
+        self.counts.count(is_exempt);
     }
 }
 
 impl Counts {
+    fn count(&self, is_exempt: bool) {
+        increment(if is_exempt {
+            &self.exempt
+        } else {
+            &self.allowed
+        });
+    }
+
     /// Adds what became of others.
     pub(crate) fn add(&self, other: &Self) {
         let sum = |one: &Cell<u64>, other: &Cell<u64>| one.set(one.get() + other.get());

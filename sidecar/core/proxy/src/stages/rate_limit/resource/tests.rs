@@ -3,7 +3,9 @@ use std::sync::Arc;
 use policy::rate_limit::strain::{Resource, Thresholds};
 use policy::{Percent, Reason};
 
+use super::super::Asks;
 use super::super::matching::Governed;
+use super::super::statement::Passed;
 use super::Resources;
 use crate::config::{
     Exemption, LimitHeaders, LimitResponse, LimitRules, PathMatch, Reach, RequestMatch,
@@ -66,8 +68,15 @@ fn used(resources: &Resources, percent: Option<u32>) {
     resources.observe(&gauges);
 }
 
+/// Asks about a request that nothing else limits.
 fn refuses(resources: &Resources, path: &str) -> bool {
-    resources.check(Governed::alone(&request(path))).is_err()
+    let mut asks = Asks::default();
+    let request = request(path);
+    let found = resources.check(Governed::alone(&request), &mut asks);
+    if found.is_ok() {
+        asks.passed.iter().for_each(Passed::count);
+    }
+    found.is_err()
 }
 
 #[test]
@@ -84,8 +93,9 @@ fn requests_are_refused_from_enter_until_below_exit() {
 fn a_refusal_has_the_status_of_its_reason_and_no_time() {
     let resources = Resources::new(&[rules(false)], None);
     used(&resources, Some(95));
+    let request = request("/cart");
     let refusal = resources
-        .check(Governed::alone(&request("/cart")))
+        .check(Governed::alone(&request), &mut Asks::default())
         .unwrap_err();
     assert_eq!(refusal.reason, Reason::RatelimitResource);
     assert_eq!((refusal.http_status(), refusal.retry_after_ns), (503, None));
@@ -105,8 +115,30 @@ fn other_and_exempt_requests_pass() {
 fn in_shadow_it_only_says_so() {
     let resources = Resources::new(&[rules(true)], None);
     used(&resources, Some(95));
-    let would_refuse = resources.check(Governed::alone(&request("/cart"))).unwrap();
-    assert_eq!(would_refuse.unwrap().reason, Reason::RatelimitResource);
+    let (request, mut asks) = (request("/cart"), Asks::default());
+    let found = resources.check(Governed::alone(&request), &mut asks);
+    assert!(found.is_ok());
+    let would_refuse = asks.objection.unwrap().count();
+    assert_eq!(would_refuse.reason, Reason::RatelimitResource);
+}
+
+#[test]
+fn nothing_is_counted_as_admitted_before_all_are_asked() {
+    let mut both = rules(false);
+    let cpu = ResourceLimit {
+        name: "cpu".into(),
+        ..both.resources[0].clone()
+    };
+    both.resources.insert(0, cpu);
+    both.resources[0].thresholds[0].0 = Resource::Cpu;
+    let resources = Resources::new(&[both], None);
+    used(&resources, Some(95));
+    assert!(refuses(&resources, "/cart"));
+    let counted = resources.iter().map(|rule| {
+        let counts = &rule.stated.counts;
+        (counts.allowed.get(), counts.limited.get())
+    });
+    assert_eq!(counted.collect::<Vec<_>>(), [(0, 0), (0, 1)]);
 }
 
 #[test]
