@@ -13,6 +13,7 @@ from tests.support.limited import Limited
 from tests.support.metrics import measured, scrape
 from tests.support.rawclient import RawClient
 from tests.support.readiness import until
+from tests.support.refusal import refusal
 from tests.support.upstream import Send, response
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,6 +74,36 @@ async def test_each_connection_has_a_bandwidth_for_all_it_carries(limited: Limit
             await first.ask(host="limited")
             assert len((await first.response()).body) == KIB
             assert monotonic() - began >= 0.5
+
+
+async def test_clients_without_a_place_share_one_bandwidth(limited: Limited) -> None:
+    figures = {"bytesPerSecond": "1Ki", "direction": "Response", "per": "Client"}
+    await limited.by({"name": "bytes", "bandwidth": figures, "maxKeys": 1}, trustedHops=1)
+    with limited.answering(Send(response(body=b"x" * BURST))):
+        for client in ("192.0.2.1", "192.0.2.2"):
+            assert len((await limited.get(x_forwarded_for=client)).body) == BURST
+    with limited.answering(Send(response(body=b"x" * KIB))):
+        began = monotonic()
+        assert len((await limited.get(x_forwarded_for="192.0.2.3")).body) == KIB
+        assert monotonic() - began >= 0.5
+
+
+async def test_clients_without_a_place_are_refused_or_have_no_limit_as_told(limited: Limited) -> None:
+    figures = {"bytesPerSecond": "1Ki", "direction": "Response", "per": "Client"}
+    limit = {"name": "bytes", "bandwidth": figures, "maxKeys": 1}
+    other = {"name": "other", "requests": 1, "per": "1h", "burst": 9}
+    await limited.by({**limit, "whenKeysFull": "Refuse"}, other, trustedHops=1)
+    with limited.answering(Send(response(body=b"x" * BURST))):
+        assert len((await limited.get(x_forwarded_for="192.0.2.1")).body) == BURST
+    refused = refusal(await limited.get(x_forwarded_for="192.0.2.2"))
+    assert (refused.status, refused.reason, refused.retry_after) == (429, "ratelimit.bandwidth", None)
+    assert refused.problem["violated-policies"] == [f"test/{limited.policy}/bytes"]
+    labels = {"policy": f"test/{limited.policy}", "limit": "other", "result": "allowed"}
+    await until(measured(limited.sidecar.http, "breakwater_ratelimit_decisions_total", 1, **labels))
+    assert await limited.statuses(1, x_forwarded_for="192.0.2.1") == [200]
+    await limited.edit({**limit, "whenKeysFull": "Allow"}, other, trustedHops=1)
+    with limited.answering(Send(response(body=b"x" * 2 * BURST))):
+        assert len((await limited.get(x_forwarded_for="192.0.2.2")).body) == 2 * BURST
 
 
 async def test_what_is_exempt_is_charged_counted_apart_and_held_up_by_nothing(limited: Limited) -> None:

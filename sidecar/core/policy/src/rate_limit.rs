@@ -296,6 +296,16 @@ impl Limiter {
         self.counts.take_stir()
     }
 
+    /// Finds where an ask is answered, as if it came now; nothing is charged.
+    pub fn find(&mut self, ask: &mut Ask, at: Moment) {
+        let arrival = Arrival {
+            at,
+            left_ns: None,
+            is_exempt: false,
+        };
+        let _any = self.check(ask, &arrival);
+    }
+
     /// The time after which what an ask wants is there if nobody else comes; none when nobody knows.
     #[must_use]
     pub fn retry_after_ns(&self, ask: &Ask, at: Moment) -> Option<u64> {
@@ -307,6 +317,12 @@ impl Limiter {
     #[must_use]
     pub fn view(&self, key: Option<Key>, at: Moment) -> View {
         self.counts.view(key, at)
+    }
+
+    /// The same where an ask is answered.
+    #[must_use]
+    pub fn view_of(&self, ask: &Ask, at: Moment) -> View {
+        self.counts.view(ask.cell_key(), at)
     }
 
     /// What is left where an ask was answered.

@@ -285,6 +285,7 @@ impl Exchange {
         entry.admits()?;
         let bounds = deadline::read(request, None, 0)?;
         let cluster = self.find_route(entry, request, &bounds).await?;
+        self.admit_bytes(&cluster, request)?;
         if let Some(budget) = &cluster.budget {
             budget.borrow_mut().deposit(self.now_ns);
         }
@@ -436,6 +437,7 @@ impl Exchange {
     ) -> Result<(), Refusal> {
         let left_ns = self.deadline.map(|deadline| deadline.left_ns(self.now_ns));
         let arrival = (self.worker.moment(self.now_ns), left_ns);
+        self.admit_bytes(cluster, request)?;
         let admission = self.ask_limits(cluster, request, arrival)?;
         if let Some(refusal) = admission.would_refuse
             && self.record.would_refuse.is_none()
@@ -479,6 +481,21 @@ impl Exchange {
             cluster.limits.prolong(refusal, there, arrival.0)
         })?;
         Ok(here.and(ask(&cluster.limits, way, quota)?))
+    }
+
+    /// Asks whether the bytes of the request, and of its answer, have a place among those that limits tell apart.
+    fn admit_bytes(&self, cluster: &Cluster, request: &dyn Request) -> Result<(), Refusal> {
+        let Some(route) = &self.route else {
+            return Ok(());
+        };
+        let ask = |cluster: &Cluster, way| {
+            let governed = Governed { request, way };
+            cluster.uploads.admit_bytes(&self.worker, governed)?;
+            cluster.downloads.admit_bytes(&self.worker, governed)
+        };
+        ask(cluster, route.way())?;
+        let called = route.called.as_ref();
+        called.map_or(Ok(()), |called| ask(called, route.way_on()))
     }
 
     /// What holds up the bytes of the request's body, and of its answer's.

@@ -6,7 +6,8 @@
 //! that a slow stream is not read byte by byte; what passes in any stretch of time is never more than the room
 //! and what came meanwhile.
 
-use super::ask::Ask;
+use super::ask::{Arrival, Ask};
+use super::cell::Shortage;
 use super::keys::Key;
 use super::{Algorithm, Limiter, Rate};
 use crate::moment::Moment;
@@ -51,19 +52,59 @@ impl Bandwidth {
     }
 
     /// How many bytes may be read now for `key`; none yet: the time until some may.
-    pub fn allowance(&self, limiter: &Limiter, key: Option<Key>, at: Moment) -> Result<u64, u64> {
-        let ask = Ask::new(0, key, self.least());
-        match limiter.retry_after_ns(&ask, at) {
-            Some(wait_ns) if wait_ns > 0 => Err(wait_ns),
-            _ => Ok(limiter.view(key, at).remaining.min(CHUNK_BYTES)),
+    pub fn allowance(
+        &self,
+        limiter: &mut Limiter,
+        key: Option<Key>,
+        at: Moment,
+    ) -> Result<u64, u64> {
+        let (ask, found) = self.look(limiter, key, at);
+        match found {
+            Err(Shortage::For(wait_ns)) => Err(wait_ns),
+            _ => Ok(limiter.left_after(&ask, at).remaining.min(CHUNK_BYTES)),
         }
     }
 
     /// Charges bytes that were read for `key`.
     pub fn spend(&self, limiter: &mut Limiter, key: Option<Key>, bytes: u64, at: Moment) {
-        let mut ask = Ask::later(0, key);
+        let (found, _) = self.look(limiter, key, at);
+        let mut ask = Ask::later(0, found.cell_key());
         ask.generation = limiter.generation();
         limiter.charge_after(&mut ask, bytes, at);
+    }
+
+    /// Whether nothing of a new `key` may pass, for want of a place among the keys.
+    pub fn refuses(&self, limiter: &mut Limiter, key: Option<Key>, at: Moment) -> bool {
+        self.check(limiter, key, at).1 == Err(Shortage::Unknown)
+    }
+
+    /// Finds who answers for `key`. One that lost its place while it was read is no newcomer: it shares.
+    fn look(
+        &self,
+        limiter: &mut Limiter,
+        key: Option<Key>,
+        at: Moment,
+    ) -> (Ask, Result<u64, Shortage>) {
+        match self.check(limiter, key, at) {
+            (_, Err(Shortage::Unknown)) => self.check(limiter, None, at),
+            found => found,
+        }
+    }
+
+    fn check(
+        &self,
+        limiter: &mut Limiter,
+        key: Option<Key>,
+        at: Moment,
+    ) -> (Ask, Result<u64, Shortage>) {
+        let mut ask = Ask::new(0, key, self.least());
+        let arrival = Arrival {
+            at,
+            left_ns: None,
+            is_exempt: false,
+        };
+        let found = limiter.check(&mut ask, &arrival);
+        (ask, found)
     }
 }
 

@@ -300,9 +300,11 @@ impl<C: Cell> Counts for Table<C> {
     }
 
     fn shortage(&self, ask: &Ask, at: Moment) -> Result<u64, Shortage> {
-        let terms = self.terms_at(at);
-        let check = |cell: &C| cell.check(&terms, ask.demand(None), at.now_ns);
-        self.look(ask.cell_key(), check)
+        let (terms, demand) = (self.terms_at(at), ask.demand(None));
+        if let Place::Nowhere { .. } = ask.place {
+            return self.check_newcomer(ask.place, demand, at.now_ns);
+        }
+        self.look(ask.cell_key(), |cell| cell.check(&terms, demand, at.now_ns))
     }
 
     fn view(&self, key: Option<Key>, at: Moment) -> View {

@@ -351,35 +351,46 @@ impl Limits {
         at: Moment,
         mut each: impl FnMut(&Rule, Look),
     ) {
-        let request = governed.request;
-        let limiters = self.usage.limiters();
-        for rule in &self.rules {
-            if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
-                continue;
+        self.visit(|rule, limiter| {
+            if let Some(look) = self.look_at(rule, limiter, governed, at) {
+                each(rule, look);
             }
-            let subject = subject::of(&rule.limit, request, &self.hasher);
-            let key = match subject {
-                Subject::Keyed(key) => Some(key),
-                Subject::Skipped => continue,
-                Subject::One | Subject::Refused => None,
-            };
-            let limiter = &limiters[rule.slot];
-            let ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
-            let has_subject = subject != Subject::Refused;
-            let retry_after_ns = limiter.retry_after_ns(&ask, at).filter(|_| has_subject);
-            let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
-            let is_refused = retry_after_ns != Some(0) && !is_exempt;
-            let look = Look {
-                view: limiter.view(key, at),
-                cost: ask.cost(),
-                has_subject,
-                is_exempt,
-                would_refuse: is_refused && rule.stated.is_shadow,
-                refuses: is_refused && !rule.stated.is_shadow,
-                retry_after_ns,
-            };
-            each(rule, look);
+        });
+    }
+
+    /// None of a limit that does not apply.
+    fn look_at(
+        &self,
+        rule: &Rule,
+        limiter: &mut Limiter,
+        governed: Governed<'_>,
+        at: Moment,
+    ) -> Option<Look> {
+        let request = governed.request;
+        if !governed.is_in(&rule.stated.reach, &rule.limit.matches) {
+            return None;
         }
+        let subject = subject::of(&rule.limit, request, &self.hasher);
+        let key = match subject {
+            Subject::Keyed(key) => Some(key),
+            Subject::Skipped => return None,
+            Subject::One | Subject::Refused => None,
+        };
+        let mut ask = subject::ask(&rule.limit.cost, rule.slot, key, request);
+        limiter.find(&mut ask, at);
+        let has_subject = subject != Subject::Refused;
+        let retry_after_ns = limiter.retry_after_ns(&ask, at).filter(|_| has_subject);
+        let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
+        let is_refused = retry_after_ns != Some(0) && !is_exempt;
+        Some(Look {
+            view: limiter.view_of(&ask, at),
+            cost: ask.cost(),
+            has_subject,
+            is_exempt,
+            would_refuse: is_refused && rule.stated.is_shadow,
+            refuses: is_refused && !rule.stated.is_shadow,
+            retry_after_ns,
+        })
     }
 }
 

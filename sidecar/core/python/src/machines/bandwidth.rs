@@ -45,8 +45,9 @@ impl Bandwidth {
     }
 
     #[pyo3(signature = (now_ns, key = None))]
-    fn allowance(&self, now_ns: u64, key: Option<Key>) -> Allowance {
-        let allowance = self.bandwidth.allowance(&self.limiter, key, moment(now_ns));
+    fn allowance(&mut self, now_ns: u64, key: Option<Key>) -> Allowance {
+        let at = moment(now_ns);
+        let allowance = self.bandwidth.allowance(&mut self.limiter, key, at);
         allowance.map_or_else(
             |wait_ns| Allowance::After(Wait { wait_ns }),
             Allowance::Bytes,

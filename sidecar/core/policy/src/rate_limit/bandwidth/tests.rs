@@ -3,10 +3,14 @@ use super::super::{Params, WhenKeysFull};
 use super::*;
 
 fn limiter(bandwidth: Bandwidth) -> Limiter {
+    limiter_of(bandwidth, 10, WhenKeysFull::ShareOne)
+}
+
+fn limiter_of(bandwidth: Bandwidth, max_keys: u32, when_keys_full: WhenKeysFull) -> Limiter {
     Limiter::new(Params {
         algorithm: bandwidth.algorithm(),
-        max_keys: 10,
-        when_keys_full: WhenKeysFull::ShareOne,
+        max_keys,
+        when_keys_full,
         count_refused: false,
     })
 }
@@ -16,7 +20,7 @@ fn read_for(bandwidth: Bandwidth, time_ns: u64) -> (u64, u64) {
     let mut limiter = limiter(bandwidth);
     let (mut now_ns, mut bytes, mut reads) = (0, 0, 0);
     while now_ns <= time_ns {
-        match bandwidth.allowance(&limiter, Some(1), at(now_ns)) {
+        match bandwidth.allowance(&mut limiter, Some(1), at(now_ns)) {
             Ok(allowed) => {
                 assert!((1..=CHUNK_BYTES).contains(&allowed));
                 bandwidth.spend(&mut limiter, Some(1), allowed, at(now_ns));
@@ -51,11 +55,47 @@ fn keys_do_not_share_their_bandwidth() {
     let mut limiter = limiter(bandwidth);
     bandwidth.spend(&mut limiter, Some(1), 64 << 10, at(0));
     assert_eq!(
-        bandwidth.allowance(&limiter, Some(1), at(0)),
+        bandwidth.allowance(&mut limiter, Some(1), at(0)),
         Err(SECOND_NS)
     );
     assert_eq!(
-        bandwidth.allowance(&limiter, Some(2), at(0)),
+        bandwidth.allowance(&mut limiter, Some(2), at(0)),
         Ok(CHUNK_BYTES)
     );
+}
+
+/// What a limit with one key, which is in use, lets two newcomers read one after the other.
+fn newcomers(when_keys_full: WhenKeysFull) -> [Result<u64, u64>; 2] {
+    let bandwidth = Bandwidth::new(1);
+    let mut limiter = limiter_of(bandwidth, 1, when_keys_full);
+    bandwidth.spend(&mut limiter, Some(1), 64 << 10, at(0));
+    [2, 3].map(|key| {
+        let allowed = bandwidth.allowance(&mut limiter, Some(key), at(0));
+        bandwidth.spend(&mut limiter, Some(key), 64 << 10, at(0));
+        allowed
+    })
+}
+
+#[test]
+fn newcomers_without_a_place_share_one_bandwidth_or_have_no_limit_as_told() {
+    let shared = [Ok(CHUNK_BYTES), Err(SECOND_NS)];
+    assert_eq!(newcomers(WhenKeysFull::ShareOne), shared);
+    assert_eq!(newcomers(WhenKeysFull::Allow), [Ok(CHUNK_BYTES); 2]);
+    assert_eq!(newcomers(WhenKeysFull::Refuse), shared, "begun before");
+}
+
+#[test]
+fn newcomers_without_a_place_are_refused_where_told_so() {
+    let bandwidth = Bandwidth::new(1);
+    for (told, refused) in [
+        (WhenKeysFull::ShareOne, false),
+        (WhenKeysFull::Allow, false),
+        (WhenKeysFull::Refuse, true),
+    ] {
+        let mut limiter = limiter_of(bandwidth, 1, told);
+        assert!(!bandwidth.refuses(&mut limiter, Some(1), at(0)));
+        bandwidth.spend(&mut limiter, Some(1), 64 << 10, at(0));
+        assert!(!bandwidth.refuses(&mut limiter, Some(1), at(0)));
+        assert_eq!(bandwidth.refuses(&mut limiter, Some(2), at(0)), refused);
+    }
 }

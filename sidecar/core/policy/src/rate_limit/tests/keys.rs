@@ -87,3 +87,20 @@ fn when_keys_are_full_newcomers_are_let_through() {
         assert_eq!(ask(&mut limits, Some(3), 1, 0), AT_ONCE);
     }
 }
+
+#[test]
+fn who_looks_without_being_charged_sees_whom_it_would_be_counted_with() {
+    for (told, remaining, retry_after_ns) in [
+        (WhenKeysFull::ShareOne, 0, Some(SECOND)),
+        (WhenKeysFull::Refuse, 1, None),
+        (WhenKeysFull::Allow, 1, Some(0)),
+    ] {
+        let mut limits = full_table(told);
+        let _ = ask(&mut limits, Some(3), 1, 0);
+        let mut newcomer = Ask::new(0, Some(4), 1);
+        limits[0].find(&mut newcomer, at(0));
+        assert_eq!(limits[0].view_of(&newcomer, at(0)).remaining, remaining);
+        assert_eq!(limits[0].retry_after_ns(&newcomer, at(0)), retry_after_ns);
+        assert_eq!(limits[0].keys(), 2);
+    }
+}

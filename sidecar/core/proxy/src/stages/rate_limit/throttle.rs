@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use policy::Moment;
 use policy::rate_limit::bandwidth::Bandwidth;
-use policy::rate_limit::{Arrival, Ask, Key, Limiter, admit};
+use policy::rate_limit::{Arrival, Ask, Key, Limiter, WhenKeysFull, admit};
 use smallvec::SmallVec;
 
 use super::matching::Governed;
 use super::subject::Subject;
 use super::usage::Usage;
-use super::{Limits, Rule, matching, subject};
+use super::{Limits, Refusal, Rule, matching, subject};
 use crate::alarm::Alarm;
 use crate::config::{Limit, LimitHeaders, LimitResponse, LimitRules};
 use crate::tally::increment;
@@ -60,6 +60,26 @@ impl Limits {
         Self::new(&picked.collect::<Vec<_>>(), 1, old, at)
     }
 
+    /// Asks whether the bytes of a request have a place: a limit may refuse who is new while others have all.
+    pub(crate) fn admit_bytes(
+        &self,
+        worker: &Rc<Worker>,
+        governed: Governed<'_>,
+    ) -> Result<(), Refusal> {
+        let may_refuse =
+            |rule: &&Rc<Rule>| rule.limit.params.when_keys_full == WhenKeysFull::Refuse;
+        for rule in self.rules.iter().filter(may_refuse) {
+            if let Some(pipe) = self.pipe(rule, governed)
+                && self
+                    .usage
+                    .change(|limiters| pipe.is_refused(limiters, worker))
+            {
+                return Err(rule.stated.refuse(None));
+            }
+        }
+        Ok(())
+    }
+
     /// What holds up the bytes of a request's body, or of its answer's, if anything does.
     pub(crate) fn throttle(
         &self,
@@ -73,6 +93,7 @@ impl Limits {
             .rules
             .iter()
             .filter_map(|rule| self.pipe(rule, governed))
+            .inspect(|pipe| pipe.rule.stated.count(pipe.is_exempt))
             .collect();
         (!pipes.is_empty()).then(|| {
             Box::new(Throttle {
@@ -91,7 +112,6 @@ impl Limits {
             return None;
         }
         let is_exempt = matching::is_exempt(&rule.stated.exempt, request);
-        rule.stated.count(is_exempt);
         let key = match subject::of(&rule.limit, request, &self.hasher) {
             Subject::Keyed(key) => Some(key),
             _ => None,
@@ -135,15 +155,16 @@ impl Throttle {
 
     /// How many bytes every limit lets through now; none yet: the time until all let some.
     fn allowance(&self, at: Moment) -> Result<usize, u64> {
-        let limiters = self.usage.limiters();
-        let (mut bytes, mut wait_ns) = (usize::MAX, 0);
-        for pipe in &self.pipes {
-            match pipe.allowance(&limiters[pipe.rule.slot], at) {
-                Ok(allowed) => bytes = bytes.min(allowed),
-                Err(wait) => wait_ns = wait_ns.max(wait),
+        self.usage.change(|limiters| {
+            let (mut bytes, mut wait_ns) = (usize::MAX, 0);
+            for pipe in &self.pipes {
+                match pipe.allowance(&mut limiters[pipe.rule.slot], at) {
+                    Ok(allowed) => bytes = bytes.min(allowed),
+                    Err(wait) => wait_ns = wait_ns.max(wait),
+                }
             }
-        }
-        if wait_ns > 0 { Err(wait_ns) } else { Ok(bytes) }
+            if wait_ns > 0 { Err(wait_ns) } else { Ok(bytes) }
+        })
     }
 
     /// Charges bytes that were read.
@@ -172,6 +193,14 @@ impl Pipe {
         !self.is_exempt && !self.rule.stated.is_shadow
     }
 
+    /// Whether it is new, and finds all places taken.
+    fn is_refused(&self, limiters: &mut [Limiter], worker: &Worker) -> bool {
+        let limiter = &mut limiters[self.rule.slot];
+        let at = worker.moment(worker.clock.now_ns());
+        let bandwidth = self.bandwidth(limiter).filter(|_| self.is_held_up());
+        bandwidth.is_some_and(|bandwidth| bandwidth.refuses(limiter, self.key, at))
+    }
+
     /// Charges bytes that were read; of those that nothing held up at most what there is.
     fn spend(&self, limiters: &mut [Limiter], bytes: u64, at: Moment) {
         let slot = self.rule.slot;
@@ -190,7 +219,7 @@ impl Pipe {
     }
 
     /// How many bytes may be read; of those exempt and in shadow any number, and of the latter it is told that none might.
-    fn allowance(&self, limiter: &Limiter, at: Moment) -> Result<usize, u64> {
+    fn allowance(&self, limiter: &mut Limiter, at: Moment) -> Result<usize, u64> {
         let Some(bandwidth) = self.bandwidth(limiter).filter(|_| !self.is_exempt) else {
             return Ok(usize::MAX);
         };
