@@ -62,7 +62,7 @@ use crate::stages::endpoint::{Affinity, Picked};
 use crate::stages::fault::Injected;
 use crate::stages::mirror::{self, Due, Duplicate, Fate, Kept};
 use crate::stages::rate_limit::matching::Governed;
-use crate::stages::rate_limit::throttle::Throttle;
+use crate::stages::rate_limit::throttle::{self, Throttle};
 use crate::stages::rate_limit::{Admission, Charges, Limits, Quota};
 use crate::stages::record::Record;
 use crate::stages::retry::Tries;
@@ -297,6 +297,7 @@ impl Exchange {
         let route = self.route.as_ref();
         let held = route.map(|route| self.throttles(&route.cluster, request));
         let (up, down) = held.unwrap_or_default();
+        [&up, &down].into_iter().for_each(throttle::count);
         Tunnel::new(up, down)
     }
 
@@ -448,13 +449,16 @@ impl Exchange {
             increment(&cluster.foretold.waits);
         }
         self.charges = admission.charges;
+        let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());
+        (self.upload, self.download) = self.throttles(cluster, request);
+        self.download = Throttle::both(thin, self.download.take());
         if let Some(charges) = self.charges.as_mut().filter(|charges| charges.is_waiting()) {
             charges.turn(self.deadline).await?;
             self.now_ns = self.worker.clock.now_ns();
         }
-        let thin = self.fault.as_mut().and_then(|fault| fault.throttle.take());
-        (self.upload, self.download) = self.throttles(cluster, request);
-        self.download = Throttle::both(thin, self.download.take());
+        [&self.upload, &self.download]
+            .into_iter()
+            .for_each(throttle::count);
         Ok(())
     }
 

@@ -93,7 +93,6 @@ impl Limits {
             .rules
             .iter()
             .filter_map(|rule| self.pipe(rule, governed))
-            .inspect(|pipe| pipe.rule.stated.count(pipe.is_exempt))
             .collect();
         (!pipes.is_empty()).then(|| {
             Box::new(Throttle {
@@ -248,5 +247,14 @@ pub(crate) fn spend(throttle: &mut Option<Box<Throttle>>, bytes: u64) {
         && bytes > 0
     {
         throttle.spend(bytes);
+    }
+}
+
+/// Counts a body that is about to be read.
+pub(crate) fn count(throttle: &Option<Box<Throttle>>) {
+    if let Some(throttle) = throttle {
+        let pipes = throttle.pipes.iter();
+        pipes.for_each(|pipe| pipe.rule.stated.count(pipe.is_exempt));
+        count(&throttle.other);
     }
 }
