@@ -22,7 +22,7 @@ from tests.support.fleet import named
 from tests.support.governed import route_target, under
 from tests.support.metrics import measured, scrape
 from tests.support.rawclient import RawClient
-from tests.support.readiness import until
+from tests.support.readiness import that, until
 from tests.support.refusal import reason
 from tests.support.upstream import OK, ScriptedUpstream, Send, Until, response
 
@@ -66,6 +66,29 @@ async def test_a_rehearsal_of_a_rule_or_route_is_met_by_its_requests_alone(calle
         assert "FaultPolicy test/of-rule (rule drill/abort)" in shown.out
         await caller.fleet.remove("drill-faults")
         assert [(await caller.get("drill-one", "/abort")).status for _ in range(4)] == [200] * 4
+
+
+async def test_who_waits_at_the_bulkhead_of_a_rule_goes_on_when_that_is_taken_away(caller: Caller) -> None:
+    gate = asyncio.Event()
+    async with ScriptedUpstream(lambda _: (Until(gate), *OK)) as upstream, AsyncExitStack() as calls:
+        await caller.may_call("lined", upstream.port)
+        await caller.fleet.put("lined-route", http_route("lined", external("lined"), under("/a", "a")))
+        line = {"maxConcurrent": 1, "queueTimeout": "60s"}
+        await caller.fleet.put(
+            "lined-policy", resilience("lined-a", route_target("lined", "a"), bulkhead=line)
+        )
+        clients = []
+        for waiting in range(2):
+            client = await calls.enter_async_context(RawClient(caller.sidecar.outbound))
+            await client.ask("/a", host="lined")
+            labels = {"direction": "outbound", "service": "test/lined"}
+            await until(measured(caller.sidecar.http, "breakwater_queue_depth", waiting, **labels))
+            await until(that(lambda: len(upstream.requests) == 1))
+            clients.append(client)
+        await caller.fleet.remove("lined-policy")
+        await until(that(lambda: len(upstream.requests) == 2))
+        gate.set()
+        assert [(await client.response()).status for client in clients] == [200, 200]
 
 
 async def test_the_breaker_of_a_route_is_shown_forced_and_counted_by_its_name(caller: Caller) -> None:

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use application::application;
 use by_name::ByName;
+use policy::bulkhead;
 
 use crate::config::{self, Config, ServiceName, Standing};
 use crate::entrances::Entrances;
@@ -74,6 +75,7 @@ impl Live {
             next.clusters.insert(name.clone(), live);
         }
         next.lay_over(worker, &self.shared);
+        self.let_through_rules(&next);
         for (host, service) in &config.hosts {
             if let Some(cluster) = next.clusters.get(service) {
                 next.hosts
@@ -103,6 +105,20 @@ impl Live {
             next.applications.insert(port, live);
         }
         next
+    }
+
+    /// Lets those through who wait at bulkheads of rules, where nothing is said any more of what they call.
+    fn let_through_rules(&self, next: &Self) {
+        for (service, _, gate) in &self.route_bulkheads {
+            let is_it = |other: &Rc<Gate>| Rc::ptr_eq(other, gate);
+            let is_kept = |ruled: &Rc<Cluster>| ruled.bulkhead.as_ref().is_some_and(is_it);
+            let whole = next.clusters.get(service);
+            let has_another = whole.is_some_and(|whole| whole.bulkhead.is_some());
+            let is_shared = next.shared.values().any(is_it);
+            if !has_another && !is_shared && !next.ruled.iter().any(is_kept) {
+                gate.reconfigure(bulkhead::Params::NONE);
+            }
+        }
     }
 
     /// Keeps the bulkhead that a cluster has together with others.
