@@ -37,3 +37,5 @@ class Event:
     reason: str = ""
     calls: int = 0
     failures: int = 0
+    slow: int = 0
+    consecutive_failures: int = 0

@@ -159,6 +159,8 @@ def encode_event(event: Event) -> admin_pb2.SidecarEvent:
         reason=event.reason,
         calls=event.calls,
         failures=event.failures,
+        slow=event.slow,
+        consecutive_failures=event.consecutive_failures,
     )
     # A keyword of Python, so that it cannot be an argument.
     setattr(message, "from", telemetry_pb2.BreakerState.Value(f"BREAKER_STATE_{event.before.value}"))
@@ -180,6 +182,8 @@ def decode_event(instance: str, message: telemetry_pb2.Event) -> Event:
         reason=message.reason,
         calls=message.calls,
         failures=message.failures,
+        slow=message.slow,
+        consecutive_failures=message.consecutive_failures,
     )
 
 

@@ -126,6 +126,8 @@ def test_event() -> None:
         reason="error_rate",
         calls=20,
         failures=11,
+        slow=3,
+        consecutive_failures=2,
     )
     message = sent(encode_event(event))
     assert decode_event(message.instance, message.event) == event

@@ -14,7 +14,7 @@ from tests.support.framing import Message
 from tests.support.metrics import scrape
 from tests.support.readiness import Condition, that, until
 from tests.support.refusal import reason, refusal
-from tests.support.upstream import OK, ScriptedUpstream, Send, Until, response
+from tests.support.upstream import OK, ScriptedUpstream, Send, Until, response, slow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,6 +79,41 @@ async def test_a_breaker_opens_probes_and_closes_in_this_order(caller: Caller) -
     await until(that(lambda: len(logged(caller, "breaker changed", "healing")) == len(found)))
     lines = logged(caller, "breaker changed", "healing")
     assert [(line["from"], line["to"]) for line in lines] == found
+
+
+async def test_what_moves_a_breaker_is_told_with_what_was_counted(caller: Caller) -> None:
+    async with ScriptedUpstream() as upstream:
+        window = {"size": 4, "minimumRequests": 4}
+        trip = {"slowRate": 50, "slowAfter": "100ms", "consecutiveFailures": 2}
+        rules = {"window": window, "trip": trip, "open": FOR_EVER}
+        await caller.may_call("counted", upstream.port, breaker={"service": rules})
+        upstream.answer = lambda _: slow(0.2)
+        answers = [await caller.get("counted") for _ in range(2)]
+        upstream.answer = lambda _: OK
+        answers += [await caller.get("counted") for _ in range(2)]
+        assert [one.status for one in answers] == [200] * 4
+        await order(caller, "counted", "CLOSED")
+        upstream.answer = lambda _: FAILING
+        assert [(await caller.get("counted")).status for _ in range(2)] == [500] * 2
+
+        async def told() -> list[tuple[object, ...]]:
+            answer = await caller.fleet.ask("ListEvents", {"service": named("test/counted")})
+            events = [one["event"] for one in answer["events"] if one["event"]["kind"] == "breaker"]
+            names = "reason", "calls", "failures", "slow", "consecutiveFailures"
+            return [tuple(event[name] for name in names) for event in events]
+
+        async def are_told() -> bool:
+            return len(await told()) == 3
+
+        await until(are_told)
+        found = await told()
+    assert found == [
+        ("slow_rate", 4, 0, 2, 0),
+        ("forced", 4, 0, 2, 0),
+        ("consecutive_failures", 2, 2, 0, 2),
+    ]
+    await until(that(lambda: len(logged(caller, "breaker changed", "counted")) == len(found)))
+    assert [line["slow"] for line in logged(caller, "breaker changed", "counted")] == ["2", "2", "0"]
 
 
 def logged(caller: Caller, event: str, name: str) -> list[dict[str, Any]]:

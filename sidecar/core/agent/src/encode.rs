@@ -289,6 +289,7 @@ pub(crate) fn event(event: &report::Event) -> mesh::Event {
             wire.set_to(state(*to));
             wire.reason = (*reason).to_owned();
             (wire.calls, wire.failures) = (counts.calls, counts.failures);
+            (wire.slow, wire.consecutive_failures) = (counts.slow, counts.consecutive_failures);
         }
         report::EventKind::Outlier { cause } => {
             wire.kind = "outlier".to_owned();

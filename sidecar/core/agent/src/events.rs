@@ -104,6 +104,8 @@ fn write(log: &Log, event: &Event) {
                 ("reason", reason),
                 ("calls", &counts.calls),
                 ("failures", &counts.failures),
+                ("slow", &counts.slow),
+                ("consecutive_failures", &counts.consecutive_failures),
             ],
         ),
         EventKind::Outlier { cause: Some(cause) } => log.warn(
