@@ -105,8 +105,14 @@ class Windows:
         return self.calendar.at(at_ns)
 
     def go_on(self, clock: Clock) -> None:
-        """Comes to the present; from here on the wall clock says something else, perhaps."""
-        self.calendar = replace(self.at(clock.now_ns), ahead_ns=clock.ahead_ns)
+        """Comes to the present; from here on the wall clock says something else, perhaps.
+
+        By what it says the window may be over, and the next one begins.
+        """
+        calendar = replace(self.at(clock.now_ns), ahead_ns=clock.ahead_ns)
+        is_over = calendar.closes <= clock.now_ns
+        following = replace(calendar, opened=Fraction(clock.now_ns), number=calendar.number + 1)
+        self.calendar = following if is_over else calendar
 
 
 class Cell(ABC):

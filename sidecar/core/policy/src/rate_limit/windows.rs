@@ -4,8 +4,9 @@
 //! in that part of one, and `per` of these are a slice.
 //!
 //! The wall clock may be set. The window then goes on to the first of its new boundaries at which it has lasted
-//! its length. So windows are never shorter than they should be, at most two meet in any real stretch of
-//! their length, and no step of the clock admits more than twice the limit there.
+//! its length; if that is past, the next one begins at once, and lasts its length from here. So windows are never
+//! shorter than they should be, at most two meet in any real stretch of their length, and steps of the clock, however
+//! many, never admit more than twice the limit there.
 
 use crate::moment::Moment;
 
@@ -53,11 +54,14 @@ impl Windows {
         let (per, slices) = (i128::from(self.per_ns), i128::from(self.slices));
         let into = i128::from(moment.unix_ns) * slices % per;
         let begun = i128::from(moment.now_ns) * slices - into;
+        let is_first = self.closes_ns == 0;
         let passed = (begun - self.opened).div_euclid(per);
-        let passed = if self.closes_ns == 0 { 1 } else { passed };
+        let passed = if is_first { 1 } else { passed };
         if passed > 0 {
+            // Until then the one before was current, wherever the clock, set by now, says that this one began.
+            let until = self.closes.min(i128::from(moment.now_ns) * slices);
             self.number = self.number.saturating_add(passed as u64);
-            self.opened = begun;
+            self.opened = if is_first { begun } else { begun.max(until) };
         }
         self.closes = self.opened + per + (begun - self.opened).rem_euclid(per);
         self.closes_ns = self.instant(self.closes);

@@ -78,3 +78,15 @@ fn a_charge_of_a_window_that_is_past_is_not_taken_back_from_the_next() {
     limits[0].refund(&mut first[0], at(SECOND));
     assert_eq!(limits[0].view(None, at(SECOND)).remaining, 0);
 }
+
+#[test]
+fn two_steps_of_the_clock_admit_no_more_than_twice_either() {
+    let mut limits = window(1, 10, true);
+    let moment = |(now_ns, unix_ns)| Moment { now_ns, unix_ns };
+    for seen in [(12, 12), (15, 21)] {
+        limits[0].forget_fresh(moment(seen));
+    }
+    let asked = [(23, 29), (23, 31), (32, 40), (41, 49), (42, 50)];
+    let admitted = asked.map(|asked| enter(&mut limits, moment(asked)));
+    assert_eq!(admitted, [true, true, false, false, true]);
+}

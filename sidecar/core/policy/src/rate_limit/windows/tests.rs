@@ -42,3 +42,14 @@ fn a_window_lasts_at_least_its_length_when_the_clock_is_set() {
     assert_eq!(seen(&mut windows, at(25, 1_010)), (3, 0, 35));
     assert_eq!(seen(&mut windows, at(26, 2)), (3, 1, 44));
 }
+
+#[test]
+fn a_window_lasts_from_where_the_one_before_was_left_when_the_clock_is_set_again() {
+    let mut windows = Windows::new(10, 1);
+    assert_eq!(seen(&mut windows, at(2, 2)), (1, 2, 10));
+    assert_eq!(seen(&mut windows, at(3, 9)), (1, 3, 14));
+    assert_eq!(seen(&mut windows, at(13, 21)), (2, 0, 32));
+    assert_eq!(seen(&mut windows, at(32, 40)), (3, 0, 42));
+    assert_eq!(seen(&mut windows, at(33, 47)), (3, 1, 46));
+    assert_eq!(seen(&mut windows, at(47, 1_003)), (4, 1, 64));
+}
