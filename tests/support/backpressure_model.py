@@ -209,6 +209,7 @@ class Model:
 
     def make_room(self, arrival: Arrival) -> bool:
         self.drop_hopeless()
+        self.let_in()
         if not isinstance(self.queue.mode, Throttle) and self.fits(arrival):
             return True
         is_full = len(self.waiting) >= self.capacity

@@ -138,6 +138,7 @@ impl Backpressure {
     /// Makes room for one more, if there is a way.
     fn make_room(&mut self, arrival: &Arrival, now_ns: u64) -> bool {
         self.drop_hopeless(now_ns);
+        self.queue.let_in();
         let is_throttled = matches!(self.queue.params.mode, Mode::Throttle { .. });
         if !is_throttled && self.queue.fits(arrival.bytes, None) {
             return true;

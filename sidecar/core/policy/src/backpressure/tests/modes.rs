@@ -93,6 +93,23 @@ fn a_request_of_a_trace_that_runs_already_is_not_held_for_it() {
     assert!(is_refused(&mut front, arrival, Reason::QueueBlocked));
 }
 
+#[test]
+fn who_is_held_takes_the_places_of_those_whose_time_is_over_before_newcomers_do() {
+    let mut front = front(1, 2, Mode::Block { for_ns: SECOND });
+    runs(&mut front);
+    for _ in 0..2 {
+        waits(&mut front, by(10));
+    }
+    let Entry::Held { ticket, .. } = front.arrive(&Arrival::default(), 0) else {
+        panic!("not held");
+    };
+    waits_at(&mut front, Arrival::default(), 20);
+    assert_eq!((front.depth(), front.held()), (2, 0));
+    assert!(!front.expire(ticket), "it waits");
+    front.finish(None, 20);
+    assert_eq!(events(&mut front).last(), Some(&Event::Runs(ticket)));
+}
+
 const BUFFER: Mode = Mode::Buffer {
     max_capacity: 6,
     max_bytes: 1000,
