@@ -196,6 +196,9 @@ impl Detector {
         }
         for member in members {
             let record = member.record_mut();
+            if self.params.latency.is_none() {
+                record.note_slow(false);
+            }
             let in_use_ns = last_ns.checked_sub(record.returned_ns());
             let healthy =
                 in_use_ns.map_or(0, |in_use_ns| (in_use_ns / interval_ns).min(missed) + 1);

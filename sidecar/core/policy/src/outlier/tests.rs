@@ -275,3 +275,30 @@ fn an_endpoint_slow_for_several_sweeps_is_ejected() {
     assert_eq!(found, [0, 0, 1]);
     assert!(members[0].is_ejected(30 * SECOND));
 }
+
+#[test]
+fn a_row_of_slow_sweeps_ends_where_latency_is_not_compared() {
+    let compared = Params {
+        latency: Some(Latency {
+            factor: 3.0,
+            sweeps: 2,
+            minimum_samples: 20,
+        }),
+        ..params()
+    };
+    let mut detector = Detector::new(compared, 0);
+    let mut members = vec![Record::default(); 4];
+    let mut found = Vec::new();
+    for (sweep, rules) in (1..).zip([compared, params(), compared, compared]) {
+        let due_ns = sweep * 10 * SECOND;
+        detector.reconfigure(rules, due_ns - 1);
+        for (at, record) in members.iter_mut().enumerate() {
+            let latency_ns = if at == 0 { 80 } else { 20 } * MILLISECOND;
+            for _ in 0..20 {
+                detector.on_result(record, Signal::Success, latency_ns, due_ns - 1);
+            }
+        }
+        found.push(detector.sweep(&mut members, due_ns).len());
+    }
+    assert_eq!(found, [0, 0, 0, 1]);
+}
