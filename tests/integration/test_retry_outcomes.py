@@ -1,4 +1,4 @@
-"""Rows of outcomes of attempts, against the rules of retries told one by one: how often upstreams are called."""
+"""Rows of outcomes of attempts, against the rules of retries told one by one: how often each is called."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
