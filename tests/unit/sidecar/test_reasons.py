@@ -19,7 +19,6 @@ CORE: Final = tuple((f"sidecar/core/{crate}/src", "*.rs") for crate in ("policy"
 UNPROVOKED: Final[Mapping[str, str]] = {
     "draining": "who leaves finishes what is under way, and refuses nothing; only scripted peers say it",
     "proxy.limit": "said by a process out of descriptors; test_descriptors.py proves that some are left",
-    "ratelimit.bandwidth": "bodies wait for their bandwidth; nothing is refused",
     "ratelimit.connections": "connections are closed when accepted, before there is a request to answer",
 }
 # Words of the closed list that no sidecar of this release has.
