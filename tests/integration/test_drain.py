@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import external_service
+from tests.support import accesslog
+from tests.support.documents import backpressure, external_service, service
 from tests.support.fleet import Fleet, fleet
 from tests.support.framing import Message
 from tests.support.mesh import SIDECAR, Sidecar
+from tests.support.metrics import measured
 from tests.support.process import Process
 from tests.support.rawclient import RawClient, fetch
 from tests.support.readiness import answering, listening, no_longer, that, until
+from tests.support.refusal import refusal
 from tests.support.upstream import OK, ScriptedUpstream, Until
 
 
@@ -138,6 +141,26 @@ async def test_what_is_in_flight_is_cut_off_when_its_time_is_over(
         else:
             await dataclasses.replace(beside, sidecar=sidecar).order(*order)
         assert await sidecar.process.wait() == 0, sidecar.process.output()
+
+
+async def test_who_has_not_reached_the_application_by_then_is_told_to_ask_another(beside: Beside) -> None:
+    front = backpressure("front", service("queued"), concurrency={"limit": 1}, queue={"capacity": 5})
+    await beside.fleet.put("front", front)
+    program = (*SIDECAR, "--drain-timeout=1")
+    sidecar = await beside.fleet.join("test/queued", app_port=beside.app.port, program=program)
+    async with RawClient(sidecar.inbound) as busy, RawClient(sidecar.inbound) as waiting:
+        await busy.ask(host="queued")
+        await until(that(lambda: len(beside.app.requests) == 1))
+        await waiting.ask(method="POST", host="queued")
+        await until(measured(sidecar.http, "breakwater_queue_depth", 1, direction="inbound"))
+        sidecar.process.send(signal.SIGTERM)
+        told = refusal(await waiting.response())
+        assert (told.status, told.reason, told.error) == (503, "draining", "destination_unavailable")
+        assert (told.problem["reason"], told.retry_after) == ("draining", None)
+        line = await accesslog.line(sidecar.process, reason="draining")
+        assert (line["status"], line["method"]) == (503, "POST")
+    assert await sidecar.process.wait() == 0, sidecar.process.output()
+    assert len(beside.app.requests) == 1
 
 
 async def test_without_more_words_an_order_ends_everything(beside: Beside) -> None:

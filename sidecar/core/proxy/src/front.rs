@@ -150,6 +150,17 @@ impl Front {
         Some(self.machine.borrow().params().queue?.mode)
     }
 
+    /// Turns away everybody who waits: none of them has reached the application, which leaves.
+    pub(crate) fn dismiss(&self) {
+        let now_ns = self.clock.now_ns();
+        let first = || self.waiters.borrow().keys().next().copied();
+        while let Some(ticket) = first() {
+            self.call(ticket, Err(Reason::Draining));
+            self.machine.borrow_mut().abandon(ticket, now_ns);
+            self.tell();
+        }
+    }
+
     /// Passes on what became of those who wait.
     fn tell(&self) {
         loop {

@@ -286,7 +286,7 @@ impl Handle {
     }
 
     /// Accepts nothing more, ends connections as they become idle, and resolves when none is left or the time is
-    /// over; what is left is then cut.
+    /// over. Just before that, who still waits in front of the application is told so; what is left then is cut.
     ///
     /// # Errors
     /// The worker has ended.

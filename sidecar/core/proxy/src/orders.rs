@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use crate::config::ServiceName;
 use crate::connections::Phase;
@@ -14,6 +15,9 @@ use crate::stages::breaker::Guard;
 use crate::stages::endpoint::shared_health;
 use crate::worker::Worker;
 use crate::{census, explain};
+
+/// The end of a drain's time, in which those hear of it who have not reached the application.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Carries out orders until nobody is left to give any.
 pub(crate) async fn take(worker: &Rc<Worker>, mut orders: mpsc::Receiver<Order>) {
@@ -134,11 +138,18 @@ async fn drain(worker: Rc<Worker>, deadline: Duration, done: oneshot::Sender<()>
     for direction in [Direction::Inbound, Direction::Outbound] {
         worker.connections.advance(direction, Phase::Closed);
     }
-    if tokio::time::timeout(deadline, worker.connections.all_gone())
-        .await
-        .is_err()
-    {
-        worker.connections.cut();
+    let are_gone_within = async |time| timeout(time, worker.connections.all_gone()).await.is_ok();
+    if !are_gone_within(deadline.saturating_sub(LAST_WORD)).await {
+        dismiss(&worker);
+        if !are_gone_within(deadline.min(LAST_WORD)).await {
+            worker.connections.cut();
+        }
     }
     answer(done, ());
+}
+
+/// Tells those who still wait in front of the application that they may ask another instance.
+fn dismiss(worker: &Worker) {
+    let live = Rc::clone(&worker.live.borrow());
+    live.fronts.iter().for_each(|(_, _, front)| front.dismiss());
 }

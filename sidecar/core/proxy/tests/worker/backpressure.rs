@@ -153,6 +153,34 @@ fn of(class: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_has_not_reached_an_application_that_leaves_may_ask_another() {
+    let stand = Stand::with(queue(1, Mode::Block { for_ns: u64::MAX })).await;
+    let mut busy = stand.busy().await;
+    let mut waiting = stand.queue(&get("/second"), 1.0).await;
+    let mut held = stand.send(&get("/third")).await;
+    until(async || stand.running.metric("breakwater_inflight", &[]).await == 3.0).await;
+    let drained = stand.running.handle.drain(Duration::from_millis(500));
+    let (told, drained) = tokio::join!(
+        async { [waiting.answer().await, held.answer().await] },
+        drained
+    );
+    drained.unwrap();
+    for answer in told {
+        assert_eq!((answer.status, answer.reason()), (503, "draining"));
+        assert_eq!(answer.field("connection"), Some("close"));
+    }
+    assert!(busy.end().await.is_empty());
+    let refused = stand
+        .running
+        .metric("breakwater_requests_total", &["draining"])
+        .await;
+    assert_eq!(
+        (refused, stand.depth().await, stand.app.calls()),
+        (2.0, 0.0, 1)
+    );
+}
+
+#[tokio::test]
 async fn what_matters_more_goes_first_and_displaces_what_matters_least() {
     let stand = Stand::with(queue(3, Mode::DropNewest)).await;
     let _first = stand.busy().await;
