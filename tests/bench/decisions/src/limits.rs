@@ -153,7 +153,7 @@ fn metered(name: &'static str) -> Case {
         let mut limiter = limiter(bandwidth.algorithm());
         move |number| {
             let at = arrival(number).at;
-            let allowed = bandwidth.allowance(&limiter, None, at);
+            let allowed = bandwidth.allowance(&mut limiter, None, at);
             bandwidth.spend(&mut limiter, None, 1_000, at);
             allowed.is_ok()
         }
