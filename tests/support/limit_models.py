@@ -324,7 +324,10 @@ class Leak(Cell):
 
 @dataclass
 class Window(Cell):
-    """A count, and the window it belongs to: by its number, or by its first request."""
+    """A count, and the window it belongs to: by its number, below zero, or by when its first request came.
+
+    After an edit a charge is taken back only from a window that began at the very instant of its own.
+    """
 
     terms: FixedWindow
     windows: Windows
@@ -334,7 +337,7 @@ class Window(Cell):
 
     def current(self, at_ns: int) -> int:
         if self.terms.aligned:
-            return self.count if self.window == self.windows.at(at_ns).number else 0
+            return self.count if self.window == -self.windows.at(at_ns).number else 0
         return self.count if at_ns < self.window + self.terms.rate.per_ns else 0
 
     def wait_ns(self, cost: int, at_ns: int, left_ns: int | None) -> int | None:
@@ -343,7 +346,7 @@ class Window(Cell):
     def charge(self, cost: int, serial: int, now_ns: int) -> None:
         count = self.current(now_ns)
         if count == 0:
-            self.window = self.windows.at(now_ns).number if self.terms.aligned else now_ns
+            self.window = -self.windows.at(now_ns).number if self.terms.aligned else now_ns
         self.count = count + cost
         self.charges[serial] = self.window
 
@@ -361,7 +364,7 @@ class Window(Cell):
         is_like = not terms.aligned or terms.rate.per_ns == old.rate.per_ns
         if used == 0 or terms.aligned != old.aligned or not is_like:
             self.count = 0
-            self.charges = dict.fromkeys(self.charges, -1)
+            self.charges = {serial: max(0, window) for serial, window in self.charges.items()}
             self.charge(used, -1, now_ns)
 
 

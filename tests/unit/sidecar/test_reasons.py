@@ -17,7 +17,6 @@ LIVE: Final = (("tests/integration", "*.py"), ("sidecar/core/proxy/tests", "*.rs
 CORE: Final = tuple((f"sidecar/core/{crate}/src", "*.rs") for crate in ("policy", "proxy", "agent"))
 
 UNPROVOKED: Final[Mapping[str, str]] = {
-    "draining": "who leaves finishes what is under way, and refuses nothing; only scripted peers say it",
     "proxy.limit": "said by a process out of descriptors; test_descriptors.py proves that some are left",
     "ratelimit.connections": "connections are closed when accepted, before there is a request to answer",
 }
