@@ -3,8 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+from tests.support.cached import build_once
 from tests.support.debian import unpacked
 
 NFTABLES = ("nft",)
@@ -29,23 +31,33 @@ def place(folder: Path, names: Iterable[str]) -> Path:
         subprocess.CalledProcessError: One is not there, and Debian's package could not be fetched.
     """
     for name in names:
-        if found := shutil.which(name, path=SYSTEM):
-            (folder / name).symlink_to(found)
-        else:
-            _wrap(folder / name)
+        (folder / name).symlink_to(program(name))
     return folder
 
 
-def _wrap(file: Path) -> None:
+def program(name: str) -> Path:
+    """Return one of these programs.
+
+    Raises:
+        subprocess.CalledProcessError: It is not there, and Debian's package could not be fetched.
+    """
+    if found := shutil.which(name, path=SYSTEM):
+        return Path(found)
+    return build_once(f"program-{name}", (Path(__file__),), partial(_wrap, name)) / name
+
+
+def _wrap(name: str, home: Path) -> None:
     """Write a script that starts the unpacked program with the libraries that came for it."""
-    if file.name in NFTABLES:
+    if name in NFTABLES:
         command = str(unpacked("nftables") / "usr/sbin/nft")
     else:
-        command = f"{unpacked('iptables') / 'usr/sbin/xtables-nft-multi'} {file.name}"
-    homes = [unpacked(package) for package in LIBRARIES]
-    places = [str(each) for home in homes for each in home.glob("*lib/*-linux-gnu")]
-    places += [str(each) for home in homes for each in home.glob("usr/lib/*-linux-gnu")]
+        command = f"{unpacked('iptables') / 'usr/sbin/xtables-nft-multi'} {name}"
+    folders = [unpacked(package) for package in LIBRARIES]
+    places = [str(each) for folder in folders for each in folder.glob("*lib/*-linux-gnu")]
+    places += [str(each) for folder in folders for each in folder.glob("usr/lib/*-linux-gnu")]
     [extensions, *_] = unpacked("iptables").glob("usr/lib/*/xtables")
+    home.mkdir(parents=True)
+    file = home / name
     file.write_text(
         f"#!/bin/sh\nexport LD_LIBRARY_PATH={':'.join(places)} XTABLES_LIBDIR={extensions}\n"
         f'exec {command} "$@"\n'

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from tests.support.capture.programs import program
+
 
 @asynccontextmanager
 async def swallowing(*match: str, prefix: Sequence[str] = ()) -> AsyncIterator[None]:
     """Drop the TCP packets that match until the block ends; `match` is as iptables has it."""
     rule = ("INPUT", "-p", "tcp", *match, "-j", "DROP")
-    await command(*prefix, "iptables", "-w", "-A", *rule)
+    iptables = (*prefix, str(await asyncio.to_thread(program, "iptables")), "-w")
+    await command(*iptables, "-A", *rule)
     try:
         yield
     finally:
-        await command(*prefix, "iptables", "-w", "-D", *rule)
+        await command(*iptables, "-D", *rule)
 
 
 @asynccontextmanager
