@@ -15,6 +15,8 @@ pub(super) struct Terms {
     per_ns: u64,
     /// None when windows begin with the first request.
     calendar: Option<Windows>,
+    /// The last window of a calendar before, so that none has its number again.
+    last: u64,
 }
 
 impl Terms {
@@ -23,6 +25,7 @@ impl Terms {
             share: rate.share(),
             per_ns: rate.per_ns(),
             calendar: aligned.then(|| Windows::new(rate.per_ns(), 1)),
+            last: 0,
         }
     }
 
@@ -44,8 +47,11 @@ impl cell::Terms for Terms {
     }
 
     fn follow(&mut self, old: &Self) {
-        if let (Some(calendar), Some(old)) = (&mut self.calendar, &old.calendar) {
-            calendar.follow(old);
+        self.last = old.calendar.map_or(old.last, |calendar| calendar.number());
+        match (&mut self.calendar, &old.calendar) {
+            (Some(calendar), Some(old)) => calendar.follow(old),
+            (Some(calendar), None) => calendar.begin_after(old.last),
+            (None, _) => {}
         }
     }
 }

@@ -72,8 +72,13 @@ impl Windows {
         if self.is_like(old) {
             *self = *old;
         } else {
-            self.number = old.number;
+            self.begin_after(old.number);
         }
+    }
+
+    /// Keeps numbers out of use, up to this one.
+    pub(super) const fn begin_after(&mut self, number: u64) {
+        self.number = number;
     }
 
     /// Whether the other ones are as long, and cut alike.

@@ -90,3 +90,16 @@ fn two_steps_of_the_clock_admit_no_more_than_twice_either() {
     let admitted = asked.map(|asked| enter(&mut limits, moment(asked)));
     assert_eq!(admitted, [true, true, false, false, true]);
 }
+
+#[test]
+fn a_charge_of_a_calendar_before_is_not_taken_back_from_the_next() {
+    let mut limits = window(6, 3 * SECOND, true);
+    let mut first = [Ask::new(0, None, 3)];
+    assert_eq!(admit(&mut limits, &mut first, &arrival(at(0))), AT_ONCE);
+    for (per_ns, aligned) in [(3 * SECOND, false), (SECOND, true)] {
+        let [edited] = window(6, per_ns, aligned);
+        limits[0].reconfigure(*edited.params(), at(0));
+    }
+    limits[0].refund(&mut first[0], at(0));
+    assert_eq!(limits[0].view(None, at(0)).remaining, 3);
+}
