@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from controlplane.model.codes import Code
 from controlplane.policy import resilience
 from controlplane.snapshot import status
-from controlplane.snapshot.governed import governed_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,12 +21,7 @@ def find(world: World) -> Iterator[Problem]:
     """Fields that another policy says in their place, and bulkheads that are shared and differ."""
     for document in world.policies():
         yield from _bulkhead(world, document)
-        told: set[str] = set()
-        for service in governed_services(world.snapshot.inputs, document):
-            for problem in _lost(world, document, service):
-                if problem.path not in told:
-                    told.add(problem.path)
-                    yield problem
+        yield from world.at_services(document, _lost)
 
 
 def _bulkhead(world: World, document: Document) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from controlplane.model.codes import Code
 from controlplane.model.resource import Inbound, Outbound, ResourceName, ResourceType
 from controlplane.model.value import Duration, find_duration, find_number, find_text, parse_duration
 from controlplane.policy import backpressure, resilience
-from controlplane.snapshot.governed import governed_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,12 +29,7 @@ class _Misfit(NamedTuple):
 def find(world: World) -> Iterator[Problem]:
     """What of a policy does not fit to what others say of the same service."""
     for document in world.policies():
-        told: set[str] = set()
-        for service in governed_services(world.snapshot.inputs, document):
-            for problem in _of(world, document, service):
-                if problem.path not in told:
-                    told.add(problem.path)
-                    yield problem
+        yield from world.at_services(document, _of)
 
 
 def _of(world: World, document: Document, service: KnownService) -> Iterator[Problem]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from controlplane.policy import target
+from controlplane.snapshot.governed import governed_services
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from controlplane.model.document import Document, ObjectKey
+    from controlplane.model.document import Document, ObjectKey, Problem
     from controlplane.model.sidecar import Hello
     from controlplane.snapshot.build import Snapshot
+    from controlplane.snapshot.services import KnownService
+
+_Finding: TypeAlias = "Callable[[World, Document, KnownService], Iterator[Problem]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,15 @@ class World:
     def policies(self) -> Iterator[Document]:
         """Those of them that are attached to something and act, or act in shadow."""
         return filter(is_active, self.documents())
+
+    def at_services(self, document: Document, find: _Finding) -> Iterator[Problem]:
+        """What is found of a policy at the services that it governs, of each field what comes first."""
+        told: set[str] = set()
+        for service in governed_services(self.snapshot.inputs, document):
+            for problem in find(self, document, service):
+                if problem.path not in told:
+                    told.add(problem.path)
+                    yield problem
 
 
 def is_active(document: Document) -> bool:
